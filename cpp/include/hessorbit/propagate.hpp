@@ -1,0 +1,164 @@
+// Forward and backward through the network for one chunk of samples.
+//
+//     forward    z_l = W̃_l φ_l,   φ_{l+1} = (s_{l+1} σ_l(z_l), 1),   f = σ_L(z_L)
+//     backward   δ_L = ∂ℓ/∂z_L,   u_l = V_{l+1} δ_{l+1},   δ_l = σ'_l u_l,   e_l = σ''_l u_l
+//
+// (V_l = s_l W_lᵀ.) At the top the loss gives M = ∂²ℓ/∂z_L²; when the output layer is not linear its own slope and
+// curvature are folded into δ_L and M, so that everything below sees a linear output. Sample weights are in r and M,
+// hence in every δ and e.
+#pragma once
+
+#include "loss.hpp"
+#include "network.hpp"
+
+#include <vector>
+
+namespace hessorbit {
+
+// Inputs and targets, transposed once: φ_1 (features, N), y (outputs, N), weight (1, N). Columns past N repeat the last
+// sample with weight zero, so that padding overflows only where a sample does.
+template <class T>
+struct Data {
+    Index samples = 0;
+    Rows<T> features, targets, weight;
+
+    Index columns() const { return features.cols(); }
+};
+
+// What a caller needs of a pass; each level includes those before it.
+enum class Order { value, gradient, hessian };
+
+template <class T>
+struct Tape {
+    Index columns;
+    std::vector<Rows<T>> features;   // φ_l (features, n); φ_0 is a view of the data instead
+    std::vector<Rows<T>> slope;      // σ'_l (width, n)
+    std::vector<Rows<T>> curvature;  // σ''_l, then e_l (width, n)
+    std::vector<Rows<T>> delta;      // δ_l (width, n); first u_l
+    Rows<T> output;                  // f (K, n)
+    Rows<T> value;                   // w ℓ (1, n)
+    Rows<T> hessian;                 // M (K·K, n)
+    RowsView<T> input;               // φ_0 of the current chunk
+
+    Tape(const Network& network, Index n, Order order) : columns(n) {
+        const Index depth = network.depth(), outputs = network.outputs();
+        const bool backward = order != Order::value, second = order == Order::hessian;
+        features.resize(depth), slope.resize(depth), curvature.resize(depth), delta.resize(depth);
+        for (Index l = 0; l < depth; ++l) {
+            const Layer& layer = network.layer(l);
+            const bool hidden_or_bent = l < depth - 1 || !layer.linear();
+            if (l > 0) features[l].setOnes(layer.features(), n);
+            if (backward) delta[l].setZero(layer.width, n);
+            if (backward && hidden_or_bent) slope[l].setZero(layer.width, n);
+            if (second && hidden_or_bent) curvature[l].setZero(layer.width, n);
+        }
+        output.setZero(outputs, n);
+        value.setZero(1, n);
+        if (second) hessian.setZero(outputs * outputs, n);
+    }
+
+    RowsView<T> phi(Index l) { return l == 0 ? input : RowsView<T>(features[l]); }
+};
+
+// Rows a tape of this order holds, per sample.
+inline Index tape_rows(const Network& network, Order order) {
+    Index rows = network.outputs() * (1 + network.outputs());
+    for (Index l = 0; l < network.depth(); ++l)
+        rows += network.layer(l).features() + network.layer(l).width * (1 + static_cast<Index>(order));
+    return rows;
+}
+
+namespace detail {
+
+template <class T>
+T* row_or_null(Rows<T>& rows, Index i, Index column) {
+    return rows.size() == 0 ? nullptr : RowsView<T>(rows).row(i) + column;
+}
+
+template <class T>
+RowsView<T> view_or_null(Rows<T>& rows, Index column) {
+    return rows.size() == 0 ? RowsView<T>() : RowsView<T>(rows).from_column(column);
+}
+
+// σ_l of the rows in z, in place, with slope and curvature where the tape keeps them.
+template <class T>
+void activate(const Layer& layer, Tape<T>& tape, Index l, RowsView<T> z, Columns c) {
+    for (const ActivationRun& run : layer.activations)
+        for (Index i = run.first; i < run.first + run.count; ++i)
+            evaluate<T>(run.activation, z.row(i), c.size, z.row(i), row_or_null(tape.slope[l], i, c.begin),
+                        row_or_null(tape.curvature[l], i, c.begin));
+}
+
+// The loss at the top, seen from z_L: δ_L and M.
+template <class T>
+void differentiate_loss(const Network& network, LossKind loss, const Data<T>& data, Index first, Tape<T>& tape,
+                        Columns c) {
+    const Index outputs = network.outputs(), top = network.depth() - 1;
+    const Index column = first + c.begin;
+    RowsView<const T> y(data.targets.data() + column, data.targets.cols());
+    evaluate_loss<T>(loss, outputs, RowsView<T>(tape.output).from_column(c.begin), y, data.weight.data() + column,
+                     c.size, RowsView<T>(tape.value).row(0) + c.begin, view_or_null(tape.delta[top], c.begin),
+                     view_or_null(tape.hessian, c.begin));
+    if (tape.slope[top].size() == 0) return;
+
+    const RowsView<T> delta = RowsView<T>(tape.delta[top]).from_column(c.begin);
+    const RowsView<T> slope = RowsView<T>(tape.slope[top]).from_column(c.begin);
+    const RowsView<T> hessian = view_or_null(tape.hessian, c.begin);
+    const RowsView<T> curvature = view_or_null(tape.curvature[top], c.begin);
+    for (Index k = 0; k < outputs; ++k) {
+        if (hessian.data) {
+            for (Index j = 0; j < outputs; ++j)
+                hessian.array(k * outputs + j, c.size) *= slope.array(k, c.size) * slope.array(j, c.size);
+            hessian.array(k * outputs + k, c.size) += curvature.array(k, c.size) * delta.array(k, c.size);
+        }
+        delta.array(k, c.size) *= slope.array(k, c.size);
+    }
+}
+
+}  // namespace detail
+
+// Fills φ, σ', σ'' and f for the samples first + c.begin … of the data.
+template <class T>
+void forward(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Columns c) {
+    for (Index l = 0; l < network.depth(); ++l) {
+        const Layer& layer = network.layer(l);
+        const bool last = l == network.depth() - 1;
+        const RowsView<T> z = (last ? RowsView<T>(tape.output) : tape.phi(l + 1)).from_column(c.begin);
+        combine<T>(parameters.forward[l].data(), layer.features(), layer.width, layer.features(),
+                   tape.phi(l).from_column(c.begin), z, c.size);
+        if (last && layer.linear()) return;
+        detail::activate(layer, tape, l, z, c);
+        if (last) return;
+        const T s = network.layer(l + 1).template multiplier<T>();
+        if (s != 1)
+            for (Index i = 0; i < layer.width; ++i) z.array(i, c.size) *= s;
+    }
+}
+
+// Fills δ and e below the loss.
+template <class T>
+void backward(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Columns c) {
+    for (Index l = network.depth() - 2; l >= 0; --l) {
+        const Index width = network.layer(l).width, above = network.layer(l + 1).width;
+        const RowsView<T> delta = RowsView<T>(tape.delta[l]).from_column(c.begin);
+        const RowsView<T> slope = RowsView<T>(tape.slope[l]).from_column(c.begin);
+        const RowsView<T> curvature = detail::view_or_null(tape.curvature[l], c.begin);
+        combine<T>(parameters.backward[l + 1].data(), above, width, above,
+                   RowsView<T>(tape.delta[l + 1]).from_column(c.begin), delta, c.size);
+        for (Index i = 0; i < width; ++i) {
+            if (curvature.data) curvature.array(i, c.size) *= delta.array(i, c.size);
+            delta.array(i, c.size) *= slope.array(i, c.size);
+        }
+    }
+}
+
+// Forward, loss and backward for the samples first + c.begin … of the data.
+template <class T>
+void propagate(const Network& network, const Parameters<T>& parameters, LossKind loss, Data<T>& data, Index first,
+               Order order, Tape<T>& tape, Columns c) {
+    forward(network, parameters, tape, c);
+    detail::differentiate_loss(network, loss, data, first, tape, c);
+    if (order != Order::value) backward(network, parameters, tape, c);
+}
+
+}  // namespace hessorbit
