@@ -1,0 +1,2 @@
+cpu_levels: tuple[str, ...]
+built_levels: tuple[str, ...]
