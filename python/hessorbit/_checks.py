@@ -1,0 +1,123 @@
+"""What is allowed through the door: real numbers without loss of precision, finite, in the shape asked for.
+
+Arrays inside the library are C-contiguous float64, or longdouble for extended precision. Anything that converts to
+one of them exactly is accepted (lists, float32, integers up to 2**53); anything else is refused by name. A wrong kind
+of thing is a TypeError, a wrong value or shape a ValueError.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import _core
+
+Array = NDArray[Any]
+FLOAT64 = np.dtype(np.float64)
+LONGDOUBLE = np.dtype(np.longdouble)
+LARGEST_INTEGER = 2**53  # up to here every integer is a float64
+
+
+def as_array(value: Any, name: str) -> Array:
+    """`value` as a NumPy array of real numbers, of whatever dtype it comes in."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} must not have masked entries; it has {np.ma.count_masked(value)}")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} must be an array of real numbers; it does not form an array: {error}") from error
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype} from a {type(value).__name__}")
+    return array
+
+
+def as_floats(value: Any, name: str) -> Array:
+    """`value` as an aligned C-contiguous array of finite float64 (or longdouble, if it comes as one), exactly."""
+    array = as_array(value, name)
+    if array.dtype.kind in "iu" and array.size and not within_float64(array):
+        raise ValueError(f"{name} must hold numbers that float64 can represent; it has an integer beyond 2**53")
+    dtype = LONGDOUBLE if array.dtype.type is np.longdouble else FLOAT64
+    array = np.require(array, dtype, ["C", "A"])
+    check_finite(array, name)
+    return array
+
+
+def within_float64(integers: Array) -> bool:
+    return -LARGEST_INTEGER <= int(integers.min()) and int(integers.max()) <= LARGEST_INTEGER
+
+
+def check_finite(array: Array, name: str) -> None:
+    if not _core.all_finite(array):
+        position = np.argwhere(~np.isfinite(array))[0].tolist()
+        where = f"{name}[{', '.join(map(str, position))}]"
+        raise ValueError(f"{name} must be finite; {where} is {array[tuple(position)]}")
+
+
+def cast(array: Array, dtype: DTypeLike, name: str, owner: str) -> Array:
+    """`array` in the precision of `owner`, refused if that would lose digits."""
+    if array.dtype == dtype:
+        return array
+    if array.dtype == LONGDOUBLE:
+        raise TypeError(
+            f"{name} is longdouble but {owner} is float64: pass {owner} as longdouble to compute in extended "
+            f"precision, or round {name} to float64 yourself"
+        )
+    return array.astype(dtype)
+
+
+def shape_error(name: str, expected: str, shape: tuple[int, ...]) -> ValueError:
+    return ValueError(f"{name} must have shape {expected}; got {shape}")
+
+
+def parameters(value: Any, count: int, name: str = "theta") -> Array:
+    """θ of shape (P,) or (B, P), finite."""
+    theta = as_floats(value, name)
+    if theta.ndim not in (1, 2) or theta.shape[-1] != count:
+        raise shape_error(name, f"({count},) or (B, {count}), as the network has {count} parameters", theta.shape)
+    return theta
+
+
+def one_of(value: Any, choices: Sequence[str], name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, one of {', '.join(choices)}; got {value!r}")
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    return value
+
+
+def integer(value: Any, name: str, *, minimum: int) -> int:
+    try:
+        result = operator.index(value)
+    except TypeError:
+        result = None
+    if result is None or isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    if result < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {result}")
+    return result
+
+
+def real(value: Any, name: str, *, minimum: float = -math.inf) -> float:
+    """A finite real number that float64 can represent, at least `minimum`."""
+    array = as_floats(value, name)
+    if array.ndim != 0:
+        raise TypeError(f"{name} must be one number; got an array of shape {array.shape}")
+    number = float(array)
+    if number != array:
+        raise ValueError(f"{name} must be a float64 number; {value!r} has more digits")
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum:g}; got {number!r}")
+    return number
+
+
+def generator(value: Any, name: str = "rng") -> np.random.Generator:
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator, such as numpy.random.default_rng(0); got {value!r}"
+        )
+    return value

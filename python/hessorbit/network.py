@@ -1,0 +1,482 @@
+"""Multilayer perceptrons: an immutable description of the function f(x; θ).
+
+    a_0 = x,   z_l = s_l W_l a_{l-1} + b_l,   a_l = σ_l(z_l),   l = 1 … L,   f(x; θ) = a_L
+
+θ holds W_1 (out × in, row-major), b_1, W_2, b_2, …, the order of torch's `parameters_to_vector`; P entries in all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _checks, _core
+from ._checks import Array
+
+PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
+SCHEMES = ("torch", "glorot_normal", "glorot_uniform", "he_normal", "normal(σ)")
+MOST_PARAMETERS = 10**8
+
+Layers = list[tuple[Array, Array | None]]
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class MLP:
+    """A multilayer perceptron, without its parameters.
+
+    ``z_l = s_l W_l a_{l-1} + b_l`` and ``a_l = σ_l(z_l)`` for layers ``l = 1 … L``, with ``a_0 = x`` and the output
+    ``f(x; θ) = a_L``. The parameters are one vector θ in the order W_1 (out × in, row-major), b_1, W_2, b_2, …,
+    which is that of torch's ``parameters_to_vector``.
+
+    An `MLP` is immutable, hashable and picklable; two of them are equal if they describe the same function of θ.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Number of inputs, of neurons in each hidden layer, and of outputs; ``[5, 16, 1]`` has one hidden layer.
+    activation : str or sequence
+        Activation of the hidden neurons: one name for all, or one entry per hidden layer, which is a name or a
+        sequence of names, one per neuron. ``"leaky_relu(0.2)"`` carries its slope; without one it is 0.01.
+    bias : bool or sequence of bool
+        Whether layers have biases: for all layers, or one per layer, the output layer included.
+    parametrization : {"standard", "ntk", "mean_field"}
+        The fixed multipliers s_l: 1; or 1/√fan_in on every layer [1]_; or 1/√fan_in on hidden layers and 1/fan_in on
+        the last [2]_.
+    output_activation : str or sequence of str
+        Activation of the outputs: one name for all, or one per output.
+
+    Attributes
+    ----------
+    widths : tuple of int
+    activations : tuple of tuple of str
+        Activation of every neuron, by layer, output layer included.
+    biases : tuple of bool
+        Whether each layer has biases.
+    parametrization : str
+
+    Raises
+    ------
+    TypeError, ValueError
+        For widths below 1, fewer than two widths, unknown names, or sequences of the wrong length.
+
+    References
+    ----------
+    .. [1] Jacot, Gabriel and Hongler, "Neural tangent kernel", NeurIPS 2018.
+    .. [2] Mei, Montanari and Nguyen, "A mean field view of the landscape of two-layer neural networks", PNAS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([2, 3, 1], "relu")
+    >>> net.num_parameters
+    13
+    >>> theta = np.ones(13)
+    >>> net(theta, [[1.0, 2.0], [-3.0, 1.0]])
+    array([[13.],
+           [ 1.]])
+    """
+
+    widths: tuple[int, ...]
+    activations: tuple[tuple[str, ...], ...]
+    biases: tuple[bool, ...]
+    parametrization: str
+
+    def __init__(
+        self,
+        widths: Iterable[int],
+        activation: str | Sequence[str | Sequence[str]] = "tanh",
+        *,
+        bias: bool | Sequence[bool] = True,
+        parametrization: str = "standard",
+        output_activation: str | Sequence[str] = "identity",
+    ) -> None:
+        sizes = checked_widths(widths)
+        biases = per_layer_biases(bias, len(sizes) - 1)
+        total = sum(shape_size(i, o, b) for (i, o), b in zip(pairwise(sizes), biases, strict=True))
+        if total > MOST_PARAMETERS:
+            raise ValueError(f"widths {sizes} make {total} parameters; at most {MOST_PARAMETERS} are supported")
+        hidden = hidden_activations(activation, sizes[1:-1])
+        outputs = neuron_activations(output_activation, sizes[-1], "output_activation")
+        fields = {
+            "widths": sizes,
+            "activations": (*hidden, outputs),
+            "biases": biases,
+            "parametrization": _checks.one_of(parametrization, PARAMETRIZATIONS, "parametrization"),
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore, (self.widths, self.activations, self.biases, self.parametrization)
+
+    def __repr__(self) -> str:
+        parts = [repr(list(self.widths))]
+        if self.activations[:-1]:
+            parts.append(repr(shortest([shortest(layer) for layer in self.activations[:-1]])))
+        if not all(self.biases):
+            parts.append(f"bias={shortest(self.biases)!r}")
+        if self.parametrization != "standard":
+            parts.append(f"parametrization={self.parametrization!r}")
+        if set(self.activations[-1]) != {"identity"}:
+            parts.append(f"output_activation={shortest(self.activations[-1])!r}")
+        return f"MLP({', '.join(parts)})"
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """P, the length of θ."""
+        return sum(shape_size(i, o, b) for i, o, b in self.layer_shapes)
+
+    @property
+    def num_layers(self) -> int:
+        """L, the number of layers of weights."""
+        return len(self.widths) - 1
+
+    @property
+    def layer_shapes(self) -> list[tuple[int, int, bool]]:
+        """(inputs, outputs, has biases) of each layer."""
+        return [(i, o, b) for (i, o), b in zip(pairwise(self.widths), self.biases, strict=True)]
+
+    @cached_property
+    def multipliers(self) -> tuple[float, ...]:
+        """The fixed factor s_l of each layer's weights."""
+        powers = [{"standard": 0.0, "ntk": 0.5, "mean_field": 0.5}[self.parametrization]] * self.num_layers
+        if self.parametrization == "mean_field":
+            powers[-1] = 1.0
+        scale = {0.0: lambda n: 1.0, 0.5: lambda n: 1 / math.sqrt(n), 1.0: lambda n: 1 / n}
+        return tuple(scale[power](fan_in) for power, fan_in in zip(powers, self.widths, strict=False))
+
+    @cached_property
+    def core(self) -> _core.Network:
+        """The compiled network; internal."""
+        activations = [[split_activation(name) for name in layer] for layer in self.activations]
+        return _core.Network(list(self.widths), activations, list(self.biases), self.parametrization)
+
+    def __call__(self, theta: ArrayLike, x: ArrayLike) -> Array:
+        """Outputs f(x; θ).
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+            Parameters, float64 or longdouble, which is also the precision of the computation.
+        x : array_like, shape (N, inputs)
+            Samples as rows.
+
+        Returns
+        -------
+        ndarray, shape (N, K) or (B, N, K)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape does not fit, an entry is not finite, or x is longdouble and theta is not.
+
+        Notes
+        -----
+        Takes about 2·N·P floating-point operations.
+        """
+        at = _checks.parameters(theta, self.num_parameters)
+        return _core.outputs(self.core, at, _checks.cast(self.samples(x), at.dtype, "x", "theta"), 0)
+
+    def samples(self, x: ArrayLike) -> Array:
+        """`x` as checked rows of inputs, (N, inputs)."""
+        rows = _checks.as_floats(x, "x")
+        if rows.ndim != 2 or rows.shape[1] != self.widths[0]:
+            raise _checks.shape_error("x", f"(N, {self.widths[0]}), one sample per row", rows.shape)
+        if not len(rows):
+            raise ValueError("x must hold at least one sample; got none")
+        return rows
+
+    def unflatten(self, theta: ArrayLike) -> Layers:
+        """θ as a list of weights and biases by layer, as views.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (…, P)
+            Parameters of any numeric dtype. ``net.unflatten(np.arange(net.num_parameters))`` therefore says where in
+            θ each parameter lies.
+
+        Returns
+        -------
+        list of (W, b)
+            W of shape (…, out, in) and b of shape (…, out), or None in a layer without biases. Writing to them
+            writes to θ, if θ is an array.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If theta is not numeric or its last axis is not P long.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 2, 1], bias=[True, False])
+        >>> for weights, biases in net.unflatten(np.arange(8)):
+        ...     print(weights.tolist(), biases)
+        [[0, 1], [2, 3]] [4 5]
+        [[6, 7]] None
+        """
+        array = _checks.as_array(theta, "theta")
+        if array.ndim == 0 or array.shape[-1] != self.num_parameters:
+            raise _checks.shape_error("theta", f"({self.num_parameters},) or (..., {self.num_parameters})", array.shape)
+        layers: Layers = []
+        start = 0
+        for fan_in, width, bias in self.layer_shapes:
+            stop = start + width * fan_in
+            weights = array[..., start:stop].reshape(*array.shape[:-1], width, fan_in)
+            start = stop + width * bias
+            layers.append((weights, array[..., stop:start] if bias else None))
+        return layers
+
+    def flatten(self, layers: Sequence[tuple[ArrayLike, ArrayLike | None]]) -> Array:
+        """θ from weights and biases by layer: the inverse of `unflatten`.
+
+        Parameters
+        ----------
+        layers : sequence of (W, b)
+            W of shape (…, out, in) and b of shape (…, out), or None in a layer without biases.
+
+        Returns
+        -------
+        ndarray, shape (P,) or (…, P)
+            A new array, in the common dtype of the parts.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer or one of its parts is missing, superfluous, not numeric, or of the wrong shape.
+        """
+        if len(layers) != self.num_layers:
+            raise ValueError(f"layers must have {self.num_layers} entries (W, b); got {len(layers)}")
+        parts: list[Array] = []
+        for index, ((fan_in, width, bias), layer) in enumerate(zip(self.layer_shapes, layers, strict=True)):
+            weights, biases = pair(layer, f"layers[{index}]")
+            array = part(weights, (width, fan_in), f"W of layers[{index}]")
+            parts.append(array.reshape(*array.shape[:-2], width * fan_in))
+            if (biases is not None) != bias:
+                has = "has biases" if bias else "has none: give None"
+                raise ValueError(f"b of layers[{index}]: the layer {has}; got {biases!r}")
+            if bias:
+                parts.append(part(biases, (width,), f"b of layers[{index}]"))
+        leading = {array.shape[:-1] for array in parts}
+        if len(leading) > 1:
+            raise ValueError(f"layers must agree in their leading axes; got {sorted(leading)}")
+        return np.concatenate(parts, axis=-1)
+
+    def init(
+        self, rng: np.random.Generator, scheme: str = "torch", *, size: int | tuple[int, ...] | None = None
+    ) -> Array:
+        """Random parameters.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        scheme : str
+            - ``"torch"``: weights and biases uniform in ±1/√fan_in, the default of ``torch.nn.Linear``;
+            - ``"glorot_normal"``, ``"glorot_uniform"``: weights of variance 2/(fan_in + fan_out) [1]_, biases 0;
+            - ``"he_normal"``: weights normal with variance 2/fan_in [2]_, biases 0;
+            - ``"normal(σ)"``, as ``"normal(0.5)"``: weights and biases normal with standard deviation σ.
+
+            Schemes set the entries of θ; the multipliers of the parametrization come on top. With ``"ntk"`` and
+            ``"mean_field"``, ``"normal(1)"`` is the usual choice.
+        size : int or tuple of one int, optional
+            Number of draws B. ``size=B`` gives what B calls without it would have given, stacked.
+
+        Returns
+        -------
+        ndarray, shape (P,) or (B, P)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rng is not a Generator, the scheme is unknown, or size is not a number of draws.
+
+        References
+        ----------
+        .. [1] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+           AISTATS 2010.
+        .. [2] He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 3, 1])
+        >>> net.init(np.random.default_rng(0), "he_normal", size=4).shape
+        (4, 13)
+        """
+        rng = _checks.generator(rng)
+        uniform, weight_scale, bias_scale = scheme_scales(scheme)
+        parts: list[float] = []
+        for fan_in, width, bias in self.layer_shapes:
+            parts += [weight_scale(fan_in, width)] * (width * fan_in)
+            parts += [bias_scale(fan_in, width)] * (width * bias)
+        shape = (*batch_shape(size), self.num_parameters)
+        draws = rng.uniform(-1.0, 1.0, shape) if uniform else rng.standard_normal(shape)
+        return draws * np.array(parts)
+
+
+def restore(
+    widths: tuple[int, ...], activations: tuple[tuple[str, ...], ...], biases: tuple[bool, ...], parametrization: str
+) -> MLP:
+    """The network with these fields; how networks are unpickled."""
+    return MLP(
+        widths, activations[:-1], bias=biases, parametrization=parametrization, output_activation=activations[-1]
+    )
+
+
+def shape_size(fan_in: int, width: int, bias: bool) -> int:
+    return width * (fan_in + bias)
+
+
+def shortest(entries: Sequence[Any]) -> Any:
+    """One entry if all are the same, else a list of them."""
+    return entries[0] if all(entry == entries[0] for entry in entries) else list(entries)
+
+
+def checked_widths(widths: Iterable[int]) -> tuple[int, ...]:
+    if isinstance(widths, str | bytes) or not isinstance(widths, Iterable):
+        raise TypeError(f"widths must be a sequence of integers, such as [5, 16, 1]; got {widths!r}")
+    sizes = tuple(_checks.integer(w, f"widths[{i}]", minimum=1) for i, w in enumerate(widths))
+    if len(sizes) < 2:
+        raise ValueError(f"widths must have at least two entries, inputs and outputs; got {list(sizes)}")
+    return sizes
+
+
+def per_layer_biases(bias: bool | Sequence[bool], layers: int) -> tuple[bool, ...]:
+    if isinstance(bias, bool | np.bool):
+        return (bool(bias),) * layers
+    entries = tuple(bias) if isinstance(bias, Iterable) else None
+    if entries is None or not all(isinstance(b, bool | np.bool) for b in entries):
+        raise TypeError(f"bias must be True, False, or one of them for each layer; got {bias!r}")
+    if len(entries) != layers:
+        raise ValueError(f"bias must have one entry for each of the {layers} layers; got {len(entries)}")
+    return tuple(map(bool, entries))
+
+
+def hidden_activations(
+    activation: str | Sequence[str | Sequence[str]], widths: tuple[int, ...]
+) -> tuple[tuple[str, ...], ...]:
+    if isinstance(activation, str):
+        return tuple(neuron_activations(activation, width, "activation") for width in widths)
+    if not isinstance(activation, Iterable):
+        raise TypeError(f"activation must be a name or a sequence with an entry per hidden layer; got {activation!r}")
+    entries = list(activation)
+    if len(entries) != len(widths):
+        raise ValueError(
+            f"activation must be one name or have one entry per hidden layer ({len(widths)}), each a name or a list "
+            f"with a name per neuron; got {len(entries)} entries"
+        )
+    return tuple(
+        neuron_activations(entry, width, f"activation[{index}]")
+        for index, (entry, width) in enumerate(zip(entries, widths, strict=True))
+    )
+
+
+def neuron_activations(entry: str | Sequence[str], width: int, name: str) -> tuple[str, ...]:
+    if isinstance(entry, str):
+        return (canonical_activation(entry, name),) * width
+    if not isinstance(entry, Iterable):
+        raise TypeError(f"{name} must be a name or a sequence of names; got {entry!r}")
+    names = list(entry)
+    if len(names) != width:
+        raise ValueError(f"{name} must be one name or one for each of the {width} neurons; got {len(names)}")
+    return tuple(canonical_activation(each, f"{name}[{index}]") for index, each in enumerate(names))
+
+
+@cache
+def activation_defaults() -> dict[str, float | None]:
+    """Name of every activation and the default of its parameter, None if it has none."""
+    return {entry["name"]: entry["parameter"] for entry in _core.activation_table()}
+
+
+def canonical_activation(name: str, argument: str) -> str:
+    """The one spelling of an activation: its parameter is written only if it is not the default."""
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be the name of an activation; got {name!r}")
+    kind, parameter = split_name(name, argument)
+    known = activation_defaults()
+    if kind not in known:
+        raise ValueError(f"{argument} must be one of {', '.join(known)}; got {name!r}")
+    default = known[kind]
+    if parameter is None or parameter == default:
+        return kind
+    if default is None:
+        raise ValueError(f"{argument}: {kind} takes no parameter; got {name!r}")
+    return f"{kind}({parameter!r})"
+
+
+def split_activation(name: str) -> tuple[str, float]:
+    """Name and parameter of an activation, 0.0 where it has none."""
+    kind, parameter = split_name(name, "activation")
+    default = activation_defaults()[kind]
+    return kind, (default or 0.0) if parameter is None else parameter
+
+
+def split_name(name: str, argument: str) -> tuple[str, float | None]:
+    """'kind(number)' as kind and number; the number is optional."""
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", name)
+    if match is None:
+        raise ValueError(f"{argument} must be a name or name(number); got {name!r}")
+    kind, text = match.groups()
+    if text is None:
+        return kind, None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{argument}: the parameter in {name!r} must be a finite number")
+    return kind, number
+
+
+def scheme_scales(scheme: str) -> tuple[bool, Any, Any]:
+    """Whether a scheme is uniform, and its scales of weights and biases as functions of (fan_in, fan_out)."""
+    if not isinstance(scheme, str):
+        raise TypeError(f"scheme must be a string, one of {', '.join(SCHEMES)}; got {scheme!r}")
+    kind, sigma = split_name(scheme, "scheme")
+    zero = lambda i, o: 0.0  # noqa: E731
+    if kind == "normal":
+        if sigma is None or sigma < 0:
+            raise ValueError(f"scheme 'normal(σ)' needs a standard deviation σ ≥ 0, as in 'normal(0.5)'; got {scheme!r}")
+        return False, lambda i, o: sigma, lambda i, o: sigma
+    schemes = {
+        "torch": (True, lambda i, o: 1 / math.sqrt(i), lambda i, o: 1 / math.sqrt(i)),
+        "glorot_normal": (False, lambda i, o: math.sqrt(2 / (i + o)), zero),
+        "glorot_uniform": (True, lambda i, o: math.sqrt(6 / (i + o)), zero),
+        "he_normal": (False, lambda i, o: math.sqrt(2 / i), zero),
+    }
+    if kind not in schemes or sigma is not None:
+        raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}; got {scheme!r}")
+    return schemes[kind]
+
+
+def batch_shape(size: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    if size is None:
+        return ()
+    entries = size if isinstance(size, tuple) else (size,)
+    if len(entries) > 1:
+        raise ValueError(f"size must be a number of draws B or (B,); got {size!r}")
+    return tuple(_checks.integer(entry, "size", minimum=1) for entry in entries)
+
+
+def pair(layer: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(layer, Sequence) or len(layer) != 2:
+        raise TypeError(f"{name} must be a pair (W, b), b None in a layer without biases; got a {type(layer).__name__}")
+    return layer[0], layer[1]
+
+
+def part(value: Any, shape: tuple[int, ...], name: str) -> Array:
+    array = _checks.as_array(value, name)
+    if array.shape[max(array.ndim - len(shape), 0) :] != shape:
+        raise _checks.shape_error(name, f"{shape} or (..., {', '.join(map(str, shape))})", array.shape)
+    return array

@@ -1,0 +1,520 @@
+"""The loss of a network on data, and its exact derivatives in θ.
+
+    L(θ) = Σ_n w_n ℓ(f(x_n; θ), y_n) / Σ_n w_n + (l2/2) ‖θ‖²
+
+All arithmetic happens in the compiled core; here are names, shapes and errors.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import ndarray
+from numpy.typing import ArrayLike
+
+from . import _checks, _core
+from ._checks import FLOAT64, LONGDOUBLE, Array
+from ._core import all_finite
+from .network import MLP
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+LOSSES = ("squared_error", "cross_entropy", "logistic")
+ROW_SUM_TOLERANCE = 1e-12
+
+Compiled = Any  # _core.Objective or _core.ObjectiveLongDouble
+
+
+class Objective:
+    """The loss of a network on data, as a function of θ, with exact derivatives.
+
+    ``L(θ) = Σ_n w_n ℓ(f(x_n; θ), y_n) / Σ_n w_n + (l2/2) ‖θ‖²``. Data are checked and copied once, so that later
+    calls only carry θ.
+
+    Every method takes θ of shape (P,), or (B, P) for a batch, and then its result gains a leading axis of length B.
+    θ is float64, or longdouble to compute in extended precision; what converts to float64 exactly is accepted. θ must
+    be finite; results may overflow to inf or nan, as in NumPy but without a warning. The same θ gives the same bits
+    whatever the number of threads, alone or in a batch.
+
+    Methods fit SciPy: ``scipy.optimize.minimize(obj.loss, theta, jac=obj.gradient, hess=obj.hessian)``, or
+    ``hessp=obj.hvp``.
+
+    Parameters
+    ----------
+    net : MLP
+    x : array_like, shape (N, inputs)
+        Samples as rows.
+    y : array_like
+        Targets. For ``"squared_error"`` real numbers of shape (N, K); for ``"logistic"`` numbers in [0, 1] of that
+        shape; both also (N,) if K = 1. For ``"cross_entropy"`` integer labels 0 … K−1 of shape (N,), or rows of
+        probabilities, (N, K), that sum to one within 1e-12.
+    loss : {"squared_error", "cross_entropy", "logistic"}
+        ℓ = ½‖f − y‖²; or −Σ_k y_k log softmax(f)_k; or −Σ_k [y_k log q_k + (1−y_k) log(1−q_k)] with q = sigmoid(f),
+        that is K independent sigmoids.
+    sample_weight : array_like, shape (N,), optional
+        Weights w_n ≥ 0, not all zero; by default all equal. They are divided by their sum.
+    l2 : float
+        Coefficient of ½‖θ‖², biases included; at least 0.
+    threads : int, optional
+        Number of threads; by default what OpenMP would use, which threadpoolctl governs.
+
+    Attributes
+    ----------
+    net : MLP
+    x, y, sample_weight : ndarray
+        Read-only copies of the data; sample_weight may be None.
+    loss_name : str
+    l2 : float
+    threads : int or None
+    num_samples : int
+        N.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range, or is not finite. Data in longdouble can only be used with
+        θ in longdouble.
+
+    Examples
+    --------
+    The Hessian of a linear model's squared error is the second moment of its inputs:
+
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> x = np.array([[1.0, 2.0], [3.0, -1.0]])
+    >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), x, [0.0, 1.0])
+    >>> obj.hessian([0.5, 0.5])
+    array([[ 5. , -0.5],
+           [-0.5,  2.5]])
+    >>> bool((obj.hessian([0.5, 0.5]) == x.T @ x / 2).all())
+    True
+    """
+
+    def __init__(
+        self,
+        net: MLP,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        loss: str = "squared_error",
+        sample_weight: ArrayLike | None = None,
+        l2: float = 0.0,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(net, MLP):
+            raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+        self.net = net
+        self.x = read_only(net.samples(x))
+        self.loss_name = _checks.one_of(loss, LOSSES, "loss")
+        self.num_samples = len(self.x)
+        self.y = read_only(targets(y, self.loss_name, self.num_samples, net.widths[-1]))
+        self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
+        self.l2 = _checks.real(l2, "l2", minimum=0.0)
+        self.threads = None if threads is None else _checks.integer(threads, "threads", minimum=1)
+        extended = [name for name in ("x", "y", "sample_weight") if is_longdouble(getattr(self, name))]
+        self._extended_data = " and ".join(extended)
+        self._compiled: dict[Any, Compiled] = {}
+        # What θ must look like to go straight to the core; nothing does if the data need extended precision.
+        self._plain_shape = None if extended else (net.num_parameters,)
+        self._plain = None if extended else self._compile(FLOAT64)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {"loss": self.loss_name, "sample_weight": self.sample_weight, "l2": self.l2, "threads": self.threads}
+        return partial(Objective, **options), (self.net, self.x, self.y)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.net), f"{self.num_samples} samples", f"loss={self.loss_name!r}"]
+        if self.sample_weight is not None:
+            parts.append("weighted")
+        if self.l2:
+            parts.append(f"l2={self.l2!r}")
+        return f"Objective({', '.join(parts)})"
+
+    @property
+    def core(self) -> _core.Objective:
+        """The compiled objective in float64; internal."""
+        return self._compile(FLOAT64)
+
+    def _compile(self, dtype: Any) -> Compiled:
+        """The compiled objective of a precision, made at its first use."""
+        if dtype not in self._compiled:
+            if dtype == FLOAT64 and self._extended_data:
+                raise TypeError(
+                    f"theta must be longdouble, as {self._extended_data} of this objective came as longdouble; "
+                    f"got float64"
+                )
+            make = _core.Objective if dtype == FLOAT64 else _core.ObjectiveLongDouble
+            weight = np.ones(self.num_samples) if self.sample_weight is None else self.sample_weight
+            rows = one_hot(self.y, self.net.widths[-1]) if self.y.dtype.kind == "i" else self.y
+            x, rows, weight = (np.ascontiguousarray(a, dtype) for a in (self.x, rows, weight))
+            rows = rows.reshape(self.num_samples, -1)
+            self._compiled[dtype] = make(
+                self.net.core, x, rows, weight, self.loss_name, self.l2, 0 if self.threads is None else self.threads
+            )
+        return self._compiled[dtype]
+
+    def _at(self, theta: ArrayLike) -> tuple[Compiled, Array]:
+        """The compiled objective for theta's precision, and theta, checked."""
+        if (
+            type(theta) is ndarray
+            and theta.dtype is FLOAT64
+            and theta.shape == self._plain_shape
+            and (flags := theta.flags).c_contiguous
+            and flags.aligned
+            and all_finite(theta)
+        ):
+            return self._plain, theta
+        checked = _checks.parameters(theta, self.net.num_parameters)
+        return self._compile(checked.dtype), checked
+
+    def loss(self, theta: ArrayLike) -> Any:
+        """The loss L(θ).
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        float or ndarray, shape (B,)
+
+        Notes
+        -----
+        Takes about 2·N·P floating-point operations.
+        """
+        core, at = self._at(theta)
+        return core.loss(at)
+
+    def gradient(self, theta: ArrayLike) -> Array:
+        """The gradient ∇L(θ).
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (P,) or (B, P)
+
+        Notes
+        -----
+        By back-propagation, about 6·N·P floating-point operations.
+        """
+        core, at = self._at(theta)
+        return core.gradient(at)
+
+    def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
+        """The loss and its gradient, for the cost of the gradient.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        (float, ndarray of shape (P,)) or (ndarray of shape (B,), ndarray of shape (B, P))
+        """
+        core, at = self._at(theta)
+        return core.value_and_gradient(at)
+
+    def outputs(self, theta: ArrayLike) -> Array:
+        """The outputs f(x_n; θ) on the data.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (N, K) or (B, N, K)
+        """
+        core, at = self._at(theta)
+        return core.outputs(at)
+
+    def residual(self, theta: ArrayLike) -> Array:
+        """The derivative of each sample's loss in the outputs, ∂ℓ_n/∂f_k, without weights.
+
+        It is f − y for the squared error, and q − y for the others, q being the predicted probabilities.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (N·K,) or (B, N·K)
+            Entry n·K + k belongs to sample n and output k.
+        """
+        core, at = self._at(theta)
+        return core.residual(at)
+
+    def jacobian(self, theta: ArrayLike) -> Array:
+        """The Jacobian of the outputs, ∂f_k(x_n; θ)/∂θ_p, without weights.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (N·K, P) or (B, N·K, P)
+            Row n·K + k belongs to sample n and output k, as in `residual`.
+
+        Notes
+        -----
+        The only quantity of the size of the data times P; takes about 4·N·K·P floating-point operations.
+        """
+        core, at = self._at(theta)
+        return core.jacobian(at)
+
+    def hessian(self, theta: ArrayLike) -> Array:
+        """The Hessian ∇²L(θ), exact to rounding.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (P, P) or (B, P, P)
+            Symmetric to the last bit.
+
+        Notes
+        -----
+        Every pair of layers gives a block, a product of Khatri–Rao factors contracted over the samples; the formula
+        goes back to Bishop [1]_. A layer with P_l parameters takes N·P_l²/2 operations, whatever the number of
+        outputs. Needs no memory beyond the result and a few thousand samples' intermediate values.
+
+        At the kink of an activation (relu, leaky_relu, elu, selu, softsign at 0) its first derivative is the one
+        torch returns and its second is taken to be 0.
+
+        References
+        ----------
+        .. [1] Bishop, "Exact calculation of the Hessian matrix for the multilayer perceptron", Neural Computation
+           4 (1992).
+        """
+        core, at = self._at(theta)
+        return core.hessian(at)
+
+    def gauss_newton(self, theta: ArrayLike) -> Array:
+        """The generalised Gauss–Newton matrix Σ_n w_n J_nᵀ (∂²ℓ_n/∂f²) J_n / Σ_n w_n + l2·I.
+
+        The Hessian without the curvature of the network [1]_; positive semidefinite.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (P, P) or (B, P, P)
+            Symmetric to the last bit.
+
+        References
+        ----------
+        .. [1] Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural
+           Computation 14 (2002).
+        """
+        core, at = self._at(theta)
+        return core.gauss_newton(at)
+
+    def hessian_diagonal(self, theta: ArrayLike) -> Array:
+        """The diagonal of the Hessian, without forming it.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (P,) or (B, P)
+
+        Notes
+        -----
+        Cost grows as N·P.
+        """
+        core, at = self._at(theta)
+        return core.hessian_diagonal(at)
+
+    def hessian_trace(self, theta: ArrayLike) -> Any:
+        """The trace of the Hessian, without forming it.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        float or ndarray, shape (B,)
+        """
+        diagonal = self.hessian_diagonal(theta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return as_scalar(diagonal.sum(axis=-1))
+
+    def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
+        """Products ∇²L(θ) v of the Hessian with vectors, without forming it.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        v : array_like, shape (P,), (P, m), or (B, P, m)
+            One vector, or several as columns, the same for every θ of a batch; or, with three axes, columns for each.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of v, with a leading axis B if θ is a batch.
+
+        Notes
+        -----
+        By the R-operator [1]_; one product costs about two gradients.
+
+        References
+        ----------
+        .. [1] Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6 (1994).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.hvp([0.5, 0.5], [1.0, 0.0])
+        array([ 5. , -0.5])
+        """
+        core, at = self._at(theta)
+        return products(core, at, self._vectors(v, at))
+
+    def _vectors(self, v: ArrayLike, theta: Array) -> Array:
+        """v checked, in theta's precision."""
+        count = self.net.num_parameters
+        vectors = _checks.cast(_checks.as_floats(v, "v"), theta.dtype, "v", "theta")
+        batched = theta.ndim == 2 and vectors.ndim == 3
+        expected = (len(theta), count) if batched else (count,)
+        if vectors.ndim not in (1, 2, 2 + batched) or vectors.shape[: len(expected)] != expected:
+            own = f", or ({len(theta)}, {count}, m)" if theta.ndim == 2 else ""
+            raise _checks.shape_error("v", f"({count},) or ({count}, m){own}", vectors.shape)
+        return vectors
+
+    def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
+        """The Hessian as a SciPy linear operator that never forms it.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,)
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator, shape (P, P)
+            Symmetric; for ``scipy.sparse.linalg.eigsh``, ``cg`` and the like.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As everywhere, and if theta is a batch.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> operator = obj.hessian_operator([0.5, 0.5])
+        >>> operator @ [0.0, 2.0]
+        array([-1.,  5.])
+        """
+        from scipy.sparse.linalg import LinearOperator
+
+        core, at = self._at(theta)
+        if at.ndim != 1:
+            raise _checks.shape_error("theta", f"({self.net.num_parameters},)", at.shape)
+        at = at.copy()
+
+        def product(v: Array) -> Array:
+            return products(core, at, self._vectors(v, at))
+
+        shape = (len(at), len(at))
+        return LinearOperator(
+            shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=at.dtype
+        )
+
+
+def products(core: Compiled, theta: Array, v: Array) -> Array:
+    """H(θ) v; theta (P,) with v (P,) or (P, m), or theta (B, P) with v shared or (B, P, m)."""
+    if theta.ndim == 2:
+        each = v if v.ndim == 3 else [v] * len(theta)
+        return np.stack([products(core, t, u) for t, u in zip(theta, each, strict=True)])
+    rows = np.ascontiguousarray(v.T).reshape(-1, len(theta))
+    return np.ascontiguousarray(core.hvp(theta, rows).T).reshape(v.shape)
+
+
+def as_scalar(value: Any) -> Any:
+    """A float64 number as a Python float; longdouble numbers and arrays as they are."""
+    return float(value) if isinstance(value, np.float64) else value
+
+
+def is_longdouble(array: Array | None) -> bool:
+    return array is not None and array.dtype == LONGDOUBLE
+
+
+def read_only(array: Array) -> Array:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
+    """y checked: integer labels (N,), or rows of targets (N, K)."""
+    array = _checks.as_array(y, "y")
+    if loss == "cross_entropy" and array.ndim == 1:
+        return labels(array, samples, outputs)
+    rows = _checks.as_floats(array, "y")
+    if rows.shape == (samples,) and outputs == 1:
+        rows = rows[:, None]
+    if rows.shape != (samples, outputs):
+        also = {"cross_entropy": f", or labels of shape ({samples},)"}.get(loss, "")
+        raise _checks.shape_error("y", f"({samples}, {outputs}), a row for each sample of x{also}", rows.shape)
+    if loss != "squared_error":
+        outside = (rows < 0) | (rows > 1)
+        if outside.any():
+            n, k = np.argwhere(outside)[0]
+            raise ValueError(f"y must be in [0, 1] for the loss {loss!r}; y[{n}, {k}] is {rows[n, k]}")
+    if loss == "cross_entropy":
+        deviation = np.abs(rows.sum(axis=1) - 1)
+        if deviation.max() > ROW_SUM_TOLERANCE:
+            n = int(deviation.argmax())
+            raise ValueError(
+                f"y must have rows that sum to one within {ROW_SUM_TOLERANCE:g}; row {n} sums to {rows[n].sum()}"
+            )
+    return rows
+
+
+def labels(array: Array, samples: int, outputs: int) -> Array:
+    if array.dtype.kind not in "iub":
+        raise TypeError(f"y must hold integer labels, or be rows of probabilities; got dtype {array.dtype}")
+    if array.shape != (samples,):
+        raise _checks.shape_error("y", f"({samples},), a label for each sample of x", array.shape)
+    outside = (array < 0) | (array >= outputs)
+    if outside.any():
+        n = int(outside.argmax())
+        raise ValueError(f"y must hold labels from 0 to {outputs - 1}; y[{n}] is {array[n]}")
+    return array.astype(np.int64)
+
+
+def one_hot(label: Array, outputs: int) -> Array:
+    """Rows (N, K) with a one at each label."""
+    rows = np.zeros((len(label), outputs))
+    rows[np.arange(len(label)), label] = 1.0
+    return rows
+
+
+def weights(sample_weight: ArrayLike, samples: int) -> Array:
+    weight = _checks.as_floats(sample_weight, "sample_weight")
+    if weight.shape != (samples,):
+        raise _checks.shape_error("sample_weight", f"({samples},), a weight for each sample of x", weight.shape)
+    if (weight < 0).any():
+        n = int((weight < 0).argmax())
+        raise ValueError(f"sample_weight must not be negative; sample_weight[{n}] is {weight[n]}")
+    if not weight.any():
+        raise ValueError("sample_weight must not sum to zero; all weights are 0")
+    return weight
