@@ -26,7 +26,7 @@ LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 def as_array(value: Any, name: str) -> Array:
     """`value` as a NumPy array of real numbers, of whatever dtype it comes in."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"{name} must not have masked entries; it has {np.ma.count_masked(value)}")
+        raise ValueError(f"{name} must not have masked entries; it has {np.ma.getmaskarray(value).sum()}")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -48,7 +48,7 @@ def as_floats(value: Any, name: str) -> Array:
 
 
 def within_float64(integers: Array) -> bool:
-    return -LARGEST_INTEGER <= int(integers.min()) and int(integers.max()) <= LARGEST_INTEGER
+    return max(-int(integers.min()), int(integers.max())) <= LARGEST_INTEGER
 
 
 def check_finite(array: Array, name: str) -> None:
@@ -95,7 +95,7 @@ def integer(value: Any, name: str, *, minimum: int) -> int:
         result = operator.index(value)
     except TypeError:
         result = None
-    if result is None or isinstance(value, bool | np.bool):
+    if result is None or isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be an integer; got {value!r}")
     if result < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {result}")
@@ -117,7 +117,5 @@ def real(value: Any, name: str, *, minimum: float = -math.inf) -> float:
 
 def generator(value: Any, name: str = "rng") -> np.random.Generator:
     if not isinstance(value, np.random.Generator):
-        raise TypeError(
-            f"{name} must be a numpy.random.Generator, such as numpy.random.default_rng(0); got {value!r}"
-        )
+        raise TypeError(f"{name} must be a numpy.random.Generator, such as numpy.random.default_rng(0); got {value!r}")
     return value

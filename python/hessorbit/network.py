@@ -8,21 +8,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _checks, _core
+from . import _checks, _core, activations, schemes
 from ._checks import Array
 
 PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
-SCHEMES = ("torch", "glorot_normal", "glorot_uniform", "he_normal", "normal(σ)")
 MOST_PARAMETERS = 10**8
 
 Layers = list[tuple[Array, Array | None]]
@@ -148,17 +146,14 @@ class MLP:
     @cached_property
     def multipliers(self) -> tuple[float, ...]:
         """The fixed factor s_l of each layer's weights."""
-        powers = [{"standard": 0.0, "ntk": 0.5, "mean_field": 0.5}[self.parametrization]] * self.num_layers
-        if self.parametrization == "mean_field":
-            powers[-1] = 1.0
-        scale = {0.0: lambda n: 1.0, 0.5: lambda n: 1 / math.sqrt(n), 1.0: lambda n: 1 / n}
-        return tuple(scale[power](fan_in) for power, fan_in in zip(powers, self.widths, strict=False))
+        last = self.num_layers - 1
+        return tuple(multiplier(self.parametrization, n, index == last) for index, n in enumerate(self.widths[:-1]))
 
     @cached_property
     def core(self) -> _core.Network:
         """The compiled network; internal."""
-        activations = [[split_activation(name) for name in layer] for layer in self.activations]
-        return _core.Network(list(self.widths), activations, list(self.biases), self.parametrization)
+        names = [[activations.split(name) for name in layer] for layer in self.activations]
+        return _core.Network(list(self.widths), names, list(self.biases), self.parametrization)
 
     def __call__(self, theta: ArrayLike, x: ArrayLike) -> Array:
         """Outputs f(x; θ).
@@ -315,14 +310,9 @@ class MLP:
         (4, 13)
         """
         rng = _checks.generator(rng)
-        uniform, weight_scale, bias_scale = scheme_scales(scheme)
-        parts: list[float] = []
-        for fan_in, width, bias in self.layer_shapes:
-            parts += [weight_scale(fan_in, width)] * (width * fan_in)
-            parts += [bias_scale(fan_in, width)] * (width * bias)
+        law = schemes.scheme_of(scheme)
         shape = (*batch_shape(size), self.num_parameters)
-        draws = rng.uniform(-1.0, 1.0, shape) if uniform else rng.standard_normal(shape)
-        return draws * np.array(parts)
+        return law.draw(rng, shape) * law.scales(self.layer_shapes)
 
 
 def restore(
@@ -332,6 +322,14 @@ def restore(
     return MLP(
         widths, activations[:-1], bias=biases, parametrization=parametrization, output_activation=activations[-1]
     )
+
+
+def multiplier(parametrization: str, fan_in: int, last: bool) -> float:
+    if parametrization == "standard":
+        return 1.0
+    if parametrization == "mean_field" and last:
+        return 1 / fan_in
+    return 1 / math.sqrt(fan_in)
 
 
 def shape_size(fan_in: int, width: int, bias: bool) -> int:
@@ -353,10 +351,10 @@ def checked_widths(widths: Iterable[int]) -> tuple[int, ...]:
 
 
 def per_layer_biases(bias: bool | Sequence[bool], layers: int) -> tuple[bool, ...]:
-    if isinstance(bias, bool | np.bool):
+    if isinstance(bias, bool | np.bool_):
         return (bool(bias),) * layers
     entries = tuple(bias) if isinstance(bias, Iterable) else None
-    if entries is None or not all(isinstance(b, bool | np.bool) for b in entries):
+    if entries is None or not all(isinstance(b, bool | np.bool_) for b in entries):
         raise TypeError(f"bias must be True, False, or one of them for each layer; got {bias!r}")
     if len(entries) != layers:
         raise ValueError(f"bias must have one entry for each of the {layers} layers; got {len(entries)}")
@@ -384,80 +382,13 @@ def hidden_activations(
 
 def neuron_activations(entry: str | Sequence[str], width: int, name: str) -> tuple[str, ...]:
     if isinstance(entry, str):
-        return (canonical_activation(entry, name),) * width
+        return (activations.canonical(entry, name),) * width
     if not isinstance(entry, Iterable):
         raise TypeError(f"{name} must be a name or a sequence of names; got {entry!r}")
     names = list(entry)
     if len(names) != width:
         raise ValueError(f"{name} must be one name or one for each of the {width} neurons; got {len(names)}")
-    return tuple(canonical_activation(each, f"{name}[{index}]") for index, each in enumerate(names))
-
-
-@cache
-def activation_defaults() -> dict[str, float | None]:
-    """Name of every activation and the default of its parameter, None if it has none."""
-    return {entry["name"]: entry["parameter"] for entry in _core.activation_table()}
-
-
-def canonical_activation(name: str, argument: str) -> str:
-    """The one spelling of an activation: its parameter is written only if it is not the default."""
-    if not isinstance(name, str):
-        raise TypeError(f"{argument} must be the name of an activation; got {name!r}")
-    kind, parameter = split_name(name, argument)
-    known = activation_defaults()
-    if kind not in known:
-        raise ValueError(f"{argument} must be one of {', '.join(known)}; got {name!r}")
-    default = known[kind]
-    if parameter is None or parameter == default:
-        return kind
-    if default is None:
-        raise ValueError(f"{argument}: {kind} takes no parameter; got {name!r}")
-    return f"{kind}({parameter!r})"
-
-
-def split_activation(name: str) -> tuple[str, float]:
-    """Name and parameter of an activation, 0.0 where it has none."""
-    kind, parameter = split_name(name, "activation")
-    default = activation_defaults()[kind]
-    return kind, (default or 0.0) if parameter is None else parameter
-
-
-def split_name(name: str, argument: str) -> tuple[str, float | None]:
-    """'kind(number)' as kind and number; the number is optional."""
-    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", name)
-    if match is None:
-        raise ValueError(f"{argument} must be a name or name(number); got {name!r}")
-    kind, text = match.groups()
-    if text is None:
-        return kind, None
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{argument}: the parameter in {name!r} must be a finite number")
-    return kind, number
-
-
-def scheme_scales(scheme: str) -> tuple[bool, Any, Any]:
-    """Whether a scheme is uniform, and its scales of weights and biases as functions of (fan_in, fan_out)."""
-    if not isinstance(scheme, str):
-        raise TypeError(f"scheme must be a string, one of {', '.join(SCHEMES)}; got {scheme!r}")
-    kind, sigma = split_name(scheme, "scheme")
-    zero = lambda i, o: 0.0  # noqa: E731
-    if kind == "normal":
-        if sigma is None or sigma < 0:
-            raise ValueError(f"scheme 'normal(σ)' needs a standard deviation σ ≥ 0, as in 'normal(0.5)'; got {scheme!r}")
-        return False, lambda i, o: sigma, lambda i, o: sigma
-    schemes = {
-        "torch": (True, lambda i, o: 1 / math.sqrt(i), lambda i, o: 1 / math.sqrt(i)),
-        "glorot_normal": (False, lambda i, o: math.sqrt(2 / (i + o)), zero),
-        "glorot_uniform": (True, lambda i, o: math.sqrt(6 / (i + o)), zero),
-        "he_normal": (False, lambda i, o: math.sqrt(2 / i), zero),
-    }
-    if kind not in schemes or sigma is not None:
-        raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}; got {scheme!r}")
-    return schemes[kind]
+    return tuple(activations.canonical(each, f"{name}[{index}]") for index, each in enumerate(names))
 
 
 def batch_shape(size: int | tuple[int, ...] | None) -> tuple[int, ...]:

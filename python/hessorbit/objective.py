@@ -7,12 +7,12 @@ All arithmetic happens in the compiled core; here are names, shapes and errors.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from . import _checks, _core
 from ._checks import FLOAT64, LONGDOUBLE, Array
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 LOSSES = ("squared_error", "cross_entropy", "logistic")
 ROW_SUM_TOLERANCE = 1e-12
 
-Compiled = Any  # _core.Objective or _core.ObjectiveLongDouble
+_T = TypeVar("_T", np.float64, np.longdouble)
+Compiled = _core.Objective | _core.ObjectiveLongDouble
 
 
 class Objective:
@@ -114,15 +115,16 @@ class Objective:
         self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
         self.l2 = _checks.real(l2, "l2", minimum=0.0)
         self.threads = None if threads is None else _checks.integer(threads, "threads", minimum=1)
-        extended = [name for name in ("x", "y", "sample_weight") if is_longdouble(getattr(self, name))]
-        self._extended_data = " and ".join(extended)
-        self._compiled: dict[Any, Compiled] = {}
-        # What θ must look like to go straight to the core; nothing does if the data need extended precision.
-        self._plain_shape = None if extended else (net.num_parameters,)
-        self._plain = None if extended else self._compile(FLOAT64)
+        self._extended = [name for name in ("x", "y", "sample_weight") if is_longdouble(getattr(self, name))]
+        # The shape of a θ that may go straight to the core; None if the data need extended precision.
+        self._plain_shape = None if self._extended else (net.num_parameters,)
+        if not self._extended:
+            self._plain = self.core
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {"loss": self.loss_name, "sample_weight": self.sample_weight, "l2": self.l2, "threads": self.threads}
+        options: dict[str, Any] = {
+            "loss": self.loss_name, "sample_weight": self.sample_weight, "l2": self.l2, "threads": self.threads
+        }  # fmt: skip
         return partial(Objective, **options), (self.net, self.x, self.y)
 
     def __repr__(self) -> str:
@@ -133,28 +135,28 @@ class Objective:
             parts.append(f"l2={self.l2!r}")
         return f"Objective({', '.join(parts)})"
 
-    @property
+    @cached_property
     def core(self) -> _core.Objective:
         """The compiled objective in float64; internal."""
-        return self._compile(FLOAT64)
+        if self._extended:
+            names = " and ".join(self._extended)
+            raise TypeError(f"theta must be longdouble, as {names} of this objective came as longdouble; got float64")
+        return _core.Objective(self.net.core, *self._data(np.float64), *self._options())
 
-    def _compile(self, dtype: Any) -> Compiled:
-        """The compiled objective of a precision, made at its first use."""
-        if dtype not in self._compiled:
-            if dtype == FLOAT64 and self._extended_data:
-                raise TypeError(
-                    f"theta must be longdouble, as {self._extended_data} of this objective came as longdouble; "
-                    f"got float64"
-                )
-            make = _core.Objective if dtype == FLOAT64 else _core.ObjectiveLongDouble
-            weight = np.ones(self.num_samples) if self.sample_weight is None else self.sample_weight
-            rows = one_hot(self.y, self.net.widths[-1]) if self.y.dtype.kind == "i" else self.y
-            x, rows, weight = (np.ascontiguousarray(a, dtype) for a in (self.x, rows, weight))
-            rows = rows.reshape(self.num_samples, -1)
-            self._compiled[dtype] = make(
-                self.net.core, x, rows, weight, self.loss_name, self.l2, 0 if self.threads is None else self.threads
-            )
-        return self._compiled[dtype]
+    @cached_property
+    def extended_core(self) -> _core.ObjectiveLongDouble:
+        """The compiled objective in longdouble; internal."""
+        return _core.ObjectiveLongDouble(self.net.core, *self._data(np.longdouble), *self._options())
+
+    def _data(self, dtype: type[_T]) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]:
+        """Samples, rows of targets and weights for the core."""
+        rows = one_hot(self.y, self.net.widths[-1]) if self.y.dtype.kind == "i" else self.y
+        weight = np.ones(self.num_samples) if self.sample_weight is None else self.sample_weight
+        x, rows, weight = (np.ascontiguousarray(array, dtype) for array in (self.x, rows, weight))
+        return x, rows, weight
+
+    def _options(self) -> tuple[str, float, int]:
+        return self.loss_name, self.l2, self.threads or 0
 
     def _at(self, theta: ArrayLike) -> tuple[Compiled, Array]:
         """The compiled objective for theta's precision, and theta, checked."""
@@ -168,7 +170,7 @@ class Objective:
         ):
             return self._plain, theta
         checked = _checks.parameters(theta, self.net.num_parameters)
-        return self._compile(checked.dtype), checked
+        return self.core if checked.dtype == FLOAT64 else self.extended_core, checked
 
     def loss(self, theta: ArrayLike) -> Any:
         """The loss L(θ).
@@ -388,7 +390,7 @@ class Objective:
         return products(core, at, self._vectors(v, at))
 
     def _vectors(self, v: ArrayLike, theta: Array) -> Array:
-        """v checked, in theta's precision."""
+        """Check v, and give it in theta's precision."""
         count = self.net.num_parameters
         vectors = _checks.cast(_checks.as_floats(v, "v"), theta.dtype, "v", "theta")
         batched = theta.ndim == 2 and vectors.ndim == 3
@@ -434,9 +436,7 @@ class Objective:
             return products(core, at, self._vectors(v, at))
 
         shape = (len(at), len(at))
-        return LinearOperator(
-            shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=at.dtype
-        )
+        return LinearOperator(shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=at.dtype)
 
 
 def products(core: Compiled, theta: Array, v: Array) -> Array:
@@ -464,13 +464,13 @@ def read_only(array: Array) -> Array:
 
 
 def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
-    """y checked: integer labels (N,), or rows of targets (N, K)."""
+    """Check y: integer labels (N,), or rows of targets (N, K)."""
     array = _checks.as_array(y, "y")
     if loss == "cross_entropy" and array.ndim == 1:
         return labels(array, samples, outputs)
     rows = _checks.as_floats(array, "y")
     if rows.shape == (samples,) and outputs == 1:
-        rows = rows[:, None]
+        rows = rows.reshape(samples, 1)
     if rows.shape != (samples, outputs):
         also = {"cross_entropy": f", or labels of shape ({samples},)"}.get(loss, "")
         raise _checks.shape_error("y", f"({samples}, {outputs}), a row for each sample of x{also}", rows.shape)

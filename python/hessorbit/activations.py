@@ -1,0 +1,61 @@
+"""Names of activations. A name may carry a parameter, as in 'leaky_relu(0.2)'; the core's table says which exist."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+
+from . import _core
+
+
+@cache
+def defaults() -> dict[str, float | None]:
+    """Every activation and the default of its parameter, None where it takes none."""
+    return {entry["name"]: entry["parameter"] for entry in _core.activation_table()}
+
+
+def canonical(name: str, argument: str) -> str:
+    """The one spelling of an activation: its parameter is written only if it is not the default.
+
+    >>> canonical("leaky_relu(0.20)", "activation"), canonical("leaky_relu(0.01)", "activation")
+    ('leaky_relu(0.2)', 'leaky_relu')
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be the name of an activation; got {name!r}")
+    kind, parameter = parse(name, argument)
+    if kind not in defaults():
+        raise ValueError(f"{argument} must be one of {', '.join(defaults())}; got {name!r}")
+    default = defaults()[kind]
+    if parameter is None or parameter == default:
+        return kind
+    if default is None:
+        raise ValueError(f"{argument}: {kind} takes no parameter; got {name!r}")
+    return f"{kind}({parameter!r})"
+
+
+def split(name: str) -> tuple[str, float]:
+    """An activation as the core wants it: its kind and its parameter, 0.0 where it takes none.
+
+    >>> split("leaky_relu"), split("tanh")
+    (('leaky_relu', 0.01), ('tanh', 0.0))
+    """
+    kind, parameter = parse(name, "activation")
+    return kind, (defaults()[kind] or 0.0) if parameter is None else parameter
+
+
+def parse(name: str, argument: str) -> tuple[str, float | None]:
+    """'kind' or 'kind(number)' as the kind and the number."""
+    match = re.fullmatch(r"(\w+)(?:\((.*)\))?", name)
+    if match is None:
+        raise ValueError(f"{argument} must be a name or name(number); got {name!r}")
+    kind, text = match.groups()
+    if text is None:
+        return kind, None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{argument} must carry a finite number in its parentheses; got {name!r}")
+    return kind, number
