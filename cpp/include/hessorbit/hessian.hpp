@@ -294,15 +294,19 @@ void repeat_output_block(const Layer& layer, Index p, T* hessian, const Team& te
                     hessian[layer.parameter(0, a) * p + layer.parameter(0, c)];
 }
 
-// In a diagonal block, H[(i,c),(j,a)] = H[(i,a),(j,c)] for i < j: only a ≤ c was formed.
+// In a diagonal block, H[(i,c),(j,a)] = H[(i,a),(j,c)] for i < j: only a ≤ c was formed. Biases come after all weights
+// of their layer, so the place above the diagonal is at row (j,a) when c is the bias.
 template <class T>
 void reflect_features(const Layer& layer, Index p, T* hessian, const Team& team) {
     for (Index i = team.rank; i < layer.width; i += team.size)
         for (Index a = 0; a < layer.features(); ++a)
             for (Index c = a + 1; c < layer.features(); ++c) {
+                const bool bias = c == layer.fan_in;
                 const T* from = hessian + layer.parameter(i, a) * p + layer.start(c);
-                T* to = hessian + layer.parameter(i, c) * p + layer.start(a);
-                for (Index j = i + 1; j < layer.width; ++j) to[j * layer.step(a)] = from[j * layer.step(c)];
+                T* to = bias ? hessian + layer.start(a) * p + layer.parameter(i, c)
+                             : hessian + layer.parameter(i, c) * p + layer.start(a);
+                const Index step = layer.step(a) * (bias ? p : 1);
+                for (Index j = i + 1; j < layer.width; ++j) to[j * step] = from[j * layer.step(c)];
             }
 }
 

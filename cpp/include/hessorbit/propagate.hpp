@@ -4,8 +4,8 @@
 //     backward   δ_L = ∂ℓ/∂z_L,   u_l = V_{l+1} δ_{l+1},   δ_l = σ'_l u_l,   e_l = σ''_l u_l
 //
 // (V_l = s_l W_lᵀ.) At the top the loss gives M = ∂²ℓ/∂z_L²; when the output layer is not linear its own slope and
-// curvature are folded into δ_L and M, so that everything below sees a linear output. Sample weights are in r and M,
-// hence in every δ and e.
+// curvature are folded into δ_L and M, so that everything below sees a linear output (Gauss–Newton, which takes the
+// curvature of the loss alone, leaves σ''_L out). Sample weights are in r and M, hence in every δ and e.
 #pragma once
 
 #include "loss.hpp"
@@ -26,7 +26,7 @@ struct Data {
 };
 
 // What a caller needs of a pass; each level includes those before it.
-enum class Order { value, gradient, hessian };
+enum class Order { value, gradient, gauss_newton, hessian };
 
 template <class T>
 struct Tape {
@@ -42,7 +42,7 @@ struct Tape {
 
     Tape(const Network& network, Index n, Order order) : columns(n) {
         const Index depth = network.depth(), outputs = network.outputs();
-        const bool backward = order != Order::value, second = order == Order::hessian;
+        const bool backward = order >= Order::gradient, second = order == Order::hessian;
         features.resize(depth), slope.resize(depth), curvature.resize(depth), delta.resize(depth);
         for (Index l = 0; l < depth; ++l) {
             const Layer& layer = network.layer(l);
@@ -54,7 +54,7 @@ struct Tape {
         }
         output.setZero(outputs, n);
         value.setZero(1, n);
-        if (second) hessian.setZero(outputs * outputs, n);
+        if (order >= Order::gauss_newton) hessian.setZero(outputs * outputs, n);
     }
 
     RowsView<T> phi(Index l) { return l == 0 ? input : RowsView<T>(features[l]); }
@@ -62,9 +62,10 @@ struct Tape {
 
 // Rows a tape of this order holds, per sample.
 inline Index tape_rows(const Network& network, Order order) {
-    Index rows = network.outputs() * (1 + network.outputs());
+    const Index per_neuron = order == Order::value ? 0 : order == Order::hessian ? 3 : 2;
+    Index rows = network.outputs() * (order >= Order::gauss_newton ? 1 + network.outputs() : 1);
     for (Index l = 0; l < network.depth(); ++l)
-        rows += network.layer(l).features() + network.layer(l).width * (1 + static_cast<Index>(order));
+        rows += network.layer(l).features() + network.layer(l).width * per_neuron;
     return rows;
 }
 
@@ -109,7 +110,8 @@ void differentiate_loss(const Network& network, LossKind loss, const Data<T>& da
         if (hessian.data) {
             for (Index j = 0; j < outputs; ++j)
                 hessian.array(k * outputs + j, c.size) *= slope.array(k, c.size) * slope.array(j, c.size);
-            hessian.array(k * outputs + k, c.size) += curvature.array(k, c.size) * delta.array(k, c.size);
+            if (curvature.data)
+                hessian.array(k * outputs + k, c.size) += curvature.array(k, c.size) * delta.array(k, c.size);
         }
         delta.array(k, c.size) *= slope.array(k, c.size);
     }
@@ -152,10 +154,11 @@ void backward(const Network& network, const Parameters<T>& parameters, Tape<T>& 
     }
 }
 
-// Forward, loss and backward for the samples first + c.begin … of the data.
+// Forward, loss and backward for columns c of the chunk that starts at sample `first` of the data; the caller has set
+// tape.input to the features of that chunk.
 template <class T>
-void propagate(const Network& network, const Parameters<T>& parameters, LossKind loss, Data<T>& data, Index first,
-               Order order, Tape<T>& tape, Columns c) {
+void propagate(const Network& network, const Parameters<T>& parameters, LossKind loss, Data<T>& data,
+               Index first, Order order, Tape<T>& tape, Columns c) {
     forward(network, parameters, tape, c);
     detail::differentiate_loss(network, loss, data, first, tape, c);
     if (order != Order::value) backward(network, parameters, tape, c);

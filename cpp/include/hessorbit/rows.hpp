@@ -122,7 +122,7 @@ Vector<T> sum_lanes(const Vector<T>* v) {
 
 // One register tile of `contract`: out[a * right + b] = Σ_n left_a(n) right_b(n).
 template <class T, int left_count>
-void contract_tile(RowsView<const T> left, RowsView<const T> right, Index n, T* out) {
+void contract_tile(const T* const* left, const T* const* right, Index n, T* out) {
     constexpr int right_count = Lanes<T>::right, lane_count = Lanes<T>::count;
     constexpr int total = left_count * right_count;
     constexpr int groups = (total + lane_count - 1) / lane_count;
@@ -130,10 +130,10 @@ void contract_tile(RowsView<const T> left, RowsView<const T> right, Index n, T* 
     for (Index k = 0; k < n; k += lane_count) {
         Vector<T> r[right_count];
 #pragma GCC unroll 8
-        for (int b = 0; b < right_count; ++b) r[b] = lanes(right.row(b) + k);
+        for (int b = 0; b < right_count; ++b) r[b] = lanes(right[b] + k);
 #pragma GCC unroll 8
         for (int a = 0; a < left_count; ++a) {
-            const Vector<T> l = lanes(left.row(a) + k);
+            const Vector<T> l = lanes(left[a] + k);
 #pragma GCC unroll 8
             for (int b = 0; b < right_count; ++b) sum[a * right_count + b] += l * r[b];
         }
@@ -143,7 +143,7 @@ void contract_tile(RowsView<const T> left, RowsView<const T> right, Index n, T* 
 }
 
 template <class T, int left_count = Lanes<T>::left>
-void contract_tile(int rows, RowsView<const T> left, RowsView<const T> right, Index n, T* out) {
+void contract_tile(int rows, const T* const* left, const T* const* right, Index n, T* out) {
     if (rows == left_count) return contract_tile<T, left_count>(left, right, n, out);
     if constexpr (left_count > 1) contract_tile<T, left_count - 1>(rows, left, right, n, out);
 }
@@ -151,16 +151,19 @@ void contract_tile(int rows, RowsView<const T> left, RowsView<const T> right, In
 }  // namespace detail
 
 // Calls add(a, b, Σ_n left_a(n) right_b(n)) for a < left_count, b < right_count.
-// left (left_count, n); right (right_count rounded up to Lanes::right, n): rows past right_count must be readable.
+// left (left_count, n); right (right_count, n).
 template <class T, class Add>
 void contract(RowsView<const T> left, Index left_count, RowsView<const T> right, Index right_count, Index n, Add add) {
     constexpr int tile_left = Lanes<T>::left, tile_right = Lanes<T>::right;
     alignas(64) T tile[tile_left * tile_right + row_multiple];
+    const T *l[tile_left], *r[tile_right];
     for (Index b = 0; b < right_count; b += tile_right) {
         const Index columns = std::min<Index>(tile_right, right_count - b);
+        for (Index j = 0; j < tile_right; ++j) r[j] = right.row(b + std::min(j, columns - 1));
         for (Index a = 0; a < left_count; a += tile_left) {
             const Index rows = std::min<Index>(tile_left, left_count - a);
-            detail::contract_tile<T>(static_cast<int>(rows), left.from_row(a), right.from_row(b), n, tile);
+            for (Index i = 0; i < rows; ++i) l[i] = left.row(a + i);
+            detail::contract_tile<T>(static_cast<int>(rows), l, r, n, tile);
             for (Index i = 0; i < rows; ++i)
                 for (Index j = 0; j < columns; ++j) add(a + i, b + j, tile[i * tile_right + j]);
         }

@@ -4,6 +4,8 @@
 
 #include "rows.hpp"
 
+#include <exception>
+
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -43,16 +45,27 @@ inline int max_threads() {
 #endif
 }
 
-// Runs body(team) on `threads` threads at once.
+// Runs body(team) on `threads` threads at once. An exception must not leave an OpenMP region: the first one is thrown
+// again after it. (A body that may throw must not wait at barriers.)
 template <class Body>
 void with_team(int threads, Body body) {
-    if (threads <= 1) return body(Team{});
 #if defined(_OPENMP)
+    if (threads > 1) {
+        std::exception_ptr failure;
 #pragma omp parallel num_threads(threads)
-    body(Team{omp_get_thread_num(), omp_get_num_threads()});
-#else
-    body(Team{});
+        {
+            try {
+                body(Team{omp_get_thread_num(), omp_get_num_threads()});
+            } catch (...) {
+#pragma omp critical(hessorbit_team)
+                if (!failure) failure = std::current_exception();
+            }
+        }
+        if (failure) std::rethrow_exception(failure);
+        return;
+    }
 #endif
+    body(Team{});
 }
 
 }  // namespace hessorbit

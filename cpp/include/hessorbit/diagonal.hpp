@@ -1,0 +1,81 @@
+// The diagonal of the Hessian without the Hessian: H[(l,i,a),(l,i,a)] = Σ_n φ_l[a]² B_ll[i,i],
+//
+//     B_ll[i,i] = e_l[i] + Σ_k F_l[k,i] E_l[k,i] + Σ_{l<q<L} Σ_u Z_lq[i,u]² e_q[u]        (sensitivity.hpp)
+//
+// For q = l + 1, Z_lq[i,u] = σ'_l[i] V_q[i,u], so the sum is a product with the squares of V_q. With one or two hidden
+// layers the cost is O(N P K); deeper networks need the Z_lq of distant layers, O(N d_l d_{l+1} d_q) each.
+#pragma once
+
+#include "gradient.hpp"
+#include "sensitivity.hpp"
+
+namespace hessorbit {
+
+template <class T>
+struct DiagonalScratch {
+    Rows<T> squares;       // φ_l[a]² (features, n)
+    Rows<T> curvature;     // B_ll[i,i] (width, n)
+    Rows<T> next;          // Σ_u V[i,u]² e[u] (width, n)
+    Matrix<T> squared;     // V_q²
+
+    DiagonalScratch(const Network& network, Index n) {
+        Index features = 0, width = 0, product = 0;
+        for (Index l = 0; l < network.depth(); ++l) {
+            features = std::max(features, network.layer(l).features());
+            width = std::max(width, network.layer(l).width);
+            product = std::max(product, network.layer(l).fan_in * network.layer(l).width);
+        }
+        squares.setZero(features, n), curvature.setZero(width, n), next.setZero(width, n);
+        squared.setZero(1, product);
+    }
+};
+
+namespace detail {
+
+// Fills scratch.curvature with the rows B_ll[i,i], l below the output layer.
+template <class T>
+void diagonal_curvature(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& z,
+                        Index l, Index n, DiagonalScratch<T>& scratch) {
+    const Index width = network.layer(l).width, top = network.depth() - 1;
+    const RowsView<T> out(scratch.curvature);
+    for (Index i = 0; i < width; ++i) {
+        out.array(i, n) = RowsView<T>(tape.curvature[l]).array(i, n);
+        for (Index k = 0; k < network.outputs(); ++k)
+            out.array(i, n) += RowsView<T>(z.to_output[l]).array(k * width + i, n) *
+                               RowsView<T>(z.weighted[l]).array(k * width + i, n);
+    }
+    if (l + 1 < top) {
+        const Matrix<T>& v = parameters.backward[l + 1];
+        for (Index i = 0; i < v.size(); ++i) scratch.squared.data()[i] = v.data()[i] * v.data()[i];
+        combine<T>(scratch.squared.data(), v.cols(), width, v.cols(), RowsView<T>(tape.curvature[l + 1]),
+                   RowsView<T>(scratch.next), n);
+        for (Index i = 0; i < width; ++i)
+            out.array(i, n) += RowsView<T>(tape.slope[l]).array(i, n).square() * RowsView<T>(scratch.next).array(i, n);
+    }
+    for (Index q = l + 2; q < top; ++q)
+        for (Index i = 0; i < width; ++i)
+            for (Index u = 0; u < network.layer(q).width; ++u)
+                out.array(i, n) += RowsView<T>(z.to_hidden[l][q]).array(i * network.layer(q).width + u, n).square() *
+                                   RowsView<T>(tape.curvature[q]).array(u, n);
+}
+
+}  // namespace detail
+
+// diagonal (P) += the first n columns of a tape of order hessian, with its sensitivities.
+template <class T>
+void add_diagonal(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& z, Index n,
+                  DiagonalScratch<T>& scratch, T* diagonal) {
+    const Index top = network.depth() - 1, outputs = network.outputs();
+    for (Index l = 0; l <= top; ++l) {
+        const Layer& layer = network.layer(l);
+        for (Index a = 0; a < layer.features(); ++a)
+            RowsView<T>(scratch.squares).array(a, n) = tape.phi(l).array(a, n).square();
+        if (l < top) detail::diagonal_curvature(network, parameters, tape, z, l, n, scratch);
+        else
+            for (Index k = 0; k < outputs; ++k)
+                RowsView<T>(scratch.curvature).array(k, n) = RowsView<T>(tape.hessian).array(k * outputs + k, n);
+        add_layer_gradient<T>(layer, RowsView<T>(scratch.curvature), RowsView<T>(scratch.squares), n, diagonal);
+    }
+}
+
+}  // namespace hessorbit

@@ -1,0 +1,355 @@
+// The objective L(θ) = Σ_n w_n ℓ(f(x_n; θ), y_n) + (l2/2)‖θ‖² (w normalised to sum 1) of a network on data, and its
+// derivatives: the one class that the bindings see. It cuts the samples into chunks, shares the work among threads and
+// keeps the workspaces; the formulas are in the headers it includes.
+//
+// Every method takes θ (batch, P), contiguous, and writes one result per θ. Batches are shared θ by θ among threads.
+// A single θ is shared by slots of samples (chunks.hpp), or, for the Hessian, by blocks of the result (team.hpp).
+// Results have the same bits for any number of threads and any batch.
+#pragma once
+
+#include "chunks.hpp"
+#include "diagonal.hpp"
+#include "gradient.hpp"
+#include "hessian.hpp"
+#include "jacobian.hpp"
+#include "pool.hpp"
+#include "product.hpp"
+#include "propagate.hpp"
+#include "sensitivity.hpp"
+
+#include <atomic>
+#include <memory>
+
+namespace hessorbit {
+
+// Inputs and targets transposed, weights normalised. x (N, inputs), y (N, K) or null for zeros, weight (N) or null for
+// equal weights; all row-major.
+template <class T>
+Data<T> make_data(const Network& network, Index samples, const T* x, const T* y, const T* weight) {
+    const Layer& first = network.layer(0);
+    const Index columns = padded(samples), outputs = network.outputs();
+    Data<T> data;
+    data.samples = samples;
+    data.features.setOnes(first.features(), columns);
+    data.targets.setZero(outputs, columns);
+    data.weight.setZero(1, columns);
+    const T s = first.multiplier<T>();
+    T total = 0;
+    for (Index n = 0; n < samples; ++n) total += weight ? weight[n] : T(1);
+    for (Index n = 0; n < columns; ++n) {
+        const Index from = std::min(n, samples - 1);
+        for (Index a = 0; a < first.fan_in; ++a) data.features(a, n) = s * x[from * first.fan_in + a];
+        for (Index k = 0; y && k < outputs; ++k) data.targets(k, n) = y[from * outputs + k];
+        if (n < samples) data.weight(0, n) = (weight ? weight[n] : T(1)) / total;
+    }
+    return data;
+}
+
+template <class T>
+class Objective {
+public:
+    Objective(Network network, LossKind loss, T l2, Data<T> data)
+        : network_(std::move(network)), loss_(loss), l2_(l2), data_(std::move(data)), plan_(network_) {}
+
+    const Network& network() const { return network_; }
+    Index samples() const { return data_.samples; }
+    Index num_parameters() const { return network_.num_parameters(); }
+
+    // loss (batch) and gradient (batch, P); either may be null.
+    void value_and_gradient(const T* theta, Index batch, int threads, T* loss, T* gradient) {
+        const Index p = num_parameters();
+        const Order order = gradient ? Order::gradient : Order::value;
+        Task& task = gradient ? gradient_ : value_;
+        const Chunks chunks = sum_chunks(tape_rows(network_, order));
+        const Index length = 1 + (gradient ? p : 0);
+        for_each_theta(batch, threads, 6, [&](Index b, int team_size) {
+            auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
+            const T* at = theta + b * p;
+            work->parameters.unpack(network_, at);
+            sum_over_samples(*work, chunks, length, team_size, order, [&](Space& space, Index chunk, T* sum) {
+                const Index n = chunks.columns(chunk);
+                pass(*work, space, chunks.begin(chunk), n, order);
+                sum[0] += sum_row(space.tape.value.data(), n);
+                if (gradient) add_gradient(network_, space.tape, n, sum + 1);
+            });
+            const T* total = work->partial.data();
+            if (loss) loss[b] = total[0] + l2_ / 2 * squared_norm(at);
+            for (Index i = 0; gradient && i < p; ++i) gradient[b * p + i] = total[1 + i] + l2_ * at[i];
+        });
+    }
+
+    // f (batch, N, K).
+    void outputs(const T* theta, Index batch, int threads, T* out) {
+        for_each_chunk(value_, theta, batch, threads, Order::value, [&](Index b, Space& space, Index begin, Index count) {
+            forward(network_, parameters_of(space), space.tape, {0, padded(count)});
+            write_samples(RowsView<T>(space.tape.output), begin, count, out + b * samples() * network_.outputs());
+        });
+    }
+
+    // ∂ℓ/∂f without weights (batch, N·K).
+    void residual(const T* theta, Index batch, int threads, T* out) {
+        for_each_chunk(residual_, theta, batch, threads, Order::value, [&](Index b, Space& space, Index begin, Index count) {
+            forward(network_, parameters_of(space), space.tape, {0, padded(count)});
+            if (space.residual.size() == 0) {
+                space.residual.setZero(network_.outputs(), space.tape.columns);
+                space.unit_weight.setOnes(1, space.tape.columns);
+            }
+            const RowsView<const T> y(data_.targets.data() + begin, data_.targets.cols());
+            evaluate_loss<T>(loss_, network_.outputs(), RowsView<T>(space.tape.output), y, space.unit_weight.data(),
+                             padded(count), nullptr, RowsView<T>(space.residual), RowsView<T>());
+            write_samples(RowsView<T>(space.residual), begin, count, out + b * samples() * network_.outputs());
+        });
+    }
+
+    // ∂f/∂θ (batch, N·K, P).
+    void jacobian(const T* theta, Index batch, int threads, T* out) {
+        const Index p = num_parameters(), outputs = network_.outputs();
+        for_each_chunk(jacobian_, theta, batch, threads, Order::gradient, [&](Index b, Space& space, Index begin, Index count) {
+            if (!space.sensitivity) space.add_sensitivity(network_, Sensitivity<T>::Extent::jacobian);
+            forward(network_, parameters_of(space), space.tape, {0, padded(count)});
+            differentiate(network_, parameters_of(space), space.tape, Sensitivity<T>::Extent::jacobian,
+                          *space.sensitivity, {0, padded(count)}, space.coefficients);
+            T* rows = out + (b * samples() + begin) * outputs * p;
+            std::fill(rows, rows + count * outputs * p, T(0));
+            write_jacobian(network_, space.tape, *space.sensitivity, count, rows);
+        });
+    }
+
+    // diag ∇²L (batch, P).
+    void hessian_diagonal(const T* theta, Index batch, int threads, T* diagonal) {
+        const Index p = num_parameters();
+        const Chunks chunks = sum_chunks(tape_rows(network_, Order::hessian) + sensitivity_rows(network_));
+        for_each_theta(batch, threads, 12, [&](Index b, int team_size) {
+            auto work = diagonal_.take([&] { return std::make_unique<Workspace>(network_); });
+            work->parameters.unpack(network_, theta + b * p);
+            sum_over_samples(*work, chunks, p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
+                const Columns all{0, chunks.columns(chunk)};
+                if (!space.sensitivity) {
+                    space.add_sensitivity(network_, Sensitivity<T>::Extent::hessian);
+                    space.diagonal = std::make_unique<DiagonalScratch<T>>(network_, space.tape.columns);
+                }
+                pass(*work, space, chunks.begin(chunk), all.size, Order::hessian);
+                differentiate(network_, work->parameters, space.tape, Sensitivity<T>::Extent::hessian,
+                              *space.sensitivity, all, space.coefficients);
+                add_diagonal(network_, work->parameters, space.tape, *space.sensitivity, all.size, *space.diagonal, sum);
+            });
+            for (Index i = 0; i < p; ++i) diagonal[b * p + i] = work->partial[i] + l2_;
+        });
+    }
+
+    // H v for `count` directions v (count, P) at one θ (P): product (count, P).
+    void product(const T* theta, const T* v, Index count, int threads, T* product) {
+        const Index p = num_parameters();
+        Index extra = 0;
+        for (Index l = 0; l < network_.depth(); ++l)
+            extra += network_.layer(l).features() + 2 * network_.layer(l).width;
+        const Chunks chunks = sum_chunks(tape_rows(network_, Order::hessian) + extra);
+        auto work = product_.take([&] { return std::make_unique<Workspace>(network_); });
+        work->parameters.unpack(network_, theta);
+        while (static_cast<Index>(work->directions.size()) < std::min(count, directions_at_once))
+            work->directions.emplace_back(network_);
+        for (Index first = 0; first < count; first += directions_at_once) {
+            const Index block = std::min(directions_at_once, count - first);
+            for (Index d = 0; d < block; ++d) work->directions[d].unpack(network_, v + (first + d) * p);
+            const int team_size = useful_threads(threads, 12 * block);
+            sum_over_samples(*work, chunks, block * p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
+                const Index n = chunks.columns(chunk);
+                if (!space.directional)
+                    space.directional = std::make_unique<DirectionalTape<T>>(network_, space.tape.columns);
+                pass(*work, space, chunks.begin(chunk), n, Order::hessian);
+                for (Index d = 0; d < block; ++d)
+                    add_product(network_, work->parameters, work->directions[d], space.tape, *space.directional, n,
+                                sum + d * p);
+            });
+            for (Index i = 0; i < block * p; ++i)
+                product[first * p + i] = work->partial[i] + l2_ * v[first * p + i];
+        }
+    }
+
+    // ∇²L (batch, P, P), or its Gauss–Newton part.
+    void hessian(const T* theta, Index batch, int threads, bool gauss_newton, T* out) {
+        const Index p = num_parameters();
+        Task& task = gauss_newton ? gauss_newton_ : hessian_;
+        for_each_theta(batch, threads, num_parameters(), [&](Index b, int team_size) {
+            auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
+            work->parameters.unpack(network_, theta + b * p);
+            one_hessian(*work, gauss_newton, team_size, out + b * p * p);
+        });
+    }
+
+    // Σ_n of squares of θ.
+    T squared_norm(const T* theta) const {
+        T sum = 0;
+        for (Index i = 0; i < num_parameters(); ++i) sum += theta[i] * theta[i];
+        return sum;
+    }
+
+private:
+    // What one thread needs for a chunk.
+    struct Space {
+        Tape<T> tape;
+        const Parameters<T>* parameters;
+        std::unique_ptr<Sensitivity<T>> sensitivity;
+        std::unique_ptr<DirectionalTape<T>> directional;
+        std::unique_ptr<DiagonalScratch<T>> diagonal;
+        Matrix<T> coefficients;
+        Rows<T> residual, unit_weight;
+
+        Space(const Network& network, Index columns, Order order, const Parameters<T>* weights)
+            : tape(network, columns, order), parameters(weights) {}
+
+        void add_sensitivity(const Network& network, typename Sensitivity<T>::Extent extent) {
+            sensitivity = std::make_unique<Sensitivity<T>>(network, tape.columns, extent);
+            Index product = 1;
+            for (Index l = 0; l + 1 < network.depth(); ++l)
+                product = std::max(product, network.layer(l).width * network.layer(l + 1).width);
+            coefficients.setZero(1, product);
+        }
+    };
+
+    // What one θ needs; kept between calls.
+    struct Workspace {
+        Parameters<T> parameters;
+        std::vector<Parameters<T>> directions;
+        std::vector<T> partial;                      // (slots, length): sums over the samples of a slot
+        std::vector<std::unique_ptr<Space>> spaces;  // one per thread
+        std::vector<std::unique_ptr<HessianScratch<T>>> scratch;
+
+        explicit Workspace(const Network& network) : parameters(network) {}
+
+        template <class Make>
+        void grow(int threads, Make make) {
+            while (static_cast<int>(spaces.size()) < threads) spaces.push_back(make());
+        }
+    };
+
+    using Task = Pool<Workspace>;
+
+    static constexpr Index directions_at_once = 8;
+    static constexpr Index cache_budget = 40000;     // numbers a tape may hold in a sum over samples: near the L2 cache
+    static constexpr Index hessian_budget = 400000;  // numbers tape and sensitivities may hold for a Hessian
+
+    Chunks sum_chunks(Index rows) const { return {samples(), chunk_capacity(rows, cache_budget, 64, 1024)}; }
+
+    const Parameters<T>& parameters_of(const Space& space) const { return *space.parameters; }
+
+    // Threads worth waking for `cost` multiplications per sample and parameter: a fork costs a few microseconds.
+    int useful_threads(int threads, Index cost) const {
+        const double work = static_cast<double>(samples()) * static_cast<double>(num_parameters() * cost);
+        return static_cast<int>(std::clamp(work / 2e5, 1.0, static_cast<double>(threads)));
+    }
+
+    // body(b, threads): whole θ's to threads when there are enough of them, else all threads to each θ in turn.
+    template <class Body>
+    void for_each_theta(Index batch, int threads, Index cost, Body body) {
+        if (batch < 2 * threads || threads == 1) {
+            for (Index b = 0; b < batch; ++b) body(b, useful_threads(threads, cost));
+            return;
+        }
+        std::atomic<Index> next{0};
+        with_team(threads, [&](const Team&) {
+            for (Index b = next++; b < batch; b = next++) body(b, 1);
+        });
+    }
+
+    // Fills the tape for n columns from sample `begin`.
+    void pass(Workspace& work, Space& space, Index begin, Index n, Order order) {
+        space.tape.input = RowsView<T>(data_.features).from_column(begin);
+        propagate(network_, work.parameters, loss_, data_, begin, order, space.tape, {0, n});
+    }
+
+    // Leaves in work.partial[0 … length − 1] the sum over chunks of what add(space, chunk, sum) adds to sum (length).
+    template <class Add>
+    void sum_over_samples(Workspace& work, const Chunks& chunks, Index length, int threads, Order order, Add add) {
+        threads = static_cast<int>(std::min<Index>(threads, chunks.slots));
+        work.grow(threads, [&] { return std::make_unique<Space>(network_, chunks.size, order, &work.parameters); });
+        work.partial.assign(static_cast<std::size_t>(chunks.slots * length), T(0));
+        with_team(threads, [&](const Team& team) {
+            const Range slots = team.share(chunks.slots);
+            for (Index slot = slots.begin; slot < slots.end; ++slot) {
+                const Range range = chunks.of_slot(slot);
+                for (Index chunk = range.begin; chunk < range.end; ++chunk)
+                    add(*work.spaces[team.rank], chunk, work.partial.data() + slot * length);
+            }
+        });
+        for (Index slot = 1; slot < chunks.slots; ++slot)
+            for (Index i = 0; i < length; ++i) work.partial[i] += work.partial[slot * length + i];
+    }
+
+    // body(b, space, begin, count) for every chunk of every θ; for results that have a row per sample.
+    template <class Body>
+    void for_each_chunk(Task& task, const T* theta, Index batch, int threads, Order order, Body body) {
+        const Index extra = order == Order::gradient ? sensitivity_rows(network_) : 0;
+        const Chunks chunks = sum_chunks(tape_rows(network_, order) + extra);
+        for_each_theta(batch, threads, 6, [&](Index b, int team_size) {
+            auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
+            work->parameters.unpack(network_, theta + b * num_parameters());
+            work->grow(team_size, [&] {
+                return std::make_unique<Space>(network_, chunks.size, order, &work->parameters);
+            });
+            with_team(team_size, [&](const Team& team) {
+                Space& space = *work->spaces[team.rank];
+                const Range share = team.share(chunks.count);
+                for (Index chunk = share.begin; chunk < share.end; ++chunk) {
+                    space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
+                    body(b, space, chunks.begin(chunk), chunks.length(chunk));
+                }
+            });
+        });
+    }
+
+    // out (N, K) from rows (K, n), for `count` samples from `begin`.
+    void write_samples(RowsView<const T> rows, Index begin, Index count, T* out) const {
+        const Index outputs = network_.outputs();
+        for (Index n = 0; n < count; ++n)
+            for (Index k = 0; k < outputs; ++k) out[(begin + n) * outputs + k] = rows.row(k)[n];
+    }
+
+    void one_hessian(Workspace& work, bool gauss_newton, int threads, T* out) {
+        using Extent = typename Sensitivity<T>::Extent;
+        const Order order = gauss_newton ? Order::gauss_newton : Order::hessian;
+        const Extent extent = gauss_newton ? Extent::gauss_newton : Extent::hessian;
+        const Index rows = tape_rows(network_, order) + sensitivity_rows(network_);
+        const Index segment = HessianScratch<T>::segment;
+        const Chunks chunks(samples(), chunk_capacity(rows, hessian_budget, segment, 8 * segment));
+        work.grow(1, [&] { return std::make_unique<Space>(network_, chunks.size, order, &work.parameters); });
+        Space& space = *work.spaces[0];
+        if (!space.sensitivity) space.add_sensitivity(network_, extent);
+        while (static_cast<int>(work.scratch.size()) < threads)
+            work.scratch.push_back(std::make_unique<HessianScratch<T>>(network_, chunks.size));
+
+        const Index p = num_parameters();
+        const bool diagonal_loss = loss_ != LossKind::cross_entropy;
+        const bool constant_loss = loss_ == LossKind::squared_error && network_.last().linear();
+        with_team(threads, [&](const Team& team) {
+            HessianScratch<T>& scratch = *work.scratch[team.rank];
+            const Range zero = team.share(p);
+            std::fill(out + zero.begin * p, out + zero.end * p, T(0));
+            HessianAssembler<T> assembler(network_, work.parameters, plan_, space.tape, *space.sensitivity,
+                                          gauss_newton, diagonal_loss, constant_loss, scratch, out);
+            for (Index chunk = 0; chunk < chunks.count; ++chunk) {
+                const Index n = chunks.columns(chunk);
+                team.barrier();
+                if (team.rank == 0) space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
+                team.barrier();
+                const Columns mine = team.columns(n);
+                propagate(network_, work.parameters, loss_, data_, chunks.begin(chunk), order, space.tape, mine);
+                differentiate(network_, work.parameters, space.tape, extent, *space.sensitivity, mine,
+                              scratch.coefficients);
+                team.barrier();
+                assembler.add(n, team);
+            }
+            team.barrier();
+            complete_hessian(network_, constant_loss, l2_, out, team);
+        });
+    }
+
+    Network network_;
+    LossKind loss_;
+    T l2_;
+    Data<T> data_;
+    HessianPlan plan_;
+    Task value_, gradient_, residual_, jacobian_, diagonal_, product_, hessian_, gauss_newton_;
+};
+
+}  // namespace hessorbit
