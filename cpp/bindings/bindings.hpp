@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+// One for each area; module.cpp calls them.
+void register_activation(pybind11::module_& module);
+void register_objective(pybind11::module_& module);
+
 namespace hessorbit::bindings {
 
 namespace py = pybind11;
@@ -39,10 +43,5 @@ struct Batch {
         return Array<T>(shape);
     }
 };
-
-void register_activation(py::module_& module);
-void register_objective(py::module_& module);
-void register_orbit(py::module_& module);
-void register_minima(py::module_& module);
 
 }  // namespace hessorbit::bindings

@@ -38,6 +38,6 @@ py::dict config() {
 PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     module.doc() = "Exact derivatives of small networks, compiled for one instruction level.";
     module.def("config", &config);
-    hessorbit::bindings::register_activation(module);
-    hessorbit::bindings::register_objective(module);
+    register_activation(module);
+    register_objective(module);
 }

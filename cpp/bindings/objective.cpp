@@ -25,6 +25,12 @@ const std::map<std::string, LossKind> losses{{"squared_error", LossKind::squared
 const std::map<std::string, DescentMethod> methods{
     {"gd", DescentMethod::gd}, {"momentum", DescentMethod::momentum}, {"adam", DescentMethod::adam}};
 
+Activation activation_named(const std::string& name, double parameter) {
+    for (const ActivationDescription& description : activation_table)
+        if (description.name == name) return {description.kind, parameter};
+    throw py::value_error("activations: unknown name '" + name + "'");
+}
+
 int thread_count(int threads) { return threads > 0 ? threads : max_threads(); }
 
 void require(bool condition, const char* message) {
@@ -224,8 +230,10 @@ bool all_finite(const Array<T>& values) {
 }
 
 }  // namespace
+}  // namespace hessorbit::bindings
 
-void register_objective(py::module_& module) {
+void register_objective(pybind11::module_& module) {
+    using namespace hessorbit::bindings;
     bind_network(module);
     bind_outputs<double>(module);
     bind_outputs<long double>(module);
@@ -235,5 +243,3 @@ void register_objective(py::module_& module) {
     module.def("all_finite", &all_finite<double>, py::arg("values").noconvert());
     module.def("all_finite", &all_finite<long double>, py::arg("values").noconvert());
 }
-
-}  // namespace hessorbit::bindings
