@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -85,28 +86,41 @@ class AutodiffReference:
         weights = self.problem.normalised_weights.astype(float)
         return weights @ losses + self.problem.l2 / 2 * theta @ theta
 
-    def gradient(self, theta: Any) -> np.ndarray:
-        return np.asarray(jax.jit(jax.grad(self.loss))(theta))
+    @cached_property
+    def compiled(self) -> Callable[[Any, Any], tuple[Any, ...]]:
+        """(theta, v) to the loss, its gradient, its Hessian, the product with v, outputs, residual and Jacobian."""
 
-    def hessian(self, theta: Any) -> np.ndarray:
-        return np.asarray(jax.jit(jax.hessian(self.loss))(theta))
+        def everything(theta: Any, v: Any) -> tuple[Any, ...]:
+            gradient = jax.grad(self.loss)
+            outputs = jax.vmap(self.output, (None, 0))(theta, self.problem.x)
+            residual = jax.vmap(jax.grad(self.sample_loss))(outputs, self.problem.targets)
+            jacobian = jax.vmap(jax.jacrev(self.output), (None, 0))(theta, self.problem.x)
+            hessian = jax.hessian(self.loss)(theta)
+            product = jax.jvp(gradient, (theta,), (v,))[1]
+            return self.loss(theta), gradient(theta), hessian, product, outputs, residual, jacobian
 
-    def hvp(self, theta: Any, v: Any) -> np.ndarray:
-        def product(at: Any, along: Any) -> Any:
-            return jax.jvp(jax.grad(self.loss), (at,), (along,))[1]
+        return jax.jit(everything)
 
-        return np.asarray(jax.jit(product)(theta, v))
+    def derivatives(self, theta: Any, v: Any) -> dict[str, np.ndarray]:
+        """Everything that an objective computes at theta, and the product of the Hessian with v."""
+        values = [np.asarray(value) for value in self.compiled(theta, v)]
+        loss, gradient, hessian, product, outputs, residual, jacobian = values
+        return {
+            "loss": loss,
+            "gradient": gradient,
+            "hessian": hessian,
+            "gauss_newton": self.gauss_newton(outputs, jacobian),
+            "diagonal": np.diagonal(hessian),
+            "trace": np.trace(hessian),
+            "product": product,
+            "outputs": outputs,
+            "residual": residual.ravel(),
+            "jacobian": jacobian.reshape(-1, self.problem.num_parameters),
+        }
 
-    def jacobian(self, theta: Any) -> np.ndarray:
-        """(N K, P), row n K + k."""
-        rows = jax.jit(jax.vmap(jax.jacrev(self.output), (None, 0)))(theta, self.problem.x)
-        return np.asarray(rows).reshape(-1, self.problem.num_parameters)
-
-    def gauss_newton(self, theta: Any) -> np.ndarray:
-        """Sum over samples of w J^T (d2l/df2) J, plus l2 times the identity."""
-        outputs = jax.vmap(self.output, (None, 0))(theta, self.problem.x)
+    def gauss_newton(self, outputs: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """Sum over samples of w J^T (d2l/df2) J, plus l2 times the identity; jacobian (N, K, P)."""
         curvature = np.asarray(jax.vmap(jax.hessian(self.sample_loss))(outputs, self.problem.targets))
-        rows = self.jacobian(theta).reshape(*outputs.shape, -1)
         weights = self.problem.normalised_weights.astype(float)
-        total = np.einsum("n,nkp,nkj,njq->pq", weights, rows, curvature, rows, optimize=True)
+        total = np.einsum("n,nkp,nkj,njq->pq", weights, jacobian, curvature, jacobian, optimize=True)
         return total + self.problem.l2 * np.eye(self.problem.num_parameters)

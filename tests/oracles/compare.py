@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .jets import Reference
+from .taylor import array_to_longdouble
+
 RELATIVE = {np.dtype(np.float64): 1e-13, np.dtype(np.longdouble): 1e-13 / 2**11}
 
 
@@ -28,11 +31,56 @@ def assert_close(
     assert actual.shape == reference.shape, f"{what}: shape {actual.shape}, expected {reference.shape}"
     assert actual.dtype in RELATIVE, f"{what}: dtype {actual.dtype}"
     assert np.isfinite(actual).all(), f"{what}: not finite"
-    if reference.dtype == object:
-        from .taylor import array_to_longdouble
-
+    if reference.dtype.hasobject:
         reference = array_to_longdouble(reference)
     error = np.abs(actual.astype(np.longdouble) - reference.astype(np.longdouble)).max(initial=0)
     size = np.abs(reference).max(initial=0) if scale is None else np.longdouble(scale)
     allowed = (RELATIVE[actual.dtype] if relative is None else relative) * np.sqrt(parameters) * size
     assert error <= allowed, f"{what}: error {error:.3e} exceeds {allowed:.3e} (size {size:.3e}, P = {parameters})"
+
+
+METHODS = {
+    "loss": "loss",
+    "gradient": "gradient",
+    "hessian": "hessian",
+    "gauss_newton": "gauss_newton",
+    "diagonal": "hessian_diagonal",
+    "trace": "hessian_trace",
+    "outputs": "outputs",
+    "residual": "residual",
+    "jacobian": "jacobian",
+}
+
+
+def computed(objective: Any, theta: Any) -> dict[str, Any]:
+    """Everything that an objective computes at theta, by the names of `Reference`."""
+    return {name: getattr(objective, method)(theta) for name, method in METHODS.items()}
+
+
+def assert_matches(
+    results: dict[str, Any], reference: Reference, count: int | None = None, *, by_terms: bool = False, what: str = ""
+) -> None:
+    """Assert that results over the first `count` samples have the accuracy asked.
+
+    Errors are judged against the largest entry of the matrix or vector; `by_terms` judges them against the largest
+    sum of magnitudes of the terms instead, for problems in which the terms may cancel.
+    """
+    parameters = reference.problem.num_parameters
+    for name, value in results.items():
+        assert_close(
+            value,
+            reference.total(name, count),
+            parameters=parameters,
+            scale=scale_of(reference, name, count, by_terms),
+            what=f"{what} {name}, N = {count or len(reference.problem.x)}",
+        )
+
+
+def scale_of(reference: Reference, name: str, count: int | None, by_terms: bool) -> Any:
+    if name == "trace":  # entries of either sign are added up
+        return np.abs(reference.total("diagonal", count)).sum()
+    if name == "residual":  # the difference of outputs and targets
+        return max(np.abs(reference.outputs[:count]).max(), np.abs(reference.problem.targets[:count]).max(), 1)
+    if by_terms and name in reference.running:
+        return reference.magnitude(name, count)
+    return np.abs(reference.total("hessian" if name == "diagonal" else name, count)).max()

@@ -38,6 +38,7 @@ class Reference:
     gradients: np.ndarray  # (N, P)
     gauss_newtons: np.ndarray  # (N, P, P)
     hessians: np.ndarray  # (N, P, P)
+    largest_preactivation: float
 
     @cached_property
     def theta(self) -> np.ndarray:
@@ -54,38 +55,61 @@ class Reference:
         """Running weighted sums over the samples."""
         terms = {"loss": self.losses, "gradient": self.gradients, "gauss_newton": self.gauss_newtons,
                  "hessian": self.hessians, "weight": np.ones_like(self.losses)}  # fmt: skip
-        return {
-            name: np.cumsum(term * self.weights.reshape(-1, *[1] * (term.ndim - 1)), axis=0)
-            for name, term in terms.items()
-        }
+        return {name: self.accumulate(term) for name, term in terms.items()}
+
+    @cached_property
+    def running_magnitudes(self) -> dict[str, np.ndarray]:
+        """Running weighted sums of the magnitudes of what is added up."""
+        slopes = np.abs(self.residual[:, :, None] * self.jacobians).sum(axis=1)
+        curvature = np.abs(self.gauss_newtons) + np.abs(self.hessians - self.gauss_newtons)
+        terms = {"loss": np.abs(self.losses), "gradient": slopes, "gauss_newton": np.abs(self.gauss_newtons),
+                 "hessian": curvature}  # fmt: skip
+        return {name: self.accumulate(term) for name, term in terms.items()}
+
+    def accumulate(self, term: np.ndarray) -> np.ndarray:
+        return np.cumsum(term * self.weights.reshape(-1, *[1] * (term.ndim - 1)), axis=0)
 
     def total(self, name: str, count: int | None = None) -> np.ndarray:
-        """The 'loss', 'gradient', 'gauss_newton', 'hessian', 'diagonal' or 'trace' over the first `count` samples."""
+        """One of the quantities over the first `count` samples.
+
+        'loss', 'gradient', 'gauss_newton', 'hessian', 'diagonal', 'trace', or, sample by sample, 'outputs',
+        'residual' (N K,), 'jacobian' (N K, P).
+        """
+        if name == "outputs":
+            return self.outputs[:count]
+        if name == "residual":
+            return self.residual[:count].ravel()
+        if name == "jacobian":
+            return self.jacobians[:count].reshape(-1, self.problem.num_parameters)
         if name == "diagonal":
             return np.diagonal(self.total("hessian", count))
         if name == "trace":
             return np.diagonal(self.total("hessian", count)).sum()
-        index = -1 if count is None else count - 1
-        mean = self.running[name][index] / self.running["weight"][index]
         l2 = number_array(self.problem.l2, self.hessians.dtype)[()]
-        if name == "loss":
-            return mean + l2 * (self.theta @ self.theta) / 2
-        if name == "gradient":
-            return mean + l2 * self.theta
-        return mean + l2 * np.eye(self.problem.num_parameters, dtype=int)
+        penalty = {
+            "loss": l2 * (self.theta @ self.theta) / 2,
+            "gradient": l2 * self.theta,
+            "gauss_newton": l2 * np.eye(self.problem.num_parameters, dtype=int),
+            "hessian": l2 * np.eye(self.problem.num_parameters, dtype=int),
+        }
+        return self.mean(self.running, name, count) + penalty[name]
 
-    def jacobian(self, count: int | None = None) -> np.ndarray:
-        return self.jacobians[:count].reshape(-1, self.problem.num_parameters)
+    def magnitude(self, name: str, count: int | None = None) -> Any:
+        """The largest sum of magnitudes of the terms of an entry: what rounding errors are relative to."""
+        return np.abs(self.total(name, count)).max() + np.abs(self.mean(self.running_magnitudes, name, count)).max()
+
+    def mean(self, running: dict[str, np.ndarray], name: str, count: int | None) -> np.ndarray:
+        index = -1 if count is None else count - 1
+        return running[name][index] / self.running["weight"][index]
 
 
 def number_array(values: Any, dtype: Any) -> np.ndarray:
-    return taylor.array_to_mp(values) if dtype == object else np.asarray(values, np.longdouble)
+    return taylor.array_to_mp(values) if np.dtype(dtype).hasobject else np.asarray(values, np.longdouble)
 
 
 def affine(layer: Layer, theta: np.ndarray, inputs: Jet) -> Jet:
     """z = s W a + b, where W and b are themselves variables."""
-    # The multiplier is the float that defines the network, the same at every precision.
-    s = number_array(layer.multiplier, theta.dtype)[()]
+    s = number_array(layer.fan_in, theta.dtype)[()] ** layer.power
     weights = s * theta[layer.weights]
     value = np.tensordot(inputs.value, weights, (1, 1))
     first = np.moveaxis(np.tensordot(inputs.first, weights, (1, 1)), -1, 1)
@@ -105,9 +129,9 @@ def activate(names: tuple[str, ...], z: Jet) -> Jet:
     """sigma(z), neuron by neuron, by the chain rule to second order."""
     sigma = np.empty((3, *z.value.shape), z.value.dtype)
     for n, i in np.ndindex(z.value.shape):
-        argument = z.value[n, i] if z.value.dtype == object else taylor.to_mp(z.value[n, i])
+        argument = z.value[n, i] if z.value.dtype.hasobject else taylor.to_mp(z.value[n, i])
         triple = taylor.derivatives(names[i], argument)
-        sigma[:, n, i] = triple if z.value.dtype == object else [taylor.to_longdouble(v) for v in triple]
+        sigma[:, n, i] = triple if z.value.dtype.hasobject else [taylor.to_longdouble(v) for v in triple]
     value, slope, bend = sigma
     first = slope[:, :, None] * z.first
     outer = z.first[:, :, :, None] * z.first[:, :, None, :]
@@ -136,12 +160,13 @@ def evaluate(problem: Problem, *, digits50: bool = False) -> Reference:
     dtype: Any = object if digits50 else np.longdouble
     count, parameters = len(problem.x), problem.num_parameters
     theta = number_array(problem.theta, dtype)
-    zero = number_array(np.zeros((count, problem.widths[0], parameters, parameters)), dtype) if not digits50 else None
-    if digits50:
-        zero = np.full((count, problem.widths[0], parameters, parameters), mpf(0), object)
+    zero = np.full((count, problem.widths[0], parameters, parameters), number_array(0, dtype)[()], dtype)
     jet = Jet(number_array(problem.x, dtype), zero[..., 0].copy(), zero)
+    largest = 0.0
     for layer in problem.layers():
-        jet = activate(layer.activations, affine(layer, theta, jet))
+        jet = affine(layer, theta, jet)
+        largest = max(largest, float(np.abs(jet.value).max()))
+        jet = activate(layer.activations, jet)
 
     exact_outputs = jet.value if digits50 else taylor.array_to_mp(jet.value)
     targets = taylor.array_to_mp(problem.targets)
@@ -158,4 +183,4 @@ def evaluate(problem: Problem, *, digits50: bool = False) -> Reference:
     for n in range(count):
         gauss_newtons[n] = jet.first[n].T @ curvature[n] @ jet.first[n]
         hessians[n] = gauss_newtons[n] + np.tensordot(residual[n], jet.second[n], (0, 0))
-    return Reference(problem, jet.value, residual, jet.first, losses, gradients, gauss_newtons, hessians)
+    return Reference(problem, jet.value, residual, jet.first, losses, gradients, gauss_newtons, hessians, largest)

@@ -24,10 +24,15 @@ PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
 class Layer:
     """One layer: its multiplier, the activation of each neuron, and where its parameters lie in theta."""
 
-    multiplier: float
+    fan_in: int
+    power: float  # the multiplier is fan_in ** power
     activations: tuple[str, ...]
     weights: np.ndarray  # (out, in) indices into theta
     bias: np.ndarray | None  # (out,) indices into theta
+
+    @property
+    def multiplier(self) -> float:
+        return self.fan_in**self.power
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +74,8 @@ class Problem:
             start += fan_out * fan_in
             bias = start + np.arange(fan_out) if self.biases[index] else None
             start += fan_out if self.biases[index] else 0
-            multiplier = multiplier_of(self.parametrization, fan_in, last)
-            layers.append(Layer(multiplier, self.activations[index], weights, bias))
+            power = multiplier_power(self.parametrization, last)
+            layers.append(Layer(fan_in, power, self.activations[index], weights, bias))
         return layers
 
     def first(self, count: int) -> Problem:
@@ -89,7 +94,7 @@ class Problem:
             activation=[list(layer) for layer in self.activations[:-1]],
             bias=list(self.biases),
             parametrization=self.parametrization,
-            output_activation=self.activations[-1][0],
+            output_activation=self.activations[-1],
         )
 
     def objective(self, **options: Any) -> Any:
@@ -100,18 +105,14 @@ class Problem:
         )
 
 
-def multiplier_of(parametrization: str, fan_in: int, last: bool) -> float:
+def multiplier_power(parametrization: str, last: bool) -> float:
     if parametrization == "standard":
-        return 1.0
-    if parametrization == "mean_field" and last:
-        return 1.0 / fan_in
-    return 1.0 / math.sqrt(fan_in)
+        return 0.0
+    return -1.0 if parametrization == "mean_field" and last else -0.5
 
 
 def count_parameters(widths: tuple[int, ...], biases: tuple[bool, ...]) -> int:
-    return sum(
-        o * i + (o if b else 0) for i, o, b in zip(widths, widths[1:], biases, strict=False)
-    )
+    return sum(o * i + (o if b else 0) for i, o, b in zip(widths, widths[1:], biases, strict=False))
 
 
 def random_problem(
@@ -122,7 +123,7 @@ def random_problem(
     loss: str = "squared_error",
     biases: bool | tuple[bool, ...] = True,
     parametrization: str = "standard",
-    output_activation: str = "identity",
+    output_activation: str | tuple[str, ...] = "identity",
     samples: int = 5,
     weighted: bool = False,
     l2: float = 0.0,
@@ -142,8 +143,8 @@ def random_problem(
     x = rng.standard_normal((samples, widths[0]))
     weight = rng.uniform(0.25, 2.0, samples) if weighted else None
     y = random_targets(rng, loss, samples, outputs, integer_labels)
-    problem = Problem(widths, (*hidden, (output_activation,) * outputs), biases, parametrization, loss, x, y, theta,
-                      weight, l2)  # fmt: skip
+    last = (output_activation,) * outputs if isinstance(output_activation, str) else output_activation
+    problem = Problem(widths, (*hidden, last), biases, parametrization, loss, x, y, theta, weight, l2)
     for layer in problem.layers():
         theta[layer.weights] /= layer.multiplier * math.sqrt(layer.weights.shape[1])
         if layer.bias is not None:
@@ -151,9 +152,7 @@ def random_problem(
     return problem
 
 
-def random_targets(
-    rng: np.random.Generator, loss: str, samples: int, outputs: int, integer_labels: bool
-) -> np.ndarray:
+def random_targets(rng: np.random.Generator, loss: str, samples: int, outputs: int, integer_labels: bool) -> np.ndarray:
     if loss == "squared_error":
         return rng.standard_normal((samples, outputs))
     if loss == "logistic":
