@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -86,24 +85,21 @@ class AutodiffReference:
         weights = self.problem.normalised_weights.astype(float)
         return weights @ losses + self.problem.l2 / 2 * theta @ theta
 
-    @cached_property
-    def compiled(self) -> Callable[[Any, Any], tuple[Any, ...]]:
-        """(theta, v) to the loss, its gradient, its Hessian, the product with v, outputs, residual and Jacobian."""
-
-        def everything(theta: Any, v: Any) -> tuple[Any, ...]:
-            gradient = jax.grad(self.loss)
-            outputs = jax.vmap(self.output, (None, 0))(theta, self.problem.x)
-            residual = jax.vmap(jax.grad(self.sample_loss))(outputs, self.problem.targets)
-            jacobian = jax.vmap(jax.jacrev(self.output), (None, 0))(theta, self.problem.x)
-            hessian = jax.hessian(self.loss)(theta)
-            product = jax.jvp(gradient, (theta,), (v,))[1]
-            return self.loss(theta), gradient(theta), hessian, product, outputs, residual, jacobian
-
-        return jax.jit(everything)
+    def everything(self, theta: Any, v: Any) -> tuple[Any, ...]:
+        """The loss, its gradient, its Hessian, the product with v, outputs, residual (N, K) and Jacobian (N, K, P)."""
+        gradient = jax.grad(self.loss)
+        outputs = jax.vmap(self.output, (None, 0))(theta, self.problem.x)
+        residual = jax.vmap(jax.grad(self.sample_loss))(outputs, self.problem.targets)
+        jacobian = jax.vmap(jax.jacrev(self.output), (None, 0))(theta, self.problem.x)
+        hessian = jax.hessian(self.loss)(theta)
+        product = jax.jvp(gradient, (theta,), (v,))[1]
+        return self.loss(theta), gradient(theta), hessian, product, outputs, residual, jacobian
 
     def derivatives(self, theta: Any, v: Any) -> dict[str, np.ndarray]:
         """Everything that an objective computes at theta, and the product of the Hessian with v."""
-        values = [np.asarray(value) for value in self.compiled(theta, v)]
+        # Called once: time spent on optimising the compiled code would be lost.
+        compiled = jax.jit(self.everything).lower(theta, v).compile({"xla_backend_optimization_level": 0})
+        values = [np.asarray(value) for value in compiled(theta, v)]
         loss, gradient, hessian, product, outputs, residual, jacobian = values
         return {
             "loss": loss,

@@ -34,7 +34,7 @@ def assert_close(
     if reference.dtype.hasobject:
         reference = array_to_longdouble(reference)
     error = np.abs(actual.astype(np.longdouble) - reference.astype(np.longdouble)).max(initial=0)
-    size = np.abs(reference).max(initial=0) if scale is None else np.longdouble(scale)
+    size = largest(reference) if scale is None else np.longdouble(scale)
     allowed = (RELATIVE[actual.dtype] if relative is None else relative) * np.sqrt(parameters) * size
     assert error <= allowed, f"{what}: error {error:.3e} exceeds {allowed:.3e} (size {size:.3e}, P = {parameters})"
 
@@ -78,9 +78,13 @@ def assert_matches(
 
 def scale_of(reference: Reference, name: str, count: int | None, by_terms: bool) -> Any:
     if name == "trace":  # entries of either sign are added up
-        return np.abs(reference.total("diagonal", count)).sum()
+        return np.sum(np.abs(reference.total("diagonal", count)))
     if name == "residual":  # the difference of outputs and targets
-        return max(np.abs(reference.outputs[:count]).max(), np.abs(reference.problem.targets[:count]).max(), 1)
+        return max(largest(reference.outputs[:count]), largest(reference.problem.targets[:count]), 1)
     if by_terms and name in reference.running:
         return reference.magnitude(name, count)
-    return np.abs(reference.total("hessian" if name == "diagonal" else name, count)).max()
+    return largest(reference.total("hessian" if name == "diagonal" else name, count))
+
+
+def largest(array: Any) -> Any:
+    return np.max(np.abs(array), initial=0)

@@ -96,7 +96,8 @@ class Reference:
 
     def magnitude(self, name: str, count: int | None = None) -> Any:
         """The largest sum of magnitudes of the terms of an entry: what rounding errors are relative to."""
-        return np.abs(self.total(name, count)).max() + np.abs(self.mean(self.running_magnitudes, name, count)).max()
+        terms = self.mean(self.running_magnitudes, name, count)
+        return np.max(np.abs(self.total(name, count))) + np.max(terms)
 
     def mean(self, running: dict[str, np.ndarray], name: str, count: int | None) -> np.ndarray:
         index = -1 if count is None else count - 1
