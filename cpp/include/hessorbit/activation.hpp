@@ -1,10 +1,17 @@
 // Activations σ with their first two derivatives, written once for a SIMD vector of samples and for long double.
 //
 // One table says everything about an activation: its name, the default of its parameter, its symmetry class and its
-// derivatives. Adding one means one enumerator and one entry (and tests).
+// derivatives. Adding one means an enumerator, an entry and tests.
 //
-// At kinks the slope is the one torch takes, that of the left branch for relu, leaky_relu and selu (0, slope,
-// scale·α) and 1 for elu and softsign; the curvature there is 0.
+// At a kink, z = 0, the slope is the one torch returns: 0 for relu, the slope for leaky_relu, 1 for elu and softsign,
+// scale·alpha for selu; the curvature there is 0.
+//
+// Accuracy. Value, slope and curvature are each within 4 ulp wherever they are normal numbers, for every finite z, and
+// below that underflow gradually; except near a zero that σ, σ' or σ'' has away from z = 0, where the error is within
+// 4 ulp of the larger of the two terms that cancel:
+//     silu'   w² e^{−|z|} (1 + e^{−|z|}  −  |z|)           gelu'   φ(z) (Φ(z)/φ(z)  −  |z|), z < 0
+//     silu''  σ'(z) (2  −  |z| tanh(|z|/2))                g''     16 sigmoid''(4z)  +  sigmoid'(z)
+// All work is lane by lane: a result depends on its z alone, not on its place in the row or on what else is asked for.
 #pragma once
 
 #include "elementary.hpp"
@@ -34,9 +41,19 @@ struct SymmetryClass {
     bool odd = false;
     std::optional<double> constant_odd{};  // σ(z) + σ(−z), where that is a constant other than 0
     bool even = false;
-    int homogeneous_degree = 0;           // k with σ(c z) = c^k σ(z); 0 if none
+    int homogeneous_degree = 0;           // k with σ(c z) = c^k σ(z); 0 if there is none
     std::optional<double> even_linear{};  // (σ(z) − σ(−z)) / z, where that is a constant and σ neither even nor odd
 };
+
+// All that is known of an activation but its formula.
+struct ActivationDescription {
+    ActivationKind kind;
+    std::string_view name;
+    SymmetryClass (*symmetry)(double parameter);
+    std::optional<double> parameter{};  // its default, if σ has one
+};
+
+namespace activations {
 
 // σ(z), σ'(z), σ''(z).
 template <class V>
@@ -44,164 +61,238 @@ struct Derivatives {
     V value, slope, curvature;
 };
 
-namespace detail {
+template <class V>
+Derivatives<V> relu(V z) { return {z < 0 ? V{} : z, z > 0 ? constant<V>(1) : V{}, V{}}; }
 
 template <class V>
-V constant(elementary::Lane<V> c) { return V{} + c; }
+Derivatives<V> leaky_relu(V z, double slope) {
+    const V left = constant<V>(slope);
+    return {z > 0 ? z : left * z, z > 0 ? constant<V>(1) : left, V{}};
+}
+
+// What tanh, sigmoid, silu and softplus are made of: with a = |z|, cut where e^{−a} is nothing, and w = 1/(1 + e^{−a}),
+// sigmoid'(z) = bell · e.tail and tanh(a/2) = w (1 − e^{−a}).
+template <class V>
+struct Logistic {
+    V a;
+    elementary::Exponential<V> e;
+    V w, bell, tanh;
+
+    explicit Logistic(V z)
+        : a(at_most(magnitude(z), elementary::decay_limit<Lane<V>>)), e(elementary::exponential(-a)),
+          w(1 / (1 + e.value)), bell(e.value * (w * w)), tanh(-e.minus_one * w) {}
+
+    V sigmoid(V z) const { return z < 0 ? e.value * w * e.tail : w; }
+};
 
 template <class V>
-Derivatives<V> logistic_derivatives(V z) {
-    const V e = elementary::exp(-elementary::magnitude(z)), w = 1 / (1 + e);
-    const V slope = e * w * w, tanh = (1 - e) * w;
-    return {z < 0 ? e * w : w, slope, z < 0 ? slope * tanh : -slope * tanh};
+Derivatives<V> sigmoid(V z) {
+    const Logistic<V> l(z);
+    return {l.sigmoid(z), l.bell * l.e.tail, flip_sign(-l.bell * l.tanh * l.e.tail, z)};
 }
 
 template <class V>
-Derivatives<V> normal_cdf_derivatives(V z) {
-    using T = elementary::Lane<V>;
-    const T root_half = std::sqrt(T(0.5)), density_0 = T(0.398942280401432677939946059934381868L);
-    const V density = density_0 * elementary::exp(-z * z / 2);
-    return {elementary::erfc(-z * root_half) / 2, density, -z * density};
+Derivatives<V> tanh(V z) {
+    const Logistic<V> l(2 * z);
+    return {flip_sign(l.tanh, z), 4 * l.bell * l.e.tail, flip_sign(-8 * (l.bell * l.tanh) * l.e.tail, z)};
 }
 
 template <class V>
-Derivatives<V> softplus_derivatives(V z) {
-    const Derivatives<V> sigmoid = logistic_derivatives(z);
-    const V positive = z > 0 ? z : V{};
-    return {positive + elementary::log1p(elementary::exp(-elementary::magnitude(z))), sigmoid.value, sigmoid.slope};
+Derivatives<V> silu(V z) {
+    const Logistic<V> l(z);
+    const V one_plus_e = 1 + l.e.value;
+    const V left = l.bell * (one_plus_e - l.a) * l.e.tail;
+    const V right = l.w * l.w * multiply_add(l.e.value, l.a, one_plus_e);
+    return {z < 0 ? -l.a * (l.e.value * l.w) * l.e.tail : z * l.w, z < 0 ? left : right,
+            l.bell * multiply_add(-l.a, l.tanh, constant<V>(2)) * l.e.tail};
 }
 
-// One row of the table.
+template <class V>
+Derivatives<V> softplus(V z) {
+    const Logistic<V> l(z);
+    const V decay = elementary::log1p(l.e.value) * l.e.tail;
+    return {z > 0 ? z + decay : decay, l.sigmoid(z), l.bell * l.e.tail};
+}
+
+// sigmoid(4z) + softplus(z).
+template <class V>
+Derivatives<V> g(V z) {
+    const Derivatives<V> s = sigmoid(4 * z), p = softplus(z);
+    return {s.value + p.value, multiply_add(constant<V>(4), s.slope, p.slope),
+            multiply_add(constant<V>(16), s.curvature, p.curvature)};
+}
+
+// What erf, normal_cdf and gelu are made of: a = |z|, cut where e^{−a²/2} is nothing; φ(z) = density · e.tail;
+// Φ(−a) = lower · e.tail = e^{−a²/2} · ratio.
+template <class V>
+struct Normal {
+    static constexpr Lane<V> density_at_zero = 0.398942280401432677939946059934L;  // 1/√(2π)
+    static constexpr Lane<V> limit = std::numeric_limits<Lane<V>>::max_exponent > 1024 ? 154 : 40;
+
+    V a;
+    elementary::Gaussian<V> square;
+    elementary::Exponential<V> e;
+    V density, ratio, lower;
+
+    explicit Normal(V z)
+        : a(at_most(magnitude(z), limit)), square(elementary::gaussian(a)), e(square.exponential),
+          density(density_at_zero * e.value), ratio(elementary::scaled_normal_tail(a)), lower(e.value * ratio) {}
+};
+
+template <class V>
+Derivatives<V> normal_cdf(V z) {
+    const Normal<V> n(z);
+    return {z < 0 ? n.lower * n.e.tail : 1 - n.lower, n.density * n.e.tail, flip_sign(-n.a * n.density * n.e.tail, z)};
+}
+
+// erf(z/√2).
+template <class V>
+Derivatives<V> erf(V z) {
+    const Normal<V> n(z);
+    const V value = n.a < 1 ? elementary::erf_near_zero(n.a) : multiply_add(constant<V>(-2), n.lower, constant<V>(1));
+    return {flip_sign(value, z), 2 * n.density * n.e.tail, flip_sign(-2 * n.a * n.density * n.e.tail, z)};
+}
+
+// z Φ(z), with σ' = Φ + z φ and σ'' = (2 − z²) φ.
+template <class V>
+Derivatives<V> gelu(V z) {
+    const Normal<V> n(z);
+    const V left = n.e.value * multiply_add(constant<V>(-n.density_at_zero), n.a, n.ratio);
+    return {z < 0 ? -n.a * n.lower * n.e.tail : z * (1 - n.lower), z < 0 ? left * n.e.tail : 1 - left,
+            n.density * ((2 - n.square.high) - n.square.low) * n.e.tail};
+}
+
+template <class V>
+Derivatives<V> softsign(V z) {
+    const V a = magnitude(z), w = 1 / (1 + a);
+    return {a < 1 ? z * w : flip_sign(1 - w, z), w * w, a > 0 ? flip_sign(-2 * (w * w * w), z) : V{}};
+}
+
+// scale · z above 0, scale · alpha (e^z − 1) below.
+template <class V>
+Derivatives<V> exponential_unit(V z, Lane<V> scale, Lane<V> alpha) {
+    const auto e = elementary::exponential(at_least(at_most(z, 0), -elementary::decay_limit<Lane<V>>));
+    const V both = constant<V>(scale * alpha), below = both * e.value * e.tail;
+    return {z > 0 ? scale * z : both * e.minus_one, z > 0 ? constant<V>(scale) : below, z < 0 ? below : V{}};
+}
+
+template <class V>
+Derivatives<V> selu(V z) {
+    return exponential_unit<V>(z, 1.0507009873554804934193349852946L, 1.6732632423543772848170429916717L);
+}
+
+template <class V>
+Derivatives<V> exp(V z) {
+    constexpr auto limit = elementary::decay_limit<Lane<V>>;
+    const auto e = elementary::exponential(at_most(at_least(z, -limit), limit));
+    const V value = e.value * e.tail;
+    return {value, value, value};
+}
+
+template <class V>
+Derivatives<V> sin(V z) {
+    const auto [s, c] = elementary::sin_cos(z);
+    return {s, c, -s};
+}
+
+template <class V>
+Derivatives<V> cos(V z) {
+    const auto [s, c] = elementary::sin_cos(z);
+    return {c, -s, -c};
+}
+
+constexpr SymmetryClass no_symmetry(double) { return {}; }
+constexpr SymmetryClass odd(double) { return {.odd = true}; }
+constexpr SymmetryClass even(double) { return {.even = true}; }
+constexpr SymmetryClass one_odd(double) { return {.constant_odd = 1}; }
+constexpr SymmetryClass even_plus_half(double) { return {.even_linear = 1}; }
+constexpr SymmetryClass linear(double) {
+    return {.positively_homogeneous = true, .linear = true, .odd = true, .homogeneous_degree = 1};
+}
+constexpr SymmetryClass rectified(double slope) {
+    if (slope == 1) return linear(slope);
+    if (slope == -1) return {.positively_homogeneous = true, .even = true, .homogeneous_degree = 1};
+    return {.positively_homogeneous = true, .homogeneous_degree = 1, .even_linear = 1 + slope};
+}
+constexpr SymmetryClass quadratic(double) { return {.even = true, .homogeneous_degree = 2}; }
+constexpr SymmetryClass cubic(double) { return {.odd = true, .homogeneous_degree = 3}; }
+
+// Formula: V z [, double parameter] → Derivatives<V>.
 template <class Formula>
-struct ActivationEntry {
-    ActivationKind kind;
-    std::string_view name;
-    std::optional<double> parameter;  // its default
-    SymmetryClass (*symmetry)(double parameter);
-    Formula formula;  // (z, parameter) → Derivatives
+struct Entry {
+    ActivationDescription description;
+    Formula formula;
 };
 
-inline constexpr auto activation_entries = std::tuple{
-    ActivationEntry{ActivationKind::identity, "identity", std::nullopt,
-                    [](double) { return SymmetryClass{.positively_homogeneous = true, .linear = true, .odd = true, .homogeneous_degree = 1}; },
-                    []<class V>(V z, double) { return Derivatives<V>{z, constant<V>(1), V{}}; }},
-    ActivationEntry{ActivationKind::relu, "relu", std::nullopt,
-                    [](double) { return SymmetryClass{.positively_homogeneous = true, .homogeneous_degree = 1, .even_linear = 1.0}; },
-                    []<class V>(V z, double) { return Derivatives<V>{z > 0 ? z : V{}, z > 0 ? constant<V>(1) : V{}, V{}}; }},
-    ActivationEntry{ActivationKind::leaky_relu, "leaky_relu", 0.01,
-                    [](double slope) { return SymmetryClass{.positively_homogeneous = true, .homogeneous_degree = 1, .even_linear = 1 + slope}; },
-                    []<class V>(V z, double slope) { return Derivatives<V>{z > 0 ? z : slope * z, z > 0 ? constant<V>(1) : constant<V>(slope), V{}}; }},
-    ActivationEntry{ActivationKind::tanh, "tanh", std::nullopt,
-                    [](double) { return SymmetryClass{.odd = true}; },
-                    []<class V>(V z, double) {
-                        const V a = elementary::magnitude(z), m = elementary::expm1(-2 * a), w = 1 / (2 + m);
-                        const V t = -m * w, slope = 4 * (1 + m) * w * w;
-                        return Derivatives<V>{z < 0 ? -t : t, slope, z < 0 ? 2 * t * slope : -2 * t * slope};
-                    }},
-    ActivationEntry{ActivationKind::sigmoid, "sigmoid", std::nullopt,
-                    [](double) { return SymmetryClass{.constant_odd = 1.0}; },
-                    []<class V>(V z, double) { return logistic_derivatives(z); }},
-    ActivationEntry{ActivationKind::erf, "erf", std::nullopt,
-                    [](double) { return SymmetryClass{.odd = true}; },
-                    []<class V>(V z, double) {
-                        using T = elementary::Lane<V>;
-                        const Derivatives<V> d = normal_cdf_derivatives(z);
-                        return Derivatives<V>{elementary::erf(z * std::sqrt(T(0.5))), 2 * d.slope, 2 * d.curvature};
-                    }},
-    ActivationEntry{ActivationKind::normal_cdf, "normal_cdf", std::nullopt,
-                    [](double) { return SymmetryClass{.constant_odd = 1.0}; },
-                    []<class V>(V z, double) { return normal_cdf_derivatives(z); }},
-    ActivationEntry{ActivationKind::gelu, "gelu", std::nullopt,
-                    [](double) { return SymmetryClass{.even_linear = 1.0}; },
-                    []<class V>(V z, double) {
-                        const Derivatives<V> d = normal_cdf_derivatives(z);
-                        return Derivatives<V>{z * d.value, d.value + z * d.slope, d.slope * (2 - z * z)};
-                    }},
-    ActivationEntry{ActivationKind::silu, "silu", std::nullopt,
-                    [](double) { return SymmetryClass{.even_linear = 1.0}; },
-                    []<class V>(V z, double) {
-                        const Derivatives<V> d = logistic_derivatives(z);
-                        return Derivatives<V>{z * d.value, d.value + z * d.slope, 2 * d.slope + z * d.curvature};
-                    }},
-    ActivationEntry{ActivationKind::softplus, "softplus", std::nullopt,
-                    [](double) { return SymmetryClass{.even_linear = 1.0}; },
-                    []<class V>(V z, double) { return softplus_derivatives(z); }},
-    ActivationEntry{ActivationKind::softsign, "softsign", std::nullopt,
-                    [](double) { return SymmetryClass{.odd = true}; },
-                    []<class V>(V z, double) {
-                        const V w = 1 / (1 + elementary::magnitude(z)), third = 2 * w * w * w;
-                        return Derivatives<V>{z * w, w * w, z < 0 ? third : z > 0 ? -third : V{}};
-                    }},
-    ActivationEntry{ActivationKind::elu, "elu", std::nullopt,
-                    [](double) { return SymmetryClass{}; },
-                    []<class V>(V z, double) {
-                        const V m = elementary::expm1(z > 0 ? V{} : z), e = elementary::exp(z > 0 ? V{} : z);
-                        return Derivatives<V>{z > 0 ? z : m, e, z < 0 ? e : V{}};
-                    }},
-    ActivationEntry{ActivationKind::selu, "selu", std::nullopt,
-                    [](double) { return SymmetryClass{}; },
-                    []<class V>(V z, double) {
-                        using T = elementary::Lane<V>;
-                        const T scale = T(1.0507009873554804934193349852946L), alpha = T(1.6732632423543772848170429916717L);
-                        const V m = elementary::expm1(z > 0 ? V{} : z), e = elementary::exp(z > 0 ? V{} : z);
-                        const T both = scale * alpha;
-                        return Derivatives<V>{z > 0 ? scale * z : both * m, z > 0 ? constant<V>(scale) : both * e, z < 0 ? both * e : V{}};
-                    }},
-    ActivationEntry{ActivationKind::sin, "sin", std::nullopt,
-                    [](double) { return SymmetryClass{.odd = true}; },
-                    []<class V>(V z, double) { const V s = elementary::sin(z); return Derivatives<V>{s, elementary::cos(z), -s}; }},
-    ActivationEntry{ActivationKind::cos, "cos", std::nullopt,
-                    [](double) { return SymmetryClass{.even = true}; },
-                    []<class V>(V z, double) { const V c = elementary::cos(z); return Derivatives<V>{c, -elementary::sin(z), -c}; }},
-    ActivationEntry{ActivationKind::exp, "exp", std::nullopt,
-                    [](double) { return SymmetryClass{}; },
-                    []<class V>(V z, double) { const V e = elementary::exp(z); return Derivatives<V>{e, e, e}; }},
-    ActivationEntry{ActivationKind::square, "square", std::nullopt,
-                    [](double) { return SymmetryClass{.even = true, .homogeneous_degree = 2}; },
-                    []<class V>(V z, double) { return Derivatives<V>{z * z, 2 * z, constant<V>(2)}; }},
-    ActivationEntry{ActivationKind::cube, "cube", std::nullopt,
-                    [](double) { return SymmetryClass{.odd = true, .homogeneous_degree = 3}; },
-                    []<class V>(V z, double) { return Derivatives<V>{z * z * z, 3 * (z * z), 6 * z}; }},
-    ActivationEntry{ActivationKind::g, "g", std::nullopt,
-                    [](double) { return SymmetryClass{}; },
-                    []<class V>(V z, double) {
-                        const Derivatives<V> s = logistic_derivatives(4 * z), p = softplus_derivatives(z);
-                        return Derivatives<V>{s.value + p.value, 4 * s.slope + p.slope, 16 * s.curvature + p.curvature};
-                    }},
+inline constexpr auto entries = std::tuple{
+    Entry{{ActivationKind::identity, "identity", linear},
+          []<class V>(V z) { return Derivatives<V>{z, constant<V>(1), V{}}; }},
+    Entry{{ActivationKind::relu, "relu", rectified}, [](auto z) { return relu(z); }},
+    Entry{{ActivationKind::leaky_relu, "leaky_relu", rectified, 0.01},
+          [](auto z, double slope) { return leaky_relu(z, slope); }},
+    Entry{{ActivationKind::tanh, "tanh", odd}, [](auto z) { return tanh(z); }},
+    Entry{{ActivationKind::sigmoid, "sigmoid", one_odd}, [](auto z) { return sigmoid(z); }},
+    Entry{{ActivationKind::erf, "erf", odd}, [](auto z) { return erf(z); }},
+    Entry{{ActivationKind::normal_cdf, "normal_cdf", one_odd}, [](auto z) { return normal_cdf(z); }},
+    Entry{{ActivationKind::gelu, "gelu", even_plus_half}, [](auto z) { return gelu(z); }},
+    Entry{{ActivationKind::silu, "silu", even_plus_half}, [](auto z) { return silu(z); }},
+    Entry{{ActivationKind::softplus, "softplus", even_plus_half}, [](auto z) { return softplus(z); }},
+    Entry{{ActivationKind::softsign, "softsign", odd}, [](auto z) { return softsign(z); }},
+    Entry{{ActivationKind::elu, "elu", no_symmetry}, [](auto z) { return exponential_unit(z, 1, 1); }},
+    Entry{{ActivationKind::selu, "selu", no_symmetry}, [](auto z) { return selu(z); }},
+    Entry{{ActivationKind::sin, "sin", odd}, [](auto z) { return sin(z); }},
+    Entry{{ActivationKind::cos, "cos", even}, [](auto z) { return cos(z); }},
+    Entry{{ActivationKind::exp, "exp", no_symmetry}, [](auto z) { return exp(z); }},
+    Entry{{ActivationKind::square, "square", quadratic},
+          []<class V>(V z) { return Derivatives<V>{z * z, 2 * z, constant<V>(2)}; }},
+    Entry{{ActivationKind::cube, "cube", cubic},
+          []<class V>(V z) { return Derivatives<V>{z * z * z, 3 * (z * z), 6 * z}; }},
+    Entry{{ActivationKind::g, "g", no_symmetry}, [](auto z) { return g(z); }},
 };
 
-}  // namespace detail
+// σ, σ' and σ'' of a row by one formula; what is null is not computed.
+template <class T, class Formula>
+void evaluate(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
+    const auto run = [=]<int order>() {
+        for (Index i = 0; i < n; i += Lanes<T>::count) {
+            const Derivatives<Register<T>> d = formula(Register<T>(hessorbit::detail::lanes(z + i)));
+            if (value) hessorbit::detail::lanes(value + i) = d.value;
+            if constexpr (order > 0)
+                if (slope) hessorbit::detail::lanes(slope + i) = d.slope;
+            if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = d.curvature;
+        }
+    };
+    if (curvature) run.template operator()<2>();
+    else if (slope) run.template operator()<1>();
+    else run.template operator()<0>();
+}
 
-// What is known of an activation, for whoever names or lists them.
-struct ActivationDescription {
-    ActivationKind kind;
-    std::string_view name;
-    std::optional<double> parameter;  // its default
-    SymmetryClass (*symmetry)(double parameter);
-};
+}  // namespace activations
 
+// Every activation, at the index its kind has.
 inline constexpr auto activation_table = std::apply(
-    [](const auto&... entry) {
-        return std::array{ActivationDescription{entry.kind, entry.name, entry.parameter, entry.symmetry}...};
-    },
-    detail::activation_entries);
+    [](const auto&... entry) { return std::array{entry.description...}; }, activations::entries);
+
+static_assert([] {
+    for (std::size_t i = 0; i < activation_table.size(); ++i)
+        if (static_cast<std::size_t>(activation_table[i].kind) != i) return false;
+    return true;
+}());
 
 // σ, σ' and σ'' of a row. z (n), n a multiple of row_multiple; a null output is skipped; value may be z itself.
 template <class T>
 void evaluate(const Activation& activation, const T* z, Index n, T* value, T* slope, T* curvature) {
     const auto run = [&](const auto& entry) {
-        using V = elementary::Register<T>;
-        for (Index i = 0; i < n; i += Lanes<T>::count) {
-            const V x = detail::lanes(z + i);
-            const Derivatives<V> d = entry.formula(x, activation.parameter);
-            if (value) detail::lanes(value + i) = d.value;
-            if (slope) detail::lanes(slope + i) = d.slope;
-            if (curvature) detail::lanes(curvature + i) = d.curvature;
-        }
+        if (entry.description.kind != activation.kind) return false;
+        const auto formula = [&](auto x) {
+            if constexpr (std::is_invocable_v<decltype(entry.formula), decltype(x), double>)
+                return entry.formula(x, activation.parameter);
+            else return entry.formula(x);
+        };
+        activations::evaluate<T>(formula, z, n, value, slope, curvature);
         return true;
     };
-    std::apply([&](const auto&... entry) { return ((entry.kind == activation.kind && run(entry)) || ...); },
-               detail::activation_entries);
+    std::apply([&](const auto&... entry) { return (run(entry) || ...); }, activations::entries);
 }
 
 }  // namespace hessorbit

@@ -1,0 +1,152 @@
+// One SIMD vector of samples as a number: the few operations that C++ does not give it.
+//
+// Formulas are written for a type V that is either a vector of doubles, in the compiler's vector extension (so that one
+// source serves every instruction level), or a floating-point type. Arithmetic, comparisons and `mask ? a : b` work on
+// both; what follows makes up the rest.
+//
+// Wherever a product is added to something, formulas say multiply_add: what gets fused is then settled by the source,
+// not by what else the compiler finds to do with the product, and a value has the same bits whichever of its
+// derivatives are computed beside it. Products that are exact, because their factors are short, need no such care.
+#pragma once
+
+#include "rows.hpp"
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+namespace hessorbit {
+
+namespace detail {
+
+template <class T>
+struct RegisterOf {
+    using Type = T;
+};
+
+template <class V>
+struct LaneOf {
+    using Type = V;
+};
+
+#if defined(__GNUC__)
+using Doubles = double __attribute__((vector_size(8 * Lanes<double>::count)));
+using Bits = std::int64_t __attribute__((vector_size(8 * Lanes<double>::count)));
+
+template <>
+struct RegisterOf<double> {
+    using Type = Doubles;
+};
+
+template <>
+struct LaneOf<Doubles> {
+    using Type = double;
+};
+#endif
+
+}  // namespace detail
+
+// Lanes<T>::Vector as a type that templates may take.
+template <class T>
+using Register = typename detail::RegisterOf<T>::Type;
+
+// The floating-point type of one lane of V.
+template <class V>
+using Lane = typename detail::LaneOf<V>::Type;
+
+template <class V>
+V constant(Lane<V> c) { return V{} + c; }
+
+// a b + c, fused where the instruction level has a fused multiply-add.
+template <class T>
+    requires std::is_floating_point_v<T>
+T multiply_add(T a, T b, T c) { return a * b + c; }
+
+template <class T>
+    requires std::is_floating_point_v<T>
+T magnitude(T x) { return std::abs(x); }
+
+// x, its sign flipped where that of s is set.
+template <class T>
+    requires std::is_floating_point_v<T>
+T flip_sign(T x, T s) { return std::signbit(s) ? -x : x; }
+
+// x cut to so few digits that its square is exact.
+template <class T>
+    requires std::is_floating_point_v<T>
+T leading_digits(T x) { return static_cast<float>(x); }
+
+#if defined(__GNUC__)
+inline detail::Doubles multiply_add(detail::Doubles a, detail::Doubles b, detail::Doubles c) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__)
+    return _mm256_fmadd_pd(a, b, c);
+#elif defined(__FP_FAST_FMA)
+    for (int i = 0; i < Lanes<double>::count; ++i) c[i] = __builtin_fma(a[i], b[i], c[i]);
+    return c;
+#else
+    return a * b + c;
+#endif
+}
+
+namespace detail {
+
+inline constexpr std::int64_t sign_bit = INT64_MIN;
+
+inline Bits bits(Doubles x) { return std::bit_cast<Bits>(x); }
+inline Doubles from_bits(Bits x) { return std::bit_cast<Doubles>(x); }
+
+}  // namespace detail
+
+inline detail::Doubles magnitude(detail::Doubles x) { return detail::from_bits(detail::bits(x) & ~detail::sign_bit); }
+
+inline detail::Doubles flip_sign(detail::Doubles x, detail::Doubles s) {
+    return detail::from_bits(detail::bits(x) ^ (detail::bits(s) & detail::sign_bit));
+}
+
+inline detail::Doubles leading_digits(detail::Doubles x) {
+    return detail::from_bits(detail::bits(x) & ~((std::int64_t(1) << 27) - 1));
+}
+#endif
+
+// NaN stays NaN in both.
+template <class V>
+V at_most(V x, Lane<V> bound) { return x > bound ? constant<V>(bound) : x; }
+
+template <class V>
+V at_least(V x, Lane<V> bound) { return x < bound ? constant<V>(bound) : x; }
+
+namespace detail {
+
+template <std::size_t n, class V>
+V power(V x) {
+    if constexpr (n == 1) return x;
+    else return power<n / 2>(x) * power<n / 2>(x);
+}
+
+// Σ_{i < count} series[first + i] x^i, halves evaluated side by side.
+template <const auto& series, std::size_t first, std::size_t count, class V>
+V polynomial(V x) {
+    if constexpr (count == 1) {
+        return constant<V>(static_cast<Lane<V>>(series[first]));
+    } else {
+        constexpr std::size_t half = std::bit_ceil(count) / 2;
+        return multiply_add(power<half>(x), polynomial<series, first + half, count - half>(x),
+                            polynomial<series, first, half>(x));
+    }
+}
+
+}  // namespace detail
+
+// Σ_i series[i] x^i.
+template <const auto& series, class V>
+V polynomial(V x) { return detail::polynomial<series, 0, std::size(series)>(x); }
+
+}  // namespace hessorbit
