@@ -9,10 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._cpu import __version__ as __version__
 from .network import MLP
 from .objective import Objective
 
 if TYPE_CHECKING:
+    from .config import configuration as configuration
     from .config import show_config as show_config
     from .minima import count_minima as count_minima
     from .minima import enumerate_minima as enumerate_minima
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from .symmetry import equivalent as equivalent
     from .symmetry import symmetries as symmetries
     from .symmetry import zero_modes as zero_modes
-
-__version__ = "0.1.0"
 
 # Names whose modules import SciPy and more: loaded at first use, so that `import hessorbit` stays cheap.
 _LAZY = {
@@ -45,6 +45,7 @@ _LAZY = {
     "nearest_minimum": "minima",
     "reach_probability": "minima",
     "WidthStudy": "study",
+    "configuration": "config",
     "show_config": "config",
 }
 
@@ -55,6 +56,7 @@ __all__ = [
     "WidthStudy",
     "best_conditioned",
     "canonical",
+    "configuration",
     "count_minima",
     "enumerate_minima",
     "equivalent",

@@ -1,2 +1,3 @@
+__version__: str
 cpu_levels: tuple[str, ...]
 built_levels: tuple[str, ...]
