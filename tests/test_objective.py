@@ -56,12 +56,7 @@ def test_activated_outputs(activation: str, loss: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss(loss: str, outputs: int) -> None:
     for integers in (True, False):
-        problem = random_problem(rng(), (3, 4, outputs), loss=loss, integer_labels=integers, samples=11)
-        if (loss, outputs) != ("cross_entropy", 1):
-            check(problem)
-        else:  # one class is certain: nothing to lose or to learn
-            results = computed(problem.objective(), problem.theta)
-            assert not any(np.any(value) for name, value in results.items() if name not in ("outputs", "jacobian"))
+        check(random_problem(rng(), (3, 4, outputs), loss=loss, integer_labels=integers, samples=11))
 
 
 @pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)

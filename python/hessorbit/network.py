@@ -118,8 +118,10 @@ class MLP:
 
     def __repr__(self) -> str:
         parts = [repr(list(self.widths))]
-        if self.activations[:-1]:
-            parts.append(repr(shortest([shortest(layer) for layer in self.activations[:-1]])))
+        hidden = [shortest(layer) for layer in self.activations[:-1]]
+        if hidden:
+            # One list stands for the layers, so that the neurons of an only layer need another around theirs.
+            parts.append(repr(hidden if isinstance(hidden[0], list) else shortest(hidden)))
         if not all(self.biases):
             parts.append(f"bias={shortest(self.biases)!r}")
         if self.parametrization != "standard":

@@ -15,7 +15,10 @@ import numpy as np
 from .jets import Reference
 from .taylor import array_to_longdouble
 
-RELATIVE = {np.dtype(np.float64): 1e-13, np.dtype(np.longdouble): 1e-13 / 2**11}
+
+def accuracy(dtype: Any) -> float:
+    """The relative accuracy asked of results in a precision."""
+    return 1e-13 * float(np.finfo(dtype).eps / np.finfo(np.float64).eps)
 
 
 def assert_close(
@@ -29,13 +32,13 @@ def assert_close(
     actual = np.asarray(actual)
     reference = np.asarray(reference)
     assert actual.shape == reference.shape, f"{what}: shape {actual.shape}, expected {reference.shape}"
-    assert actual.dtype in RELATIVE, f"{what}: dtype {actual.dtype}"
+    assert actual.dtype in (np.float64, np.longdouble), f"{what}: dtype {actual.dtype}"
     assert np.isfinite(actual).all(), f"{what}: not finite"
     if reference.dtype.hasobject:
         reference = array_to_longdouble(reference)
     error = np.abs(actual.astype(np.longdouble) - reference.astype(np.longdouble)).max(initial=0)
     size = largest(reference) if scale is None else np.longdouble(scale)
-    allowed = (RELATIVE[actual.dtype] if relative is None else relative) * np.sqrt(parameters) * size
+    allowed = (accuracy(actual.dtype) if relative is None else relative) * np.sqrt(parameters) * size
     assert error <= allowed, f"{what}: error {error:.3e} exceeds {allowed:.3e} (size {size:.3e}, P = {parameters})"
 
 

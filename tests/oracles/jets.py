@@ -149,10 +149,11 @@ def loss_terms(loss: str, f: np.ndarray, y: np.ndarray) -> tuple[Any, np.ndarray
         value = sum(s.c0 - t * v for s, t, v in zip(series, y, f, strict=True))
         first = np.array([s.c1 - t for s, t in zip(series, y, strict=True)], object)
         return value, first, np.diag(np.array([2 * s.c2 for s in series], object))
-    exponentials = np.array([context.exp(v) for v in f], object)
+    shifted = f - max(f)
+    exponentials = np.array([context.exp(v) for v in shifted], object)
     q = exponentials / exponentials.sum()
     mass = y.sum()
-    value = mass * context.log(exponentials.sum()) - (y * f).sum()
+    value = mass * context.log(exponentials.sum()) - (y * shifted).sum()
     return value, mass * q - y, mass * (np.diag(q) - np.outer(q, q))
 
 
