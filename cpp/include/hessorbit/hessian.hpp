@@ -2,9 +2,17 @@
 //
 //     H = Σ_n φ_l[a] φ_m[c] B_lm[i,j]   +   [l < m, c not the bias]  Σ_n φ_l[a] δ_m[j] ∂φ_m[c]/∂z_l[i]
 //
-// with B_lm = Σ_{q ≥ m} Z_lq C_q Z_mqᵀ (sensitivity.hpp). The first sum is a product of two Khatri–Rao factors: rows
-// φ_l[a] φ_m[c] against rows B_lm[i,j], contracted over samples. In a diagonal block both are symmetric, so only a ≤ c
-// and i ≤ j are formed: N P_l²/2 flops. The Gauss–Newton matrix is the first sum with the term q = L of B alone.
+// with B_lm = Σ_{q ≥ m} Z_lq C_q Z_mqᵀ (sensitivity.hpp). Each sum is a matrix product over samples, Σ_n left_x right_r
+// (rows.hpp), for some split of its factors into left rows and right rows:
+//
+//     Khatri–Rao        left φ_l[a] φ_m[c]       right B_lm[i,j]                        hidden with hidden layers
+//     rank one          left E_l[j]              right F_l[i] φ_l[a] φ_l[c]             last hidden layer, one output
+//     to the output     left φ_L[c]              right E_l[k,i] φ_l[a]                  hidden with output layer
+//     within output     left φ_L[a]              right M_kj φ_L[c]
+//     weights           left φ_l[a]              right δ_m[j] ∂φ_m[c]/∂z_l[i]           the second sum
+//
+// In a diagonal block both factors are symmetric, so only a ≤ c and i ≤ j are formed: N P_l²/2 flops. The Gauss–Newton
+// matrix is the first sum with the term q = L of B alone.
 //
 // Products go straight to their places in the upper triangle of H, and the rest is filled by symmetry at the end, so
 // that no memory beyond H and a few rows per thread is needed.
@@ -13,80 +21,145 @@
 #include "sensitivity.hpp"
 #include "team.hpp"
 
+#include <atomic>
+
 namespace hessorbit {
 
-// Where products go in H. A product of left row x and a right row that stands for neurons (i, j) belongs at
-// H.data()[base[x] + i·row_step[x] + j·column_step[x] + offset], offset given by the right row.
-struct Placement {
-    std::vector<Index> a, c;
-    std::vector<Index> base, row_step, column_step;
-
-    Index size() const { return static_cast<Index>(base.size()); }
+// A right row, by the indices it carries; what they mean depends on the kind of product.
+struct RightRow {
+    Index i = 0, j = 0, a = 0, c = 0;
 };
 
-// Placements of every kind of block, fixed by the network.
+// Right rows first … first + count − 1 of the plan against left rows of block (l, m). One thread does one task; no two
+// tasks write the same place, so results do not depend on who does which.
+struct HessianTask {
+    enum class Kind { khatri_rao, curvature, rank_one, to_output, within_output, weights };
+
+    Kind kind;
+    Index l, m;
+    Index first, count;
+    Index left_first, left_count;
+};
+
+// All tasks of a Hessian, fixed by the network.
 class HessianPlan {
 public:
-    explicit HessianPlan(const Network& network) : depth_(network.depth()) {
-        const Index p = network.num_parameters();
-        for (Index l = 0; l < depth_; ++l) {
-            const Layer& lower = network.layer(l);
-            rows_.push_back({});
-            for (Index a = 0; a < lower.features(); ++a) {
-                rows_.back().a.push_back(a);
-                rows_.back().base.push_back(lower.start(a) * p);
-                rows_.back().row_step.push_back(lower.step(a) * p);
-                rows_.back().column_step.push_back(0);
-            }
-            for (Index m = 0; m < depth_; ++m) {
-                pairs_.push_back({});
-                if (m < l || (m == l && m == depth_ - 1)) continue;
-                const Layer& upper = network.layer(m);
-                Placement& pairs = pairs_.back();
-                for (Index c = 0; c < upper.features(); ++c)
-                    for (Index a = 0; a < (l == m ? c + 1 : lower.features()); ++a) {
-                        pairs.a.push_back(a), pairs.c.push_back(c);
-                        pairs.base.push_back(lower.start(a) * p + upper.start(c));
-                        pairs.row_step.push_back(lower.step(a) * p);
-                        pairs.column_step.push_back(upper.step(c));
-                    }
-            }
+    using Kind = HessianTask::Kind;
+    static constexpr Index group = 48;       // right rows at once
+    static constexpr Index left_most = 512;  // left rows of a Khatri–Rao task
+
+    HessianPlan(const Network& network, bool gauss_newton, bool diagonal_loss, bool constant_loss)
+        : network_(network), depth_(network.depth()), pairs_(depth_ * depth_) {
+        const Index top = depth_ - 1;
+        for (Index l = 0; l < top; ++l)
+            for (Index m = l; m < top; ++m) add_hidden(l, m, gauss_newton);
+        for (Index l = 0; l < top; ++l) add_to_output(l);
+        for (Index l = 0; l < top && !gauss_newton; ++l)
+            for (Index m = l + 1; m <= top; ++m) add_weights(l, m);
+        add_within_output(diagonal_loss, constant_loss);
+    }
+
+    const std::vector<HessianTask>& tasks() const { return tasks_; }
+    const RightRow& right(Index r) const { return rows_[r]; }
+    const std::vector<RightRow>& pairs(Index l, Index m) const { return pairs_[l * depth_ + m]; }  // (a, c)
+
+private:
+    // Right rows appended since `first`, cut into groups.
+    template <class Left>
+    void cut(Kind kind, Index l, Index m, Index first, Left left) {
+        const Index end = static_cast<Index>(rows_.size());
+        for (; first < end; first += group) {
+            const Index count = std::min(group, end - first);
+            const Range range = left(rows_[first], rows_[first + count - 1]);
+            for (Index x = range.begin; x < range.end; x += left_most)
+                tasks_.push_back({kind, l, m, first, count, x, std::min(left_most, range.end - x)});
         }
     }
 
-    const Placement& pairs(Index l, Index m) const { return pairs_[l * depth_ + m]; }  // left rows φ_l[a] φ_m[c]
-    const Placement& rows(Index l) const { return rows_[l]; }                          // left rows φ_l[a]
+    void add_hidden(Index l, Index m, bool gauss_newton) {
+        const Layer &lower = network_.layer(l), &upper = network_.layer(m);
+        std::vector<RightRow>& pairs = pairs_[l * depth_ + m];
+        for (Index c = 0; c < upper.features(); ++c)
+            for (Index a = 0; a < (l == m ? c + 1 : lower.features()); ++a) pairs.push_back({0, 0, a, c});
+        const Index left = static_cast<Index>(pairs.size()), width = lower.width;
+        const auto all = [&](auto&, auto&) { return Range{0, left}; };
 
-private:
+        Index first = static_cast<Index>(rows_.size());
+        // Rows to form: pairs once for every neuron, or pairs once for every group of B besides B itself.
+        const Index neurons = width * (width + 1) / 2, groups = (neurons + group - 1) / group;
+        if (l == m && m == depth_ - 2 && network_.outputs() == 1 && left * width <= neurons + groups * left) {
+            for (Index i = 0; i < width; ++i)
+                for (const RightRow& pair : pairs) rows_.push_back({i, 0, pair.a, pair.c});
+            cut(Kind::rank_one, l, m, first, [&](auto& begin, auto&) { return Range{begin.i, width}; });
+            first = static_cast<Index>(rows_.size());
+            for (Index i = 0; i < width && !gauss_newton; ++i) rows_.push_back({i, i});
+            cut(Kind::curvature, l, m, first, all);
+            return;
+        }
+        for (Index i = 0; i < width; ++i)
+            for (Index j = l == m ? i : 0; j < upper.width; ++j) rows_.push_back({i, j});
+        cut(Kind::khatri_rao, l, m, first, all);
+    }
+
+    void add_to_output(Index l) {
+        const Index first = static_cast<Index>(rows_.size()), left = network_.last().features();
+        for (Index k = 0; k < network_.outputs(); ++k)
+            for (Index i = 0; i < network_.layer(l).width; ++i)
+                for (Index a = 0; a < network_.layer(l).features(); ++a) rows_.push_back({i, k, a, 0});
+        cut(Kind::to_output, l, depth_ - 1, first, [&](auto&, auto&) { return Range{0, left}; });
+    }
+
+    // For m = l + 1 only the feature c = i of layer m moves with z_l[i].
+    void add_weights(Index l, Index m) {
+        const Index first = static_cast<Index>(rows_.size()), left = network_.layer(l).features();
+        const Index width = network_.layer(l).width, fan_in = network_.layer(m).fan_in;
+        for (Index i = 0; i < width; ++i)
+            for (Index c = m == l + 1 ? i : 0; c < (m == l + 1 ? i + 1 : fan_in); ++c)
+                for (Index j = 0; j < network_.layer(m).width; ++j) rows_.push_back({i, j, 0, c});
+        cut(Kind::weights, l, m, first, [&](auto&, auto&) { return Range{0, left}; });
+    }
+
+    // Squared error has M = w I: one output's block serves all (complete_hessian).
+    void add_within_output(bool diagonal_loss, bool constant_loss) {
+        const Index outputs = network_.outputs(), features = network_.last().features();
+        for (Index k = 0; k < (constant_loss ? 1 : outputs); ++k)
+            for (Index j = k; j < (diagonal_loss ? k + 1 : outputs); ++j) {
+                const Index first = static_cast<Index>(rows_.size());
+                for (Index c = 0; c < features; ++c) rows_.push_back({k, j, 0, c});
+                cut(Kind::within_output, depth_ - 1, depth_ - 1, first,
+                    [&](auto&, auto& end) { return Range{0, end.c + 1}; });
+            }
+    }
+
+    const Network& network_;
     Index depth_;
-    std::vector<Placement> pairs_, rows_;
+    std::vector<std::vector<RightRow>> pairs_;
+    std::vector<RightRow> rows_;
+    std::vector<HessianTask> tasks_;
 };
 
-// What one thread needs besides the tape: a block of left rows, a group of right rows, and rows in between.
+// What one thread needs besides the tape: a block of left rows, a group of right rows, rows in between, and the sums.
 template <class T>
 struct HessianScratch {
-    static constexpr Index left_capacity = 96, group_capacity = 32, segment = 512;
-
-    struct Right {
-        Index i, j, offset;
-    };
+    static constexpr Index segment = 256;   // samples at once: a tile's rows stay in the L1 cache, a group's in L2
+    static constexpr Index left_block = 48;
 
     Rows<T> left, group, weighted, combined;
-    std::vector<Right> right;
+    std::vector<T> sums;  // (left_most, group)
     Matrix<T> coefficients;
 
-    explicit HessianScratch(const Network& network, Index columns) {
-        const Index n = std::min(columns, segment);
+    HessianScratch(const Network& network, Index columns) {
+        const Index n = row_stride(std::min(columns, segment));
         Index width = 1, product = 1;
         for (Index l = 0; l + 1 < network.depth(); ++l) {
             width = std::max(width, network.layer(l).width);
             product = std::max(product, network.layer(l).width * network.layer(l + 1).width);
         }
-        left.setZero(left_capacity, n);
-        group.setZero(group_capacity, n);
+        left.setZero(left_block, n);
+        group.setZero(HessianPlan::group, n);
         weighted.setZero(width, n);
-        combined.setZero(group_capacity, n);
-        right.reserve(group_capacity);
+        combined.setZero(HessianPlan::group, n);
+        sums.resize(HessianPlan::left_most * HessianPlan::group);
         coefficients.setZero(1, product);
     }
 };
@@ -95,90 +168,130 @@ template <class T>
 class HessianAssembler {
 public:
     HessianAssembler(const Network& network, const Parameters<T>& parameters, const HessianPlan& plan, Tape<T>& tape,
-                     Sensitivity<T>& sensitivity, bool gauss_newton, bool diagonal_loss, bool constant_loss,
-                     HessianScratch<T>& scratch, T* hessian)
+                     Sensitivity<T>& sensitivity, bool gauss_newton, HessianScratch<T>& scratch, T* hessian)
         : network_(network), parameters_(parameters), plan_(plan), tape_(tape), z_(sensitivity),
-          gauss_newton_(gauss_newton), diagonal_loss_(diagonal_loss), constant_loss_(constant_loss), s_(scratch),
-          hessian_(hessian), top_(network.depth() - 1) {}
+          gauss_newton_(gauss_newton), s_(scratch), hessian_(hessian), p_(network.num_parameters()),
+          top_(network.depth() - 1) {}
 
-    // Adds this member's share of the samples 0 … n − 1 of the tape to the upper triangle of H.
-    void add(Index n, const Team& team) {
-        for (Index begin = 0; begin < n; begin += s_.segment) {
-            c_ = {begin, std::min(s_.segment, n - begin)};
-            for (Index l = 0; l <= top_; ++l) {
-                for (Index m = l; m <= top_ && l < top_; ++m) add_curvature_of_outputs(l, m, team);
-                for (Index m = l + 1; m <= top_ && !gauss_newton_; ++m) add_curvature_of_weights(l, m, team);
-            }
-            add_output_layer(team);
-        }
+    // Adds samples 0 … n − 1 of the tape to the upper triangle of H, with whoever else draws tasks from `next`.
+    void add(Index n, std::atomic<Index>& next) {
+        const Index count = static_cast<Index>(plan_.tasks().size());
+        for (Index t = next++; t < count; t = next++) run(plan_.tasks()[t], n);
     }
 
 private:
-    using Right = typename HessianScratch<T>::Right;
+    using Kind = HessianTask::Kind;
 
     RowsView<T> view(Rows<T>& rows) const { return RowsView<T>(rows).from_column(c_.begin); }
     Row<T> row(Rows<T>& rows, Index i) const { return view(rows).array(i, c_.size); }
     Row<T> group_row(Index r) { return RowsView<T>(s_.group).array(r, c_.size); }
-    Row<T> phi(Index l, Index a) { return tape_.phi(l).from_column(c_.begin).array(a, c_.size); }
+    RowsView<T> features(Index l) const { return tape_.phi(l).from_column(c_.begin); }
+    Row<T> phi(Index l, Index a) { return features(l).array(a, c_.size); }
 
-    // Σ_n φ_l[a] φ_m[c] B_lm[i,j], for l below the output layer.
-    void add_curvature_of_outputs(Index l, Index m, const Team& team) {
+    void run(const HessianTask& task, Index n) {
+        std::fill_n(s_.sums.begin(), task.left_count * task.count, T(0));
+        for (Index begin = 0; begin < n; begin += s_.segment) {
+            c_ = {begin, std::min(s_.segment, n - begin)};
+            form_right(task);
+            const bool formed = task.kind == Kind::khatri_rao || task.kind == Kind::curvature;
+            if (formed) contract_pairs(task);
+            else contract_rows(task, left_rows(task), 0, task.left_count);
+        }
+        place(task);
+    }
+
+    RowsView<T> left_rows(const HessianTask& task) {
+        const RowsView<T> rows = task.kind == Kind::rank_one    ? view(z_.weighted[task.l])
+                                 : task.kind == Kind::to_output ? features(top_)
+                                                                : features(task.l);
+        return rows.from_row(task.left_first);
+    }
+
+    // sums[x, r] += Σ_n left_x(n) right_r(n) for x = first … first + count − 1.
+    void contract_rows(const HessianTask& task, RowsView<const T> left, Index first, Index count) {
+        T* sums = s_.sums.data() + first * task.count;
+        contract<T>(left, count, RowsView<T>(s_.group), task.count, c_.size,
+                    [&](Index x, Index r, T value) { sums[x * task.count + r] += value; });
+    }
+
+    void contract_pairs(const HessianTask& task) {
+        const RightRow* pairs = plan_.pairs(task.l, task.m).data() + task.left_first;
+        const RowsView<T> left(s_.left);
+        for (Index first = 0; first < task.left_count; first += s_.left_block) {
+            const Index count = std::min(s_.left_block, task.left_count - first);
+            for (Index x = 0; x < count; ++x)
+                left.array(x, c_.size) = phi(task.l, pairs[first + x].a) * phi(task.m, pairs[first + x].c);
+            contract_rows(task, left, first, count);
+        }
+    }
+
+    // H += sums, each at its place. The inner loop stays within a row of H where it can: every row is a page of its own.
+    void place(const HessianTask& task) {
+        const Layer &lower = network_.layer(task.l), &upper = network_.layer(task.m);
+        const auto add = [&](Index x, Index r, Index i, Index a, Index j, Index c) {
+            hessian_[lower.parameter(i, a) * p_ + upper.parameter(j, c)] += s_.sums[x * task.count + r];
+        };
+        const RightRow* right = &plan_.right(task.first);
+        if (task.kind == Kind::khatri_rao || task.kind == Kind::curvature) {
+            const RightRow* pair = plan_.pairs(task.l, task.m).data() + task.left_first;
+            for (Index x = 0; x < task.left_count; ++x)
+                for (Index r = 0; r < task.count; ++r) add(x, r, right[r].i, pair[x].a, right[r].j, pair[x].c);
+        } else if (task.kind == Kind::rank_one) {
+            for (Index r = 0; r < task.count; ++r)
+                for (Index x = std::max<Index>(0, right[r].i - task.left_first); x < task.left_count; ++x)
+                    add(x, r, right[r].i, right[r].a, task.left_first + x, right[r].c);
+        } else if (task.kind == Kind::to_output) {
+            for (Index r = 0; r < task.count; ++r)
+                for (Index x = 0; x < task.left_count; ++x)
+                    add(x, r, right[r].i, right[r].a, right[r].j, task.left_first + x);
+        } else {
+            for (Index x = 0; x < task.left_count; ++x)
+                for (Index r = 0; r < task.count; ++r)
+                    add(x, r, right[r].i, task.left_first + x, right[r].j, right[r].c);
+        }
+    }
+
+    void form_right(const HessianTask& task) {
+        if (task.kind == Kind::khatri_rao) return form_curvature(task);
+        const Index l = task.l, width = network_.layer(l).width;
+        for (Index r = 0; r < task.count; ++r) {
+            const RightRow& at = plan_.right(task.first + r);
+            switch (task.kind) {
+                case Kind::curvature: group_row(r) = row(tape_.curvature[l], at.i); break;
+                case Kind::rank_one: group_row(r) = row(z_.to_output[l], at.i) * phi(l, at.a) * phi(l, at.c); break;
+                case Kind::to_output:
+                    group_row(r) = row(z_.weighted[l], at.j * width + at.i) * phi(l, at.a);
+                    break;
+                case Kind::within_output:
+                    group_row(r) = row(tape_.hessian, at.i * network_.outputs() + at.j) * phi(top_, at.c);
+                    break;
+                default: form_weights(task, at, group_row(r));
+            }
+        }
+    }
+
+    // δ_m[j] ∂φ_m[c]/∂z_l[i]: W_m acts on features that W_l moves.
+    void form_weights(const HessianTask& task, const RightRow& at, Row<T> out) {
+        const Index l = task.l, m = task.m;
+        const T s = network_.layer(m).template multiplier<T>();
+        if (m == l + 1) out = s * row(tape_.delta[m], at.j) * row(tape_.slope[l], at.i);
+        else out = s * row(tape_.delta[m], at.j) * (to_hidden(l, m - 1, at.i, at.c) * row(tape_.slope[m - 1], at.c));
+    }
+
+    // Rows B_lm[i,j] of a Khatri–Rao task, by runs of equal i.
+    void form_curvature(const HessianTask& task) {
+        for (Index r = 0; r < task.count;) {
+            const RightRow& at = plan_.right(task.first + r);
+            Index end = r + 1;
+            while (end < task.count && plan_.right(task.first + end).i == at.i) ++end;
+            curvature_rows(task.l, task.m, at.i, at.j, end - r, r);
+            r = end;
+        }
+    }
+
+    // Writes the rows B_lm[i, j … j + count − 1] to the group, from row `start`.
+    void curvature_rows(Index l, Index m, Index i, Index j, Index count, Index start) {
         const Index width = network_.layer(l).width, above = network_.layer(m).width;
-        const bool symmetric = l == m;
-        const Range share = team.share(symmetric ? width * (width + 1) / 2 : width * above, Lanes<T>::right);
-        const Placement& placement = plan_.pairs(l, m);
-        Index held = -1;  // the block of left rows in scratch
-        Index flat = 0;
-        for (Index i = 0; i < width && flat < share.end; ++i) {
-            const Index first = symmetric ? i : 0;
-            const Index row_end = flat + above - first;
-            for (Index at = std::max(flat, share.begin); at < std::min(row_end, share.end);) {
-                const Index j = first + at - flat;
-                const Index count = std::min({std::min(row_end, share.end) - at, s_.group_capacity - filled()});
-                curvature_rows(l, m, i, j, count);
-                for (Index r = 0; r < count; ++r) s_.right.push_back({i, j + r, 0});
-                at += count;
-                if (filled() == s_.group_capacity || at == share.end) contract_pairs(l, m, placement, held);
-            }
-            flat = row_end;
-        }
-    }
-
-    Index filled() const { return static_cast<Index>(s_.right.size()); }
-
-    // Contracts the group with all left rows φ_l[a] φ_m[c], block by block.
-    void contract_pairs(Index l, Index m, const Placement& placement, Index& held) {
-        for (Index first = 0; first < placement.size(); first += s_.left_capacity) {
-            const Index count = std::min(s_.left_capacity, placement.size() - first);
-            if (held != first) {
-                for (Index x = 0; x < count; ++x)
-                    RowsView<T>(s_.left).array(x, c_.size) =
-                        phi(l, placement.a[first + x]) * phi(m, placement.c[first + x]);
-                held = first;
-            }
-            contract_group(RowsView<T>(s_.left), placement, first, count);
-        }
-        s_.right.clear();
-    }
-
-    // H += left rows first … first + count − 1 of the placement against the group.
-    void contract_group(RowsView<T> left, const Placement& placement, Index first, Index count) {
-        const Index* base = placement.base.data() + first;
-        const Index* row_step = placement.row_step.data() + first;
-        const Index* column_step = placement.column_step.data() + first;
-        contract<T>(left, count, RowsView<T>(s_.group), filled(), c_.size, [&](Index x, Index r, T value) {
-            const Right& right = s_.right[r];
-            hessian_[base[x] + right.i * row_step[x] + right.j * column_step[x] + right.offset] += value;
-        });
-    }
-
-    // Appends the rows B_lm[i, j … j + count − 1] to the group.
-    void curvature_rows(Index l, Index m, Index i, Index j, Index count) {
-        const Index width = network_.layer(l).width, above = network_.layer(m).width, start = filled();
-        if (m == top_) {
-            for (Index r = 0; r < count; ++r) group_row(start + r) = row(z_.weighted[l], (j + r) * width + i);
-            return;
-        }
         for (Index r = 0; r < count; ++r) {
             Row<T> out = group_row(start + r);
             out = row(z_.to_output[l], i) * row(z_.weighted[m], j + r);
@@ -219,65 +332,15 @@ private:
         }
     }
 
-    // Σ_n φ_l[a] δ_m[j] ∂φ_m[c]/∂z_l[i]: W_m acts on features that W_l moves. For m = l + 1 only c = i moves.
-    void add_curvature_of_weights(Index l, Index m, const Team& team) {
-        const Index width = network_.layer(l).width, above = network_.layer(m).width;
-        const Index moved = m == l + 1 ? 1 : network_.layer(m - 1).width;
-        const T s = network_.layer(m).template multiplier<T>();
-        const Range share = team.share(width * moved * above, Lanes<T>::right);
-        for (Index flat = share.begin; flat < share.end; ++flat) {
-            const Index j = flat % above, i = flat / above % width;
-            const Index c = m == l + 1 ? i : flat / above / width;
-            Row<T> out = group_row(filled());
-            if (m == l + 1) out = s * row(tape_.delta[m], j) * row(tape_.slope[l], i);
-            else out = s * row(tape_.delta[m], j) * (to_hidden(l, m - 1, i, c) * row(tape_.slope[m - 1], c));
-            s_.right.push_back({i, 0, network_.layer(m).parameter(j, c)});
-            if (filled() == s_.group_capacity || flat + 1 == share.end) contract_features(l, network_.layer(l).features());
-        }
-    }
-
-    // Contracts the group with the left rows φ_l[0 … count − 1].
-    void contract_features(Index l, Index count) {
-        contract_group(tape_.phi(l).from_column(c_.begin), plan_.rows(l), 0, count);
-        s_.right.clear();
-    }
-
-    // Σ_n φ[a] φ[c] M_kj in the output layer, a ≤ c: few neurons, many features, so the group runs over c.
-    void add_output_layer(const Team& team) {
-        const Layer& layer = network_.last();
-        const Index outputs = layer.width;
-        for (Index k = 0; k < (constant_loss_ ? 1 : outputs); ++k)
-            for (Index j = k; j < (diagonal_loss_ ? k + 1 : outputs); ++j)
-                add_output_pair(k, j, team);
-    }
-
-    void add_output_pair(Index k, Index j, const Team& team) {
-        const Layer& layer = network_.last();
-        const Index groups = (layer.features() + group_size() - 1) / group_size();
-        // Group g costs about g: pairing the g-th with the g-th last gives every member the same.
-        for (Index g = 0; g < groups; ++g) {
-            const Index turn = std::min(g, groups - 1 - g);
-            if (turn % team.size != team.rank) continue;
-            const Index first = g * group_size(), end = std::min(first + group_size(), layer.features());
-            for (Index c = first; c < end; ++c) {
-                group_row(filled()) = row(tape_.hessian, k * layer.width + j) * phi(top_, c);
-                s_.right.push_back({k, 0, layer.parameter(j, c)});
-            }
-            contract_features(top_, end);
-        }
-    }
-
-    static constexpr Index group_size() { return 2 * Lanes<T>::right; }
-
     const Network& network_;
     const Parameters<T>& parameters_;
     const HessianPlan& plan_;
     Tape<T>& tape_;
     Sensitivity<T>& z_;
-    bool gauss_newton_, diagonal_loss_, constant_loss_;
+    bool gauss_newton_;
     HessianScratch<T>& s_;
     T* hessian_;
-    Index top_;
+    Index p_, top_;
     Columns c_{};
 };
 

@@ -27,7 +27,7 @@ namespace hessorbit {
 template <class T>
 Data<T> make_data(const Network& network, Index samples, const T* x, const T* y, const T* weight) {
     const Layer& first = network.layer(0);
-    const Index columns = padded(samples), outputs = network.outputs();
+    const Index columns = row_stride(samples), outputs = network.outputs();
     Data<T> data;
     data.samples = samples;
     data.features.setOnes(first.features(), columns);
@@ -49,7 +49,7 @@ template <class T>
 class Objective {
 public:
     Objective(Network network, LossKind loss, T l2, Data<T> data)
-        : network_(std::move(network)), loss_(loss), l2_(l2), data_(std::move(data)), plan_(network_) {}
+        : network_(std::move(network)), loss_(loss), l2_(l2), data_(std::move(data)) {}
 
     const Network& network() const { return network_; }
     Index samples() const { return data_.samples; }
@@ -177,7 +177,7 @@ public:
         });
     }
 
-    // Σ_n of squares of θ.
+    // ‖θ‖².
     T squared_norm(const T* theta) const {
         T sum = 0;
         for (Index i = 0; i < num_parameters(); ++i) sum += theta[i] * theta[i];
@@ -262,7 +262,7 @@ private:
     template <class Add>
     void sum_over_samples(Workspace& work, const Chunks& chunks, Index length, int threads, Order order, Add add) {
         threads = static_cast<int>(std::min<Index>(threads, chunks.slots));
-        work.grow(threads, [&] { return std::make_unique<Space>(network_, chunks.size, order, &work.parameters); });
+        work.grow(threads, [&] { return std::make_unique<Space>(network_, row_stride(chunks.size), order, &work.parameters); });
         work.partial.assign(static_cast<std::size_t>(chunks.slots * length), T(0));
         with_team(threads, [&](const Team& team) {
             const Range slots = team.share(chunks.slots);
@@ -285,7 +285,7 @@ private:
             auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
             work->parameters.unpack(network_, theta + b * num_parameters());
             work->grow(team_size, [&] {
-                return std::make_unique<Space>(network_, chunks.size, order, &work->parameters);
+                return std::make_unique<Space>(network_, row_stride(chunks.size), order, &work->parameters);
             });
             with_team(team_size, [&](const Team& team) {
                 Space& space = *work->spaces[team.rank];
@@ -305,42 +305,57 @@ private:
             for (Index k = 0; k < outputs; ++k) out[(begin + n) * outputs + k] = rows.row(k)[n];
     }
 
+    bool constant_loss() const { return loss_ == LossKind::squared_error && network_.last().linear(); }
+
+    // Made at the first Hessian: most objectives never need one.
+    const HessianPlan& plan(bool gauss_newton) {
+        const std::lock_guard<std::mutex> lock(plan_mutex_);
+        std::unique_ptr<HessianPlan>& plan = plans_[gauss_newton];
+        if (!plan)
+            plan = std::make_unique<HessianPlan>(network_, gauss_newton, loss_ != LossKind::cross_entropy,
+                                                 constant_loss());
+        return *plan;
+    }
+
     void one_hessian(Workspace& work, bool gauss_newton, int threads, T* out) {
         using Extent = typename Sensitivity<T>::Extent;
         const Order order = gauss_newton ? Order::gauss_newton : Order::hessian;
         const Extent extent = gauss_newton ? Extent::gauss_newton : Extent::hessian;
         const Index rows = tape_rows(network_, order) + sensitivity_rows(network_);
         const Index segment = HessianScratch<T>::segment;
-        const Chunks chunks(samples(), chunk_capacity(rows, hessian_budget, segment, 8 * segment));
-        work.grow(1, [&] { return std::make_unique<Space>(network_, chunks.size, order, &work.parameters); });
+        const Chunks chunks(samples(), chunk_capacity(rows, hessian_budget, segment, 16 * segment));
+        work.grow(1, [&] { return std::make_unique<Space>(network_, row_stride(chunks.size), order, &work.parameters); });
         Space& space = *work.spaces[0];
         if (!space.sensitivity) space.add_sensitivity(network_, extent);
         while (static_cast<int>(work.scratch.size()) < threads)
             work.scratch.push_back(std::make_unique<HessianScratch<T>>(network_, chunks.size));
 
+        const HessianPlan& tasks = plan(gauss_newton);
         const Index p = num_parameters();
-        const bool diagonal_loss = loss_ != LossKind::cross_entropy;
-        const bool constant_loss = loss_ == LossKind::squared_error && network_.last().linear();
+        std::atomic<Index> next{0};
         with_team(threads, [&](const Team& team) {
             HessianScratch<T>& scratch = *work.scratch[team.rank];
             const Range zero = team.share(p);
             std::fill(out + zero.begin * p, out + zero.end * p, T(0));
-            HessianAssembler<T> assembler(network_, work.parameters, plan_, space.tape, *space.sensitivity,
-                                          gauss_newton, diagonal_loss, constant_loss, scratch, out);
+            HessianAssembler<T> assembler(network_, work.parameters, tasks, space.tape, *space.sensitivity,
+                                          gauss_newton, scratch, out);
             for (Index chunk = 0; chunk < chunks.count; ++chunk) {
                 const Index n = chunks.columns(chunk);
                 team.barrier();
-                if (team.rank == 0) space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
+                if (team.rank == 0) {
+                    space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
+                    next = 0;
+                }
                 team.barrier();
                 const Columns mine = team.columns(n);
                 propagate(network_, work.parameters, loss_, data_, chunks.begin(chunk), order, space.tape, mine);
                 differentiate(network_, work.parameters, space.tape, extent, *space.sensitivity, mine,
                               scratch.coefficients);
                 team.barrier();
-                assembler.add(n, team);
+                assembler.add(n, next);
             }
             team.barrier();
-            complete_hessian(network_, constant_loss, l2_, out, team);
+            complete_hessian(network_, constant_loss(), l2_, out, team);
         });
     }
 
@@ -348,7 +363,8 @@ private:
     LossKind loss_;
     T l2_;
     Data<T> data_;
-    HessianPlan plan_;
+    std::mutex plan_mutex_;
+    std::unique_ptr<HessianPlan> plans_[2];
     Task value_, gradient_, residual_, jacobian_, diagonal_, product_, hessian_, gauss_newton_;
 };
 

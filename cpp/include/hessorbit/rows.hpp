@@ -24,6 +24,9 @@ inline constexpr Index row_multiple = 8;
 
 inline Index padded(Index n) { return (n + row_multiple - 1) / row_multiple * row_multiple; }
 
+// Distance between rows of n samples: an odd multiple, so that rows do not compete for the same sets of a cache.
+inline Index row_stride(Index n) { return padded(n) | row_multiple; }
+
 // The SIMD vector of T, its lane count, and the tile of `contract` that fills the registers.
 template <class T>
 struct Lanes {
