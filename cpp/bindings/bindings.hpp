@@ -15,6 +15,7 @@
 // One for each area; module.cpp calls them.
 void register_activation(pybind11::module_& module);
 void register_objective(pybind11::module_& module);
+void register_orbit(pybind11::module_& module);
 
 namespace hessorbit::bindings {
 

@@ -40,4 +40,5 @@ PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     module.def("config", &config);
     register_activation(module);
     register_objective(module);
+    register_orbit(module);
 }

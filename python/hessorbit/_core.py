@@ -31,6 +31,7 @@ _module = importlib.import_module(
 )
 
 Descent = _module.Descent
+GroupElement = _module.GroupElement
 Network = _module.Network
 Objective = _module.Objective
 ObjectiveLongDouble = _module.ObjectiveLongDouble
@@ -39,4 +40,5 @@ activation_properties = _module.activation_properties
 activation_table = _module.activation_table
 all_finite = _module.all_finite
 config = _module.config
+flip_even_linear = _module.flip_even_linear
 outputs = _module.outputs

@@ -96,3 +96,36 @@ class Descent:
     def gradient_norm(self) -> float: ...
     @property
     def steps(self) -> int: ...
+
+class GroupElement:
+    # layers: for each hidden layer sources, factors, outgoing, constants, shifts (d each), mixed (m), and a matrix and
+    # its inverse (m, m)
+    def __init__(
+        self,
+        network: Network,
+        layers: list[
+            tuple[
+                list[int],
+                NDArray[np.longdouble],
+                NDArray[np.longdouble],
+                NDArray[np.longdouble],
+                NDArray[np.longdouble],
+                list[int],
+                NDArray[np.longdouble],
+                NDArray[np.longdouble],
+            ]
+        ],
+    ) -> None: ...
+    def act(self, theta: NDArray[_T]) -> NDArray[_T]: ...
+    def transport_gradient(self, gradient: NDArray[_T]) -> NDArray[_T]: ...
+    def transport_hessian(self, hessian: NDArray[_T]) -> NDArray[_T]: ...
+
+# theta moved; remainder and asymmetry, a number for each theta
+def flip_even_linear(
+    network: Network,
+    layer: int,
+    flipped: list[int],
+    linear: list[int],
+    pairs: list[tuple[int, int]],
+    theta: NDArray[_T],
+) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]: ...

@@ -1,0 +1,142 @@
+// Group elements and the even-linear move, for float64 and long double.
+#include "bindings.hpp"
+
+#include <hessorbit/even_linear.hpp>
+#include <hessorbit/orbit.hpp>
+
+#include <tuple>
+
+namespace {
+
+namespace py = pybind11;
+using namespace hessorbit;
+using namespace hessorbit::bindings;
+
+using Extended = long double;
+using Indices = std::vector<Index>;
+
+// source, incoming, outgoing, constant, shift (d each); mixed (m); matrix, inverse (m, m)
+using LayerTuple = std::tuple<Indices, Array<Extended>, Array<Extended>, Array<Extended>, Array<Extended>, Indices,
+                              Array<Extended>, Array<Extended>>;
+
+template <class T>
+std::vector<T> vector_of(const Array<Extended>& array, Index size) {
+    if (array.size() != size) throw py::value_error("layers: expected vectors of one length and square matrices");
+    return {array.data(), array.data() + size};
+}
+
+template <class T>
+Matrix<T> matrix_of(const Array<Extended>& array, Index size) {
+    const std::vector<T> entries = vector_of<T>(array, size * size);
+    return Eigen::Map<const Matrix<T>>(entries.data(), size, size);
+}
+
+template <class T>
+std::vector<LayerAction<T>> actions_of(const Network& network, const std::vector<LayerTuple>& layers) {
+    if (static_cast<Index>(layers.size()) != network.depth() - 1)
+        throw py::value_error("layers: expected one for each hidden layer");
+    std::vector<LayerAction<T>> actions;
+    for (const auto& [source, incoming, outgoing, constant, shift, mixed, matrix, inverse] : layers) {
+        const Index width = network.layer(static_cast<Index>(actions.size())).width;
+        const Index m = static_cast<Index>(mixed.size());
+        if (static_cast<Index>(source.size()) != width) throw py::value_error("layers: source has the wrong length");
+        actions.push_back({source, vector_of<T>(incoming, width), vector_of<T>(outgoing, width),
+                           vector_of<T>(constant, width), vector_of<T>(shift, width), mixed, matrix_of<T>(matrix, m),
+                           matrix_of<T>(inverse, m)});
+    }
+    return actions;
+}
+
+class PyGroupElement {
+public:
+    PyGroupElement(const Network& network, const std::vector<LayerTuple>& layers)
+        : double_(network, actions_of<double>(network, layers)),
+          extended_(network, actions_of<Extended>(network, layers)) {}
+
+    template <class T>
+    Array<T> act(const Array<T>& theta) const {
+        return on_vectors(theta, [this](T* vector) { element<T>().act(vector); });
+    }
+
+    template <class T>
+    Array<T> transport_gradient(const Array<T>& gradient) const {
+        return on_vectors(gradient, [this](T* vector) { element<T>().transport_gradient(vector); });
+    }
+
+    // hessian (…, P, P)
+    template <class T>
+    Array<T> transport_hessian(const Array<T>& hessian) const {
+        const py::ssize_t p = double_.num_parameters();
+        if (hessian.ndim() < 2 || hessian.shape(hessian.ndim() - 1) != p || hessian.shape(hessian.ndim() - 2) != p)
+            throw py::value_error("hessian: expected shape (..., P, P) with P = " + std::to_string(p));
+        Array<T> result(Shape(hessian.shape(), hessian.shape() + hessian.ndim()));
+        const T* in = hessian.data();
+        T* out = result.mutable_data();
+        const py::ssize_t count = hessian.size() / (p * p);
+        const py::gil_scoped_release release;
+        for (py::ssize_t b = 0; b < count; ++b) element<T>().transport_hessian(in + b * p * p, out + b * p * p);
+        return result;
+    }
+
+private:
+    template <class T>
+    const GroupElement<T>& element() const {
+        if constexpr (std::is_same_v<T, double>) return double_;
+        else return extended_;
+    }
+
+    template <class T, class Act>
+    Array<T> on_vectors(const Array<T>& vectors, Act act) const {
+        const Index p = double_.num_parameters();
+        const Batch<T> batch(vectors, p);
+        Array<T> result = batch.result({p});
+        T* data = result.mutable_data();
+        const py::gil_scoped_release release;
+        std::copy(batch.data, batch.data + batch.count * p, data);
+        for (Index b = 0; b < batch.count; ++b) act(data + b * p);
+        return result;
+    }
+
+    GroupElement<double> double_;
+    GroupElement<Extended> extended_;
+};
+
+// θ moved, and for each θ the remainder and the asymmetry of the move.
+template <class T>
+py::tuple flip_even_linear(const Network& network, Index layer, const Indices& flipped, const Indices& linear,
+                           const std::vector<std::pair<Index, Index>>& pairs, const Array<T>& theta) {
+    std::vector<MirroredPair> mirrored;
+    for (const auto& [plus, minus] : pairs) mirrored.push_back({plus, minus});
+    const EvenLinearFlip<T> flip(network, layer, flipped, linear, mirrored);
+    const Index p = network.num_parameters();
+    const Batch<T> batch(theta, p);
+    Array<T> moved = batch.result({p}), remainder = batch.result({}), asymmetry = batch.result({});
+    T *data = moved.mutable_data(), *left = remainder.mutable_data(), *apart = asymmetry.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        std::copy(batch.data, batch.data + batch.count * p, data);
+        for (Index b = 0; b < batch.count; ++b) {
+            const auto outcome = flip.act(data + b * p);
+            left[b] = outcome.remainder, apart[b] = outcome.asymmetry;
+        }
+    }
+    return py::make_tuple(moved, remainder, asymmetry);
+}
+
+template <class T>
+void register_methods(py::module_& module, py::class_<PyGroupElement>& element) {
+    element.def("act", &PyGroupElement::act<T>, py::arg("theta").noconvert())
+        .def("transport_gradient", &PyGroupElement::transport_gradient<T>, py::arg("gradient").noconvert())
+        .def("transport_hessian", &PyGroupElement::transport_hessian<T>, py::arg("hessian").noconvert());
+    module.def("flip_even_linear", &flip_even_linear<T>, py::arg("network"), py::arg("layer"), py::arg("flipped"),
+               py::arg("linear"), py::arg("pairs"), py::arg("theta").noconvert());
+}
+
+}  // namespace
+
+void register_orbit(py::module_& module) {
+    py::class_<PyGroupElement> element(module, "GroupElement");
+    element.def(py::init<const Network&, const std::vector<LayerTuple>&>(), py::arg("network"), py::arg("layers"));
+    register_methods<double>(module, element);
+    register_methods<Extended>(module, element);
+}

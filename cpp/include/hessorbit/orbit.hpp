@@ -1,0 +1,198 @@
+// Weight-space symmetries: what a group element does to θ, and to derivatives in θ.
+//
+// In a hidden layer l an element acts on preactivations by an invertible M_l and shifts τ_l, chosen so that
+//
+//     σ_l(M_l z + τ_l) = N_l σ_l(z) + c_l     for every z.
+//
+// The network then computes the same function after
+//
+//     W_l → M_l W_l N_{l−1}⁻¹,     b_l → M_l (b_l − s_l W_l N_{l−1}⁻¹ c_{l−1}) + τ_l,
+//
+// an affine map θ → A θ + t. M_l and N_l are scaled permutations, except on neurons with a linear activation, which a
+// dense matrix may mix. So A is a product of three maps, each of them simple:
+//
+//     shear     b_l −= s_l W_l N_{l−1}⁻¹ c_{l−1}
+//     permute   θ'_p = factor_p θ_{source_p}
+//     mix       rows of W̃_l and columns of W_{l+1} that belong to linear neurons
+//
+// From L(Aθ + t) = L(θ) for all θ, gradients go with A⁻ᵀ and Hessians with A⁻ᵀ H A⁻¹, which is the same three maps,
+// each replaced by its inverse transpose.
+#pragma once
+
+#include "network.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace hessorbit {
+
+// What an element does to one hidden layer, of width d.
+template <class T>
+struct LayerAction {
+    std::vector<Index> source;  // (d)  the neuron that comes to place i
+    std::vector<T> incoming;    // (d)  M[i, source[i]]
+    std::vector<T> outgoing;    // (d)  N[i, source[i]]
+    std::vector<T> constant;    // (d)  c
+    std::vector<T> shift;       // (d)  τ
+    std::vector<Index> mixed;   // (m)  linear neurons, for which the scaled permutation is the identity
+    Matrix<T> matrix, inverse;  // (m, m)  M = N on them, and its inverse
+};
+
+template <class T>
+class GroupElement {
+public:
+    // hidden[l] belongs to hidden layer l, counted from 0; network.depth() − 1 entries.
+    GroupElement(const Network& network, const std::vector<LayerAction<T>>& hidden)
+        : source_(network.num_parameters()), factor_(network.num_parameters(), T(1)) {
+        for (Index l = 0; l < network.depth(); ++l) {
+            const LayerAction<T>* above = l + 1 < network.depth() ? &hidden[l] : nullptr;
+            const LayerAction<T>* below = l > 0 ? &hidden[l - 1] : nullptr;
+            place_permutation(network.layer(l), above, below);
+            if (below) place_shear(network.layer(l), *below);
+        }
+        for (Index l = 0; l + 1 < network.depth(); ++l) place_mixing(network.layer(l), network.layer(l + 1), hidden[l]);
+    }
+
+    Index num_parameters() const { return static_cast<Index>(source_.size()); }
+
+    // θ (P) → A θ + t, in place.
+    void act(T* theta) const {
+        transform<Kind::vector>(theta);
+        for (const auto& [index, amount] : shifts_) theta[index] += amount;
+    }
+
+    // ∇L(θ) (P) → ∇L(Aθ + t) = A⁻ᵀ ∇L(θ), in place.
+    void transport_gradient(T* gradient) const { transform<Kind::covector>(gradient); }
+
+    // H(θ) (P, P) → H(Aθ + t) = A⁻ᵀ H(θ) A⁻¹. Takes O(P²) where nothing is mixed, else O(P²) times the number of
+    // mixed neurons. `out` must not alias `in`.
+    void transport_hessian(const T* in, T* out) const {
+        const Index p = num_parameters();
+        if (shears_.empty()) {
+            permute_both_sides(in, out);
+        } else {
+            Matrix<T> sheared = Eigen::Map<const Matrix<T>>(in, p, p);
+            on_both_sides(sheared, [this](auto& rows) { shear<Kind::covector>(rows); });
+            permute_both_sides(sheared.data(), out);
+        }
+        if (mixings_.empty()) return;
+        Eigen::Map<Matrix<T>> mixed(out, p, p);
+        on_both_sides(mixed, [this](auto& rows) { mix<Kind::covector>(rows); });
+    }
+
+private:
+    // θ and its displacements are vectors; gradients are covectors.
+    enum class Kind { vector, covector };
+
+    // b[bias] += coefficient · W[weight].
+    struct Shear {
+        Index bias, weight;
+        T coefficient;
+    };
+
+    // Parameters (m) that a matrix mixes; `outgoing` where they are a row of W_{l+1}, else a column of W̃_l.
+    struct Mixing {
+        Index layer;
+        bool outgoing;
+        std::vector<Index> parameters;
+    };
+
+    void place_permutation(const Layer& layer, const LayerAction<T>* above, const LayerAction<T>* below) {
+        for (Index i = 0; i < layer.width; ++i)
+            for (Index a = 0; a < layer.features(); ++a) {
+                const bool moved = below && a < layer.fan_in;
+                const Index p = layer.parameter(i, a);
+                source_[p] = layer.parameter(above ? above->source[i] : i, moved ? below->source[a] : a);
+                if (above) factor_[p] *= above->incoming[i];
+                if (moved) factor_[p] /= below->outgoing[a];
+                permutes_ = permutes_ || source_[p] != p || factor_[p] != 1;
+            }
+        for (Index i = 0; above && i < layer.width; ++i)
+            if (above->shift[i] != 0) shifts_.push_back({layer.parameter(i, layer.fan_in), above->shift[i]});
+    }
+
+    void place_shear(const Layer& layer, const LayerAction<T>& below) {
+        for (Index a = 0; a < layer.fan_in; ++a) {
+            if (below.constant[a] == 0) continue;
+            const T coefficient = -layer.template multiplier<T>() * below.constant[a] / below.outgoing[a];
+            for (Index i = 0; i < layer.width; ++i)
+                shears_.push_back({layer.parameter(i, layer.fan_in), layer.parameter(i, below.source[a]), coefficient});
+        }
+    }
+
+    void place_mixing(const Layer& layer, const Layer& next, const LayerAction<T>& action) {
+        if (action.mixed.empty()) return;
+        const Index index = static_cast<Index>(direct_.size());
+        direct_.push_back(action.matrix);
+        contragredient_.push_back(action.inverse.transpose());
+        for (Index a = 0; a < layer.features(); ++a) {
+            mixings_.push_back({index, false, {}});
+            for (Index i : action.mixed) mixings_.back().parameters.push_back(layer.parameter(i, a));
+        }
+        for (Index j = 0; j < next.width; ++j) {
+            mixings_.push_back({index, true, {}});
+            for (Index i : action.mixed) mixings_.back().parameters.push_back(next.parameter(j, i));
+        }
+    }
+
+    template <Kind kind>
+    void transform(T* vector) const {
+        const Index p = num_parameters();
+        Eigen::Map<Matrix<T>> rows(vector, p, 1);
+        shear<kind>(rows);
+        if (permutes_) {
+            const Matrix<T> before = rows;
+            for (Index i = 0; i < p; ++i)
+                vector[i] = kind == Kind::vector ? before.data()[source_[i]] * factor_[i]
+                                                 : before.data()[source_[i]] / factor_[i];
+        }
+        mix<kind>(rows);
+    }
+
+    // rows (P, n): n vectors side by side, a row for each parameter.
+    template <Kind kind, class Rows>
+    void shear(Rows& rows) const {
+        for (const Shear& s : shears_)
+            if constexpr (kind == Kind::vector) rows.row(s.bias) += s.coefficient * rows.row(s.weight);
+            else rows.row(s.weight) -= s.coefficient * rows.row(s.bias);
+    }
+
+    template <Kind kind, class Rows>
+    void mix(Rows& rows) const {
+        for (const Mixing& m : mixings_) {
+            const Matrix<T> taken = rows(m.parameters, Eigen::all);
+            const auto& matrices = (kind == Kind::vector) != m.outgoing ? direct_ : contragredient_;
+            rows(m.parameters, Eigen::all) = matrices[m.layer] * taken;
+        }
+    }
+
+    // x → C x Cᵀ for the map C that `apply` performs on rows.
+    template <class Square, class Apply>
+    static void on_both_sides(Square& x, Apply apply) {
+        for (int side = 0; side < 2; ++side) {
+            apply(x);
+            x.transposeInPlace();
+        }
+    }
+
+    void permute_both_sides(const T* in, T* out) const {
+        const Index p = num_parameters();
+        if (!permutes_) return void(std::copy(in, in + p * p, out));
+        std::vector<T> inverse(p);
+        for (Index i = 0; i < p; ++i) inverse[i] = 1 / factor_[i];
+        for (Index i = 0; i < p; ++i) {
+            const T* row = in + source_[i] * p;
+            for (Index j = 0; j < p; ++j) out[i * p + j] = inverse[i] * inverse[j] * row[source_[j]];
+        }
+    }
+
+    std::vector<Index> source_;  // (P)
+    std::vector<T> factor_;      // (P)
+    bool permutes_ = false;
+    std::vector<std::pair<Index, T>> shifts_;
+    std::vector<Shear> shears_;
+    std::vector<Mixing> mixings_;
+    std::vector<Matrix<T>> direct_, contragredient_;  // one for each layer that mixes
+};
+
+}  // namespace hessorbit

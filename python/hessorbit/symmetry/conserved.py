@@ -1,0 +1,50 @@
+"""What gradient flow conserves, by Noether's theorem.
+
+If θ moves along Xθ + e without changing L, then gᵀ(Xθ + e) = 0; with X symmetric, dθ/dt = −g conserves ½θᵀXθ + eᵀθ.
+Twice that, for neuron i (and j) of hidden layer l with incoming row w̃_i = (W_l b_l)[i] and outgoing column v_i:
+
+    rescaling, degree k     ‖w̃_i‖² − k ‖v_i‖²
+    linear                  w̃_i·w̃_j − v_i·v_j
+    translation             2 b_i − ‖v_i‖²
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._checks import Array
+
+if TYPE_CHECKING:
+    from .groups import SymmetryGroup
+
+
+def conserved(group: SymmetryGroup, theta: Array) -> dict[str, Array]:
+    """Conserved quantities of each continuous factor, at theta (..., P)."""
+    layers = group.net.unflatten(theta)
+    result = {}
+    for factor in group.factors:
+        if not factor.dimension:
+            continue
+        (weights, biases), (above, _) = layers[factor.layer - 1], layers[factor.layer]
+        neurons = list(factor.neurons)
+        incoming = weights if biases is None else np.concatenate([weights, biases[..., None]], axis=-1)
+        incoming, outgoing = incoming[..., neurons, :], np.swapaxes(above[..., neurons], -1, -2)
+        if factor.kind == "linear":
+            value = gram(incoming) - gram(outgoing)
+        elif factor.kind == "rescaling":
+            value = squares(incoming) - factor.law.degree * squares(outgoing)
+        else:
+            value = 2 * incoming[..., -1] - squares(outgoing)
+        result[f"layer {factor.layer} {factor.kind} ({factor.activation})"] = value
+    return result
+
+
+def gram(rows: Array) -> Array:
+    return rows @ np.swapaxes(rows, -1, -2)
+
+
+def squares(rows: Array) -> Array:
+    """Squared norm of each row."""
+    return (rows**2).sum(axis=-1)

@@ -1,0 +1,637 @@
+"""The symmetry group of an architecture: which moves of θ leave the function the same, layer by layer.
+
+For every hidden layer and activation, from the laws of the activation (σ is homogeneous, odd, even, …):
+
+    permutation         neurons of one activation                        order m!
+    sign flip           incoming × −1; outgoing × −1 if σ is odd         order 2^m
+    rescaling           incoming × c, outgoing × c^−k, c > 0             dimension m
+    linear              incoming × M, outgoing × M⁻¹, M in GL(m)         dimension m²
+    translation         bias + τ, outgoing × e^−τ                        dimension m
+    even-linear flip    incoming × −1, where others carry what is linear
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks
+from .._checks import LONGDOUBLE, Array
+from ..network import MLP
+from . import conserved, tangents
+from .even_linear import EvenLinearFlip
+from .laws import HiddenLayer, Law, hidden_layers, law_of
+from .moves import GroupElement, LayerMove, identity_move, mixing_of, with_mixing
+
+if TYPE_CHECKING:
+    from .tangents import Generator
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of the group: one kind of move of the neurons of one activation in one layer.
+
+    Attributes
+    ----------
+    layer : int
+        Hidden layer, counted from 1.
+    kind : str
+        "permutation", "sign flip", "rescaling", "linear", "translation" or "even-linear flip".
+    activation : str
+    neurons : tuple of int
+    order : int
+        Number of moves of a finite factor, exact; 1 for a continuous one.
+    dimension : int
+        Number of parameters of a continuous factor; 0 for a finite one.
+    action : str
+        What the move does, in words.
+    """
+
+    layer: int
+    kind: str
+    activation: str
+    neurons: tuple[int, ...]
+    order: int
+    dimension: int
+    action: str
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the move is possible only at some θ."""
+        return self.kind == "even-linear flip"
+
+    @property
+    def law(self) -> Law:
+        return law_of(self.activation)
+
+
+def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:
+    """The factors of one hidden layer."""
+    for name, neurons in hidden.classes.items():
+        law, count = law_of(name), len(neurons)
+
+        def factor(kind: str, action: str, order: int = 1, dimension: int = 0) -> Factor:
+            return Factor(hidden.layer, kind, name, neurons, order, dimension, action)  # noqa: B023
+
+        if law.linear:
+            yield factor("linear", "incoming × M, outgoing × M⁻¹", dimension=count**2)
+            continue
+        if count > 1:
+            yield factor("permutation", "neurons change places", order=math.factorial(count))
+        if hidden.can_flip(neurons[0]):
+            yield factor("sign flip", flip_action(law), order=2**count)
+        if law.degree:
+            yield factor("rescaling", f"incoming × c, outgoing × 1/{power('c', law.degree)}", dimension=count)
+        if hidden.can_shift(neurons[0]):
+            yield factor("translation", "bias + τ, outgoing × e^−τ", dimension=count)
+        if law.even_linear:
+            yield factor("even-linear flip", "incoming × −1, where others carry the linear remainder", order=2**count)
+
+
+def flip_action(law: Law) -> str:
+    if law.parity > 0:
+        return "incoming × −1"
+    return "incoming × −1, outgoing × −1" + (", next bias + outgoing" if law.constant else "")
+
+
+def power(base: str, degree: int) -> str:
+    return base if degree == 1 else f"{base}^{degree}"
+
+
+@dataclass(frozen=True, repr=False)
+class SymmetryGroup:
+    """The moves of θ that leave the function of a network the same, whatever θ is.
+
+    Made by `symmetries`. Printed, it lists its factors by layer. Its methods make elements: `permutation`,
+    `sign_flip`, `rescaling`, `linear` and `translation` for one layer each, `random` for all at once; multiply them
+    with ``@``. Layers are counted from 1, the first hidden layer; neurons from 0.
+
+    The list holds the affine symmetries known for these activations that hold at every θ, and `even_linear_flip`,
+    possible only at some. It leaves out shifts of sin and cos by multiples of π, and nonlinear coincidences of
+    polynomial activations, such as rotations between square neurons.
+
+    Attributes
+    ----------
+    net : MLP
+    factors : tuple of Factor
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> ho.symmetries(ho.MLP([2, 3, 4, 1], ["relu", "tanh"]))
+    Symmetries of MLP([2, 3, 4, 1], ['relu', 'tanh']): order 2304, dimension 3
+      layer  activation  neurons  kind              order  dimension  action
+          1  relu              3  permutation           6             neurons change places
+          1  relu              3  rescaling                        3  incoming × c, outgoing × 1/c
+          1  relu              3  even-linear flip      8             incoming × −1, where others carry the linear remainder
+          2  tanh              4  permutation          24             neurons change places
+          2  tanh              4  sign flip            16             incoming × −1, outgoing × −1
+    """
+
+    net: MLP
+
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:
+        """The factors of the group, by layer."""
+        return tuple(factor for hidden in hidden_layers(self.net) for factor in factors_of(hidden))
+
+    @property
+    def order(self) -> int:
+        """Number of elements of the finite factors together, exact; moves possible only at some θ do not count."""
+        return math.prod(factor.order for factor in self.factors if not factor.conditional)
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the group: the number of its one-parameter subgroups, and of the columns of `tangents`."""
+        return sum(factor.dimension for factor in self.factors)
+
+    def __repr__(self) -> str:
+        heading = f"Symmetries of {self.net!r}: order {self.order}, dimension {self.dimension}"
+        titles = ("layer", "activation", "neurons", "kind", "order", "dimension", "action")
+        rows = [
+            (str(f.layer), f.activation, str(len(f.neurons)), f.kind, "" if f.dimension else str(f.order),
+             str(f.dimension or ""), f.action)
+            for f in self.factors
+        ]  # fmt: skip
+        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+        lines = ["  ".join(map(aligned, row, widths, "><><>><")).rstrip() for row in (titles, *rows)]
+        return "\n  ".join([heading, *lines] if rows else [heading])
+
+    def identity(self) -> GroupElement:
+        """The element that moves nothing."""
+        return GroupElement(self.net, tuple(map(identity_move, hidden_layers(self.net))))
+
+    def permutation(self, *, layer: int, order: ArrayLike) -> GroupElement:
+        """Neurons of a layer change places.
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer, counted from 1.
+        order : array_like of int, shape (d,)
+            ``order[i]`` is the neuron that comes to place i, as in ``weights[order]``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer is out of range, order is not a permutation of 0 … d−1, or it exchanges neurons of different
+            activation.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 3, 1], bias=False))
+        >>> group.permutation(layer=1, order=[2, 0, 1])([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+        array([3., 1., 2., 6., 4., 5.])
+        """
+        hidden = self._hidden(layer)
+        sources = neuron_list(order, hidden.width, "order")
+        if sorted(sources) != list(range(hidden.width)):
+            raise ValueError(f"order must be a permutation of 0 … {hidden.width - 1}; got {sources}")
+        for place, source in enumerate(sources):
+            if hidden.names[place] != hidden.names[source]:
+                raise ValueError(
+                    f"order must exchange neurons of the same activation; order[{place}] = {source} brings "
+                    f"{hidden.names[source]} to a place of {hidden.names[place]}"
+                )
+        return self._element(hidden, sources=np.array(sources))
+
+    def sign_flip(
+        self, *, layer: int, neurons: Sequence[int] | None = None, signs: ArrayLike | None = None
+    ) -> GroupElement:
+        """Incoming weights change sign, for odd, even and linear activations.
+
+        Outgoing weights change sign too, unless the activation is even. For sigmoid and normal_cdf, whose σ(z) + σ(−z)
+        is a constant, the next layer's bias takes the constant.
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer, counted from 1.
+        neurons : sequence of int, optional
+            Neurons to flip.
+        signs : array_like, shape (d,), optional
+            ±1 for each neuron of the layer, in place of `neurons`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer or a neuron is out of range, a sign is not ±1, or a neuron has no such move: its activation is
+            neither odd nor even, or it needs a bias in the next layer that is not there.
+        """
+        hidden = self._hidden(layer)
+        if (neurons is None) == (signs is None):
+            raise TypeError("sign_flip takes either neurons or signs")
+        if signs is not None:
+            factors = vector(signs, "signs", hidden.width)
+            if (np.abs(factors) != 1).any():
+                raise ValueError(f"signs must be 1 or -1; got {factors.tolist()}")
+            flipped = np.flatnonzero(factors < 0).tolist()
+        else:
+            flipped = distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
+        for neuron in flipped:
+            law = hidden.laws[neuron]
+            if not law.parity:
+                hint = "; see even_linear_flip" if law.even_linear else ""
+                raise no_such_move(hidden, neuron, "is neither odd nor even", "sign flip", hint)
+            if not hidden.can_flip(neuron):
+                raise ValueError(
+                    f"layer {layer + 1} must have a bias to take the constant that flipping {law.activation} neurons of "
+                    f"layer {layer} leaves; {self.net!r} has none there"
+                )
+        factors = np.ones(hidden.width)
+        factors[flipped] = -1
+        return self._element(hidden, factors=factors)
+
+    def rescaling(self, *, layer: int, factors: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
+        """Incoming weights times c > 0, outgoing weights times c^−k, for activations with σ(c z) = c^k σ(z).
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer, counted from 1.
+        factors : array_like
+            c for each neuron of the layer, (d,), 1 for neurons that cannot be rescaled; or for each of `neurons`.
+        neurons : sequence of int, optional
+            Neurons to rescale; by default all of the layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer or a neuron is out of range, a factor is not positive and finite, or a neuron's activation is
+            not homogeneous.
+        """
+        hidden = self._hidden(layer)
+        chosen = chosen_neurons(neurons, hidden)
+        values = vector(factors, "factors", len(chosen))
+        if (values <= 0).any():
+            raise ValueError(f"factors must be positive; got {values.tolist()}")
+        for neuron, value in zip(chosen, values, strict=True):
+            law = hidden.laws[neuron]
+            if value != 1 and not (law.degree or law.linear):
+                raise no_such_move(hidden, neuron, "is not homogeneous", "rescaling")
+        every = np.ones(hidden.width, values.dtype)
+        every[chosen] = values
+        return self._element(hidden, factors=every)
+
+    def linear(self, *, layer: int, matrix: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
+        """Neurons with a linear activation are mixed: incoming weights go to M W, outgoing ones to W M⁻¹.
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer, counted from 1.
+        matrix : array_like, shape (m, m)
+            M, invertible; rounding grows with its condition number.
+        neurons : sequence of int, optional
+            The m neurons it acts on, in its order; by default all linear neurons of the layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer or a neuron is out of range, a neuron is not linear, or the matrix has the wrong shape, is not
+            finite, or has a condition number above 1e13, which the message then tells.
+        """
+        hidden = self._hidden(layer)
+        linear = hidden.linear
+        if neurons is None:
+            if not len(linear):
+                raise no_such_move(hidden, 0, "is not linear", "linear move")
+            chosen = linear.tolist()
+        else:
+            chosen = chosen_neurons(neurons, hidden)
+        for neuron in chosen:
+            if not hidden.laws[neuron].linear:
+                raise no_such_move(hidden, neuron, "is not linear", "linear move")
+        square = _checks.as_floats(matrix, "matrix")
+        if square.shape != (len(chosen), len(chosen)):
+            raise _checks.shape_error("matrix", f"({len(chosen)}, {len(chosen)})", square.shape)
+        mixing_of(square)
+        whole = np.eye(len(linear), dtype=LONGDOUBLE)
+        places = np.searchsorted(linear, chosen)
+        whole[np.ix_(places, places)] = square
+        return self._replaced(with_mixing(identity_move(hidden), mixing_of(whole)))
+
+    def translation(self, *, layer: int, shifts: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
+        """Biases of exponential neurons plus τ, outgoing weights times e^−τ. The only move that is not linear in θ.
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer, counted from 1.
+        shifts : array_like
+            τ for each neuron of the layer, (d,), 0 for neurons that cannot be shifted; or for each of `neurons`.
+        neurons : sequence of int, optional
+            Neurons to shift; by default all of the layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer or a neuron is out of range, a shift is not finite, or a neuron has no such move: its
+            activation is not exp, or its layer has no bias.
+        """
+        hidden = self._hidden(layer)
+        chosen = chosen_neurons(neurons, hidden)
+        values = vector(shifts, "shifts", len(chosen))
+        for neuron, value in zip(chosen, values, strict=True):
+            if value and not hidden.laws[neuron].exponential:
+                raise no_such_move(hidden, neuron, "is not exponential", "translation")
+            if value and not hidden.has_bias:
+                raise ValueError(f"layer {layer} must have a bias to be shifted; {self.net!r} has none there")
+        every = np.zeros(hidden.width, values.dtype)
+        every[chosen] = values
+        return self._element(hidden, shifts=every)
+
+    def even_linear_flip(
+        self,
+        *,
+        layer: int,
+        neurons: Sequence[int],
+        pairs: Sequence[tuple[int, int]] = (),
+        tolerance: float = 1e-12,
+    ) -> EvenLinearFlip:
+        """Incoming weights of relu, leaky_relu, gelu, silu or softplus neurons change sign, where others carry the rest.
+
+        Possible only at some θ, which is found out when it is applied: see `EvenLinearFlip` for who can carry the
+        linear remainder.
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer, counted from 1.
+        neurons : sequence of int
+            Neurons to flip.
+        pairs : sequence of (int, int), optional
+            Other neurons, two by two of the same activation and with opposite incoming weights, between which outgoing
+            weight may move. Linear neurons and the next layer's bias carry what they can without being named.
+        tolerance : float
+            Largest part of the linear remainder that may be left over, relative to the size of its terms.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer or a neuron is out of range, a neuron is named twice, or its activation is not even-linear.
+        """
+        hidden = self._hidden(layer)
+        flipped = neuron_list(neurons, hidden.width, "neurons")
+        mirrored = [tuple(neuron_list(pair, hidden.width, f"pairs[{i}]")) for i, pair in enumerate(pairs)]
+        if any(len(pair) != 2 for pair in mirrored):
+            raise ValueError(f"pairs must hold two neurons each; got {mirrored}")
+        named = distinct([*flipped, *(neuron for pair in mirrored for neuron in pair)], "neurons and pairs")
+        for neuron in named:
+            if not hidden.laws[neuron].even_linear:
+                raise no_such_move(hidden, neuron, "is not even-linear", "even-linear flip")
+        for plus, minus in mirrored:
+            if hidden.names[plus] != hidden.names[minus]:
+                raise ValueError(
+                    f"pairs must be of the same activation; neuron {plus} has {hidden.names[plus]}, neuron {minus} has "
+                    f"{hidden.names[minus]}"
+                )
+        allowed = _checks.real(tolerance, "tolerance", minimum=0.0)
+        return EvenLinearFlip(self.net, layer, tuple(flipped), tuple((p, m) for p, m in mirrored), allowed)
+
+    def random(self, rng: np.random.Generator, *, scale: float = 0.5) -> GroupElement:
+        """A random element: uniform in the finite factors, of moderate size in the continuous ones.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        scale : float
+            Standard deviation of the logarithms of factors and of the shifts. Matrices are U diag(factors) V with
+            uniform orthogonal U and V.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If rng is not a Generator or scale is negative.
+        """
+        rng = _checks.generator(rng)
+        size = _checks.real(scale, "scale", minimum=0.0)
+        return GroupElement(self.net, tuple(random_move(h, rng, size) for h in hidden_layers(self.net)))
+
+    def tangents(self, theta: ArrayLike) -> Array:
+        """Tangent vectors of the orbit at θ, one for each one-parameter subgroup.
+
+        At a critical point of the loss they are null vectors of the Hessian.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (P, dimension) or (B, P, dimension)
+            Column i belongs to ``generators()[i]``. Columns may be zero or dependent: their rank is the dimension of
+            the orbit, and `stabiliser_dimension` what is missing.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If theta has the wrong type or shape or is not finite.
+
+        Examples
+        --------
+        A rectifier's incoming weights grow as its outgoing weight shrinks:
+
+        >>> import hessorbit as ho
+        >>> ho.symmetries(ho.MLP([2, 1, 1], "relu")).tangents([1.0, 2.0, 3.0, 4.0, 5.0])
+        array([[ 1.],
+               [ 2.],
+               [ 3.],
+               [-4.],
+               [ 0.]])
+        """
+        return tangents.tangents(self, _checks.parameters(theta, self.net.num_parameters))
+
+    def generators(self) -> tuple[Generator, ...]:
+        """The generators of the continuous symmetries, as sparse matrices.
+
+        A generator (X, e) moves θ by ``X θ + e``; e is zero but for translations. For any loss that sees θ through the
+        network's function alone, at any θ, with gradient g and Hessian H (Ward identity):
+        ``gᵀ(Xθ + e) = 0`` and ``H (Xθ + e) = −Xᵀ g``.
+
+        Returns
+        -------
+        tuple of Generator
+            In the order of the columns of `tangents`.
+        """
+        return tangents.generators(self)
+
+    def stabiliser_dimension(self, theta: ArrayLike) -> int:
+        """Dimension of the continuous symmetries that leave θ where it is; 0 at a generic θ.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,)
+
+        Notes
+        -----
+        The dimension of the group less the numerical rank of the `tangents`, each scaled to norm one.
+        """
+        return self.dimension - tangents.rank(self.tangents(one_point(theta, self.net)))
+
+    def conserved(self, theta: ArrayLike) -> dict[str, Array]:
+        """What gradient flow on any loss of the network's function conserves.
+
+        By Noether's theorem, every generator with a symmetric matrix X gives ½ θᵀXθ + eᵀθ: per rescaled neuron
+        ‖incoming‖² − k ‖outgoing‖², biases included in incoming; for linear neurons all entries of
+        W_l W_lᵀ + b_l b_lᵀ − W_{l+1}ᵀ W_{l+1}; per exponential neuron 2b − ‖outgoing‖². The multipliers of the
+        parametrization do not enter, as they commute with the moves. Weight decay (l2) breaks conservation.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        dict of str to ndarray
+            Keys as "layer 1 rescaling (relu)"; values of shape (m,), or (m, m) for linear neurons, for the m neurons of
+            the factor, with a leading B for a batch.
+
+        References
+        ----------
+        .. [1] Du, Hu and Lee, "Algorithmic regularization in learning deep homogeneous models: layers are automatically
+           balanced", NeurIPS 2018.
+        .. [2] Kunin, Sagastuy-Brena, Ganguli, Yamins and Tanaka, "Neural mechanics: symmetry and broken conservation
+           laws in deep learning dynamics", ICLR 2021.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.symmetries(ho.MLP([2, 1, 1], "relu")).conserved([1.0, 2.0, 3.0, 4.0, 5.0])
+        {'layer 1 rescaling (relu)': array([-2.])}
+        """
+        return conserved.conserved(self, _checks.parameters(theta, self.net.num_parameters))
+
+    def _hidden(self, layer: int) -> HiddenLayer:
+        layers = hidden_layers(self.net)
+        number = _checks.integer(layer, "layer", minimum=1)
+        if number > len(layers):
+            expected = f"from 1 to {len(layers)}" if layers else "but there is none"
+            raise ValueError(f"layer must be a hidden layer of {self.net!r}, {expected}; got {number}")
+        return layers[number - 1]
+
+    def _element(self, hidden: HiddenLayer, **changes: Array) -> GroupElement:
+        """The element that does this to one layer."""
+        move = identity_move(hidden)
+        parts = {"sources": move.sources, "factors": move.factors, "shifts": move.shifts}
+        for name, value in changes.items():
+            parts[name] = value.astype(parts[name].dtype)
+        return self._replaced(LayerMove(hidden, **parts))
+
+    def _replaced(self, move: LayerMove) -> GroupElement:
+        moves = [move if h == move.hidden else identity_move(h) for h in hidden_layers(self.net)]
+        return GroupElement(self.net, tuple(moves))
+
+
+def symmetries(net: MLP) -> SymmetryGroup:
+    """The weight-space symmetries that an architecture has.
+
+    Parameters
+    ----------
+    net : MLP
+
+    Returns
+    -------
+    SymmetryGroup
+        Prints as a table by layer: activation, kind, order or dimension.
+
+    Raises
+    ------
+    TypeError
+        If net is not an MLP.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> group = ho.symmetries(ho.MLP([5, 16, 1]))
+    >>> group
+    Symmetries of MLP([5, 16, 1], 'tanh'): order 1371195958099968000, dimension 0
+      layer  activation  neurons  kind                  order  dimension  action
+          1  tanh             16  permutation  20922789888000             neurons change places
+          1  tanh             16  sign flip             65536             incoming × −1, outgoing × −1
+    """
+    if not isinstance(net, MLP):
+        raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+    return SymmetryGroup(net)
+
+
+def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> LayerMove:
+    sources = np.arange(hidden.width)
+    factors, shifts = np.ones(hidden.width, LONGDOUBLE), np.zeros(hidden.width, LONGDOUBLE)
+    for name, members in hidden.classes.items():
+        law, neurons = law_of(name), np.array(members)
+        sources[neurons] = rng.permutation(neurons)
+        if law.degree:
+            factors[neurons] = np.exp(scale * rng.standard_normal(len(neurons)))
+        if hidden.can_flip(members[0]):
+            factors[neurons] *= rng.choice([-1, 1], len(neurons))
+        if hidden.can_shift(members[0]):
+            shifts[neurons] = scale * rng.standard_normal(len(neurons))
+    move = LayerMove(hidden, sources, factors, shifts)
+    count = len(hidden.linear)
+    if count < 2:
+        return move
+    stretch = np.exp(scale * rng.standard_normal(count))
+    return with_mixing(move, mixing_of(orthogonal(rng, count) * stretch @ orthogonal(rng, count)))
+
+
+def orthogonal(rng: np.random.Generator, size: int) -> Array:
+    """A uniformly random orthogonal matrix (Mezzadri 2007)."""
+    q, r = np.linalg.qr(rng.standard_normal((size, size)))
+    return q * np.sign(np.diag(r))
+
+
+def one_point(theta: ArrayLike, net: MLP) -> Array:
+    point = _checks.parameters(theta, net.num_parameters)
+    if point.ndim != 1:
+        raise _checks.shape_error("theta", f"({net.num_parameters},)", point.shape)
+    return point
+
+
+def vector(value: ArrayLike, name: str, size: int) -> Array:
+    array = _checks.as_floats(value, name)
+    if array.shape != (size,):
+        raise _checks.shape_error(name, f"({size},), a number for each neuron", array.shape)
+    return array
+
+
+def neuron_list(value: Any, width: int, name: str) -> list[int]:
+    """Neurons as integers in range."""
+    array = _checks.as_array(value, name)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise TypeError(f"{name} must be a sequence of integers, neurons counted from 0; got {value!r}")
+    neurons = [int(neuron) for neuron in array]
+    outside = [neuron for neuron in neurons if not 0 <= neuron < width]
+    if outside:
+        raise ValueError(f"{name} must hold neurons from 0 to {width - 1}; got {outside[0]}")
+    return neurons
+
+
+def distinct(neurons: list[int], name: str) -> list[int]:
+    if len(set(neurons)) < len(neurons):
+        raise ValueError(f"{name} must not name a neuron twice; got {neurons}")
+    return neurons
+
+
+def chosen_neurons(neurons: Sequence[int] | None, hidden: HiddenLayer) -> list[int]:
+    if neurons is None:
+        return list(range(hidden.width))
+    return distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
+
+
+def no_such_move(hidden: HiddenLayer, neuron: int, lacks: str, move: str, hint: str = "") -> ValueError:
+    return ValueError(
+        f"neuron {neuron} of layer {hidden.layer} has activation {hidden.names[neuron]}, which {lacks}: "
+        f"it has no {move}{hint}"
+    )
+
+
+def aligned(text: str, width: int, side: str) -> str:
+    return text.ljust(width) if side == "<" else text.rjust(width)

@@ -1,0 +1,132 @@
+"""What each activation allows: the moves M z + τ of preactivations that it turns into moves of activations.
+
+    σ(M z + τ) = N σ(z) + c
+
+Everything here follows from the core's table of activations; only the exponential, which turns shifts into factors,
+has a law of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import _core, activations
+from .._checks import Array
+from ..network import MLP
+
+
+@dataclass(frozen=True)
+class Law:
+    """How one activation answers to a factor f and a shift τ of its argument.
+
+    Attributes
+    ----------
+    linear : bool
+        σ(z) = z up to a factor: neurons may be mixed by any invertible matrix.
+    degree : int
+        k with σ(c z) = c^k σ(z) for c > 0; 0 if there is none.
+    parity : int
+        +1 if σ is even, −1 if it is odd up to `constant`, 0 otherwise.
+    constant : float
+        σ(z) + σ(−z) for an odd σ; not 0 for sigmoid and normal_cdf.
+    even_linear : float
+        κ with σ(z) − σ(−z) = κ z, where σ is neither even nor odd; 0 if there is none.
+    exponential : bool
+        σ(z + τ) = e^τ σ(z).
+    """
+
+    activation: str
+    linear: bool
+    degree: int
+    parity: int
+    constant: float
+    even_linear: float
+    exponential: bool
+
+    def outgoing(self, factor: Any, shift: Any) -> Any:
+        """N for M = factor and τ = shift, which the activation must allow."""
+        sign = np.where(factor < 0, -1, 1) if self.parity < 0 else 1
+        return sign * np.abs(factor) ** self.degree * (np.exp(shift) if self.exponential else 1)
+
+    def offset(self, factor: Any) -> Any:
+        """c for M = factor."""
+        return np.where(factor < 0, self.constant, 0)
+
+
+@cache
+def law_of(activation: str) -> Law:
+    """The law of an activation by name, as 'leaky_relu(0.2)'."""
+    kind, parameter = activations.split(activation)
+    known = _core.activation_properties(kind, parameter)
+    constant, slope = known["constant_odd"], known["even_linear"]
+    even = known["even"] or slope == 0  # leaky_relu(-1) is |z|
+    return Law(
+        activation=activation,
+        linear=known["linear"],
+        degree=known["homogeneous_degree"],
+        parity=1 if even else -1 if known["odd"] or constant is not None else 0,
+        constant=constant or 0.0,
+        even_linear=slope or 0.0,
+        exponential=kind == "exp",
+    )
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """A hidden layer of a network, counted from 1, and what its neighbourhood allows.
+
+    Neurons are in classes of equal activation; moves never leave a class.
+    """
+
+    net: MLP
+    layer: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Activation of each neuron."""
+        return self.net.activations[self.layer - 1]
+
+    @property
+    def width(self) -> int:
+        return self.net.widths[self.layer]
+
+    @property
+    def has_bias(self) -> bool:
+        return self.net.biases[self.layer - 1]
+
+    @property
+    def bias_above(self) -> bool:
+        return self.net.biases[self.layer]
+
+    @cached_property
+    def laws(self) -> tuple[Law, ...]:
+        """Law of each neuron."""
+        return tuple(map(law_of, self.names))
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[int, ...]]:
+        """Neurons of each activation, in the order in which activations first appear."""
+        return {name: tuple(i for i, n in enumerate(self.names) if n == name) for name in dict.fromkeys(self.names)}
+
+    @cached_property
+    def linear(self) -> Array:
+        """Neurons that a matrix may mix, (m,)."""
+        return np.flatnonzero([law.linear for law in self.laws])
+
+    def can_flip(self, neuron: int) -> bool:
+        """Whether z → −z is a move of this neuron by itself."""
+        law = self.laws[neuron]
+        return law.parity != 0 and (law.constant == 0 or self.bias_above)
+
+    def can_shift(self, neuron: int) -> bool:
+        """Whether z → z + τ is a move of this neuron."""
+        return self.laws[neuron].exponential and self.has_bias
+
+
+@cache
+def hidden_layers(net: MLP) -> tuple[HiddenLayer, ...]:
+    return tuple(HiddenLayer(net, layer) for layer in range(1, net.num_layers))
