@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .element import GroupElement
 from .even_linear import EvenLinearFlip
-from .groups import Factor, SymmetryGroup, symmetries
-from .moves import GroupElement
+from .factors import Factor
+from .groups import SymmetryGroup, symmetries
 from .tangents import Generator
 
 __all__ = ["EvenLinearFlip", "Factor", "Generator", "GroupElement", "SymmetryGroup", "symmetries"]

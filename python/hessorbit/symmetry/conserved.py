@@ -10,21 +10,20 @@ Twice that, for neuron i (and j) of hidden layer l with incoming row w̃_i = (W_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from .._checks import Array
+from ..network import MLP
+from .factors import Factor
 
-if TYPE_CHECKING:
-    from .groups import SymmetryGroup
 
-
-def conserved(group: SymmetryGroup, theta: Array) -> dict[str, Array]:
+def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Array]:
     """Conserved quantities of each continuous factor, at theta (..., P)."""
-    layers = group.net.unflatten(theta)
+    layers = net.unflatten(theta)
     result = {}
-    for factor in group.factors:
+    for factor in factors:
         if not factor.dimension:
             continue
         (weights, biases), (above, _) = layers[factor.layer - 1], layers[factor.layer]
@@ -42,9 +41,9 @@ def conserved(group: SymmetryGroup, theta: Array) -> dict[str, Array]:
 
 
 def gram(rows: Array) -> Array:
-    return rows @ np.swapaxes(rows, -1, -2)
+    return np.matmul(rows, np.swapaxes(rows, -1, -2))
 
 
 def squares(rows: Array) -> Array:
     """Squared norm of each row."""
-    return (rows**2).sum(axis=-1)
+    return np.sum(rows**2, axis=-1)

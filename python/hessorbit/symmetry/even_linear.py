@@ -1,8 +1,8 @@
-"""The conditional move of even-linear activations: σ(−z) = σ(z) − κ z, so a neuron can be turned around where others
-carry what is linear.
+"""The conditional move of even-linear activations, by σ(−z) = σ(z) − κ z.
 
-Unlike a `GroupElement` this is no symmetry at every θ: it maps those θ whose linear remainder can be carried to others
-with the same function, by coefficients that depend on θ.
+A neuron can be turned around where others carry what is linear. Unlike a `GroupElement` this is no symmetry at every
+θ: it maps those θ whose linear remainder can be carried to others with the same function, by coefficients that depend
+on θ.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class EvenLinearFlip:
     >>> import hessorbit as ho
     >>> net = ho.MLP([2, 3, 1], "relu", bias=False)
     >>> flip = ho.symmetries(net).even_linear_flip(layer=1, neurons=[0, 1, 2])
-    >>> theta = np.array([1.0, 0.0, 0.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0])
+    >>> theta = np.array([1.0, 2.0, 3.0, 1.0, -4.0, -3.0, 1.0, 1.0, 1.0])
     >>> flip(theta)
-    array([-1.,  0.,  0., -1.,  1.,  1.,  1.,  1.,  1.])
+    array([-1., -2., -3., -1.,  4.,  3.,  1.,  1.,  1.])
     >>> x = np.random.default_rng(0).standard_normal((5, 2))
     >>> np.allclose(net(flip(theta), x), net(theta, x), rtol=0, atol=1e-15)
     True

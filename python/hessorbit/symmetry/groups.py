@@ -1,22 +1,12 @@
-"""The symmetry group of an architecture: which moves of θ leave the function the same, layer by layer.
-
-For every hidden layer and activation, from the laws of the activation (σ is homogeneous, odd, even, …):
-
-    permutation         neurons of one activation                        order m!
-    sign flip           incoming × −1; outgoing × −1 if σ is odd         order 2^m
-    rescaling           incoming × c, outgoing × c^−k, c > 0             dimension m
-    linear              incoming × M, outgoing × M⁻¹, M in GL(m)         dimension m²
-    translation         bias + τ, outgoing × e^−τ                        dimension m
-    even-linear flip    incoming × −1, where others carry what is linear
-"""
+"""The symmetry group of an architecture: its factors as a table, its elements, and what follows from its generators."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,83 +15,12 @@ from .. import _checks
 from .._checks import LONGDOUBLE, Array
 from ..network import MLP
 from . import conserved, tangents
+from .element import GroupElement
 from .even_linear import EvenLinearFlip
-from .laws import HiddenLayer, Law, hidden_layers, law_of
-from .moves import GroupElement, LayerMove, identity_move, mixing_of, with_mixing
-
-if TYPE_CHECKING:
-    from .tangents import Generator
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One factor of the group: one kind of move of the neurons of one activation in one layer.
-
-    Attributes
-    ----------
-    layer : int
-        Hidden layer, counted from 1.
-    kind : str
-        "permutation", "sign flip", "rescaling", "linear", "translation" or "even-linear flip".
-    activation : str
-    neurons : tuple of int
-    order : int
-        Number of moves of a finite factor, exact; 1 for a continuous one.
-    dimension : int
-        Number of parameters of a continuous factor; 0 for a finite one.
-    action : str
-        What the move does, in words.
-    """
-
-    layer: int
-    kind: str
-    activation: str
-    neurons: tuple[int, ...]
-    order: int
-    dimension: int
-    action: str
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the move is possible only at some θ."""
-        return self.kind == "even-linear flip"
-
-    @property
-    def law(self) -> Law:
-        return law_of(self.activation)
-
-
-def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:
-    """The factors of one hidden layer."""
-    for name, neurons in hidden.classes.items():
-        law, count = law_of(name), len(neurons)
-
-        def factor(kind: str, action: str, order: int = 1, dimension: int = 0) -> Factor:
-            return Factor(hidden.layer, kind, name, neurons, order, dimension, action)  # noqa: B023
-
-        if law.linear:
-            yield factor("linear", "incoming × M, outgoing × M⁻¹", dimension=count**2)
-            continue
-        if count > 1:
-            yield factor("permutation", "neurons change places", order=math.factorial(count))
-        if hidden.can_flip(neurons[0]):
-            yield factor("sign flip", flip_action(law), order=2**count)
-        if law.degree:
-            yield factor("rescaling", f"incoming × c, outgoing × 1/{power('c', law.degree)}", dimension=count)
-        if hidden.can_shift(neurons[0]):
-            yield factor("translation", "bias + τ, outgoing × e^−τ", dimension=count)
-        if law.even_linear:
-            yield factor("even-linear flip", "incoming × −1, where others carry the linear remainder", order=2**count)
-
-
-def flip_action(law: Law) -> str:
-    if law.parity > 0:
-        return "incoming × −1"
-    return "incoming × −1, outgoing × −1" + (", next bias + outgoing" if law.constant else "")
-
-
-def power(base: str, degree: int) -> str:
-    return base if degree == 1 else f"{base}^{degree}"
+from .factors import Factor, factors_of
+from .laws import HiddenLayer, hidden_layers
+from .moves import LayerMove, identity_move, mixing_of, random_move, with_mixing
+from .tangents import Generator
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,7 +48,7 @@ class SymmetryGroup:
       layer  activation  neurons  kind              order  dimension  action
           1  relu              3  permutation           6             neurons change places
           1  relu              3  rescaling                        3  incoming × c, outgoing × 1/c
-          1  relu              3  even-linear flip      8             incoming × −1, where others carry the linear remainder
+          1  relu              3  even-linear flip      8             incoming × −1, if others carry the rest
           2  tanh              4  permutation          24             neurons change places
           2  tanh              4  sign flip            16             incoming × −1, outgoing × −1
     """
@@ -200,7 +119,7 @@ class SymmetryGroup:
                     f"order must exchange neurons of the same activation; order[{place}] = {source} brings "
                     f"{hidden.names[source]} to a place of {hidden.names[place]}"
                 )
-        return self._element(hidden, sources=np.array(sources))
+        return self._element(replace(identity_move(hidden), sources=np.array(sources)))
 
     def sign_flip(
         self, *, layer: int, neurons: Sequence[int] | None = None, signs: ArrayLike | None = None
@@ -229,10 +148,10 @@ class SymmetryGroup:
         if (neurons is None) == (signs is None):
             raise TypeError("sign_flip takes either neurons or signs")
         if signs is not None:
-            factors = vector(signs, "signs", hidden.width)
-            if (np.abs(factors) != 1).any():
-                raise ValueError(f"signs must be 1 or -1; got {factors.tolist()}")
-            flipped = np.flatnonzero(factors < 0).tolist()
+            values = vector(signs, "signs", hidden.width)
+            if (np.abs(values) != 1).any():
+                raise ValueError(f"signs must be 1 or -1; got {values.tolist()}")
+            flipped = np.flatnonzero(values < 0).tolist()
         else:
             flipped = distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
         for neuron in flipped:
@@ -242,12 +161,10 @@ class SymmetryGroup:
                 raise no_such_move(hidden, neuron, "is neither odd nor even", "sign flip", hint)
             if not hidden.can_flip(neuron):
                 raise ValueError(
-                    f"layer {layer + 1} must have a bias to take the constant that flipping {law.activation} neurons of "
-                    f"layer {layer} leaves; {self.net!r} has none there"
+                    f"layer {layer + 1} must have a bias, to take the constant that flipping {law.activation} neurons "
+                    f"of layer {layer} leaves; {self.net!r} has none there"
                 )
-        factors = np.ones(hidden.width)
-        factors[flipped] = -1
-        return self._element(hidden, factors=factors)
+        return self._element(replace(identity_move(hidden), factors=placed(-1.0, flipped, hidden, 1.0)))
 
     def rescaling(self, *, layer: int, factors: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
         """Incoming weights times c > 0, outgoing weights times c^−k, for activations with σ(c z) = c^k σ(z).
@@ -276,9 +193,7 @@ class SymmetryGroup:
             law = hidden.laws[neuron]
             if value != 1 and not (law.degree or law.linear):
                 raise no_such_move(hidden, neuron, "is not homogeneous", "rescaling")
-        every = np.ones(hidden.width, values.dtype)
-        every[chosen] = values
-        return self._element(hidden, factors=every)
+        return self._element(replace(identity_move(hidden), factors=placed(values, chosen, hidden, 1.0)))
 
     def linear(self, *, layer: int, matrix: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
         """Neurons with a linear activation are mixed: incoming weights go to M W, outgoing ones to W M⁻¹.
@@ -316,7 +231,7 @@ class SymmetryGroup:
         whole = np.eye(len(linear), dtype=LONGDOUBLE)
         places = np.searchsorted(linear, chosen)
         whole[np.ix_(places, places)] = square
-        return self._replaced(with_mixing(identity_move(hidden), mixing_of(whole)))
+        return self._element(with_mixing(identity_move(hidden), mixing_of(whole)))
 
     def translation(self, *, layer: int, shifts: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
         """Biases of exponential neurons plus τ, outgoing weights times e^−τ. The only move that is not linear in θ.
@@ -344,9 +259,7 @@ class SymmetryGroup:
                 raise no_such_move(hidden, neuron, "is not exponential", "translation")
             if value and not hidden.has_bias:
                 raise ValueError(f"layer {layer} must have a bias to be shifted; {self.net!r} has none there")
-        every = np.zeros(hidden.width, values.dtype)
-        every[chosen] = values
-        return self._element(hidden, shifts=every)
+        return self._element(replace(identity_move(hidden), shifts=placed(values, chosen, hidden, 0.0)))
 
     def even_linear_flip(
         self,
@@ -356,10 +269,10 @@ class SymmetryGroup:
         pairs: Sequence[tuple[int, int]] = (),
         tolerance: float = 1e-12,
     ) -> EvenLinearFlip:
-        """Incoming weights of relu, leaky_relu, gelu, silu or softplus neurons change sign, where others carry the rest.
+        """Incoming weights of even-linear neurons change sign, where others carry the rest.
 
-        Possible only at some θ, which is found out when it is applied: see `EvenLinearFlip` for who can carry the
-        linear remainder.
+        Even-linear are relu, leaky_relu, gelu, silu and softplus. The move is possible only at some θ, which is found
+        out when it is applied: see `EvenLinearFlip` for who can carry the linear remainder.
 
         Parameters
         ----------
@@ -447,7 +360,7 @@ class SymmetryGroup:
                [-4.],
                [ 0.]])
         """
-        return tangents.tangents(self, _checks.parameters(theta, self.net.num_parameters))
+        return tangents.tangents(self.net, self.factors, _checks.parameters(theta, self.net.num_parameters))
 
     def generators(self) -> tuple[Generator, ...]:
         """The generators of the continuous symmetries, as sparse matrices.
@@ -461,7 +374,7 @@ class SymmetryGroup:
         tuple of Generator
             In the order of the columns of `tangents`.
         """
-        return tangents.generators(self)
+        return tangents.generators(self.net, self.factors)
 
     def stabiliser_dimension(self, theta: ArrayLike) -> int:
         """Dimension of the continuous symmetries that leave θ where it is; 0 at a generic θ.
@@ -507,7 +420,7 @@ class SymmetryGroup:
         >>> ho.symmetries(ho.MLP([2, 1, 1], "relu")).conserved([1.0, 2.0, 3.0, 4.0, 5.0])
         {'layer 1 rescaling (relu)': array([-2.])}
         """
-        return conserved.conserved(self, _checks.parameters(theta, self.net.num_parameters))
+        return conserved.conserved(self.net, self.factors, _checks.parameters(theta, self.net.num_parameters))
 
     def _hidden(self, layer: int) -> HiddenLayer:
         layers = hidden_layers(self.net)
@@ -517,15 +430,8 @@ class SymmetryGroup:
             raise ValueError(f"layer must be a hidden layer of {self.net!r}, {expected}; got {number}")
         return layers[number - 1]
 
-    def _element(self, hidden: HiddenLayer, **changes: Array) -> GroupElement:
-        """The element that does this to one layer."""
-        move = identity_move(hidden)
-        parts = {"sources": move.sources, "factors": move.factors, "shifts": move.shifts}
-        for name, value in changes.items():
-            parts[name] = value.astype(parts[name].dtype)
-        return self._replaced(LayerMove(hidden, **parts))
-
-    def _replaced(self, move: LayerMove) -> GroupElement:
+    def _element(self, move: LayerMove) -> GroupElement:
+        """The element that moves one layer alone."""
         moves = [move if h == move.hidden else identity_move(h) for h in hidden_layers(self.net)]
         return GroupElement(self.net, tuple(moves))
 
@@ -560,32 +466,6 @@ def symmetries(net: MLP) -> SymmetryGroup:
     if not isinstance(net, MLP):
         raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
     return SymmetryGroup(net)
-
-
-def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> LayerMove:
-    sources = np.arange(hidden.width)
-    factors, shifts = np.ones(hidden.width, LONGDOUBLE), np.zeros(hidden.width, LONGDOUBLE)
-    for name, members in hidden.classes.items():
-        law, neurons = law_of(name), np.array(members)
-        sources[neurons] = rng.permutation(neurons)
-        if law.degree:
-            factors[neurons] = np.exp(scale * rng.standard_normal(len(neurons)))
-        if hidden.can_flip(members[0]):
-            factors[neurons] *= rng.choice([-1, 1], len(neurons))
-        if hidden.can_shift(members[0]):
-            shifts[neurons] = scale * rng.standard_normal(len(neurons))
-    move = LayerMove(hidden, sources, factors, shifts)
-    count = len(hidden.linear)
-    if count < 2:
-        return move
-    stretch = np.exp(scale * rng.standard_normal(count))
-    return with_mixing(move, mixing_of(orthogonal(rng, count) * stretch @ orthogonal(rng, count)))
-
-
-def orthogonal(rng: np.random.Generator, size: int) -> Array:
-    """A uniformly random orthogonal matrix (Mezzadri 2007)."""
-    q, r = np.linalg.qr(rng.standard_normal((size, size)))
-    return q * np.sign(np.diag(r))
 
 
 def one_point(theta: ArrayLike, net: MLP) -> Array:
@@ -624,6 +504,13 @@ def chosen_neurons(neurons: Sequence[int] | None, hidden: HiddenLayer) -> list[i
     if neurons is None:
         return list(range(hidden.width))
     return distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
+
+
+def placed(values: Array | float, neurons: list[int], hidden: HiddenLayer, rest: float) -> Array:
+    """One number for each neuron of a layer: `values` at `neurons`, `rest` elsewhere; longdouble."""
+    every = np.full(hidden.width, rest, LONGDOUBLE)
+    every[neurons] = values
+    return every
 
 
 def no_such_move(hidden: HiddenLayer, neuron: int, lacks: str, move: str, hint: str = "") -> ValueError:

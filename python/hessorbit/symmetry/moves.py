@@ -1,30 +1,21 @@
-"""Group elements: one invertible matrix and a shift for the neurons of each hidden layer.
+"""What a group element does to one hidden layer: an invertible matrix and a shift for its neurons.
 
-    σ_l(M_l z + τ_l) = N_l σ_l(z) + c_l
+    σ(M z + τ) = N σ(z) + c
 
-    W_l → M_l W_l N_{l−1}⁻¹,     b_l → M_l (b_l − s_l W_l N_{l−1}⁻¹ c_{l−1}) + τ_l
-
-M_l determines N_l and c_l through the laws of the activations, so the M_l and τ_l are the element, and elements
-multiply as their M_l do. M_l is a scaled permutation, except that a dense matrix may mix the linear neurons.
+M is a scaled permutation, except that a dense matrix may mix the linear neurons. M and τ determine N and c through the
+laws of the activations, and moves multiply as their M do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .. import _checks, _core
 from .._checks import LONGDOUBLE, Array
-from ..network import MLP
-from .laws import HiddenLayer
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+from .laws import HiddenLayer, law_of
 
 LARGEST_CONDITION = 1e13
 
@@ -35,6 +26,9 @@ class Mixing:
 
     matrix: Array
     inverse: Array
+
+    def __post_init__(self) -> None:
+        freeze(self.matrix, self.inverse)
 
     def __matmul__(self, other: Mixing) -> Mixing:
         return Mixing(self.matrix @ other.matrix, other.inverse @ self.inverse)
@@ -61,6 +55,9 @@ class LayerMove:
     factors: Array
     shifts: Array
     mixing: Mixing | None = None
+
+    def __post_init__(self) -> None:
+        freeze(self.sources, self.factors, self.shifts)
 
     @cached_property
     def outgoing(self) -> Array:
@@ -123,6 +120,11 @@ class LayerMove:
         return parts
 
 
+def freeze(*arrays: Array) -> None:
+    for array in arrays:
+        array.flags.writeable = False
+
+
 def identity_move(hidden: HiddenLayer) -> LayerMove:
     width = hidden.width
     return LayerMove(hidden, np.arange(width), np.ones(width, LONGDOUBLE), np.zeros(width, LONGDOUBLE))
@@ -159,232 +161,33 @@ def mixing_of(matrix: Array) -> Mixing:
     return Mixing(exact, inverse)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class GroupElement:
-    """A symmetry of a network's weight space: an affine map θ → A θ + t that leaves f(x; θ) the same for every θ.
+def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> LayerMove:
+    sources = np.arange(hidden.width)
+    factors, shifts = np.ones(hidden.width, LONGDOUBLE), np.zeros(hidden.width, LONGDOUBLE)
+    for name, members in hidden.classes.items():
+        law, neurons = law_of(name), np.array(members)
+        sources[neurons] = rng.permutation(neurons)
+        if law.degree:
+            factors[neurons] = np.exp(scale * rng.standard_normal(len(neurons)))
+        if hidden.can_flip(members[0]):
+            factors[neurons] *= rng.choice([-1, 1], len(neurons))
+        if hidden.can_shift(members[0]):
+            shifts[neurons] = scale * rng.standard_normal(len(neurons))
+    move = LayerMove(hidden, sources, factors, shifts)
+    count = len(hidden.linear)
+    if count < 2:
+        return move
+    stretch = np.exp(scale * rng.standard_normal(count))
+    return with_mixing(move, mixing_of(orthogonal(rng, count) * stretch @ orthogonal(rng, count)))
 
-    Elements come from the methods of a `SymmetryGroup`, and are immutable. ``g(theta)`` moves parameters, ``g @ h``
-    is g after h, ``g.inverse()`` undoes g. Elements are stored in one canonical form, in extended precision.
 
-    Because L(Aθ + t) = L(θ) for every θ and every loss that sees θ through f alone (so with ``l2 == 0``), derivatives
-    need no recomputation: ∇L goes to A⁻ᵀ ∇L and the Hessian to A⁻ᵀ H A⁻¹, at any θ.
-
-    Attributes
-    ----------
-    net : MLP
-    moves : tuple of LayerMove
-        What happens to each hidden layer.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import hessorbit as ho
-    >>> net = ho.MLP([1, 2, 1], "relu", bias=False)
-    >>> group = ho.symmetries(net)
-    >>> g = group.rescaling(layer=1, factors=[2.0, 0.5]) @ group.permutation(layer=1, order=[1, 0])
-    >>> g([1.0, 2.0, 3.0, 4.0])
-    array([4. , 0.5, 2. , 6. ])
-    >>> g.inverse()(g([1.0, 2.0, 3.0, 4.0]))
-    array([1., 2., 3., 4.])
-    >>> g
-    GroupElement(MLP([1, 2, 1], 'relu', bias=False), layer 1: order [1, 0], factors [2, 0.5])
-    """
-
-    net: MLP
-    moves: tuple[LayerMove, ...]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return GroupElement, (self.net, self.moves)
-
-    def __repr__(self) -> str:
-        words = [(move.hidden.layer, ", ".join(move.parts())) for move in self.moves]
-        moved = "; ".join(f"layer {layer}: {text}" for layer, text in words if text)
-        return f"GroupElement({self.net!r}, {moved or 'identity'})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, GroupElement):
-            return NotImplemented
-        return self.net == other.net and self._keys() == other._keys()
-
-    def __hash__(self) -> int:
-        return hash((self.net, self._keys()))
-
-    def _keys(self) -> tuple[Any, ...]:
-        return tuple(move.key() for move in self.moves)
-
-    @cached_property
-    def core(self) -> _core.GroupElement:
-        """The compiled element; internal."""
-        none = np.zeros((0, 0), LONGDOUBLE)
-        layers = []
-        for move in self.moves:
-            mixing, mixed = (move.mixing, move.hidden.linear) if move.mixing else (Mixing(none, none), [])
-            vectors = (move.factors, move.outgoing, move.constants, move.shifts)
-            layers.append((list(move.sources), *vectors, list(mixed), mixing.matrix, mixing.inverse))
-        return _core.GroupElement(self.net.core, layers)
-
-    def __call__(self, theta: ArrayLike) -> Array:
-        """The parameters moved, A θ + t.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-            float64, or longdouble to compute in extended precision.
-
-        Returns
-        -------
-        ndarray, of the shape of theta
-
-        Raises
-        ------
-        TypeError, ValueError
-            If theta has the wrong type or shape or is not finite.
-
-        Notes
-        -----
-        Takes O(P) operations for each θ; where m linear neurons of a layer are mixed, m times the number of their
-        incoming and outgoing weights.
-        """
-        return self.core.act(_checks.parameters(theta, self.net.num_parameters))
-
-    def gradient(self, gradient: ArrayLike) -> Array:
-        """The gradient at ``g(theta)`` from the gradient at theta, A⁻ᵀ ∇L.
-
-        Parameters
-        ----------
-        gradient : array_like, shape (P,) or (B, P)
-            Gradients, or rows of a Jacobian.
-
-        Returns
-        -------
-        ndarray, of the shape of gradient
-
-        Notes
-        -----
-        Costs what moving θ does.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import hessorbit as ho
-        >>> net = ho.MLP([2, 3, 1], "tanh")
-        >>> obj = ho.Objective(net, [[1.0, 2.0], [0.5, -1.0]], [1.0, 0.0])
-        >>> theta = net.init(np.random.default_rng(0))
-        >>> g = ho.symmetries(net).random(np.random.default_rng(1))
-        >>> np.allclose(g.gradient(obj.gradient(theta)), obj.gradient(g(theta)), rtol=1e-12)
-        True
-        """
-        return self.core.transport_gradient(_checks.parameters(gradient, self.net.num_parameters, "gradient"))
-
-    def hessian(self, hessian: ArrayLike) -> Array:
-        """The Hessian at ``g(theta)`` from the Hessian at theta, A⁻ᵀ H A⁻¹.
-
-        Parameters
-        ----------
-        hessian : array_like, shape (P, P) or (B, P, P)
-            Hessians or Gauss–Newton matrices.
-
-        Returns
-        -------
-        ndarray, of the shape of hessian
-
-        Raises
-        ------
-        TypeError, ValueError
-            If hessian has the wrong type or shape or is not finite.
-
-        Notes
-        -----
-        Takes O(P²) operations where A is a scaled permutation, which it is for all elements but those that flip
-        neurons of constant parity (sigmoid, normal_cdf; then O(P²) per flipped neuron and neuron above at most) or
-        mix linear neurons (then O(P²) times their number). A scaled permutation keeps a symmetric matrix symmetric to
-        the last bit.
-        """
-        count = self.net.num_parameters
-        matrix = _checks.as_floats(hessian, "hessian")
-        if matrix.ndim not in (2, 3) or matrix.shape[-2:] != (count, count):
-            raise _checks.shape_error("hessian", f"({count}, {count}) or (B, {count}, {count})", matrix.shape)
-        return self.core.transport_hessian(matrix)
-
-    def inverse(self) -> GroupElement:
-        """The element that undoes this one."""
-        return GroupElement(self.net, tuple(move.inverse() for move in self.moves))
-
-    def __matmul__(self, other: GroupElement) -> GroupElement:
-        """This element after `other`: ``(g @ h)(theta) == g(h(theta))`` to rounding."""
-        if not isinstance(other, GroupElement):
-            return NotImplemented
-        if self.net != other.net:
-            raise ValueError(f"elements can only be multiplied if their networks agree: {self.net!r}, {other.net!r}")
-        return GroupElement(self.net, tuple(a @ b for a, b in zip(self.moves, other.moves, strict=True)))
-
-    def matrix(self) -> csr_array:
-        """The matrix A of θ → A θ + t, sparse.
-
-        Returns
-        -------
-        scipy.sparse.csr_array, shape (P, P), float64
-            In layer l, M_l ⊗ Q_lᵀ on (W_l b_l), with Q_l made of N_{l−1}⁻¹ and of what flipped constants give to the
-            biases. One entry per row for a scaled permutation.
-        """
-        from scipy import sparse
-
-        moves = [None, *self.moves, None]
-        shapes = zip(self.net.unflatten(np.arange(self.net.num_parameters)), self.net.multipliers, strict=True)
-        rows, columns, values = [], [], []
-        for ((weights, biases), multiplier), (below, above) in zip(shapes, pairwise(moves), strict=True):
-            left = sparse.eye_array(len(weights)) if above is None else incoming_matrix(above)
-            right = features_matrix(below, weights.shape[1], biases is not None, multiplier)
-            block = sparse.kron(left, right, format="coo")
-            parameters = (weights if biases is None else np.column_stack([weights, biases])).ravel()
-            rows.append(parameters[block.coords[0]])
-            columns.append(parameters[block.coords[1]])
-            values.append(block.data)
-        index = (np.concatenate(rows), np.concatenate(columns))
-        shape = (self.net.num_parameters,) * 2
-        return sparse.csr_array((np.concatenate(values).astype(np.float64), index), shape)
-
-    def offset(self) -> Array:
-        """The vector t of θ → A θ + t, (P,): zero unless neurons with an exponential activation are shifted."""
-        result = np.zeros(self.net.num_parameters)
-        for (_, biases), move in zip(self.net.unflatten(result), self.moves, strict=False):
-            if biases is not None:
-                biases[:] = move.shifts
-        return result
+def orthogonal(rng: np.random.Generator, size: int) -> Array:
+    """A uniformly random orthogonal matrix (Mezzadri 2007)."""
+    q, r = np.linalg.qr(rng.standard_normal((size, size)))
+    return q * np.sign(np.diag(r))
 
 
 def shown(values: Array) -> str:
     """Numbers with three digits, the middle of long lists left out."""
     words = [f"{float(value):.3g}" for value in values]
     return f"[{', '.join(words if len(words) <= 8 else [*words[:4], '…', *words[-2:]])}]"
-
-
-def incoming_matrix(move: LayerMove) -> Any:
-    """M_l, (d, d) sparse."""
-    return neuron_matrix(move, move.factors, move.mixing.matrix if move.mixing else None)
-
-
-def features_matrix(move: LayerMove | None, fan_in: int, bias: bool, multiplier: float) -> Any:
-    """Q_lᵀ on the features (W_l b_l), (fan_in + bias) square, sparse: N_{l−1}⁻ᵀ, and constants for the bias."""
-    from scipy import sparse
-
-    if move is None:
-        return sparse.eye_array(fan_in + bias)
-    inverse = neuron_matrix(move, 1 / move.outgoing, move.mixing.inverse.T if move.mixing else None)
-    if not bias:
-        return inverse
-    return sparse.block_array([[inverse, None], [-multiplier * move.constants[None, :] @ inverse, np.ones((1, 1))]])
-
-
-def neuron_matrix(move: LayerMove, factors: Array, mixed: Array | None) -> Any:
-    """A scaled permutation with the sources of `move`, and `mixed` on the linear neurons."""
-    from scipy import sparse
-
-    width = move.hidden.width
-    linear = move.hidden.linear if mixed is not None else np.arange(0)
-    kept = np.setdiff1d(np.arange(width), linear)
-    rows = [kept, np.repeat(linear, len(linear))]
-    columns = [move.sources[kept], np.tile(linear, len(linear))]
-    values = [factors[kept], np.zeros(0) if mixed is None else mixed.ravel()]
-    index = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.coo_array((np.concatenate(values).astype(np.float64), index), (width, width))

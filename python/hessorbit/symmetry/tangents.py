@@ -10,7 +10,7 @@ w̃_i = (W_l b_l)[i] and outgoing column v_i = W_{l+1}[:, i]:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
+from ..network import MLP
+from .factors import Factor
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-    from .groups import Factor, SymmetryGroup
 
 
 NONE = np.zeros(0, np.intp)
@@ -66,10 +66,10 @@ class Terms:
     constant: Array
 
 
-def terms_of(group: SymmetryGroup) -> Iterator[Terms]:
+def terms_of(net: MLP, factors: Sequence[Factor]) -> Iterator[Terms]:
     """The generators of a group, in the order of its factors."""
-    layers = group.net.unflatten(np.arange(group.net.num_parameters))
-    for factor in group.factors:
+    layers = net.unflatten(np.arange(net.num_parameters))
+    for factor in factors:
         if not factor.dimension:
             continue
         (weights, biases), (outgoing, _) = layers[factor.layer - 1], layers[factor.layer]
@@ -89,21 +89,21 @@ def terms_of(group: SymmetryGroup) -> Iterator[Terms]:
             )
 
 
-def tangents(group: SymmetryGroup, theta: Array) -> Array:
+def tangents(net: MLP, factors: Sequence[Factor], theta: Array) -> Array:
     """Xθ + e for every generator: theta (..., P) to (..., P, dimension)."""
-    result = np.zeros((*theta.shape, group.dimension), theta.dtype)
-    for index, terms in enumerate(terms_of(group)):
+    result = np.zeros((*theta.shape, sum(factor.dimension for factor in factors)), theta.dtype)
+    for index, terms in enumerate(terms_of(net, factors)):
         result[..., terms.rows, index] = terms.coefficients * theta[..., terms.columns]
         result[..., terms.constant, index] = 1
     return result
 
 
-def generators(group: SymmetryGroup) -> tuple[Generator, ...]:
+def generators(net: MLP, factors: Sequence[Factor]) -> tuple[Generator, ...]:
     from scipy import sparse
 
-    size = group.net.num_parameters
+    size = net.num_parameters
     result = []
-    for terms in terms_of(group):
+    for terms in terms_of(net, factors):
         matrix = sparse.csr_array((terms.coefficients, (terms.rows, terms.columns)), (size, size))
         offset = np.zeros(size)
         offset[terms.constant] = 1

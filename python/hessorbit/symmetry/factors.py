@@ -1,0 +1,88 @@
+"""The factors of a symmetry group: one kind of move of the neurons of one activation in one layer.
+
+Which there are follows from the laws of the activation (σ is homogeneous, odd, even, …):
+
+    permutation         neurons of one activation change places          order m!
+    sign flip           incoming × −1; outgoing × −1 if σ is odd         order 2^m
+    rescaling           incoming × c, outgoing × c^−k, c > 0             dimension m
+    linear              incoming × M, outgoing × M⁻¹, M in GL(m)         dimension m²
+    translation         bias + τ, outgoing × e^−τ                        dimension m
+    even-linear flip    incoming × −1, where others carry what is linear
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from .laws import HiddenLayer, Law, law_of
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of the group: one kind of move of the neurons of one activation in one layer.
+
+    Attributes
+    ----------
+    layer : int
+        Hidden layer, counted from 1.
+    kind : str
+        "permutation", "sign flip", "rescaling", "linear", "translation" or "even-linear flip".
+    activation : str
+    neurons : tuple of int
+    action : str
+        What the move does, in words.
+    order : int
+        Number of moves of a finite factor, exact; 1 for a continuous one.
+    dimension : int
+        Number of parameters of a continuous factor; 0 for a finite one.
+    """
+
+    layer: int
+    kind: str
+    activation: str
+    neurons: tuple[int, ...]
+    action: str
+    order: int = 1
+    dimension: int = 0
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the move is possible only at some θ."""
+        return self.kind == "even-linear flip"
+
+    @property
+    def law(self) -> Law:
+        return law_of(self.activation)
+
+
+def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:
+    """The factors of one hidden layer."""
+    for name, neurons in hidden.classes.items():
+        law, count = law_of(name), len(neurons)
+        factor = partial(Factor, layer=hidden.layer, activation=name, neurons=neurons)
+        if law.linear:
+            yield factor(kind="linear", action="incoming × M, outgoing × M⁻¹", dimension=count**2)
+            continue
+        if count > 1:
+            yield factor(kind="permutation", action="neurons change places", order=math.factorial(count))
+        if hidden.can_flip(neurons[0]):
+            yield factor(kind="sign flip", action=flip_action(law), order=2**count)
+        if law.degree:
+            yield factor(kind="rescaling", action=rescaling_action(law), dimension=count)
+        if hidden.can_shift(neurons[0]):
+            yield factor(kind="translation", action="bias + τ, outgoing × e^−τ", dimension=count)
+        if law.even_linear:
+            yield factor(kind="even-linear flip", action="incoming × −1, if others carry the rest", order=2**count)
+
+
+def flip_action(law: Law) -> str:
+    if law.parity > 0:
+        return "incoming × −1"
+    return "incoming × −1, outgoing × −1" + (", next bias + outgoing" if law.constant else "")
+
+
+def rescaling_action(law: Law) -> str:
+    return "incoming × c, outgoing × 1/c" + (f"^{law.degree}" if law.degree > 1 else "")
