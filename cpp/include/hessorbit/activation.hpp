@@ -70,40 +70,57 @@ Derivatives<V> leaky_relu(V z, double slope) {
     return {z > 0 ? z : left * z, z > 0 ? constant<V>(1) : left, V{}};
 }
 
-// What tanh, sigmoid, silu and softplus are made of: with a = |z|, cut where e^{−a} is nothing, and w = 1/(1 + e^{−a}),
-// sigmoid'(z) = bell · e.tail and tanh(a/2) = w (1 − e^{−a}).
+// 1/(1 + a) and its powers, a ≥ 0, as w + dw: so close that a power is rounded no more often than it must be.
+template <class V>
+struct Reciprocal {
+    V w, dw;
+
+    Reciprocal(V sum, V rest)  // 1 + a = sum + rest, sum their rounded sum
+        : w(1 / sum), dw(w * multiply_add(-rest, w, remainder(sum, w, constant<V>(1)))) {}
+
+    V first() const { return w + dw; }
+    V second() const { return multiply_add(w, w, 2 * w * dw); }
+    V third() const {
+        const V square = w * w, lost = -remainder(w, w, square);
+        return multiply_add(square, w, w * multiply_add(3 * w, dw, lost));
+    }
+};
+
+// What tanh, sigmoid, silu and softplus are made of, with a = |z| cut where e^{−a} is nothing, and w = 1/(1 + e^{−a}):
+// sigmoid(−a) = lower · e.tail, sigmoid'(z) = bell · e.tail, tanh(a/2) = tanh.
 template <class V>
 struct Logistic {
     V a;
     elementary::Exponential<V> e;
-    V w, bell, tanh;
+    Reciprocal<V> w;
+    V lower, bell, tanh;
 
     explicit Logistic(V z)
         : a(at_most(magnitude(z), elementary::decay_limit<Lane<V>>)), e(elementary::exponential(-a)),
-          w(1 / (1 + e.value)), bell(e.value * (w * w)), tanh(-e.minus_one * w) {}
+          w(1 + e.value, (1 - (1 + e.value)) + e.value), lower(e.value * w.first()), bell(e.value * w.second()), tanh(magnitude(e.minus_one) * w.first()) {}
 
-    V sigmoid(V z) const { return z < 0 ? e.value * w * e.tail : w; }
+    V sigmoid(V z) const { return z < 0 ? lower * e.tail : w.first(); }
+    V bell_slope(Lane<V> scale) const { return scale * e.value * w.third() * e.minus_one * e.tail; }  // scale · sigmoid''(a)
 };
 
 template <class V>
 Derivatives<V> sigmoid(V z) {
     const Logistic<V> l(z);
-    return {l.sigmoid(z), l.bell * l.e.tail, flip_sign(-l.bell * l.tanh * l.e.tail, z)};
+    return {l.sigmoid(z), l.bell * l.e.tail, flip_sign(l.bell_slope(1), z)};
 }
 
 template <class V>
 Derivatives<V> tanh(V z) {
     const Logistic<V> l(2 * z);
-    return {flip_sign(l.tanh, z), 4 * l.bell * l.e.tail, flip_sign(-8 * (l.bell * l.tanh) * l.e.tail, z)};
+    return {flip_sign(l.tanh, z), 4 * l.bell * l.e.tail, flip_sign(l.bell_slope(8), z)};
 }
 
 template <class V>
 Derivatives<V> silu(V z) {
     const Logistic<V> l(z);
-    const V one_plus_e = 1 + l.e.value;
-    const V left = l.bell * (one_plus_e - l.a) * l.e.tail;
-    const V right = l.w * l.w * multiply_add(l.e.value, l.a, one_plus_e);
-    return {z < 0 ? -l.a * (l.e.value * l.w) * l.e.tail : z * l.w, z < 0 ? left : right,
+    const V left = l.bell * ((1 - l.a) + l.e.value) * l.e.tail;
+    const V right = l.w.second() * multiply_add(l.e.value, l.a, 1 + l.e.value);
+    return {z < 0 ? -l.a * l.lower * l.e.tail : z * l.w.first(), z < 0 ? left : right,
             l.bell * multiply_add(-l.a, l.tanh, constant<V>(2)) * l.e.tail};
 }
 
@@ -164,8 +181,10 @@ Derivatives<V> gelu(V z) {
 
 template <class V>
 Derivatives<V> softsign(V z) {
-    const V a = magnitude(z), w = 1 / (1 + a);
-    return {a < 1 ? z * w : flip_sign(1 - w, z), w * w, a > 0 ? flip_sign(-2 * (w * w * w), z) : V{}};
+    const V a = at_most(magnitude(z), std::numeric_limits<Lane<V>>::max() * 0x1p-64), sum = 1 + a;
+    const Reciprocal<V> w(sum, a < 1 ? (1 - sum) + a : (a - sum) + 1);
+    return {flip_sign(a < 1 ? a * w.first() : 1 - w.first(), z), w.second(),
+            a > 0 ? flip_sign(-2 * w.third(), z) : V{}};
 }
 
 // scale · z above 0, scale · alpha (e^z − 1) below.
@@ -250,21 +269,16 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::g, "g", no_symmetry}, [](auto z) { return g(z); }},
 };
 
-// σ, σ' and σ'' of a row by one formula; what is null is not computed.
-template <class T, class Formula>
-void evaluate(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
-    const auto run = [=]<int order>() {
-        for (Index i = 0; i < n; i += Lanes<T>::count) {
-            const Derivatives<Register<T>> d = formula(Register<T>(hessorbit::detail::lanes(z + i)));
-            if (value) hessorbit::detail::lanes(value + i) = d.value;
-            if constexpr (order > 0)
-                if (slope) hessorbit::detail::lanes(slope + i) = d.slope;
-            if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = d.curvature;
-        }
-    };
-    if (curvature) run.template operator()<2>();
-    else if (slope) run.template operator()<1>();
-    else run.template operator()<0>();
+// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed.
+template <int order, class T, class Formula>
+[[gnu::flatten]] void evaluate_row(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
+    for (Index i = 0; i < n; i += Lanes<T>::count) {
+        const Derivatives<Register<T>> d = formula(Register<T>(hessorbit::detail::lanes(z + i)));
+        if (value) hessorbit::detail::lanes(value + i) = d.value;
+        if constexpr (order > 0)
+            if (slope) hessorbit::detail::lanes(slope + i) = d.slope;
+        if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = d.curvature;
+    }
 }
 
 }  // namespace activations
@@ -289,7 +303,9 @@ void evaluate(const Activation& activation, const T* z, Index n, T* value, T* sl
                 return entry.formula(x, activation.parameter);
             else return entry.formula(x);
         };
-        activations::evaluate<T>(formula, z, n, value, slope, curvature);
+        if (curvature) activations::evaluate_row<2, T>(formula, z, n, value, slope, curvature);
+        else if (slope) activations::evaluate_row<1, T>(formula, z, n, value, slope, curvature);
+        else activations::evaluate_row<0, T>(formula, z, n, value, slope, curvature);
         return true;
     };
     std::apply([&](const auto&... entry) { return (run(entry) || ...); }, activations::entries);

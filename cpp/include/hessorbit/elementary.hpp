@@ -54,6 +54,12 @@ using hessorbit::detail::bits;
 using hessorbit::detail::Doubles;
 using hessorbit::detail::from_bits;
 
+inline bool any(Bits mask) {
+    bool result = false;
+    for (int i = 0; i < Lanes<double>::count; ++i) result |= mask[i] != 0;
+    return result;
+}
+
 // x + round_to_integer has the nearest integer to x in its last bits, |x| < 2^51.
 inline constexpr double round_to_integer = 0x1.8p52;
 
@@ -90,17 +96,28 @@ inline Exponential<detail::Doubles> exponential(detail::Doubles x, detail::Doubl
     using namespace detail;
     constexpr double log2_high = 0x1.62e42fefa3800p-1, log2_low = 0x1.ef35793c76730p-45, inverse_log2 = 0x1.71547652b82fep0;
     const Doubles k = nearest_integer(x * inverse_log2);
-    const Doubles r = multiply_add(k, constant<Doubles>(-log2_high), x) - multiply_add(k, constant<Doubles>(log2_low), -dx);
-    const Doubles q = multiply_add(r * r, polynomial<exp_series>(r), r);
+    const Doubles high = multiply_add(k, constant<Doubles>(-log2_high), x);
+    const Doubles low = multiply_add(k, constant<Doubles>(log2_low), -dx);
+    const Doubles r = high - low;
+    const Doubles bent = multiply_add(r * r, polynomial<exp_series>(r), (high - r) - low);  // q − r
+    const Doubles q = r + bent, one_plus_r = 1 + r, lost = (1 - one_plus_r) + r;
     const Doubles near = at_most(at_least(k, -960), 960);
     const Doubles scale = power_of_two(near);
-    return {multiply_add(scale, q, scale), power_of_two(k - near), multiply_add(scale, q, scale - 1)};
+    return {scale * (one_plus_r + (lost + bent)), power_of_two(k - near), multiply_add(scale, q, scale - 1)};
 }
 
 // log(1 + e) = 2 artanh s with s = e/(2 + e); 2s = e − s e keeps the digits of e.
 inline detail::Doubles log1p(detail::Doubles e) {
     const detail::Doubles s = e / (2 + e), square = s * s;
     return multiply_add(-s, multiply_add(-square, polynomial<detail::artanh_series>(square), e), e);
+}
+
+// Lanes of z beyond the reach of our reduction, one by one. Out of line: rare.
+[[gnu::noinline]] inline SinCos<detail::Doubles> far_sin_cos(detail::Doubles z, SinCos<detail::Doubles> near,
+                                                             detail::Bits far) {
+    for (int i = 0; i < Lanes<double>::count; ++i)
+        if (far[i]) near.sin[i] = std::sin(z[i]), near.cos[i] = std::cos(z[i]);
+    return near;
 }
 
 // z = k π/2 + r, with π/2 in pieces of 33 bits: k times a piece is exact, and the first subtractions are exact whenever
@@ -118,12 +135,10 @@ inline SinCos<detail::Doubles> sin_cos(detail::Doubles z) {
 
     const Bits quadrant = bits(k + round_to_integer);
     const Bits odd = (quadrant & 1) != 0;
-    SinCos<Doubles> result{flip_sign(odd ? c : s, from_bits(quadrant << 62)), flip_sign(odd ? s : c, from_bits((quadrant + 1) << 62))};
+    const SinCos<Doubles> near{flip_sign(odd ? c : s, from_bits(quadrant << 62)), flip_sign(odd ? s : c, from_bits((quadrant + 1) << 62))};
 
     const Bits far = magnitude(z) > range;
-    for (int i = 0; i < Lanes<double>::count; ++i)
-        if (far[i]) result.sin[i] = std::sin(z[i]), result.cos[i] = std::cos(z[i]);
-    return result;
+    return any(far) ? far_sin_cos(z, near, far) : near;
 }
 #endif
 
@@ -134,21 +149,24 @@ inline SinCos<detail::Doubles> sin_cos(detail::Doubles z) {
 // R falls like 1/a, without underflow; it is erfcx(a/√2)/2.
 namespace detail {
 
-// (a + c) R(a) as a series in t = (c − a)/(c + a), c = 5.875, |t| ≤ 1: the whole half line. c is one of those for which
-// rounding the first coefficients to double changes the sum little.
-inline constexpr double tail_centre = 5.875;
+// (1 + a) R(a) as a series in t = (c − a)/(c + a), c = 5.5, −1 ≤ t ≤ 1: the whole half line. The factor 1 + a makes the
+// first coefficient the bulk of the sum; c is one of those for which rounding that coefficient to double loses little.
+inline constexpr double tail_centre = 5.5;
+inline constexpr long double tail_at_centre = 4.57227511163331269610e-1L;
 inline constexpr long double tail_series[] = {
-    7.76533350926295248282e-1L, 6.97367355865684992178e-1L, 5.61195735606210636557e-1L, 4.02785627179548096538e-1L,
-    2.55772732237878175892e-1L, 1.41841855811217229898e-1L, 6.72267267166621738570e-2L, 2.61846589587852553914e-2L,
-    7.69213420212325195494e-3L, 1.26938905463540801627e-3L, -1.64552848907215272795e-4L, -1.77595464088917389111e-4L,
-    -4.08004679021215696520e-5L, 7.10850627055488258033e-6L, 6.42907121742065167522e-6L, 6.27231283930464396531e-7L,
-    -6.71483154859126783149e-7L, -1.97562881178666194549e-7L, 6.10888571581268169140e-8L, 3.50422612352224869647e-8L,
-    -5.27111825062431472433e-9L, -5.56130331757578535560e-9L, 4.61384182354561571330e-10L, 8.36881148903161330324e-10L,
-    -4.16526896461911160200e-11L, -1.07257468255884084888e-10L, 2.82322753768800801233e-12L, 8.24669143251676773564e-12L};
+    8.83389890444878966152e-2L, 3.61865260292456265483e-2L, -2.21502512478616690578e-3L,
+    -2.14136345677304284356e-2L, -2.43050784664380464898e-2L, -1.82299663187142876050e-2L,
+    -1.02214813604903944688e-2L, -4.25240093694027571086e-3L, -1.15871347544327302186e-3L,
+    -8.14707410620205509135e-5L, 9.05596517613901032655e-5L, 3.88583298357121409707e-5L, 4.84687548819696509706e-7L,
+    -4.69256893388521416562e-6L, -1.05953623413681858036e-6L, 4.46023046870307074879e-7L,
+    2.15487964723453477489e-7L, -3.95520173557831178520e-8L, -3.61967875158526091233e-8L,
+    3.72606177463318520300e-9L, 5.90656004757726979901e-9L, -4.39072876873068755079e-10L,
+    -9.33855320307957792291e-10L, 5.88819527387449221930e-11L, 1.24853158454996827593e-10L,
+    -5.21573684433911088819e-12L, -9.85752101636254360377e-12L};
 
-// erf(√(s/2)) / √s, 0 ≤ s ≤ 1.
+// (erf(√(s/2)) / √s − √(2/π)) / s, 0 ≤ s ≤ 1.
 inline constexpr long double erf_series[] = {
-    7.97884560802865355878e-1L, -1.32980760133810892195e-1L, 1.99471140200716123568e-2L, -2.37465643096050623948e-3L,
+   -1.32980760133810892195e-1L, 1.99471140200716123568e-2L, -2.37465643096050623948e-3L,
     2.30869375228421734163e-4L, -1.88893124968263120155e-5L, 1.33193862298317762037e-6L, -8.24531567453290597456e-8L,
     4.54675403469366335204e-9L, -2.25700042881193344086e-10L, 1.00060669178387360911e-11L, -3.37564632637937518995e-13L};
 
@@ -157,14 +175,18 @@ inline constexpr long double erf_series[] = {
 // R(a) = e^{a²/2} Φ(−a), a ≥ 0.
 template <class V>
 V scaled_normal_tail(V a) {
-    constexpr Lane<V> centre = detail::tail_centre;
-    const V inverse = 1 / (a + centre);
-    return inverse * polynomial<detail::tail_series>(multiply_add(constant<V>(2 * centre), inverse, constant<V>(-1)));
+    constexpr Lane<V> centre = detail::tail_centre, at_centre = detail::tail_at_centre;
+    const V t = multiply_add(constant<V>(-2), a / (centre + a), constant<V>(1));
+    return multiply_add(t, polynomial<detail::tail_series>(t), constant<V>(at_centre)) / (1 + a);
 }
 
 // erf(a/√2), 0 ≤ a ≤ 1.
 template <class V>
-V erf_near_zero(V a) { return a * polynomial<detail::erf_series>(a * a); }
+V erf_near_zero(V a) {
+    constexpr Lane<V> slope = 0.797884560802865355879892119869L;  // √(2/π)
+    const V square = a * a;
+    return multiply_add(a * square, polynomial<detail::erf_series>(square), slope * a);
+}
 
 // a² = high + low, and e^{−a²/2}, 0 ≤ a ≤ √(2 decay_limit). The square is formed exactly: rounding it would cost the
 // exponential up to a²/2 ulp.

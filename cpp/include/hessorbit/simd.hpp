@@ -15,6 +15,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #if defined(__FMA__)
@@ -77,10 +78,14 @@ template <class T>
     requires std::is_floating_point_v<T>
 T flip_sign(T x, T s) { return std::signbit(s) ? -x : x; }
 
-// x cut to so few digits that its square is exact.
+// x rounded to half its digits: products of two such numbers are exact, as is the rest, x minus this.
 template <class T>
     requires std::is_floating_point_v<T>
-T leading_digits(T x) { return static_cast<float>(x); }
+T leading_digits(T x) {
+    constexpr T shift = T(std::uint64_t(1) << (std::numeric_limits<T>::digits + 1) / 2) + 1;
+    const T shifted = shift * x;
+    return shifted - (shifted - x);
+}
 
 #if defined(__GNUC__)
 inline detail::Doubles multiply_add(detail::Doubles a, detail::Doubles b, detail::Doubles c) {
@@ -115,6 +120,16 @@ inline detail::Doubles leading_digits(detail::Doubles x) {
     return detail::from_bits(detail::bits(x) & ~((std::int64_t(1) << 27) - 1));
 }
 #endif
+
+// c − a b, for c so close to a b that they cancel.
+template <class V>
+V remainder(V a, V b, V c) {
+#if defined(__FMA__)
+    if constexpr (!std::is_floating_point_v<V>) return multiply_add(-a, b, c);
+#endif
+    const V a_high = leading_digits(a), a_low = a - a_high, b_high = leading_digits(b), b_low = b - b_high;
+    return (((c - a_high * b_high) - a_high * b_low) - a_low * b_high) - a_low * b_low;
+}
 
 // NaN stays NaN in both.
 template <class V>
