@@ -53,8 +53,10 @@ def test_threads(name: str) -> None:
             assert_same(everything(problem, problem.theta), expected)
 
 
-@pytest.mark.parametrize("name", ["one sample", "odd", "wide"])
-@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("one sample", np.float64), ("odd", np.float64), ("wide", np.float64), ("odd", np.longdouble)],
+)
 def test_batches(name: str, dtype: type) -> None:
     problem = PROBLEMS[name]
     theta = (problem.theta + 0.1 * rng(2).standard_normal((5, problem.num_parameters))).astype(dtype)

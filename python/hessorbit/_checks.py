@@ -90,7 +90,7 @@ def one_of(value: Any, choices: Sequence[str], name: str) -> str:
     return value
 
 
-def integer(value: Any, name: str, *, minimum: int) -> int:
+def integer(value: Any, name: str, *, minimum: int, maximum: int | None = None) -> int:
     try:
         result = operator.index(value)
     except TypeError:
@@ -99,6 +99,8 @@ def integer(value: Any, name: str, *, minimum: int) -> int:
         raise TypeError(f"{name} must be an integer; got {value!r}")
     if result < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {result}")
+    if maximum is not None and result > maximum:
+        raise ValueError(f"{name} must be at most {maximum}; got {result}")
     return result
 
 
@@ -112,6 +114,21 @@ def real(value: Any, name: str, *, minimum: float = -math.inf) -> float:
         raise ValueError(f"{name} must be a float64 number; {value!r} has more digits")
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum:g}; got {number!r}")
+    return number
+
+
+def positive(value: Any, name: str) -> float:
+    number = real(value, name)
+    if number <= 0:
+        raise ValueError(f"{name} must be positive; got {number!r}")
+    return number
+
+
+def fraction(value: Any, name: str) -> float:
+    """A real number in [0, 1)."""
+    number = real(value, name)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1; got {number!r}")
     return number
 
 

@@ -8,7 +8,7 @@ All arithmetic happens in the compiled core; here are names, shapes and errors.
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOSSES = ("squared_error", "cross_entropy", "logistic")
 ROW_SUM_TOLERANCE = 1e-12
+MOST_THREADS = 1024  # where a system cannot start the threads asked for, OpenMP ends the process
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
@@ -114,7 +115,7 @@ class Objective:
         self.y = read_only(targets(y, self.loss_name, self.num_samples, net.widths[-1]))
         self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
         self.l2 = _checks.real(l2, "l2", minimum=0.0)
-        self.threads = None if threads is None else _checks.integer(threads, "threads", minimum=1)
+        self.threads = None if threads is None else _checks.integer(threads, "threads", minimum=1, maximum=MOST_THREADS)
         self._extended = [name for name in ("x", "y", "sample_weight") if is_longdouble(getattr(self, name))]
         # The shape of a θ that may go straight to the core; None if the data need extended precision.
         self._plain_shape = None if self._extended else (net.num_parameters,)
@@ -160,14 +161,7 @@ class Objective:
 
     def _at(self, theta: ArrayLike) -> tuple[Compiled, Array]:
         """The compiled objective for theta's precision, and theta, checked."""
-        if (
-            type(theta) is ndarray
-            and theta.dtype is FLOAT64
-            and theta.shape == self._plain_shape
-            and (flags := theta.flags).c_contiguous
-            and flags.aligned
-            and all_finite(theta)
-        ):
+        if is_plain(theta, self._plain_shape):
             return self._plain, theta
         checked = _checks.parameters(theta, self.net.num_parameters)
         return self.core if checked.dtype == FLOAT64 else self.extended_core, checked
@@ -354,7 +348,7 @@ class Objective:
         """
         diagonal = self.hessian_diagonal(theta)
         with np.errstate(over="ignore", invalid="ignore"):
-            return as_scalar(diagonal.sum(axis=-1))
+            return as_scalar(np.add.reduce(diagonal, axis=-1))
 
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
         """Products ∇²L(θ) v of the Hessian with vectors, without forming it.
@@ -391,6 +385,8 @@ class Objective:
 
     def _vectors(self, v: ArrayLike, theta: Array) -> Array:
         """Check v, and give it in theta's precision."""
+        if theta.dtype is FLOAT64 and is_plain(v, self._plain_shape):
+            return v
         count = self.net.num_parameters
         vectors = _checks.cast(_checks.as_floats(v, "v"), theta.dtype, "v", "theta")
         batched = theta.ndim == 2 and vectors.ndim == 3
@@ -439,13 +435,30 @@ class Objective:
         return LinearOperator(shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=at.dtype)
 
 
+def is_plain(array: Any, shape: tuple[int, ...] | None) -> TypeGuard[Array]:
+    """Whether an argument may go to the core as it is. What most calls bring; all else takes the slower checks."""
+    return (
+        type(array) is ndarray
+        and array.dtype is FLOAT64
+        and array.shape == shape
+        and (flags := array.flags).c_contiguous
+        and flags.aligned
+        and all_finite(array)
+    )
+
+
 def products(core: Compiled, theta: Array, v: Array) -> Array:
     """H(θ) v; theta (P,) with v (P,) or (P, m), or theta (B, P) with v shared or (B, P, m)."""
     if theta.ndim == 2:
-        each = v if v.ndim == 3 else [v] * len(theta)
-        return np.stack([products(core, t, u) for t, u in zip(theta, each, strict=True)])
-    rows = np.ascontiguousarray(v.T).reshape(-1, len(theta))
-    return np.ascontiguousarray(core.hvp(theta, rows).T).reshape(v.shape)
+        each = v if v.ndim == 3 else np.broadcast_to(v, (len(theta), *v.shape))
+        result = np.empty_like(each, order="C")
+        for index, (one, vectors) in enumerate(zip(theta, each, strict=True)):
+            result[index] = products(core, one, vectors)
+        return result
+    if v.ndim == 1:
+        return core.hvp(theta, v.reshape(1, -1)).reshape(-1)
+    rows = np.ascontiguousarray(v.T)
+    return np.ascontiguousarray(core.hvp(theta, rows).T)
 
 
 def as_scalar(value: Any) -> Any:
@@ -517,4 +530,7 @@ def weights(sample_weight: ArrayLike, samples: int) -> Array:
         raise ValueError(f"sample_weight must not be negative; sample_weight[{n}] is {weight[n]}")
     if not weight.any():
         raise ValueError("sample_weight must not sum to zero; all weights are 0")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError(f"sample_weight must have a finite sum; it overflows, with weights up to {weight.max()}")
     return weight
