@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 
+class _Pybind11Type(type): ...
+
 def choose_level(requested: str | None, built: Sequence[str], supported: Sequence[str]) -> str: ...
 def config() -> dict[str, Any]: ...
 def all_finite(a: NDArray[_T]) -> bool: ...
@@ -15,7 +17,7 @@ def activation_table() -> list[dict[str, Any]]: ...
 def activation_properties(name: str, parameter: float) -> dict[str, Any]: ...
 def activation_derivatives(name: str, parameter: float, z: NDArray[_T]) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]: ...
 
-class Network:
+class Network(metaclass=_Pybind11Type):
     def __init__(
         self,
         widths: list[int],
@@ -28,7 +30,7 @@ class Network:
 
 def outputs(network: Network, theta: NDArray[_T], x: NDArray[_T], threads: int) -> NDArray[_T]: ...
 
-class Objective:
+class Objective(metaclass=_Pybind11Type):
     def __init__(
         self,
         network: Network,
@@ -52,7 +54,7 @@ class Objective:
     # theta (P,), v (m, P)
     def hvp(self, theta: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
-class ObjectiveLongDouble:
+class ObjectiveLongDouble(metaclass=_Pybind11Type):
     def __init__(
         self,
         network: Network,
@@ -74,7 +76,7 @@ class ObjectiveLongDouble:
     def hessian_diagonal(self, theta: NDArray[np.longdouble]) -> NDArray[np.longdouble]: ...
     def hvp(self, theta: NDArray[np.longdouble], v: NDArray[np.longdouble]) -> NDArray[np.longdouble]: ...
 
-class Descent:
+class Descent(metaclass=_Pybind11Type):
     def __init__(
         self,
         objective: Objective,
@@ -97,7 +99,7 @@ class Descent:
     @property
     def steps(self) -> int: ...
 
-class GroupElement:
+class GroupElement(metaclass=_Pybind11Type):
     # layers: for each hidden layer sources, factors, outgoing, constants, shifts (d each), mixed (m), and a matrix and
     # its inverse (m, m)
     def __init__(
