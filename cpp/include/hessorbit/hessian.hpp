@@ -79,8 +79,8 @@ private:
     void add_hidden(Index l, Index m, bool gauss_newton) {
         const Layer &lower = network_.layer(l), &upper = network_.layer(m);
         std::vector<RightRow>& pairs = pairs_[l * depth_ + m];
-        for (Index c = 0; c < upper.features(); ++c)
-            for (Index a = 0; a < (l == m ? c + 1 : lower.features()); ++a) pairs.push_back({0, 0, a, c});
+        for (Index a = 0; a < lower.features(); ++a)
+            for (Index c = l == m ? a : 0; c < upper.features(); ++c) pairs.push_back({0, 0, a, c});
         const Index left = static_cast<Index>(pairs.size()), width = lower.width;
         const auto all = [&](auto&, auto&) { return Range{0, left}; };
 
@@ -181,6 +181,7 @@ public:
 
 private:
     using Kind = HessianTask::Kind;
+    static constexpr Index tile = Lanes<T>::right;
 
     RowsView<T> view(Rows<T>& rows) const { return RowsView<T>(rows).from_column(c_.begin); }
     Row<T> row(Rows<T>& rows, Index i) const { return view(rows).array(i, c_.size); }
@@ -192,10 +193,17 @@ private:
         std::fill_n(s_.sums.begin(), task.left_count * task.count, T(0));
         for (Index begin = 0; begin < n; begin += s_.segment) {
             c_ = {begin, std::min(s_.segment, n - begin)};
-            form_right(task);
-            const bool formed = task.kind == Kind::khatri_rao || task.kind == Kind::curvature;
-            if (formed) contract_pairs(task);
-            else contract_rows(task, left_rows(task), 0, task.left_count);
+            if (task.kind == Kind::khatri_rao || task.kind == Kind::curvature) {
+                form_right(task, 0, task.count);
+                contract_pairs(task);
+            } else {
+                // Right rows are used at once, a register tile of them at a time, so they never leave the L1 cache.
+                for (Index r = 0; r < task.count; r += tile) {
+                    const Index count = std::min(tile, task.count - r);
+                    form_right(task, r, count);
+                    contract_rows(task, left_rows(task), 0, task.left_count, r, count);
+                }
+            }
         }
         place(task);
     }
@@ -207,10 +215,12 @@ private:
         return rows.from_row(task.left_first);
     }
 
-    // sums[x, r] += Σ_n left_x(n) right_r(n) for x = first … first + count − 1.
-    void contract_rows(const HessianTask& task, RowsView<const T> left, Index first, Index count) {
-        T* sums = s_.sums.data() + first * task.count;
-        contract<T>(left, count, RowsView<T>(s_.group), task.count, c_.size,
+    // sums[x, r] += Σ_n left_x(n) right_r(n) for x = first … first + count − 1; the right rows r = right_first … stand
+    // at the start of the group.
+    void contract_rows(const HessianTask& task, RowsView<const T> left, Index first, Index count, Index right_first,
+                       Index right_count) {
+        T* sums = s_.sums.data() + first * task.count + right_first;
+        contract<T>(left, count, RowsView<T>(s_.group), right_count, c_.size,
                     [&](Index x, Index r, T value) { sums[x * task.count + r] += value; });
     }
 
@@ -221,11 +231,11 @@ private:
             const Index count = std::min(s_.left_block, task.left_count - first);
             for (Index x = 0; x < count; ++x)
                 left.array(x, c_.size) = phi(task.l, pairs[first + x].a) * phi(task.m, pairs[first + x].c);
-            contract_rows(task, left, first, count);
+            contract_rows(task, left, first, count, 0, task.count);
         }
     }
 
-    // H += sums, each at its place. The inner loop stays within a row of H where it can: every row is a page of its own.
+    // H += sums, each at its place. The inner loops run along rows of H, where neighbours share a cache line.
     void place(const HessianTask& task) {
         const Layer &lower = network_.layer(task.l), &upper = network_.layer(task.m);
         const auto add = [&](Index x, Index r, Index i, Index a, Index j, Index c) {
@@ -234,12 +244,15 @@ private:
         const RightRow* right = &plan_.right(task.first);
         if (task.kind == Kind::khatri_rao || task.kind == Kind::curvature) {
             const RightRow* pair = plan_.pairs(task.l, task.m).data() + task.left_first;
-            for (Index x = 0; x < task.left_count; ++x)
-                for (Index r = 0; r < task.count; ++r) add(x, r, right[r].i, pair[x].a, right[r].j, pair[x].c);
-        } else if (task.kind == Kind::rank_one) {
             for (Index r = 0; r < task.count; ++r)
-                for (Index x = std::max<Index>(0, right[r].i - task.left_first); x < task.left_count; ++x)
-                    add(x, r, right[r].i, right[r].a, task.left_first + x, right[r].c);
+                for (Index x = 0; x < task.left_count; ++x) add(x, r, right[r].i, pair[x].a, right[r].j, pair[x].c);
+        } else if (task.kind == Kind::rank_one) {
+            for (Index first = 0, end = 0; first < task.count; first = end) {
+                const auto [i, j, a, c] = right[first];
+                while (end < task.count && right[end].i == i && right[end].a == a) ++end;
+                for (Index x = std::max<Index>(0, i - task.left_first); x < task.left_count; ++x)
+                    for (Index r = first; r < end; ++r) add(x, r, i, a, task.left_first + x, right[r].c);
+            }
         } else if (task.kind == Kind::to_output) {
             for (Index r = 0; r < task.count; ++r)
                 for (Index x = 0; x < task.left_count; ++x)
@@ -251,11 +264,12 @@ private:
         }
     }
 
-    void form_right(const HessianTask& task) {
+    // Writes the right rows first … first + count − 1 of the task to the start of the group.
+    void form_right(const HessianTask& task, Index first, Index count) {
         if (task.kind == Kind::khatri_rao) return form_curvature(task);
         const Index l = task.l, width = network_.layer(l).width;
-        for (Index r = 0; r < task.count; ++r) {
-            const RightRow& at = plan_.right(task.first + r);
+        for (Index r = 0; r < count; ++r) {
+            const RightRow& at = plan_.right(task.first + first + r);
             switch (task.kind) {
                 case Kind::curvature: group_row(r) = row(tape_.curvature[l], at.i); break;
                 case Kind::rank_one: group_row(r) = row(z_.to_output[l], at.i) * phi(l, at.a) * phi(l, at.c); break;
