@@ -1,10 +1,13 @@
-"""What is compared with what. Every contest yields rows: what was timed, on what, both times, and the goal set for the
-ratio, theirs / ours."""
+"""What is compared with what.
+
+Every contest yields rows: what was timed, on what, both times, and the goal set for the ratio, theirs / ours.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +46,14 @@ DEEP = [
     if not (loss == "cross_entropy" and sizes[-1] == 1)
 ]
 BLAS = [Problem((10, 100, 1), 2000), Problem((50, 40, 1), 4000), Problem((20, 50, 1), 2000)]
-GRADIENT = [Problem((2, 10, 1), 100), Problem((2, 50, 1), 1000), Problem((10, 50, 1), 1000), Problem((10, 100, 1), 10000)]
+GRADIENT = [
+    Problem((2, 10, 1), 100), Problem((2, 50, 1), 1000), Problem((10, 50, 1), 1000), Problem((10, 100, 1), 10000)
+]  # fmt: skip
+
+
+def finished(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """A call of a jax function that returns when the result is there."""
+    return lambda: function(*arguments).block_until_ready()
 
 
 def hessian_against_jax() -> Iterator[Row]:
@@ -53,9 +63,9 @@ def hessian_against_jax() -> Iterator[Row]:
         objective, theta = problem.objective()
         loss, at = jax_loss(problem)
         rival = jax.jit(jax.hessian(loss))
-        times = contest({"ours": lambda: objective.hessian(theta), "jax": lambda: rival(at).block_until_ready()})
-        deep = problem in DEEP
-        yield Row("deep Hessian" if deep else "Hessian", str(problem), "jax", times["ours"], times["jax"], 60 if deep else 25)
+        times = contest({"ours": partial(objective.hessian, theta), "jax": finished(rival, at)})
+        name, goal = ("deep Hessian", 60) if problem in DEEP else ("Hessian", 25)
+        yield Row(name, str(problem), "jax", times["ours"], times["jax"], goal)
 
 
 def hessian_against_torch() -> Iterator[Row]:
@@ -65,7 +75,7 @@ def hessian_against_torch() -> Iterator[Row]:
         objective, theta = problem.objective()
         loss, at = torch_loss(problem)
         rival = torch.func.hessian(loss)
-        times = contest({"ours": lambda: objective.hessian(theta), "torch": lambda: rival(at)})
+        times = contest({"ours": partial(objective.hessian, theta), "torch": partial(rival, at)})
         yield Row("Hessian", str(problem), "torch", times["ours"], times["torch"], 25)
 
 
@@ -79,9 +89,9 @@ def hessian_against_blas() -> Iterator[Row]:
         jacobian = np.asfortranarray(objective.jacobian(theta))
         times = contest(
             {
-                "ours": lambda: objective.hessian(theta),
-                "dsyrk": lambda: dsyrk(1.0, jacobian, trans=1),
-                "dgemm": lambda: dgemm(1.0, square, square),
+                "ours": partial(objective.hessian, theta),
+                "dsyrk": partial(dsyrk, 1.0, jacobian, trans=1),
+                "dgemm": partial(dgemm, 1.0, square, square),
             }
         )
         yield Row("Hessian", str(problem), "dsyrk", times["ours"], times["dsyrk"], 1 / 0.7)
@@ -98,7 +108,7 @@ def gradient_against_jax() -> Iterator[Row]:
         objective, theta = problem.objective()
         loss, at = jax_loss(problem)
         rival = jax.jit(jax.grad(loss))
-        times = contest({"ours": lambda: objective.gradient(theta), "jax": lambda: rival(at).block_until_ready()})
+        times = contest({"ours": partial(objective.gradient, theta), "jax": finished(rival, at)})
         yield Row("gradient", str(problem), "jax", times["ours"], times["jax"], 3)
 
 
@@ -127,13 +137,13 @@ def descent_against_jax(steps: int = 10_000) -> Iterator[Row]:
         ("gd", gd_step, (0, at)),
         ("adam", adam_step, (0.0, at, jnp.zeros_like(at), jnp.zeros_like(at))),
     ):
-        rival = jax.jit(lambda state, step=step: jax.lax.while_loop(lambda s: s[0] < steps, step, state))
+        rival = jax.jit(lambda state, step=step: jax.lax.while_loop(lambda s: s[0] < steps, step, state)[1])
         times = contest(
             {
-                "ours": lambda method=method: ho.minimize(
-                    objective, theta, method=method, learning_rate=rate, max_steps=steps, tol=0.0
+                "ours": partial(
+                    ho.minimize, objective, theta, method=method, learning_rate=rate, max_steps=steps, tol=0.0
                 ),
-                "jax": lambda rival=rival, start=start: rival(start)[1].block_until_ready(),
+                "jax": finished(rival, start),
             },
             turns=3,
         )
@@ -162,27 +172,33 @@ def call_overhead() -> Iterator[Row]:
     many = np.repeat(theta[None], 10_000, axis=0)
     for name in ("loss", "gradient", "hessian"):
         method = getattr(objective, name)
-        times = contest({"call": lambda method=method: method(theta), "batch": lambda method=method: method(many)})
+        times = contest({"call": partial(method, theta), "batch": partial(method, many)})
         overhead = times["call"] - times["batch"] / len(many)
         yield Row("overhead of a call", name, "4 µs", overhead, 4e-6, 1, "theirs is the budget")
 
 
-def eigenvalues() -> Iterator[Row]:
+def dense_eigenvalues(objective: ho.Objective, theta: np.ndarray) -> np.ndarray:
     from scipy.linalg import eigh
 
+    eigenvalues: np.ndarray = eigh(objective.hessian(theta), driver="evd", eigvals_only=True)
+    return eigenvalues
+
+
+def eigenvalues() -> Iterator[Row]:
     for problem, planted in ((Problem((10, 60, 1), 2000), False), (Problem((10, 100, 1), 300), True)):
         theta, x, _ = problem.data()
         y = problem.net(theta, x) if planted else problem.data()[2]
         objective = ho.Objective(problem.net, x, y)
         times = contest(
             {
-                "ours": lambda: ho.spectrum(objective, theta, zero_modes=None),
-                "eigh": lambda: eigh(objective.hessian(theta), driver="evd", eigvals_only=True),
+                "ours": partial(ho.spectrum, objective, theta, zero_modes=None),
+                "eigh": partial(dense_eigenvalues, objective, theta),
             },
             turns=5,
         )
         kind = "zero residual, N·K < P" if planted else "full"
-        yield Row("eigenvalues", f"{problem} {kind}", "eigh", times["ours"], times["eigh"], 1, "Hessian included in both")
+        note = "Hessian included in both"
+        yield Row("eigenvalues", f"{problem} {kind}", "eigh", times["ours"], times["eigh"], 1, note)
 
 
 def width_study() -> Iterator[Row]:
