@@ -7,5 +7,17 @@ from .even_linear import EvenLinearFlip
 from .factors import Factor
 from .groups import SymmetryGroup, symmetries
 from .tangents import Generator
+from .widening import Widening
+from .zero_directions import ZeroModes, zero_modes
 
-__all__ = ["EvenLinearFlip", "Factor", "Generator", "GroupElement", "SymmetryGroup", "symmetries"]
+__all__ = [
+    "EvenLinearFlip",
+    "Factor",
+    "Generator",
+    "GroupElement",
+    "SymmetryGroup",
+    "Widening",
+    "ZeroModes",
+    "symmetries",
+    "zero_modes",
+]

@@ -1,0 +1,118 @@
+"""Neurons of one layer that compute the same thing, nothing, or a constant.
+
+Two neurons of equal activation are *related* when their incoming parameters w̃ = (W b)[i] agree up to a factor that the
+activation passes through: σ(c z) = N(c) σ(z) + o(c) (laws.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._checks import Array
+from ..network import MLP
+from .laws import HiddenLayer, hidden_layers
+
+
+@dataclass(frozen=True)
+class RelatedNeurons:
+    """A class of related neurons of one layer.
+
+    Attributes
+    ----------
+    layer : HiddenLayer
+    neurons : ndarray of int, shape (m,)
+        The first one is the reference.
+    factors : ndarray, shape (m,)
+        c with w̃_k = c_k w̃ of the reference.
+    gains, offsets : ndarray, shape (m,)
+        N(c) and o(c).
+    """
+
+    layer: HiddenLayer
+    neurons: Array
+    factors: Array
+    gains: Array
+    offsets: Array
+
+
+@dataclass(frozen=True)
+class LayerParameters:
+    """Where the parameters around a hidden layer lie in θ, and their values."""
+
+    layer: HiddenLayer
+    incoming_positions: Array  # (width, fan_in [+ 1])
+    outgoing_positions: Array  # (next width, width)
+    above_positions: Array | None  # (next width,)
+    incoming: Array
+    outgoing: Array
+
+    @property
+    def weights(self) -> Array:
+        """Incoming weights without the bias, (width, fan_in)."""
+        return self.incoming[:, : self.layer.net.widths[self.layer.layer - 1]]
+
+    @property
+    def multiplier_above(self) -> float:
+        return self.layer.net.multipliers[self.layer.layer]
+
+
+def layer_parameters(net: MLP, theta: Array) -> list[LayerParameters]:
+    positions = net.unflatten(np.arange(net.num_parameters))
+    result = []
+    for layer in hidden_layers(net):
+        (weights, biases), (outgoing, above) = positions[layer.layer - 1], positions[layer.layer]
+        incoming = weights if biases is None else np.column_stack([weights, biases])
+        result.append(LayerParameters(layer, incoming, outgoing, above, theta[incoming], theta[outgoing]))
+    return result
+
+
+def related_neurons(parameters: LayerParameters, tolerance: float) -> list[RelatedNeurons]:
+    """All classes of related neurons, single ones included; neurons without incoming parameters stand alone."""
+    layer = parameters.layer
+    classes: list[list[tuple[int, float]]] = []
+    references: list[tuple[str, Array]] = []
+    for neuron, incoming in enumerate(parameters.incoming):
+        for members, (name, reference) in zip(classes, references, strict=True):
+            if name == layer.names[neuron]:
+                factor = factor_between(layer, neuron, incoming, reference, tolerance)
+                if factor:
+                    members.append((neuron, factor))
+                    break
+        else:
+            classes.append([(neuron, 1.0)])
+            references.append((layer.names[neuron], incoming))
+    return [make_class(layer, members) for members in classes]
+
+
+def factor_between(layer: HiddenLayer, neuron: int, vector: Array, reference: Array, tolerance: float) -> float:
+    """c with vector = c · reference up to the tolerance, where the activation allows it; else 0."""
+    law, size, length = layer.laws[neuron], np.linalg.norm(vector), np.linalg.norm(reference)
+    if not size or not length:
+        return float(size == length and law.degree == 0)
+    scale = size / length if law.degree else 1.0
+    for sign in (1.0, -1.0) if layer.can_flip(neuron) else (1.0,):
+        if np.linalg.norm(vector - sign * scale * reference) <= tolerance * size:
+            return float(sign * scale)
+    return 0.0
+
+
+def make_class(layer: HiddenLayer, members: list[tuple[int, float]]) -> RelatedNeurons:
+    neurons = np.array([neuron for neuron, _ in members])
+    factors = np.array([factor for _, factor in members])
+    law = layer.laws[neurons[0]]
+    gains = np.asarray(law.outgoing(factors, 0.0)) * np.ones(len(factors))
+    return RelatedNeurons(layer, neurons, factors, gains, np.where(factors < 0, law.constant, 0.0))
+
+
+def dead_neurons(parameters: LayerParameters, tolerance: float) -> Array:
+    """Neurons whose outgoing weights are zero beside the layer's largest."""
+    sizes = np.abs(parameters.outgoing).max(axis=0)
+    return np.flatnonzero(sizes <= tolerance * sizes.max(initial=0))
+
+
+def constant_neurons(parameters: LayerParameters, tolerance: float) -> Array:
+    """Neurons whose incoming weights, biases aside, are zero beside the layer's largest."""
+    sizes = np.abs(parameters.weights).max(axis=1)
+    return np.flatnonzero(sizes <= tolerance * sizes.max(initial=0))

@@ -1,0 +1,361 @@
+"""Widening: the same function in a wider network, and the diagonal preconditioner that it puts on the Hessian.
+
+Neuron i of a hidden layer becomes m_i copies with incoming parameters c_ik (W_l b_l)[i] and outgoing weights
+α_ik W_{l+1}[:, i]. Where the activation answers with σ(c z) = N(c) σ(z) + o(c) (laws.py), the function stays the same if
+
+    Σ_k α_ik N(c_ik) = 1        and b_{l+1} takes up the constants −s_{l+1} Σ_k α_ik o(c_ik) W_{l+1}[:, i].
+
+The derivatives of the wide network's outputs are then J_wide = J T, and wherever the Hessian is the Gauss–Newton matrix
+(at zero residual, or for Gauss–Newton itself) H_wide = Tᵀ H T: its nonzero eigenvalues are those of D^{1/2} H D^{1/2},
+D = T Tᵀ, which is diagonal. In D, the parameter W_l[i, j] has Σ_k β_ik² · Σ_k N(c_jk)² with β = α N(c)/c
+(Fukumizu and Amari, Neural Networks 13, 2000, for duplicated neurons; Sareen et al., arXiv 2604.25150, for D).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks, _core, activations
+from .._checks import Array
+from ..network import MLP
+from .laws import HiddenLayer, hidden_layers
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+SUM_TOLERANCE = 1e-9
+
+PerNeuron = Sequence[Sequence[ArrayLike]]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The neurons of one layer of the wide network, by where they come from.
+
+    Attributes
+    ----------
+    source : ndarray of int, shape (wide width,)
+        Neuron that each one copies; −1 for a dead neuron.
+    outgoing : ndarray, shape (wide width,)
+        α; 0 for a dead neuron.
+    incoming : ndarray, shape (wide width,)
+        c; 0 for a dead neuron.
+    gain : ndarray, shape (wide width,)
+        N(c): a copy's activation is N σ + o; 0 for a dead neuron.
+    offset : ndarray, shape (wide width,)
+        o(c); σ(0) for a dead neuron, whose incoming parameters are zero.
+    slope : ndarray, shape (wide width,)
+        β = α N(c)/c, the derivative of the outputs in a copy's preactivation over that in the original's.
+    """
+
+    source: Array
+    outgoing: Array
+    incoming: Array
+    gain: Array
+    offset: Array
+    slope: Array
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A sparse matrix with at most one entry for each wide parameter, and further ones that touch biases."""
+
+    source: Array  # (P_wide,) narrow parameter
+    lift: Array  # (P_wide,) θ_wide = lift · θ[source] + …
+    transfer: Array  # (P_wide,) T[source, p]
+    lift_rows: Array  # further entries of the lift: wide bias, …
+    lift_columns: Array  # … narrow weight, …
+    lift_values: Array
+    transfer_rows: Array  # further entries of T: narrow bias, …
+    transfer_columns: Array  # … wide weight, …
+    transfer_values: Array
+
+
+class Widening:
+    """A map from a network to a wider one that computes the same function.
+
+    Parameters
+    ----------
+    net : MLP
+        The network to widen.
+    copies : sequence of sequence of int, optional
+        Number of copies m_i ≥ 1 of each neuron, per hidden layer; all 1 by default.
+    coefficients : sequence of sequence of array_like, optional
+        Outgoing factors α of the copies, per hidden layer and neuron an array of length m_i. By default equal parts,
+        α_ik = 1/(m_i N(c_ik)).
+    scales : sequence of sequence of array_like, optional
+        Incoming factors |c| > 0 of the copies, for homogeneous activations (relu, leaky_relu, identity, square, cube);
+        all 1 by default.
+    signs : sequence of sequence of array_like, optional
+        Signs ±1 of c, for activations that are even, odd, or odd up to a constant (then the layer above must have
+        biases); all +1 by default.
+    dead : sequence of int, optional
+        Number of dead neurons to append, per hidden layer: all their weights are zero (their incoming ones can be
+        changed freely afterwards); they take the activation of the layer's last neuron.
+
+    Attributes
+    ----------
+    net : MLP
+        The wide network.
+    source : MLP
+        The network that was widened.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For wrong lengths, copies below 1, factors that the activation does not allow, and coefficients with
+        Σ_k α_ik N(c_ik) ≠ 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([2, 3, 1])
+    >>> wide = ho.Widening(net, copies=[[2, 1, 3]])
+    >>> wide.net
+    MLP([2, 6, 1], 'tanh')
+    >>> theta = net.init(np.random.default_rng(0), scheme="torch")
+    >>> x = [[0.5, -1.0]]
+    >>> bool(abs(wide.net(wide(theta), x) - net(theta, x)).max() < 1e-15)
+    True
+    """
+
+    def __init__(
+        self,
+        net: MLP,
+        copies: Sequence[Sequence[int]] | None = None,
+        *,
+        coefficients: PerNeuron | None = None,
+        scales: PerNeuron | None = None,
+        signs: PerNeuron | None = None,
+        dead: Sequence[int] | None = None,
+    ) -> None:
+        if not isinstance(net, MLP):
+            raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+        self.source = net
+        layers = hidden_layers(net)
+        counts = checked_copies(net, copies)
+        added = checked_dead(net, dead)
+        given = {"coefficients": coefficients, "scales": scales, "signs": signs}
+        for name, value in given.items():
+            if value is not None and len(value) != len(layers):
+                raise ValueError(f"{name} must have one entry per hidden layer, {len(layers)}; got {len(value)}")
+        self.layers = tuple(
+            layer_copies(layer, counts[i], added[i], {n: None if v is None else v[i] for n, v in given.items()})
+            for i, layer in enumerate(layers)
+        )
+        self.net = widened(net, self.layers)
+
+    def __repr__(self) -> str:
+        return f"Widening({self.source!r} -> {self.net!r})"
+
+    def __call__(self, theta: ArrayLike) -> Array:
+        """The wide network's parameters.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+
+        Returns
+        -------
+        ndarray, shape (P_wide,) or (B, P_wide)
+        """
+        at = _checks.parameters(theta, self.source.num_parameters)
+        entries = self._entries
+        wide = entries.lift.astype(at.dtype) * at[..., entries.source]
+        corrections = entries.lift_values.astype(at.dtype) * at[..., entries.lift_columns]
+        np.add.at(wide, (..., entries.lift_rows), corrections)
+        return wide
+
+    def transfer(self) -> csr_array:
+        """T with J_wide = J T, sparse of shape (P, P_wide)."""
+        from scipy import sparse
+
+        entries = self._entries
+        rows = np.concatenate([entries.source, entries.transfer_rows])
+        columns = np.concatenate([np.arange(self.net.num_parameters), entries.transfer_columns])
+        values = np.concatenate([entries.transfer, entries.transfer_values])
+        matrix = sparse.csr_array((values, (rows, columns)), (self.source.num_parameters, self.net.num_parameters))
+        matrix.eliminate_zeros()
+        return matrix
+
+    def preconditioner(self) -> Array:
+        """The diagonal of D = T Tᵀ, (P,).
+
+        Raises
+        ------
+        ValueError
+            If D is not diagonal, which happens only for sign flips of activations that are odd up to a constant
+            (sigmoid, normal_cdf), as they involve the biases of the next layer.
+        """
+        if self._flips_constants:
+            raise ValueError(
+                "signs: D = T Tᵀ is not diagonal for flipped copies of activations that are odd up to a constant; "
+                "use transfer() to form it"
+            )
+        transfer = self.transfer()
+        return np.asarray(transfer.multiply(transfer).sum(axis=1)).ravel()
+
+    @property
+    def _flips_constants(self) -> bool:
+        return any(bool(((c.offset != 0) & (c.source >= 0)).any()) for c in self.layers)
+
+    @cached_property
+    def _entries(self) -> Entries:
+        return entries_of(self.source, self.net, self.layers)
+
+
+def checked_copies(net: MLP, copies: Sequence[Sequence[int]] | None) -> list[list[int]]:
+    hidden = net.widths[1:-1]
+    if copies is None:
+        return [[1] * width for width in hidden]
+    if len(copies) != len(hidden):
+        raise ValueError(f"copies must have one list per hidden layer, {len(hidden)}; got {len(copies)}")
+    result = []
+    for index, (row, width) in enumerate(zip(copies, hidden, strict=True)):
+        name = f"copies[{index}]"
+        if not isinstance(row, Iterable):
+            raise TypeError(f"{name} must be a list with one number per neuron; got {row!r}")
+        numbers = [_checks.integer(m, f"{name}[{i}]", minimum=1) for i, m in enumerate(row)]
+        if len(numbers) != width:
+            raise ValueError(f"{name} must have one number per neuron, {width}; got {len(numbers)}")
+        result.append(numbers)
+    return result
+
+
+def checked_dead(net: MLP, dead: Sequence[int] | None) -> list[int]:
+    hidden = len(net.widths) - 2
+    if dead is None:
+        return [0] * hidden
+    if len(dead) != hidden:
+        raise ValueError(f"dead must have one number per hidden layer, {hidden}; got {len(dead)}")
+    return [_checks.integer(number, f"dead[{index}]", minimum=0) for index, number in enumerate(dead)]
+
+
+def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[str, Any]) -> Copies:
+    """The copies of one layer, checked."""
+    parts: dict[str, list[Array]] = {name: [] for name in ("source", "outgoing", "incoming", "gain", "offset")}
+    factors = {name: neuron_values(layer, counts, name, value) for name, value in given.items()}
+    for neuron, count in enumerate(counts):
+        where = f"[{layer.layer - 1}][{neuron}]"
+        law = layer.laws[neuron]
+        scale, sign = factors["scales"][neuron], factors["signs"][neuron]
+        if (scale <= 0).any():
+            raise ValueError(f"scales{where} must be positive; got {scale.tolist()}")
+        if (scale != 1).any() and not law.degree:
+            raise ValueError(f"scales{where} must be 1, as {law.activation} is not homogeneous; got {scale.tolist()}")
+        if (np.abs(sign) != 1).any():
+            raise ValueError(f"signs{where} must be +1 or -1; got {sign.tolist()}")
+        if (sign < 0).any() and not layer.can_flip(neuron):
+            reason = "the layer above has no biases" if law.parity else f"{law.activation} has no sign symmetry"
+            raise ValueError(f"signs{where} must be +1, as {reason}; got {sign.tolist()}")
+        factor = scale * sign
+        gain = np.asarray(law.outgoing(factor, 0.0)) * np.ones(count)
+        alpha = factors["coefficients"][neuron] if given["coefficients"] is not None else 1 / (count * gain)
+        total = float(alpha @ gain)
+        if abs(total - 1) > SUM_TOLERANCE:
+            raise ValueError(
+                f"coefficients{where} must have Σ α N(c) = 1 so that the function stays the same; got {total!r}"
+            )
+        parts["source"].append(np.full(count, neuron))
+        parts["outgoing"].append(alpha)
+        parts["incoming"].append(factor)
+        parts["gain"].append(gain)
+        # An offset of a linear activation belongs to a shift; none is made here.
+        parts["offset"].append(np.where(factor < 0, law.constant, 0.0))
+    if dead:
+        value = value_at_zero(layer.names[-1])
+        for name, entry in (("source", -1), ("outgoing", 0.0), ("incoming", 0.0), ("gain", 0.0), ("offset", value)):
+            parts[name].append(np.full(dead, entry))
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    alive = joined["source"] >= 0
+    ratio = np.divide(joined["gain"], joined["incoming"], out=np.zeros(len(alive)), where=alive)
+    return Copies(slope=joined["outgoing"] * ratio, **joined)
+
+
+def neuron_values(layer: HiddenLayer, counts: list[int], name: str, rows: Sequence[ArrayLike] | None) -> list[Array]:
+    if rows is None:
+        return [np.ones(count) for count in counts]
+    where = f"{name}[{layer.layer - 1}]"
+    if len(rows) != len(counts):
+        raise ValueError(f"{where} must have one array per neuron, {len(counts)}; got {len(rows)}")
+    result = []
+    for neuron, (row, count) in enumerate(zip(rows, counts, strict=True)):
+        values = np.asarray(_checks.as_floats(row, f"{where}[{neuron}]"), np.float64)
+        if values.shape != (count,):
+            raise _checks.shape_error(f"{where}[{neuron}]", f"({count},), one number per copy", values.shape)
+        result.append(values)
+    return result
+
+
+def value_at_zero(name: str) -> float:
+    kind, parameter = activations.split(name)
+    return float(_core.activation_derivatives(kind, parameter, np.zeros(1))[0][0])
+
+
+def widened(net: MLP, layers: Sequence[Copies]) -> MLP:
+    widths = (net.widths[0], *(len(c.source) for c in layers), net.widths[-1])
+    names = [
+        [net.activations[index][neuron] for neuron in copies.source]  # a dead neuron, −1, is like the last
+        for index, copies in enumerate(layers)
+    ]
+    return MLP(
+        widths,
+        names,
+        bias=net.biases,
+        parametrization=net.parametrization,
+        output_activation=net.activations[-1],
+    )
+
+
+def identity_copies(width: int) -> Copies:
+    """Inputs and outputs are not copied."""
+    ones, zeros = np.ones(width), np.zeros(width)
+    return Copies(np.arange(width), ones, ones, ones, zeros, ones)
+
+
+def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
+    """Every wide parameter's source and factors, layer by layer."""
+    narrow_positions = net.unflatten(np.arange(net.num_parameters))
+    wide_positions = wide.unflatten(np.arange(wide.num_parameters))
+    all_copies = [identity_copies(net.widths[0]), *layers, identity_copies(net.widths[-1])]
+    source = np.zeros(wide.num_parameters, int)
+    lift, transfer = np.zeros(wide.num_parameters), np.zeros(wide.num_parameters)
+    lift_extra: list[tuple[Array, Array, Array]] = []
+    transfer_extra: list[tuple[Array, Array, Array]] = []
+    for index in range(net.num_layers):
+        below, here = all_copies[index], all_copies[index + 1]
+        (weights, biases), (wide_weights, wide_biases) = narrow_positions[index], wide_positions[index]
+        s, wide_s = net.multipliers[index], wide.multipliers[index]
+        source[wide_weights] = weights[np.ix_(here.source, below.source)]
+        lift[wide_weights] = np.outer(here.incoming, below.outgoing) * (s / wide_s)
+        transfer[wide_weights] = np.outer(here.slope, below.gain) * (wide_s / s)
+        if biases is None or wide_biases is None:
+            if (below.offset * (below.source >= 0)).any() or below.offset.any():
+                raise ValueError(
+                    f"dead: a neuron of hidden layer {index} that is not zero at zero needs biases in the layer above"
+                )
+            continue
+        source[wide_biases] = biases[here.source]
+        lift[wide_biases] = here.incoming
+        transfer[wide_biases] = here.slope
+        for j in np.flatnonzero(below.offset):
+            moved = here.slope * wide_s * below.offset[j]
+            transfer_extra.append((biases[here.source], wide_weights[:, j], moved))
+            if below.source[j] >= 0:
+                taken = -here.incoming * s * below.outgoing[j] * below.offset[j]
+                lift_extra.append((wide_biases, weights[here.source, below.source[j]], taken))
+    return Entries(source, lift, transfer, *columns(lift_extra), *columns(transfer_extra))
+
+
+def columns(parts: list[tuple[Array, Array, Array]]) -> tuple[Array, Array, Array]:
+    if not parts:
+        return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
+    first, second, values = zip(*parts, strict=True)
+    return np.concatenate(first), np.concatenate(second), np.concatenate(values)
