@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import hessorbit as ho
 from oracles import jets
 from oracles.compare import assert_close, assert_matches, computed
 from oracles.problem import ACTIVATIONS, LOSSES, PARAMETRIZATIONS, Problem, random_problem
@@ -74,8 +75,6 @@ def test_batches_are_loops(problem: Problem, batch: int, threads: int) -> None:
 @given(problems())
 def test_networks_rebuild_themselves(problem: Problem) -> None:
     """repr, flatten and unflatten lose nothing, and outputs are those of the objective."""
-    import hessorbit as ho
-
     net = problem.network()
     assert eval(repr(net), {"MLP": ho.MLP}) == net
     np.testing.assert_array_equal(net.flatten(net.unflatten(problem.theta)), problem.theta)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -182,3 +184,11 @@ def test_public_names() -> None:
         assert getattr(ho, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ho.nothing
+
+
+def test_import_is_light() -> None:
+    """Only NumPy comes along; what takes longer to import waits until it is used."""
+    script = "import sys, hessorbit; print({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:]))"
+    heavy = ["scipy", "pandas", "matplotlib", "torch", "sklearn", "typer", "rich", "jinja2", "sqlite3"]
+    process = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "set()"
