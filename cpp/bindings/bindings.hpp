@@ -16,6 +16,7 @@
 void register_activation(pybind11::module_& module);
 void register_objective(pybind11::module_& module);
 void register_orbit(pybind11::module_& module);
+void register_minima(pybind11::module_& module);
 
 namespace hessorbit::bindings {
 

@@ -41,4 +41,5 @@ PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     register_activation(module);
     register_objective(module);
     register_orbit(module);
+    register_minima(module);
 }

@@ -41,4 +41,5 @@ activation_table = _module.activation_table
 all_finite = _module.all_finite
 config = _module.config
 flip_even_linear = _module.flip_even_linear
+nearest_minima = _module.nearest_minima
 outputs = _module.outputs

@@ -131,3 +131,23 @@ def flip_even_linear(
     pairs: list[tuple[int, int]],
     theta: NDArray[_T],
 ) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]: ...
+
+# Arrays (B, …) in and out: the students' incoming (m, D) and outgoing (m, K) weights, and output bias (K) less the
+# teacher's. Out, besides: teacher and group (m) of each neuron, factor (m), value and lower (squared), nodes.
+def nearest_minima(
+    teacher_incoming: NDArray[np.float64],
+    teacher_outgoing: NDArray[np.float64],
+    copies: Literal["plain", "odd", "even", "mirrored", "scaled"],
+    mirror: float,
+    hidden_bias: bool,
+    constants: Literal["none", "fixed", "free"],
+    off: Literal["never", "zero", "half_line"],
+    activation: str,
+    parameter: float,
+    incoming: NDArray[np.float64],
+    outgoing: NDArray[np.float64],
+    output: NDArray[np.float64],
+    tolerance: float,
+    max_nodes: int,
+    threads: int,
+) -> dict[str, NDArray[Any]]: ...

@@ -1,0 +1,171 @@
+// The scalar left of one neuron once everything else is minimised away:
+//
+//     ψ(x) = (x − x₀)² + 2 p σ(x) − q σ(x)²     over lower ≤ x ≤ upper,     p = μ·v,  q = ‖μ‖²
+//
+// A neuron whose contribution to a constrained sum is t v', t = σ(x), pays (x − x₀)² + ‖v' − v‖² + 2 μ·(t v'); the
+// best v' is v − t μ, which leaves ψ. For copies of a homogeneous neuron t is the scale itself (Ray); for a neuron
+// with zero weights x is its bias and t its constant output (Bias).
+#pragma once
+
+#include "../activation.hpp"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace hessorbit::minima {
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// The minimum of ψ. As a function of μ it is concave, with gradient 2 t (v − t μ) and Hessian
+// −2 t² I − stiffness (v − 2 t μ)(v − 2 t μ)ᵀ.
+struct Inner {
+    double value, x, factor, stiffness;
+};
+
+// t = x, for copies of a homogeneous neuron scaled by t ≥ 0.
+struct Ray {
+    static double factor(double x) { return x; }
+
+    Inner minimise(double start, double p, double q, double lower = 0, double upper = infinity) const {
+        const auto psi = [&](double x) { return (x - start) * (x - start) + (2 * p - q * x) * x; };
+        if (q < 1) {
+            const double free = (start - p) / (1 - q), x = std::clamp(free, lower, upper);
+            return {psi(x), x, x, x == free ? 2 / (1 - q) : 0};
+        }
+        if (upper == infinity) return {-infinity, lower, lower, 0};
+        const double x = psi(lower) < psi(upper) ? lower : upper;
+        return {psi(x), x, x, 0};
+    }
+};
+
+// t = σ(x), for a neuron with zero weights and bias x; or x held at 0 where there is no bias.
+//
+// The minimum is global to rounding: an interval is given up only when a bound from |ψ''| ≥ −bend on it shows that it
+// holds nothing lower. σ may have a kink at 0, where the line is cut in two.
+class Bias {
+public:
+    explicit Bias(const Activation& activation, bool held = false) : activation_(activation), held_(held) {
+        measure();
+        at_zero_ = sample(0.0).value;
+    }
+
+    double factor(double x) const { return sample(x).value; }
+
+    // The largest q for which ψ is known to be bounded below.
+    double largest_q() const { return std::isinf(largest_value_) ? 0.999999 / (steepest_ * steepest_) : infinity; }
+
+    Inner minimise(double start, double p, double q, double lower = -infinity, double upper = infinity) const {
+        if (held_) return {2 * p * at_zero_ - q * at_zero_ * at_zero_, 0, at_zero_, 0};
+        if (std::isinf(lower) || std::isinf(upper)) {
+            const double radius = reach(start, p, q);
+            if (std::isinf(radius)) return {-infinity, start, 0, 0};
+            lower = std::max(lower, start - radius);
+            upper = std::min(upper, start + radius);
+        }
+        const double bend = std::max(0.0, 2 * std::abs(p) * sharpest_ + 2 * q * sharpest_square_ - 2);
+        Search search{*this, start, p, q, bend, {}, {infinity, start, 0, 0}};
+        if (lower < 0 && upper > 0) {
+            search.add(lower, 0);
+            search.add(std::numeric_limits<double>::min(), upper);  // the branch right of the kink
+        } else {
+            search.add(lower, upper);
+        }
+        return search.run();
+    }
+
+private:
+    static constexpr int points = 8;  // σ is evaluated on rows of this many
+    static_assert(points % row_multiple == 0);
+
+    struct Point {
+        double x, value, slope, curvature;
+    };
+
+    struct Search {
+        const Bias& bias;
+        double start, p, q, bend;
+        std::vector<std::array<Point, 2>> intervals;
+        Inner best;
+
+        double psi(const Point& z) const { return (z.x - start) * (z.x - start) + (2 * p - q * z.value) * z.value; }
+        double psi_slope(const Point& z) const { return 2 * (z.x - start) + 2 * (p - q * z.value) * z.slope; }
+
+        void offer(const Point& z) {
+            const double value = psi(z);
+            if (value >= best.value) return;
+            const double curvature = 2 + 2 * (p - q * z.value) * z.curvature - 2 * q * z.slope * z.slope;
+            best = {value, z.x, z.value, curvature > 0 ? 4 * z.slope * z.slope / curvature : 0};
+        }
+
+        // Below what ψ can be between two points, from the tangent at either and the bound on the bend.
+        double bound(const Point& a, const Point& b) const {
+            const double h = b.x - a.x, sag = bend * h * h / 2;
+            return std::max(std::min(psi(a), psi(a) + psi_slope(a) * h - sag),
+                            std::min(psi(b), psi(b) - psi_slope(b) * h - sag));
+        }
+
+        void add(double lower, double upper) {
+            const std::array<Point, points> z = bias.sample_between(lower, upper);
+            for (const Point& point : z) offer(point);
+            for (int i = 1; i < points; ++i) intervals.push_back({z[i - 1], z[i]});
+        }
+
+        Inner run() {
+            while (!intervals.empty()) {
+                const auto [a, b] = intervals.back();
+                intervals.pop_back();
+                const double rounding = 1e-14 * (1 + start * start + std::abs(p) + q);
+                const bool narrow = b.x - a.x <= 1e-13 * (1 + std::abs(a.x));
+                if (!narrow && bound(a, b) < best.value - rounding) add(a.x, b.x);
+            }
+            return best;
+        }
+    };
+
+    Point sample(double x) const { return sample_between(x, x)[0]; }
+
+    std::array<Point, points> sample_between(double lower, double upper) const {
+        alignas(64) double z[points], value[points], slope[points], curvature[points];
+        for (int i = 0; i < points; ++i) z[i] = i == points - 1 ? upper : lower + (upper - lower) * i / (points - 1);
+        evaluate<double>(activation_, z, points, value, slope, curvature);
+        std::array<Point, points> result;
+        for (int i = 0; i < points; ++i) result[i] = {z[i], value[i], slope[i], curvature[i]};
+        return result;
+    }
+
+    // Suprema of |σ|, |σ'|, |σ''| and (σ²/2)'' over the line, from a grid beyond which every activation is at its
+    // asymptote; a hundredth more than measured covers what lies between the points.
+    void measure() {
+        constexpr double end = 40;
+        constexpr int steps = 640;
+        double last = 0;
+        for (int i = 0; i < steps; ++i) {
+            const double lower = -end + 2 * end * i / steps;
+            for (const Point& z : sample_between(lower, lower + 2 * end / steps)) {
+                largest_value_ = std::max(largest_value_, std::abs(z.value));
+                steepest_ = std::max(steepest_, 1.01 * std::abs(z.slope));
+                sharpest_ = std::max(sharpest_, 1.01 * std::abs(z.curvature));
+                sharpest_square_ = std::max(sharpest_square_, 1.01 * (z.slope * z.slope + z.value * z.curvature));
+            }
+        }
+        for (const double x : {-1e6, 1e6}) last = std::max(last, std::abs(sample(x).value));
+        largest_value_ = last > 1e3 ? infinity : 1.03 * std::max(largest_value_, last);
+    }
+
+    // How far from x₀ the minimum can lie: ψ(x) ≤ ψ(x₀) bounds (x − x₀)² by what 2 p σ − q σ² can gain.
+    double reach(double start, double p, double q) const {
+        const double here = std::abs(sample(start).value), s = std::abs(p), l = steepest_;
+        double radius = infinity;
+        if (q * l * l < 1) radius = 2 * (s + q * here) * l / (1 - q * l * l);
+        if (std::isfinite(largest_value_))
+            radius = std::min(radius, std::sqrt(4 * s * largest_value_ + 2 * q * largest_value_ * largest_value_));
+        return radius + 1e-12;
+    }
+
+    Activation activation_;
+    bool held_;
+    double largest_value_ = 0, steepest_ = 0, sharpest_ = 0, sharpest_square_ = 0, at_zero_ = 0;
+};
+
+}  // namespace hessorbit::minima
