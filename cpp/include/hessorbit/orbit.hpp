@@ -111,13 +111,26 @@ private:
             if (above->shift[i] != 0) shifts_.push_back({layer.parameter(i, layer.fan_in), above->shift[i]});
     }
 
-    void place_shear(const Layer& layer, const LayerAction<T>& below) {
-        for (Index a = 0; a < layer.fan_in; ++a) {
-            if (below.constant[a] == 0) continue;
-            const T coefficient = -layer.template multiplier<T>() * below.constant[a] / below.outgoing[a];
-            for (Index i = 0; i < layer.width; ++i)
-                shears_.push_back({layer.parameter(i, layer.fan_in), layer.parameter(i, below.source[a]), coefficient});
+    // N⁻¹ c
+    static std::vector<T> constants_before(const LayerAction<T>& action) {
+        std::vector<T> before(action.source.size());
+        for (std::size_t i = 0; i < before.size(); ++i)
+            before[action.source[i]] = action.constant[i] / action.outgoing[i];
+        for (std::size_t i = 0; i < action.mixed.size(); ++i) {
+            T sum = 0;
+            for (std::size_t j = 0; j < action.mixed.size(); ++j)
+                sum += action.inverse(i, j) * action.constant[action.mixed[j]];
+            before[action.mixed[i]] = sum;
         }
+        return before;
+    }
+
+    void place_shear(const Layer& layer, const LayerAction<T>& below) {
+        const std::vector<T> constants = constants_before(below);
+        for (Index a = 0; a < layer.fan_in; ++a)
+            for (Index i = 0; constants[a] != 0 && i < layer.width; ++i)
+                shears_.push_back({layer.parameter(i, layer.fan_in), layer.parameter(i, a),
+                                   -layer.template multiplier<T>() * constants[a]});
     }
 
     void place_mixing(const Layer& layer, const Layer& next, const LayerAction<T>& action) {

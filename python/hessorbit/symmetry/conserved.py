@@ -5,7 +5,7 @@ Twice that, for neuron i (and j) of hidden layer l with incoming row w̃_i = (W_
 
     rescaling, degree k     ‖w̃_i‖² − k ‖v_i‖²
     linear                  w̃_i·w̃_j − v_i·v_j
-    translation             2 b_i − ‖v_i‖²
+    translation             2 b_i − ‖v_i‖²              if σ is exponential; X is not symmetric if it is linear
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
     layers = net.unflatten(theta)
     result = {}
     for factor in factors:
-        if not factor.dimension:
+        if not factor.dimension or (factor.kind == "translation" and factor.law.linear):
             continue
         (weights, biases), (above, _) = layers[factor.layer - 1], layers[factor.layer]
         neurons = list(factor.neurons)
@@ -41,9 +41,12 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
 
 
 def gram(rows: Array) -> Array:
-    return np.matmul(rows, np.swapaxes(rows, -1, -2))
+    """Inner products of all pairs of rows: (..., m, n) to (..., m, m)."""
+    products: Array = rows @ np.swapaxes(rows, -1, -2)
+    return products
 
 
 def squares(rows: Array) -> Array:
-    """Squared norm of each row."""
-    return np.sum(rows**2, axis=-1)
+    """Squared norm of each row: (..., m, n) to (..., m)."""
+    sums: Array = np.sum(rows**2, axis=-1)
+    return sums

@@ -58,6 +58,8 @@ class GroupElement:
     net: MLP
     moves: tuple[LayerMove, ...]
 
+    __array_ufunc__ = None  # NumPy arrays leave products with elements to them
+
     def __reduce__(self) -> tuple[Any, ...]:
         return GroupElement, (self.net, self.moves)
 
@@ -162,10 +164,10 @@ class GroupElement:
 
         Notes
         -----
-        Takes O(P²) operations where A is a scaled permutation, which it is for all elements but those that flip
-        neurons of constant parity (sigmoid, normal_cdf; then O(P²) per flipped neuron and neuron above at most) or
-        mix linear neurons (then O(P²) times their number). A scaled permutation keeps a symmetric matrix symmetric to
-        the last bit.
+        Takes O(P²) operations where A is a scaled permutation. It is one for all elements but those that flip
+        sigmoid or normal_cdf neurons or shift linear ones, which takes O(P) more for each of their outgoing weights,
+        and those that mix m linear neurons, which takes O(P²·m). A scaled permutation keeps a symmetric matrix
+        symmetric to the last bit.
         """
         count = self.net.num_parameters
         matrix = _checks.as_floats(hessian, "hessian")
@@ -212,7 +214,7 @@ class GroupElement:
         return sparse.csr_array((np.concatenate(values).astype(np.float64), index), shape)
 
     def offset(self) -> Array:
-        """The vector t of θ → A θ + t, (P,): zero unless neurons with an exponential activation are shifted."""
+        """The vector t of θ → A θ + t, (P,): zero unless exponential or linear neurons are shifted."""
         result = np.zeros(self.net.num_parameters)
         for (_, biases), move in zip(self.net.unflatten(result), self.moves, strict=False):
             if biases is not None:

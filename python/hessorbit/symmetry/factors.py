@@ -6,7 +6,8 @@ Which there are follows from the laws of the activation (σ is homogeneous, odd,
     sign flip           incoming × −1; outgoing × −1 if σ is odd         order 2^m
     rescaling           incoming × c, outgoing × c^−k, c > 0             dimension m
     linear              incoming × M, outgoing × M⁻¹, M in GL(m)         dimension m²
-    translation         bias + τ, outgoing × e^−τ                        dimension m
+    translation         bias + τ, and outgoing × e^−τ if σ = exp,
+                        next bias − outgoing × τ if σ is linear          dimension m
     even-linear flip    incoming × −1, where others carry what is linear
 """
 
@@ -65,15 +66,15 @@ def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:
         factor = partial(Factor, layer=hidden.layer, activation=name, neurons=neurons)
         if law.linear:
             yield factor(kind="linear", action="incoming × M, outgoing × M⁻¹", dimension=count**2)
-            continue
-        if count > 1:
-            yield factor(kind="permutation", action="neurons change places", order=math.factorial(count))
-        if hidden.can_flip(neurons[0]):
-            yield factor(kind="sign flip", action=flip_action(law), order=2**count)
-        if law.degree:
-            yield factor(kind="rescaling", action=rescaling_action(law), dimension=count)
+        else:
+            if count > 1:
+                yield factor(kind="permutation", action="neurons change places", order=math.factorial(count))
+            if hidden.can_flip(neurons[0]):
+                yield factor(kind="sign flip", action=flip_action(law), order=2**count)
+            if law.degree:
+                yield factor(kind="rescaling", action=rescaling_action(law), dimension=count)
         if hidden.can_shift(neurons[0]):
-            yield factor(kind="translation", action="bias + τ, outgoing × e^−τ", dimension=count)
+            yield factor(kind="translation", action=translation_action(law), dimension=count)
         if law.even_linear:
             yield factor(kind="even-linear flip", action="incoming × −1, if others carry the rest", order=2**count)
 
@@ -86,3 +87,7 @@ def flip_action(law: Law) -> str:
 
 def rescaling_action(law: Law) -> str:
     return "incoming × c, outgoing × 1/c" + (f"^{law.degree}" if law.degree > 1 else "")
+
+
+def translation_action(law: Law) -> str:
+    return "bias + τ, " + ("next bias − outgoing × τ" if law.linear else "outgoing × e^−τ")

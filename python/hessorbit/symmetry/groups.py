@@ -191,8 +191,9 @@ class SymmetryGroup:
             raise ValueError(f"factors must be positive; got {values.tolist()}")
         for neuron, value in zip(chosen, values, strict=True):
             law = hidden.laws[neuron]
-            if value != 1 and not (law.degree or law.linear):
+            if value != 1 and not law.degree:
                 raise no_such_move(hidden, neuron, "is not homogeneous", "rescaling")
+            check_size(value, "factors", value, law.outgoing(value, 0.0))
         return self._element(replace(identity_move(hidden), factors=placed(values, chosen, hidden, 1.0)))
 
     def linear(self, *, layer: int, matrix: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
@@ -227,14 +228,14 @@ class SymmetryGroup:
         square = _checks.as_floats(matrix, "matrix")
         if square.shape != (len(chosen), len(chosen)):
             raise _checks.shape_error("matrix", f"({len(chosen)}, {len(chosen)})", square.shape)
-        mixing_of(square)
-        whole = np.eye(len(linear), dtype=LONGDOUBLE)
-        places = np.searchsorted(linear, chosen)
-        whole[np.ix_(places, places)] = square
-        return self._element(with_mixing(identity_move(hidden), mixing_of(whole)))
+        mixing = mixing_of(square).embedded(np.searchsorted(linear, chosen), len(linear))
+        return self._element(with_mixing(identity_move(hidden), mixing))
 
     def translation(self, *, layer: int, shifts: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
-        """Biases of exponential neurons plus τ, outgoing weights times e^−τ. The only move that is not linear in θ.
+        """Biases plus τ, for exponential and linear neurons: the only moves that are affine in θ rather than linear.
+
+        Outgoing weights of an exponential neuron are multiplied by e^−τ. What a linear neuron adds above is taken from
+        the next layer's bias.
 
         Parameters
         ----------
@@ -249,16 +250,23 @@ class SymmetryGroup:
         ------
         TypeError, ValueError
             If the layer or a neuron is out of range, a shift is not finite, or a neuron has no such move: its
-            activation is not exp, or its layer has no bias.
+            activation is neither exponential nor linear, its layer has no bias, or it is linear and the next layer has
+            none.
         """
         hidden = self._hidden(layer)
         chosen = chosen_neurons(neurons, hidden)
         values = vector(shifts, "shifts", len(chosen))
         for neuron, value in zip(chosen, values, strict=True):
-            if value and not hidden.laws[neuron].exponential:
-                raise no_such_move(hidden, neuron, "is not exponential", "translation")
-            if value and not hidden.has_bias:
-                raise ValueError(f"layer {layer} must have a bias to be shifted; {self.net!r} has none there")
+            law = hidden.laws[neuron]
+            if value and not (law.exponential or law.linear):
+                raise no_such_move(hidden, neuron, "is neither exponential nor linear", "translation")
+            if value and not hidden.can_shift(neuron):
+                lacking = layer + 1 if hidden.has_bias else layer
+                raise ValueError(
+                    f"layer {lacking} must have a bias for neurons of layer {layer} to be shifted; {self.net!r} has "
+                    f"none there"
+                )
+            check_size(value, "shifts", law.outgoing(1.0, np.longdouble(value)))
         return self._element(replace(identity_move(hidden), shifts=placed(values, chosen, hidden, 0.0)))
 
     def even_linear_flip(
@@ -394,8 +402,9 @@ class SymmetryGroup:
 
         By Noether's theorem, every generator with a symmetric matrix X gives ½ θᵀXθ + eᵀθ: per rescaled neuron
         ‖incoming‖² − k ‖outgoing‖², biases included in incoming; for linear neurons all entries of
-        W_l W_lᵀ + b_l b_lᵀ − W_{l+1}ᵀ W_{l+1}; per exponential neuron 2b − ‖outgoing‖². The multipliers of the
-        parametrization do not enter, as they commute with the moves. Weight decay (l2) breaks conservation.
+        W_l W_lᵀ + b_l b_lᵀ − W_{l+1}ᵀ W_{l+1}; per exponential neuron 2b − ‖outgoing‖². Shifts of linear neurons, whose
+        X is not symmetric, conserve nothing. The multipliers of the parametrization do not enter, as they commute with
+        the moves. Weight decay (l2) breaks conservation.
 
         Parameters
         ----------
@@ -511,6 +520,13 @@ def placed(values: Array | float, neurons: list[int], hidden: HiddenLayer, rest:
     every = np.full(hidden.width, rest, LONGDOUBLE)
     every[neurons] = values
     return every
+
+
+def check_size(value: Any, name: str, *sizes: Any) -> None:
+    """Refuse a number whose effects on weights, multiplication by `sizes` or their inverses, float64 cannot express."""
+    limit = np.finfo(np.float64).max
+    if not all(1 / limit < abs(size) < limit for size in map(np.longdouble, sizes)):
+        raise ValueError(f"{name} must not multiply or divide weights beyond the range of float64; got {value}")
 
 
 def no_such_move(hidden: HiddenLayer, neuron: int, lacks: str, move: str, hint: str = "") -> ValueError:

@@ -52,9 +52,9 @@ class Law:
         sign = np.where(factor < 0, -1, 1) if self.parity < 0 else 1
         return sign * np.abs(factor) ** self.degree * (np.exp(shift) if self.exponential else 1)
 
-    def offset(self, factor: Any) -> Any:
-        """c for M = factor."""
-        return np.where(factor < 0, self.constant, 0)
+    def offset(self, factor: Any, shift: Any) -> Any:
+        """c for M = factor and τ = shift."""
+        return shift if self.linear else np.where(factor < 0, self.constant, 0)
 
 
 @cache
@@ -124,7 +124,8 @@ class HiddenLayer:
 
     def can_shift(self, neuron: int) -> bool:
         """Whether z → z + τ is a move of this neuron."""
-        return self.laws[neuron].exponential and self.has_bias
+        law = self.laws[neuron]
+        return self.has_bias and (law.exponential or (law.linear and self.bias_above))
 
 
 @cache

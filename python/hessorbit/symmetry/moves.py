@@ -8,7 +8,7 @@ laws of the activations, and moves multiply as their M do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,12 @@ class Mixing:
 
     def __post_init__(self) -> None:
         freeze(self.matrix, self.inverse)
+
+    def embedded(self, places: Array, size: int) -> Mixing:
+        """The same on `places` among `size` neurons, and the identity on the others."""
+        matrix, inverse = np.eye(size, dtype=LONGDOUBLE), np.eye(size, dtype=LONGDOUBLE)
+        matrix[np.ix_(places, places)], inverse[np.ix_(places, places)] = self.matrix, self.inverse
+        return Mixing(matrix, inverse)
 
     def __matmul__(self, other: Mixing) -> Mixing:
         return Mixing(self.matrix @ other.matrix, other.inverse @ self.inverse)
@@ -68,8 +74,15 @@ class LayerMove:
     @cached_property
     def constants(self) -> Array:
         """c, (d,)."""
-        each = zip(self.hidden.laws, self.factors, strict=True)
-        return np.array([law.offset(factor) for law, factor in each], LONGDOUBLE)
+        each = zip(self.hidden.laws, self.factors, self.shifts, strict=True)
+        return np.array([law.offset(factor, shift) for law, factor, shift in each], LONGDOUBLE)
+
+    def linear_part(self, values: Array) -> Array:
+        """M on one number for each neuron, (d,)."""
+        result = self.factors * values[self.sources]
+        if self.mixing is not None:
+            result[self.hidden.linear] = self.mixing.matrix @ values[self.hidden.linear]
+        return result
 
     def dense_mixing(self) -> Mixing:
         """M on the linear neurons as matrices, in either form."""
@@ -86,19 +99,17 @@ class LayerMove:
         """First `other`, then this."""
         sources = other.sources[self.sources]
         factors = self.factors * other.factors[self.sources]
-        shifts = self.factors * other.shifts[self.sources] + self.shifts
-        move = LayerMove(self.hidden, sources, factors, shifts)
+        move = LayerMove(self.hidden, sources, factors, self.linear_part(other.shifts) + self.shifts)
         if self.mixing is None and other.mixing is None:
             return move
         return with_mixing(move, self.dense_mixing() @ other.dense_mixing())
 
     def inverse(self) -> LayerMove:
         sources = np.argsort(self.sources)
-        factors = 1 / self.factors[sources]
-        move = LayerMove(self.hidden, sources, factors, -factors * self.shifts[sources])
-        if self.mixing is None:
-            return move
-        return with_mixing(move, Mixing(self.mixing.inverse, self.mixing.matrix))
+        move = LayerMove(self.hidden, sources, 1 / self.factors[sources], np.zeros_like(self.shifts))
+        if self.mixing is not None:
+            move = with_mixing(move, Mixing(self.mixing.inverse, self.mixing.matrix))
+        return replace(move, shifts=-move.linear_part(self.shifts))
 
     def key(self) -> tuple[Any, ...]:
         """Plain numbers that say everything: two moves are equal if these are."""
@@ -188,6 +199,6 @@ def orthogonal(rng: np.random.Generator, size: int) -> Array:
 
 
 def shown(values: Array) -> str:
-    """Numbers with three digits, the middle of long lists left out."""
-    words = [f"{float(value):.3g}" for value in values]
+    """Integers, or other numbers with three digits; the middle of long lists left out."""
+    words = [str(value) if values.dtype.kind == "i" else f"{float(value):.3g}" for value in values]
     return f"[{', '.join(words if len(words) <= 8 else [*words[:4], '…', *words[-2:]])}]"

@@ -5,7 +5,8 @@ w̃_i = (W_l b_l)[i] and outgoing column v_i = W_{l+1}[:, i]:
 
     rescaling, degree k     w̃_i ↦ w̃_i,     v_i ↦ −k v_i
     linear, entry (i, j)    w̃_i ↦ w̃_j,     v_j ↦ −v_i
-    translation             b_i ↦ 1,        v_i ↦ −v_i
+    translation             b_i ↦ 1,        v_i ↦ −v_i              if σ is exponential
+                            b_i ↦ 1,        b_{l+1} ↦ −s_{l+1} v_i   if σ is linear
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +24,6 @@ from .factors import Factor
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-
-NONE = np.zeros(0, np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ class Generator:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """A generator, entry by entry: (Xθ + e)[row] = coefficient · θ[column], and 1 at the rows of `constant`."""
+    """A generator, entry by entry: (Xθ + e)[rows] = coefficients · θ[columns], and 1 at the rows of `constant`."""
 
     factor: Factor
     neurons: tuple[int, ...]
@@ -68,25 +66,33 @@ class Terms:
 
 def terms_of(net: MLP, factors: Sequence[Factor]) -> Iterator[Terms]:
     """The generators of a group, in the order of its factors."""
-    layers = net.unflatten(np.arange(net.num_parameters))
     for factor in factors:
-        if not factor.dimension:
-            continue
-        (weights, biases), (outgoing, _) = layers[factor.layer - 1], layers[factor.layer]
-        incoming = weights if biases is None else np.column_stack([weights, biases])
-        degree = factor.law.degree
         if factor.kind == "translation":
-            incoming, degree = incoming[:, :0], 1
-        moved = zip(factor.neurons, factor.neurons, strict=True)
-        for i, j in product(factor.neurons, repeat=2) if factor.kind == "linear" else moved:
-            yield Terms(
-                factor,
-                (i, j) if factor.kind == "linear" else (i,),
-                rows=np.concatenate([incoming[i], outgoing[:, j]]),
-                columns=np.concatenate([incoming[j], outgoing[:, i]]),
-                coefficients=np.repeat([1.0, -degree], [incoming.shape[1], len(outgoing)]),
-                constant=biases[[i]] if factor.kind == "translation" and biases is not None else NONE,
-            )
+            yield from translations(net, factor)
+        elif factor.dimension:
+            yield from scalings(net, factor)
+
+
+def scalings(net: MLP, factor: Factor) -> Iterator[Terms]:
+    """Generators of a rescaling, or of a linear factor."""
+    layers = net.unflatten(np.arange(net.num_parameters))
+    (weights, biases), (outgoing, _) = layers[factor.layer - 1], layers[factor.layer]
+    incoming = weights if biases is None else np.column_stack([weights, biases])
+    coefficients = np.repeat([1.0, -factor.law.degree], [incoming.shape[1], len(outgoing)])
+    for neurons in product(factor.neurons, repeat=2 if factor.kind == "linear" else 1):
+        i, j = neurons[0], neurons[-1]
+        rows, columns = np.concatenate([incoming[i], outgoing[:, j]]), np.concatenate([incoming[j], outgoing[:, i]])
+        yield Terms(factor, neurons, rows, columns, coefficients, constant=rows[:0])
+
+
+def translations(net: MLP, factor: Factor) -> Iterator[Terms]:
+    """Generators of the shifts of exponential or linear neurons, whose layers have the biases these need."""
+    layers: list[Any] = net.unflatten(np.arange(net.num_parameters))
+    (_, biases), (outgoing, above) = layers[factor.layer - 1], layers[factor.layer]
+    coefficient = -net.multipliers[factor.layer] if factor.law.linear else -1.0
+    for i in factor.neurons:
+        rows = above if factor.law.linear else outgoing[:, i]
+        yield Terms(factor, (i,), rows, outgoing[:, i], np.full(len(rows), coefficient), constant=biases[[i]])
 
 
 def tangents(net: MLP, factors: Sequence[Factor], theta: Array) -> Array:
