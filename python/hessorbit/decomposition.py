@@ -1,0 +1,129 @@
+"""Three ways to the eigenvalues of H, and the floor below which each leaves an eigenvalue unresolved.
+
+With eps = 2.2e-16, L layers, ‖·‖₂ the largest eigenvalue or singular value and ‖·‖_F the root of the sum of squares:
+
+    Dense           eigenvalues of H (P, P)                                    eps (P ‖H‖₂ + 8 L ‖H‖_F)
+    Gram            of F Fᵀ or FᵀF, whichever is smaller, n × n, H = FᵀF       eps (n ‖H‖₂ + 8 L ‖H‖_F)
+    SingularValues  squared singular values of F (N·K, P)                      eps² (n ‖F‖₂ + 8 L ‖F‖_F)²
+
+The first terms are the backward error of LAPACK, a modest multiple of eps·‖H‖₂ that grows at most like n (LAPACK
+Users' Guide, 3rd ed., sections 4.7 and 4.9). The second are the rounding errors of the entries: each layer adds a
+handful of roundings on the way to an entry, and errors of 8 L eps |H_ij| have a norm of at most 8 L eps ‖H‖_F.
+A factored H may leave something out of what it stands for; the norm of that is added to its floor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import scipy.linalg
+
+from ._checks import Array
+
+EPS = float(np.finfo(np.float64).eps)
+ROUNDINGS_PER_LAYER = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A symmetric matrix H (P, P)."""
+
+    matrix: Array
+
+    method = "dense"
+    driver = "dsyevd"
+
+    def trace(self) -> float:
+        return float(np.trace(self.matrix))
+
+    def eigenvalues(self) -> Array:
+        """Ascending, (P,)."""
+        return symmetric_eigenvalues(self.matrix)
+
+    def eigenvectors(self) -> tuple[Array, Array]:
+        """Eigenvalues (P,), ascending, and eigenvectors as columns (P, P)."""
+        values, vectors = scipy.linalg.eigh(self.matrix.T, driver="evd", check_finite=False)
+        return values, vectors
+
+    def floor(self, eigenvalues: Array, layers: int) -> float:
+        return rounding(len(self.matrix), eigenvalues, layers)
+
+    def restrict(self, basis: Array) -> Self:
+        """To the span of orthonormal columns (P, k): k × k."""
+        return type(self)(basis.T @ self.matrix @ basis)
+
+    def apply(self, v: Array) -> Array:
+        """H v, v (P, k)."""
+        return np.asarray(self.matrix @ v)
+
+
+@dataclass(frozen=True, eq=False)
+class SingularValues:
+    """H = FᵀF + shift·I for rows F (N·K, P), but for a matrix of norm `missing`; by the singular values of F."""
+
+    rows: Array
+    shift: float = 0.0
+    missing: float = 0.0
+
+    method = "jacobian"
+    driver = "dgesdd"
+
+    def trace(self) -> float:
+        return float(np.vdot(self.rows, self.rows) + self.shift * self.rows.shape[1])
+
+    def eigenvalues(self) -> Array:
+        return self.complete(scipy.linalg.svdvals(self.rows, check_finite=False) ** 2)
+
+    def eigenvectors(self) -> tuple[Array, Array]:
+        count = self.rows.shape[1]
+        tall = len(self.rows) > count
+        rows = scipy.linalg.qr(self.rows, mode="r", check_finite=False)[0][:count] if tall else self.rows
+        _, values, right = scipy.linalg.svd(rows, check_finite=False)
+        # Descending singular values, then the null space: reversed, they are the ascending eigenvalues.
+        return self.complete(values**2), right[::-1].T
+
+    def complete(self, squares: Array) -> Array:
+        """The squared singular values with the zeros of the null space of F, shifted, ascending (P,)."""
+        zeros = np.zeros(self.rows.shape[1] - len(squares))
+        return np.asarray(np.sort(np.concatenate([zeros, squares])) + self.shift)
+
+    def floor(self, eigenvalues: Array, layers: int) -> float:
+        singular = np.sqrt(np.maximum(eigenvalues - self.shift, 0.0))
+        return rounding(min(self.rows.shape), singular, layers) ** 2 + EPS * self.shift + self.missing
+
+    def restrict(self, basis: Array) -> Self:
+        return type(self)(self.rows @ basis, self.shift, self.missing)
+
+    def apply(self, v: Array) -> Array:
+        return np.asarray(self.rows.T @ (self.rows @ v) + self.shift * v)
+
+
+class Gram(SingularValues):
+    """The same H, its eigenvalues by F Fᵀ or FᵀF, whichever is smaller."""
+
+    method = "gram"
+    driver = "dsyevd"
+
+    def eigenvalues(self) -> Array:
+        rows = self.rows if self.rows.shape[0] < self.rows.shape[1] else self.rows.T
+        return self.complete(symmetric_eigenvalues(rows @ rows.T))
+
+    def floor(self, eigenvalues: Array, layers: int) -> float:
+        return rounding(min(self.rows.shape), eigenvalues, layers) + self.missing
+
+
+Decomposition = Dense | SingularValues
+
+
+def symmetric_eigenvalues(matrix: Array) -> Array:
+    # The transpose is the same matrix in the order in which LAPACK reads.
+    values: Array = scipy.linalg.eigh(matrix.T, driver="evd", eigvals_only=True, check_finite=False)
+    return values
+
+
+def rounding(size: int, values: Any, layers: int) -> float:
+    """eps (n ‖·‖₂ + 8 L ‖·‖_F) of a matrix with these eigenvalues or singular values."""
+    largest, frobenius = np.abs(values).max(), np.linalg.norm(values)
+    return float(EPS * (size * largest + ROUNDINGS_PER_LAYER * layers * frobenius))
