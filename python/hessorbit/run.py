@@ -1,0 +1,179 @@
+"""One run of a minimisation: where it is, what it has recorded, and whether to stop."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._checks import Array
+from .objective import Objective
+
+
+class Stop(enum.IntEnum):
+    """Why a minimisation stopped; the first three are successes."""
+
+    GRADIENT = 0
+    LOSS = 1
+    TIME = 2
+    STEPS = 3
+    STALLED = 4
+    DIVERGED = 5
+    CALLBACK = 6
+    INTERRUPTED = 7
+
+
+SUCCESSES = (Stop.GRADIENT, Stop.LOSS, Stop.TIME)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory:
+    """What was recorded on the way, R points in all.
+
+    Attributes
+    ----------
+    steps : ndarray of int, shape (R,)
+        Number of steps taken.
+    losses : ndarray, shape (R,)
+    gradient_norms : ndarray, shape (R,)
+        max|∇L|.
+    times : ndarray, shape (R,), or None
+        Times of a gradient flow.
+    thetas : ndarray, shape (R, P), or None
+        Points, if they were kept.
+    """
+
+    steps: Array
+    losses: Array
+    gradient_norms: Array
+    times: Array | None
+    thetas: Array | None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "Trajectory(no points)"
+        losses = f"loss {self.losses[0]:.3g} to {self.losses[-1]:.3g}"
+        return f"Trajectory({len(self)} points, {self.steps[-1]} steps, {losses})"
+
+
+@dataclass
+class Run:
+    """What methods share: they `evaluate` at trial points and `reach` points, which tells them when to stop."""
+
+    obj: Objective
+    method: str
+    theta: Array
+    tol: float
+    loss_tol: float
+    max_steps: int
+    callback: Callable[[Any], object] | None
+    keep_thetas: bool
+
+    loss: float = np.nan
+    gradient: Array = field(default_factory=lambda: np.array([np.nan]))
+    time: float | None = None
+    steps: int = 0
+    evaluations: int = 0
+    hessians: int = 0
+    records: list[tuple[int, float, float]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    thetas: list[Array] = field(default_factory=list)
+
+    def evaluate(self, theta: Array) -> tuple[float, Array]:
+        """Loss and gradient; not finite where θ is not."""
+        self.evaluations += 1
+        if not _core.all_finite(theta):
+            return np.inf, np.full_like(theta, np.nan)
+        loss, gradient = self.obj.core.value_and_gradient(np.ascontiguousarray(theta))
+        return float(loss), gradient
+
+    def reach(
+        self, theta: Array, loss: float, gradient: Array, steps: int, time: float | None = None, *, record: bool = True
+    ) -> Stop | None:
+        """Be at θ after so many steps, and say whether to stop there."""
+        self.theta, self.loss, self.gradient, self.steps, self.time = theta, loss, gradient, steps, time
+        called_off = record and self.record()
+        norm = self.gradient_norm
+        if not (np.isfinite(loss) and np.isfinite(norm)):
+            return Stop.DIVERGED
+        if norm <= self.tol:
+            return Stop.GRADIENT
+        if loss <= self.loss_tol:
+            return Stop.LOSS
+        if called_off:
+            return Stop.CALLBACK
+        return Stop.STEPS if steps >= self.max_steps else None
+
+    def record(self) -> bool:
+        """Add this point to the trajectory and show it to the callback; True if that asks to stop."""
+        self.records.append((self.steps, self.loss, self.gradient_norm))
+        if self.time is not None:
+            self.times.append(self.time)
+        if self.keep_thetas:
+            self.thetas.append(self.theta)
+        if self.callback is not None:
+            from scipy.optimize import OptimizeResult
+
+            try:
+                self.callback(OptimizeResult(**self.point()))
+            except StopIteration:
+                return True
+        return False
+
+    @property
+    def gradient_norm(self) -> float:
+        return float(np.abs(self.gradient).max())
+
+    def point(self) -> dict[str, Any]:
+        time = {} if self.time is None else {"t": self.time}
+        return {
+            "x": self.theta.copy(),
+            "fun": self.loss,
+            "jac": self.gradient.copy(),
+            "gradient_norm": self.gradient_norm,
+            "nit": self.steps,
+            **time,
+        }
+
+    def result(self, stop: Stop) -> dict[str, Any]:
+        return {
+            **self.point(),
+            "success": stop in SUCCESSES,
+            "status": stop,
+            "message": self.message(stop),
+            "method": self.method,
+            "nfev": self.evaluations,
+            "njev": self.evaluations,
+            "nhev": self.hessians,
+            "trajectory": self.trajectory(),
+        }
+
+    def trajectory(self) -> Trajectory:
+        steps, losses, norms = zip(*self.records, strict=True) if self.records else ((), (), ())
+        return Trajectory(
+            steps=np.array(steps, int),
+            losses=np.array(losses, float),
+            gradient_norms=np.array(norms, float),
+            times=None if self.time is None else np.array(self.times),
+            thetas=np.array(self.thetas).reshape(-1, len(self.theta)) if self.keep_thetas else None,
+        )
+
+    def message(self, stop: Stop) -> str:
+        gradient = f"max|∇L| is {self.gradient_norm:.2e}"
+        return {
+            Stop.GRADIENT: f"{gradient}, at most tol = {self.tol:g}.",
+            Stop.LOSS: f"The loss is {self.loss:.2e}, at most loss_tol = {self.loss_tol:g}.",
+            Stop.TIME: f"The time {self.time} is reached; {gradient}.",
+            Stop.STEPS: f"All of max_steps = {self.max_steps} steps are taken; {gradient}, above tol = {self.tol:g}.",
+            Stop.STALLED: f"No further progress is possible in working precision; {gradient}.",
+            Stop.DIVERGED: "The loss or its gradient is not finite; start elsewhere or take smaller steps.",
+            Stop.CALLBACK: f"The callback raised StopIteration; {gradient}.",
+            Stop.INTERRUPTED: f"Interrupted after {self.steps} steps; {gradient}.",
+        }[stop]

@@ -1,0 +1,113 @@
+"""First-order training: gd, momentum and adam in the compiled core, and SciPy's L-BFGS-B."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from . import _checks, _core
+from ._checks import Array
+from .run import Run, Stop
+
+# Between portions of steps of about this long, Python can act on Ctrl-C.
+PORTION_SECONDS = 0.05
+
+
+def gd(run: Run, *, learning_rate: float = 1e-2) -> Stop:
+    """θ ← θ − η g."""
+    return descend(run, "gd", learning_rate)
+
+
+def momentum(run: Run, *, learning_rate: float = 1e-2, momentum: float = 0.9) -> Stop:
+    """v ← μ v + g, θ ← θ − η v."""
+    return descend(run, "momentum", learning_rate, momentum=_checks.fraction(momentum, "momentum"))
+
+
+def adam(
+    run: Run, *, learning_rate: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+) -> Stop:
+    """Adam, as torch does it."""
+    return descend(
+        run,
+        "adam",
+        learning_rate,
+        momentum=_checks.fraction(beta1, "beta1"),
+        beta2=_checks.fraction(beta2, "beta2"),
+        epsilon=_checks.real(epsilon, "epsilon", minimum=0.0),
+    )
+
+
+def descend(
+    run: Run,
+    method: Literal["gd", "momentum", "adam"],
+    learning_rate: float,
+    *,
+    momentum: float = 0.0,
+    beta2: float = 0.0,
+    epsilon: float = 0.0,
+) -> Stop:
+    rate = _checks.positive(learning_rate, "learning_rate")
+    loop = _core.Descent(run.obj.core, run.theta, method, rate, momentum, beta2, epsilon)
+    try:
+        while (stop := reach(run, loop)) is None:
+            # Every step is recorded up to 200, and then points a hundredth of the way further each time.
+            due = loop.steps + max(1, loop.steps // 100)
+            advance(loop, min(due, run.max_steps), run.tol, run.loss_tol)
+    except KeyboardInterrupt:
+        if loop.steps > run.steps:
+            reach(run, loop)
+        raise
+    return stop
+
+
+def reach(run: Run, loop: _core.Descent) -> Stop | None:
+    run.evaluations = loop.steps + 1
+    return run.reach(loop.theta, loop.loss, loop.gradient, loop.steps)
+
+
+def advance(loop: _core.Descent, due: int, tol: float, loss_tol: float) -> None:
+    """Go on until so many steps are taken, or the loop stops by itself."""
+    portion = 1
+    while loop.steps < due:
+        wanted = min(portion, due - loop.steps)
+        started = perf_counter()
+        if loop.advance(wanted, tol, loss_tol) < wanted:
+            return
+        portion = 2 * portion if perf_counter() - started < PORTION_SECONDS else max(1, portion // 2)
+
+
+def lbfgs(run: Run, *, memory: int = 20) -> Stop:
+    """SciPy's L-BFGS-B, which only decides when no step lowers the loss any more."""
+    from scipy.optimize import minimize
+
+    latest: tuple[Array, float, Array] = run.theta, *run.evaluate(run.theta)
+    stop = run.reach(*latest, 0)
+    if stop is not None:
+        return stop
+
+    def evaluate(theta: Array) -> tuple[float, Array]:
+        nonlocal latest
+        latest = theta.copy(), *run.evaluate(theta)
+        return latest[1:]
+
+    def callback(intermediate_result: Any) -> None:
+        nonlocal stop
+        if not np.array_equal(latest[0], intermediate_result.x):
+            evaluate(intermediate_result.x)
+        stop = run.reach(*latest, run.steps + 1)
+        if stop is not None:
+            raise StopIteration
+
+    # Its own tolerances are off: `reach` stops the run.
+    options: Any = {
+        "maxcor": _checks.integer(memory, "memory", minimum=1),
+        "maxls": 50,
+        "ftol": 0.0,
+        "gtol": 0.0,
+        "maxiter": run.max_steps + 1,
+        "maxfun": np.iinfo(np.int32).max,
+    }
+    minimize(evaluate, run.theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    return Stop.STALLED if stop is None else stop
