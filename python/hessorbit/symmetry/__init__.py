@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .conditioning import BestConditioned, best_conditioned
 from .element import GroupElement
 from .even_linear import EvenLinearFlip
 from .factors import Factor
@@ -11,6 +12,7 @@ from .widening import Widening
 from .zero_directions import ZeroModes, zero_modes
 
 __all__ = [
+    "BestConditioned",
     "EvenLinearFlip",
     "Factor",
     "Generator",
@@ -18,6 +20,7 @@ __all__ = [
     "SymmetryGroup",
     "Widening",
     "ZeroModes",
+    "best_conditioned",
     "symmetries",
     "zero_modes",
 ]

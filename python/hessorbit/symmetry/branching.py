@@ -1,0 +1,325 @@
+"""Global minimisation over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
+
+Best-first branch and bound. A node gives every neuron a range of numbers of copies and, to a neuron without copies
+where the objective is convex in D but not in log D, a range of rescalings. Its relaxation, real numbers of copies and
+the convex hull of the curve, is minimised along the central path and bounded from below; rounding its minimiser gives
+diagonals that can be reached. (Land and Doig, Econometrica 28, 1960.)
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .._checks import Array
+from .central_path import PathPoint, follow
+from .certificate import convex_bound, linear_bound
+from .diagonal_scaling import Architecture, NeuronScalings
+from .neuron_scaling import (
+    SPAN,
+    Copied,
+    CopiedAndRescaled,
+    CopiedBetween,
+    NeuronScaling,
+    Region,
+    Rescaled,
+    Segment,
+    Shifted,
+    Unchanged,
+)
+from .smoothed_spectrum import Extremes, SpectralFunction
+
+ACCURACY = 2e-5  # of minima, in the logarithm
+ROUGH = 1e-2  # first accuracy of a node: most need no better
+TOLERANCE = 5e-5  # a node whose bound is that close to the best value is closed
+WHOLE = 1e-6  # what counts as a whole number, or as on the curve, in logarithms
+PROMISING = 0.3  # a rounded point that is worse than the best by more than this is not improved
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is open about one neuron: low to high copies; without copies, v of the curve in `range`."""
+
+    degree: int
+    low: int
+    high: int
+    range: tuple[float, float] | None = None  # only where the curve makes the problem nonconvex
+    shifted: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether the number of copies is a variable of the relaxation. That of a neuron of degree 1 is not needed."""
+        return self.low < self.high and self.degree != 1
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a pair of the relaxation may be off the curve, with no number of copies to tell."""
+        return (self.degree == 1 and self.low < self.high) or (self.high == 1 and self.range is not None)
+
+    def relaxation(self, start: float) -> NeuronScaling:
+        """A convex set of pairs that holds all that is open; `start` is a number of copies within the budget."""
+        if self.high == 1 and self.range is not None:
+            return Segment(self.degree, *self.range)
+        if self.counted:
+            return CopiedBetween(self.degree, self.low, self.high, start)
+        return self.scaling(self.high)
+
+    def scaling(self, copies: int) -> NeuronScaling:
+        """The pairs that a given number of copies reaches."""
+        if self.shifted:
+            return Shifted()
+        if copies > 1:
+            return CopiedAndRescaled(self.degree, copies) if self.degree else Copied(copies)
+        return Rescaled(self.degree) if self.degree else Unchanged()
+
+
+Choices = tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A minimum over the diagonals of a network, as far as it was found."""
+
+    scalings: NeuronScalings
+    copies: tuple[int, ...]
+    point: PathPoint
+    log_value: float
+
+    @property
+    def log_scaling(self) -> Array:
+        """log D, (P,)."""
+        return self.scalings.diagonals.log_scaling(self.point.v)
+
+
+@dataclass(order=True)
+class Node:
+    """Part of the search space, with a lower bound and the minimiser of its relaxation."""
+
+    bound: float
+    order: int
+    choices: Choices = field(compare=False)
+    scalings: NeuronScalings = field(compare=False)
+    point: PathPoint = field(compare=False)
+
+
+@dataclass
+class Search:
+    """Branch and bound over the copies and rescalings of the hidden neurons.
+
+    `layers` holds the neurons of each hidden layer, `most` how many copies they may have together, `full` whether they
+    must have as many.
+    """
+
+    function: SpectralFunction
+    architecture: Architecture
+    layers: tuple[range, ...]
+    most: tuple[int, ...]
+    full: tuple[bool, ...]
+    problems: int  # how many minima along central paths may be sought
+    best: Solution | None = None
+    tried: set[tuple[int, ...]] = field(default_factory=set)
+    order: Iterator[int] = field(default_factory=itertools.count)
+
+    def run(self, choices: Choices) -> tuple[Solution, float]:
+        """The best diagonal found, and a lower bound on the logarithm of the objective; −inf if there is none."""
+        settled = self.settle(choices)
+        assert settled is not None
+        root = self.solve(settled, -np.inf, None)
+        self.round(root)
+        self.round_again(root)
+        assert self.best is not None
+        closed, leaves = np.inf, [root]
+        while leaves and np.isfinite(root.bound):
+            node = heapq.heappop(leaves)
+            children = self.branch(node) if node.bound < self.best.log_value - TOLERANCE else []
+            if not children or self.problems <= 0:
+                closed = min(closed, node.bound)
+                continue
+            for child in children:
+                if (settled := self.settle(child)) is None:
+                    continue
+                leaf = self.solve(settled, node.bound, node)
+                if leaf.bound < self.best.log_value - TOLERANCE:
+                    self.round(leaf)
+                heapq.heappush(leaves, leaf)
+        return self.best, min(closed, self.best.log_value) if np.isfinite(root.bound) else -np.inf
+
+    def settle(self, choices: Choices) -> Choices | None:
+        """The same choices without what the budgets exclude; None if nothing is left."""
+        settled = list(choices)
+        for layer, most in zip(self.layers, self.most, strict=True):
+            spare = most - sum(choices[i].low for i in layer)
+            if spare < 0:
+                return None
+            for i in layer:
+                settled[i] = replace(choices[i], high=min(choices[i].high, choices[i].low + spare))
+            if sum(settled[i].high for i in layer) <= most:
+                # Where there is room for it, a second copy of a neuron of degree 1 only adds to what it can reach.
+                for i in layer:
+                    if settled[i].degree == 1:
+                        settled[i] = replace(settled[i], low=settled[i].high)
+        return tuple(settled)
+
+    def relaxation(self, choices: Choices) -> NeuronScalings:
+        starts = [float(choice.low) for choice in choices]
+        budgets = []
+        for layer, most in zip(self.layers, self.most, strict=True):
+            counted = tuple(i for i in layer if choices[i].counted)
+            if not counted:
+                continue
+            spare = most - sum(choices[i].low for i in layer)
+            wanted = sum(choices[i].high - choices[i].low for i in counted)
+            for i in counted:
+                starts[i] += (choices[i].high - choices[i].low) * min(1.0, spare / wanted) / 2
+            if wanted > spare:
+                budgets.append((counted, float(spare + sum(choices[i].low for i in counted))))
+        neurons = tuple(choice.relaxation(start) for choice, start in zip(choices, starts, strict=True))
+        return NeuronScalings(self.architecture, neurons, tuple(budgets))
+
+    def round_again(self, root: Node) -> None:
+        """Seek the numbers of copies once more, the neurons without copies being those of the first rounding."""
+        assert self.best is not None
+        if self.problems <= 1 or not any(choice.counted for choice in root.choices):
+            return
+        numbers = zip(root.choices, self.best.copies, strict=True)
+        settled = self.settle(
+            tuple(
+                replace(choice, high=1) if number == 1 else replace(choice, low=max(choice.low, 2))
+                for choice, number in numbers
+            )
+        )
+        assert settled is not None  # the first rounding is among these
+        self.round(self.solve(settled, root.bound, root))
+
+    def solve(self, choices: Choices, bound: float, parent: Node | None) -> Node:
+        """A node with its relaxation minimised as precisely as it takes to see whether it can be closed."""
+        self.problems -= 1
+        scalings = self.relaxation(choices)
+        diagonals = scalings.diagonals
+        point = follow(self.function, diagonals, accuracy=ACCURACY if parent is None else ROUGH)
+        bound = max(bound, self.bound(scalings, point))
+        if self.best is not None and parent is not None:
+            close = self.best.log_value - TOLERANCE
+            if bound < close < self.function.exact(diagonals.log_scaling(point.v)):
+                point = follow(
+                    self.function, diagonals, accuracy=ACCURACY, start=point.v, sharpness=2 * point.sharpness
+                )
+                bound = max(bound, self.bound(scalings, point))
+        return Node(bound, next(self.order), choices, scalings, point)
+
+    def bound(self, scalings: NeuronScalings, point: PathPoint) -> float:
+        if not len(point.v):
+            return self.function.exact(scalings.diagonals.offset)
+        bound = convex_bound(self.function, scalings.diagonals, point)
+        if isinstance(self.function, Extremes) and self.function.smallest:
+            bound = max(bound, linear_bound(self.function, scalings, point))
+        return bound
+
+    def excesses(self, node: Node) -> list[float]:
+        """How far, in logarithms, each neuron's pair at the minimiser is from any that it can reach."""
+        excesses = []
+        for choice, region, piece in zip(
+            node.choices, node.scalings.regions, node.scalings.pieces(node.point.v), strict=True
+        ):
+            excess = 0.0
+            if choice.counted:
+                number = float(np.exp(piece[region.log_copies]))
+                below = whole_below(number)
+                excess = min(np.log(number / below), np.log((below + 1) / number))
+            if (choice.counted and below == 1) or choice.undecided:  # a single copy is on the curve
+                excess = max(excess, float(piece[:2] @ [max(choice.degree, 1), 1.0]))
+            excesses.append(excess)
+        return excesses
+
+    def branch(self, node: Node) -> list[Choices]:
+        """Two parts of a node, split at the neuron whose pair is farthest from any it can reach; none if all can."""
+        excesses = self.excesses(node)
+        worst = int(np.argmax(excesses)) if excesses else 0
+        if not excesses or excesses[worst] <= WHOLE:
+            return []
+        piece = node.scalings.pieces(node.point.v)[worst]
+        parts = self.split(node.choices[worst], piece, node.scalings.regions[worst])
+        return [(*node.choices[:worst], part, *node.choices[worst + 1 :]) for part in parts]
+
+    def split(self, choice: Choice, piece: Array, region: Region) -> list[Choice]:
+        """Fewer copies or more; or the two sides of the nearest point of the curve."""
+        if choice.low < choice.high:
+            below = whole_below(float(np.exp(piece[region.log_copies]))) if choice.counted else 1
+            return [replace(choice, high=below), replace(choice, low=below + 1)]
+        assert choice.range is not None
+        low, high = choice.range
+        middle = float(np.clip(nearest_on_curve(choice.degree, piece), low + (high - low) / 8, high - (high - low) / 8))
+        return [replace(choice, range=(low, middle)), replace(choice, range=(middle, high))]
+
+    def round(self, node: Node) -> None:
+        """Seek the minimum near the node's minimiser among the diagonals that can be reached."""
+        numbers = self.whole_numbers(node)
+        neurons = tuple(choice.scaling(number) for choice, number in zip(node.choices, numbers, strict=True))
+        if neurons == node.scalings.neurons and node.point.accuracy <= ACCURACY:
+            self.offer(node.scalings, numbers, node.point)
+            return
+        curved = any(choice.range and number == 1 for choice, number in zip(node.choices, numbers, strict=True))
+        if not curved and numbers in self.tried:
+            return
+        self.tried.add(numbers)
+        scalings = NeuronScalings(self.architecture, neurons)
+        start = scalings.diagonals.start.copy()
+        for choice, number, piece, first in zip(
+            node.choices, numbers, node.scalings.pieces(node.point.v), scalings.first, strict=False
+        ):
+            if choice.degree and number == 1 and len(piece) > 1:
+                start[first] = nearest_on_curve(choice.degree, piece)
+        if curved and self.best is not None:
+            value = self.function.exact(scalings.diagonals.log_scaling(start))
+            if value > self.best.log_value + PROMISING:
+                return
+        self.problems -= 1
+        self.offer(scalings, numbers, follow(self.function, scalings.diagonals, accuracy=ACCURACY, start=start))
+
+    def whole_numbers(self, node: Node) -> tuple[int, ...]:
+        """Numbers of copies near those of a node's minimiser, within its ranges and the budgets.
+
+        A next copy goes where it brings the number nearest to the minimiser's in the logarithm; a second copy also
+        where the minimiser is far off the curve that a single copy is bound to.
+        """
+        numbers = [choice.low for choice in node.choices]
+        real, off_curve = [float(number) for number in numbers], [1.0] * len(numbers)
+        for i, (choice, region, piece) in enumerate(
+            zip(node.choices, node.scalings.regions, node.scalings.pieces(node.point.v), strict=True)
+        ):
+            if choice.counted:
+                real[i] = float(np.exp(piece[region.log_copies]))
+            if choice.low < choice.high:
+                off_curve[i] = float(np.exp(piece[:2] @ [max(choice.degree, 1), 1.0]))
+
+        def gain(i: int) -> float:
+            """Above 1 for a copy that is worth having."""
+            distance = real[i] ** 2 / (numbers[i] * (numbers[i] + 1))
+            return max(distance, off_curve[i] ** 2 / 2) if numbers[i] == 1 else distance
+
+        for layer, most, full in zip(self.layers, self.most, self.full, strict=True):
+            while sum(numbers[i] for i in layer) < most:
+                best = max((i for i in layer if numbers[i] < node.choices[i].high), key=gain, default=None)
+                if best is None or (gain(best) <= 1 + WHOLE and not full):
+                    break
+                numbers[best] += 1
+        return tuple(numbers)
+
+    def offer(self, scalings: NeuronScalings, copies: tuple[int, ...], point: PathPoint) -> None:
+        value = self.function.exact(scalings.diagonals.log_scaling(point.v))
+        if self.best is None or value < self.best.log_value:
+            self.best = Solution(scalings, copies, point, value)
+
+
+def whole_below(number: float) -> int:
+    return int(np.floor(number * (1 + WHOLE)))
+
+
+def nearest_on_curve(degree: int, piece: Array) -> float:
+    """v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
+    widest = 0.99 * float(np.log(SPAN)) / degree
+    return float(np.clip((degree * piece[1] - piece[0]) / (1 + degree**2), -widest, widest))

@@ -1,0 +1,356 @@
+"""The best-conditioned point of an orbit: over a network's own rescalings, or over all its widenings.
+
+A move that multiplies every parameter's derivative by √D_p turns the Hessian into D^{1/2} H D^{1/2}, exactly for the
+moves of a network's own orbit at any θ, and as far as the nonzero spectrum goes for a widening at zero residual. What
+is minimised is therefore a function of the diagonal D over the set that the moves reach; see `neuron_scaling` for the
+set, `smoothed_spectrum` and `central_path` for the minimum, `certificate` for the lower bound and `branching` for whole
+numbers of copies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks
+from .._checks import Array
+from ..network import MLP
+from ..objective import Objective
+from .branching import Choice, Choices, Search, Solution
+from .certificate import free_bound
+from .curvature import spectral_function
+from .diagonal_scaling import Architecture
+from .element import GroupElement
+from .groups import SymmetryGroup
+from .laws import hidden_layers
+from .neuron_scaling import SPAN
+from .realisation import at_rest, element_of, resting_bias, widening_of, without_idle_moves
+from .smoothed_spectrum import Extremes, SpectralFunction
+from .widening import Widening
+
+OBJECTIVES = ("condition_number", "max", "trace")
+CLOSED = 1e-4  # relative gap up to which a lower bound proves the minimum
+FREE_ACCURACY = 1e-3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BestConditioned:
+    """The best-conditioned point found, and how far from the best it can be; made by `best_conditioned`.
+
+    Attributes
+    ----------
+    net : MLP
+        The network, widened or not.
+    theta : ndarray
+        Its parameters: the same function, the objective smallest.
+    value : float
+        The objective there: λ_max/λ_min over the nonzero eigenvalues, λ_max, or the trace of the Hessian.
+    lower_bound : float
+        No point of the orbit, or of the widenings, has a smaller value, up to rounding.
+    gap : float
+        value/lower_bound − 1.
+    certificate : {"minimum", "bound", "none"}
+        ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
+        larger. ``"none"``: the problem is not convex; the value is a local minimum, and the lower bound is that of
+        a larger set of diagonals.
+    message : str
+        The same in words, with the reason.
+    start : float
+        The objective at the θ that was given.
+    objective : str
+    rank : int
+        Number r of nonzero eigenvalues: the value is `Spectrum.condition_number(rank=r)`.
+    scaling : ndarray, shape (P,)
+        D of the network that was given: the nonzero spectrum is that of D^{1/2} H D^{1/2}.
+    copies : tuple of tuple of int
+        Number of copies of each hidden neuron, by layer.
+    widening : Widening or None
+        What takes the θ given to `theta`, for a search over widenings.
+    element : GroupElement or None
+        The same for a search over the network's own orbit.
+    """
+
+    net: MLP
+    theta: Array
+    value: float
+    lower_bound: float
+    certificate: str
+    message: str
+    start: float
+    objective: str
+    rank: int
+    scaling: Array
+    copies: tuple[tuple[int, ...], ...]
+    widening: Widening | None = None
+    element: GroupElement | None = None
+
+    @property
+    def gap(self) -> float:
+        return self.value / self.lower_bound - 1 if self.lower_bound > 0 else math.inf
+
+    def __repr__(self) -> str:
+        return (
+            f"Best {self.objective.replace('_', ' ')} {self.value:.6g} of {self.net!r}, {self.start:.6g} at the start\n"
+            f"  lower bound {self.lower_bound:.6g}, gap {self.gap:.1e}: {self.message}"
+        )
+
+
+def best_conditioned(
+    obj: Objective,
+    theta: ArrayLike,
+    *,
+    over: SymmetryGroup | None = None,
+    widths: Sequence[int] | None = None,
+    copies: Sequence[Sequence[int]] | None = None,
+    objective: str = "condition_number",
+    max_problems: int | None = None,
+) -> BestConditioned:
+    """The point of an orbit, or among all widenings, where the Hessian is best conditioned.
+
+    Parameters
+    ----------
+    obj : Objective
+        Without weight decay, which no symmetry leaves the same.
+    theta : array_like, shape (P,)
+    over : SymmetryGroup
+        ``symmetries(net)``, to search the network's own orbit: the rescalings of homogeneous neurons, and the shifts of
+        exponential ones. Of linear neurons only the rescalings are searched, not all invertible mixings.
+    widths : sequence of int
+        Instead: the hidden widths to widen to, one per hidden layer, to search all widenings: how many copies of each
+        neuron, how their outgoing weights are split, and how homogeneous copies are scaled. Needs zero residual.
+    copies : sequence of sequence of int
+        Instead of or beside `widths`: given numbers of copies, one per hidden neuron by layer. What they leave of
+        `widths` is filled with dead neurons.
+    objective : {"condition_number", "max", "trace"}
+        λ_max/λ_min over the nonzero eigenvalues, λ_max, or the trace.
+    max_problems : int, optional
+        How many minima branch and bound may seek, where one is not enough. By default 100, and fewer
+        beyond P = 215.
+
+    Returns
+    -------
+    BestConditioned
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments of the wrong type, shape or range; if widenings are asked for away from zero residual, where
+        H_wide has a block that D does not describe [1]_; and if the Hessian is not positive semidefinite, or is zero.
+
+    Notes
+    -----
+    With u = log D, λ_max and the trace are convex functions of u, and so is log κ if H is nonsingular; the moves allow
+    a convex set of u. If H is singular and there is one hidden layer, κ is quasiconvex in D, and the D that the moves
+    allow are a convex set once every homogeneous neuron has at least two copies. These cases are solved along the
+    central path, and what is left, whole numbers of copies and homogeneous neurons without copies, by branch and bound.
+    There is no certificate for the condition number of a deeper network with a singular H, such as one of rectifiers.
+
+    Copies share the direction of the outgoing weights. For K > 1 outputs copies could also have others, which make a
+    neuron's D_in a matrix that is at least the multiple of the identity searched here; these are left out, as is what
+    unused neurons with a constant activation could do for the next layer's biases. Free factors of D stay between 1e-8
+    and 1e8.
+
+    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps.
+
+    References
+    ----------
+    .. [1] Fukumizu and Amari, "Local minima and plateaus in hierarchical structures of multilayer perceptrons", Neural
+       Networks 13 (2000).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> rng = np.random.default_rng(0)
+    >>> net = ho.MLP([2, 2, 1])
+    >>> theta, x = net.init(rng, "normal(1)"), rng.normal(size=(50, 2))
+    >>> obj = ho.Objective(net, x, net(theta, x))
+    >>> best = ho.best_conditioned(obj, theta, widths=[6])
+    >>> best.value < best.start, best.gap < 1e-4
+    (True, True)
+    >>> wide = ho.Objective(best.net, x, obj.y)
+    >>> kappa = ho.spectrum(wide, best.theta, method="jacobian").condition_number(rank=best.rank)
+    >>> bool(abs(kappa / best.value - 1) < 1e-9)
+    True
+    """
+    at = checked_point(obj, theta)
+    name = _checks.one_of(objective, OBJECTIVES, "objective")
+    if (over is None) == (widths is None and copies is None):
+        raise TypeError("best_conditioned takes either over=symmetries(net), or widths, copies or both")
+    net = obj.net
+    if over is not None:
+        check_group(over, net)
+        sizes, numbers = net.widths[1:-1], None
+    else:
+        sizes, numbers = checked_widening(net, widths, copies)
+    function = spectral_function(obj, at, name, exact=over is not None)
+    problems = default_problems(net)
+    if max_problems is not None:
+        problems = _checks.integer(max_problems, "max_problems", minimum=1)
+    search = search_for(net, sizes, function, problems)
+    choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
+    if not function.convex:
+        choices = tuple(with_curve(choice) for choice in choices)
+    solution, bound = search.run(choices)
+    return report(obj, at, name, search, without_idle_moves(solution, function), bound, over)
+
+
+def checked_point(obj: Objective, theta: ArrayLike) -> Array:
+    if not isinstance(obj, Objective):
+        raise TypeError(f"obj must be an Objective; got a {type(obj).__name__}")
+    if obj.l2:
+        raise ValueError(f"obj must not have weight decay, which symmetries change; got l2={obj.l2!r}")
+    count = obj.net.num_parameters
+    at = _checks.parameters(theta, count)
+    if at.ndim != 1:
+        raise _checks.shape_error("theta", f"({count},)", at.shape)
+    if at.dtype != _checks.FLOAT64:
+        raise TypeError("theta must be float64, the precision in which scalings are sought; got longdouble")
+    return at
+
+
+def check_group(over: Any, net: MLP) -> None:
+    if not isinstance(over, SymmetryGroup):
+        raise TypeError(f"over must be a SymmetryGroup, such as symmetries(net); got a {type(over).__name__}")
+    if over.net != net:
+        raise ValueError(f"over must be the symmetries of obj's network {net!r}; got those of {over.net!r}")
+
+
+def checked_widening(
+    net: MLP, widths: Sequence[int] | None, copies: Sequence[Sequence[int]] | None
+) -> tuple[tuple[int, ...], list[list[int]] | None]:
+    """The hidden widths to widen to, and the numbers of copies, if given."""
+    hidden = net.widths[1:-1]
+    numbers = None if copies is None else checked_copies(copies, hidden)
+    if widths is None:
+        assert numbers is not None
+        return tuple(map(sum, numbers)), numbers
+    entries = sequence(widths, "widths", len(hidden), "one per hidden layer")
+    least = hidden if numbers is None else list(map(sum, numbers))
+    sizes = [
+        _checks.integer(entry, f"widths[{index}]", minimum=low)
+        for index, (entry, low) in enumerate(zip(entries, least, strict=True))
+    ]
+    return tuple(sizes), numbers
+
+
+def checked_copies(copies: Sequence[Sequence[int]], hidden: Sequence[int]) -> list[list[int]]:
+    layers = sequence(copies, "copies", len(hidden), "one per hidden layer")
+    return [
+        [
+            _checks.integer(number, f"copies[{index}][{neuron}]", minimum=1)
+            for neuron, number in enumerate(sequence(layer, f"copies[{index}]", width, "one per neuron"))
+        ]
+        for index, (layer, width) in enumerate(zip(layers, hidden, strict=True))
+    ]
+
+
+def sequence(value: Any, name: str, length: int, meaning: str) -> list[Any]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+        raise TypeError(f"{name} must be a sequence, {meaning}; got {value!r}")
+    if len(value) != length:
+        raise ValueError(f"{name} must have {length} entries, {meaning}; got {len(value)}")
+    return list(value)
+
+
+def default_problems(net: MLP) -> int:
+    """Half a minute's worth from P = 215."""
+    return int(np.clip(1e9 / net.num_parameters**3, 4, 100))
+
+
+def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, problems: int) -> Search:
+    first = np.cumsum([0, *net.widths[1:-1]]).tolist()
+    layers = tuple(range(start, stop) for start, stop in pairwise(first))
+    full = tuple(resting_bias(hidden) is None for hidden in hidden_layers(net))
+    return Search(function, Architecture(net, tuple(sizes)), layers, tuple(sizes), full, problems)
+
+
+def orbit_choices(net: MLP) -> Choices:
+    """Every neuron by itself."""
+    return tuple(
+        Choice(law.degree, 1, 1, shifted=hidden.can_shift(neuron))
+        for hidden in hidden_layers(net)
+        for neuron, law in enumerate(hidden.laws)
+    )
+
+
+def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None) -> Choices:
+    """Every neuron with the numbers of copies given, or with any that fit."""
+    choices = []
+    for index, (hidden, size) in enumerate(zip(hidden_layers(net), sizes, strict=True)):
+        for neuron, law in enumerate(hidden.laws):
+            if numbers is None:
+                most = size - hidden.width + 1
+                low, high = 1, min(most, 2) if law.degree == 1 else most
+            else:
+                low = high = numbers[index][neuron]
+            choices.append(Choice(law.degree, low, high))
+    return tuple(choices)
+
+
+def with_curve(choice: Choice) -> Choice:
+    """With the range in which the curve of a homogeneous neuron without copies is searched."""
+    if not choice.degree:
+        return choice
+    widest = math.log(SPAN) / choice.degree
+    return replace(choice, range=(-widest, widest))
+
+
+def report(
+    obj: Objective,
+    theta: Array,
+    objective: str,
+    search: Search,
+    solution: Solution,
+    log_bound: float,
+    over: SymmetryGroup | None,
+) -> BestConditioned:
+    """The solution as a network and its parameters, with what the bound proves."""
+    function, searched = search.function, bool(np.isfinite(log_bound))
+    if not searched and isinstance(function, Extremes):
+        log_bound = free_bound(function, search.architecture, FREE_ACCURACY)
+    if objective == "condition_number":
+        log_bound = max(log_bound, 0.0)
+    value = math.exp(solution.log_value)
+    bound = min(math.exp(log_bound), value)  # above it by rounding alone
+    closed = value <= bound * (1 + CLOSED)
+    layers = [[solution.copies[i] for i in layer] for layer in search.layers]
+    element = widening = None
+    if over is not None:
+        element = element_of(over, solution)
+        net, best = obj.net, element(theta)
+    else:
+        widening = widening_of(search.architecture, solution, layers)
+        net, best = widening.net, at_rest(widening, widening(theta))
+    return BestConditioned(
+        net=net,
+        theta=best,
+        value=value,
+        lower_bound=bound,
+        certificate="minimum" if closed else "bound" if searched else "none",
+        message=explanation(closed, searched, search),
+        start=math.exp(function.exact(np.zeros(len(theta)))),
+        objective=objective,
+        rank=len(function.factor) if isinstance(function, Extremes) else len(theta),
+        scaling=np.exp(solution.log_scaling),
+        copies=tuple(map(tuple, layers)),
+        widening=widening,
+        element=element,
+    )
+
+
+def explanation(closed: bool, searched: bool, search: Search) -> str:
+    if closed:
+        return "the minimum, up to the gap"
+    if not searched:
+        return (
+            "no certificate, as the Hessian is singular and the network has more than one hidden layer: a local "
+            "minimum; the lower bound holds for all positive diagonals of the same pattern"
+        )
+    return "not proved to be the minimum: branch and bound stopped at max_problems"

@@ -1,0 +1,186 @@
+"""Sets of diagonals D that act on the Hessian as D^{1/2} H D^{1/2}, convex in log D.
+
+For every parameter p,
+
+    log D_p = log D_in,i + log D_out,j + 2 log(s'_l/s_l)
+
+where p is incoming to hidden neuron i and outgoing from hidden neuron j, if it is, and s_l, s'_l are the multipliers of
+its layer before and after (1 for biases). Each neuron's pair (D_in, D_out) is in a region of its own; where numbers of
+copies are real variables, those of a layer share a budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from .._checks import Array
+from ..network import MLP
+from .neuron_scaling import SPAN, NeuronScaling, Posynomial, Region
+
+
+@dataclass(frozen=True)
+class DiagonalScalings:
+    """A set of diagonals, log D = exponents @ v + offset, with v in a convex set given by three kinds of slack.
+
+    ``inequalities @ v − bounds``, ``log SPAN ± v``, and ``most − Σ weights exp(v[indices])`` of each posynomial; all of
+    them concave and, inside, positive.
+    """
+
+    exponents: Array  # (P, n)
+    offset: Array  # (P,)
+    inequalities: Array  # (q, n)
+    bounds: Array  # (q,)
+    posynomials: tuple[Posynomial, ...]
+    start: Array  # (n,), strictly inside
+
+    @property
+    def num_slacks(self) -> int:
+        return len(self.bounds) + 2 * len(self.start) + len(self.posynomials)
+
+    @property
+    def extent(self) -> float:
+        """Largest |v_i|."""
+        return float(np.log(SPAN))
+
+    def log_scaling(self, v: Array) -> Array:
+        """log D, (P,)."""
+        return self.exponents @ v + self.offset
+
+    def barrier(self, v: Array) -> float:
+        """−Σ log of the slacks; inf outside."""
+        slacks = [self.inequalities @ v - self.bounds, self.extent - v, self.extent + v]
+        slacks += [np.array([p.most - p.weights @ np.exp(v[p.indices])]) for p in self.posynomials]
+        every = np.concatenate(slacks)
+        return float(-np.log(every).sum()) if (every > 0).all() else np.inf
+
+    def barrier_derivatives(self, v: Array) -> tuple[Array, Array]:
+        """Gradient (n,) and Hessian (n, n) of the barrier."""
+        slack, above, below = self.inequalities @ v - self.bounds, self.extent - v, self.extent + v
+        gradient = 1 / above - 1 / below - self.inequalities.T @ (1 / slack)
+        hessian = np.diag(1 / above**2 + 1 / below**2)
+        hessian += self.inequalities.T @ (self.inequalities / slack[:, None] ** 2)
+        for p in self.posynomials:
+            share = p.weights * np.exp(v[p.indices])
+            share /= p.most - share.sum()
+            gradient[p.indices] += share
+            hessian[np.ix_(p.indices, p.indices)] += np.diag(share) + np.outer(share, share)
+        return gradient, hessian
+
+
+def free_scalings(offset: Array, groups: Array) -> DiagonalScalings:
+    """Every positive diagonal, times exp(offset), that is constant on groups 0 … n−1 of parameters, (P,)."""
+    exponents = np.eye(groups.max() + 1)[groups]
+    count = exponents.shape[1]
+    return DiagonalScalings(exponents, offset, np.empty((0, count)), np.empty(0), (), np.zeros(count))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Where the neurons' factors go, for a network whose hidden widths become `widths`."""
+
+    net: MLP
+    widths: tuple[int, ...]
+
+    @cached_property
+    def sides(self) -> Array:
+        """The hidden neurons each parameter is incoming to and outgoing from, −1 if to none; (2, P).
+
+        Neurons are counted through all layers.
+        """
+        sides = np.full((2, self.net.num_parameters), -1)
+        first = np.cumsum([0, *self.net.widths[1:-1]])
+        for index, (weights, biases) in enumerate(self.positions):
+            if index < self.net.num_layers - 1:
+                neurons = first[index] + np.arange(self.net.widths[index + 1])
+                sides[0, weights] = neurons[:, None]
+                if biases is not None:
+                    sides[0, biases] = neurons
+            if index > 0:
+                sides[1, weights] = first[index - 1] + np.arange(self.net.widths[index])
+        return sides
+
+    @property
+    def positions(self) -> list[tuple[Array, Array | None]]:
+        """Where in θ each layer's weights and biases lie."""
+        return self.net.unflatten(np.arange(self.net.num_parameters))
+
+    @property
+    def one_hidden_layer(self) -> bool:
+        """Whether every D_p depends on a single neuron."""
+        return not (self.sides >= 0).all(axis=0).any()
+
+    @cached_property
+    def offset(self) -> Array:
+        """2 log(s'_l/s_l) of every parameter, (P,)."""
+        ends = self.net.widths[0], self.net.widths[-1]
+        wide = MLP([ends[0], *self.widths, ends[1]], bias=self.net.biases, parametrization=self.net.parametrization)
+        changes = np.zeros(self.net.num_parameters)
+        for before, after, (weights, _) in zip(self.net.multipliers, wide.multipliers, self.positions, strict=True):
+            changes[weights] = 2 * np.log(after / before)
+        return changes
+
+
+@dataclass(frozen=True)
+class NeuronScalings:
+    """The diagonals of a network whose neurons have given regions.
+
+    `budgets` are pairs of neurons, whose numbers of copies are variables, and the most copies they may have together.
+    """
+
+    architecture: Architecture
+    neurons: tuple[NeuronScaling, ...]
+    budgets: tuple[tuple[tuple[int, ...], float], ...] = ()
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        return [neuron.region() for neuron in self.neurons]
+
+    @cached_property
+    def first(self) -> Array:
+        """Where each neuron's variables begin, and the number of all."""
+        return np.cumsum([0, *(len(region.start) for region in self.regions)])
+
+    def pieces(self, v: Array) -> list[Array]:
+        """The variables of each neuron."""
+        return np.split(v, self.first[1:-1]) if len(self.neurons) else []
+
+    def factors(self, v: Array) -> tuple[Array, Array]:
+        """D_in and D_out of every neuron."""
+        pairs = [r.rows @ piece + r.constants for r, piece in zip(self.regions, self.pieces(v), strict=True)]
+        incoming, outgoing = np.exp(np.reshape(pairs, (-1, 2))).T
+        return incoming, outgoing
+
+    def posynomials(self) -> Iterator[Posynomial]:
+        for region, first in zip(self.regions, self.first, strict=False):
+            for p in region.posynomials:
+                yield Posynomial(p.indices + first, p.weights, p.most)
+        for neurons, most in self.budgets:
+            indices = np.array([self.first[i] + self.regions[i].log_copies for i in neurons])
+            yield Posynomial(indices, np.ones(len(indices)), most)
+
+    @cached_property
+    def diagonals(self) -> DiagonalScalings:
+        """The set of the whole diagonals."""
+        offset = self.architecture.offset.copy()
+        exponents = np.zeros((len(offset), self.first[-1]))
+        for side, touching in enumerate(self.architecture.sides):
+            touched = touching >= 0
+            rows = block_diag(*[region.rows[side : side + 1] for region in self.regions])
+            constants = np.array([region.constants[side] for region in self.regions])
+            if touched.any():
+                exponents[touched] += rows[touching[touched]]
+                offset[touched] += constants[touching[touched]]
+        matrices = [np.empty((0, len(r.start))) if r.inequalities is None else r.inequalities for r in self.regions]
+        return DiagonalScalings(
+            exponents=exponents,
+            offset=offset,
+            inequalities=block_diag(*matrices) if matrices else np.empty((0, 0)),
+            bounds=np.array([bound for region in self.regions for bound in region.bounds]),
+            posynomials=tuple(self.posynomials()),
+            start=np.concatenate([np.empty(0), *(region.start for region in self.regions)]),
+        )
