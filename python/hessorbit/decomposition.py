@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import scipy.linalg
 
 from ._checks import Array
 
@@ -44,7 +43,9 @@ class Dense:
 
     def eigenvectors(self) -> tuple[Array, Array]:
         """Eigenvalues (P,), ascending, and eigenvectors as columns (P, P)."""
-        values, vectors = scipy.linalg.eigh(self.matrix.T, driver="evd", check_finite=False)
+        from scipy.linalg import eigh
+
+        values, vectors = eigh(self.matrix.T, driver="evd", check_finite=False)
         return values, vectors
 
     def floor(self, eigenvalues: Array, layers: int) -> float:
@@ -74,13 +75,17 @@ class SingularValues:
         return float(np.vdot(self.rows, self.rows) + self.shift * self.rows.shape[1])
 
     def eigenvalues(self) -> Array:
-        return self.complete(scipy.linalg.svdvals(self.rows, check_finite=False) ** 2)
+        from scipy.linalg import svdvals
+
+        return self.complete(svdvals(self.rows, check_finite=False) ** 2)
 
     def eigenvectors(self) -> tuple[Array, Array]:
+        from scipy.linalg import qr, svd
+
         count = self.rows.shape[1]
         tall = len(self.rows) > count
-        rows = scipy.linalg.qr(self.rows, mode="r", check_finite=False)[0][:count] if tall else self.rows
-        _, values, right = scipy.linalg.svd(rows, check_finite=False)
+        rows = qr(self.rows, mode="r", check_finite=False)[0][:count] if tall else self.rows
+        _, values, right = svd(rows, check_finite=False)
         # Descending singular values, then the null space: reversed, they are the ascending eigenvalues.
         return self.complete(values**2), right[::-1].T
 
@@ -118,8 +123,10 @@ Decomposition = Dense | SingularValues
 
 
 def symmetric_eigenvalues(matrix: Array) -> Array:
+    from scipy.linalg import eigh
+
     # The transpose is the same matrix in the order in which LAPACK reads.
-    values: Array = scipy.linalg.eigh(matrix.T, driver="evd", eigvals_only=True, check_finite=False)
+    values: Array = eigh(matrix.T, driver="evd", eigvals_only=True, check_finite=False)
     return values
 
 

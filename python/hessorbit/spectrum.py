@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike
 
 from . import _checks, _core
@@ -163,10 +162,12 @@ class Spectrum:
 
         Shape (P − k,). Found at first use, for about the cost of `eigenvalues`.
         """
+        from scipy.linalg import qr
+
         basis = self.zero_modes.basis
         if not basis.shape[1]:
             return self.eigenvalues
-        complement = scipy.linalg.qr(basis, check_finite=False)[0][:, basis.shape[1] :]
+        complement = qr(basis, check_finite=False)[0][:, basis.shape[1] :]
         return self.decomposition.restrict(complement).eigenvalues() if complement.shape[1] else np.empty(0)
 
     @property

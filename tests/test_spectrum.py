@@ -1,0 +1,419 @@
+"""Spectra against closed forms, NumPy on jax's Hessians, and mpmath at 50 digits; condition numbers by their laws."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hessorbit as ho
+from hessorbit.gauss_newton import factor, residual_curvature_bound
+from hessorbit.spectrum import ConditionNumber
+from oracles import jets, taylor
+from oracles.autodiff import AutodiffReference
+from oracles.compare import assert_close
+from oracles.problem import LOSSES, Problem, random_problem
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def linear(singular_values: Any, *, samples: int | None = None, l2: float = 0.0) -> ho.Objective:
+    """A bias-free linear model at zero residual for θ = 0; its Hessian has eigenvalues σ² / N + l2, and zeros.
+
+    Rows of x are σ_i e_i, completed by zero rows.
+    """
+    values = np.asarray(singular_values, float)
+    x = np.zeros((samples or len(values), len(values)))
+    np.fill_diagonal(x, values)
+    return ho.Objective(ho.MLP([len(values), 1], bias=False), x, np.zeros(len(x)), l2=l2)
+
+
+def zero_residual(problem: Problem) -> ho.Objective:
+    """The problem with its own outputs as targets: the residual is zero to the last bit."""
+    net = problem.network()
+    return ho.Objective(net, problem.x, net(problem.theta, problem.x), sample_weight=problem.sample_weight)
+
+
+def eigenvalues50(matrix: np.ndarray) -> list[Any]:
+    """Ascending eigenvalues at 50 digits of a symmetric matrix of mpmath numbers."""
+    values = taylor.context.eigsy(taylor.context.matrix(matrix.tolist()), eigvals_only=True)
+    return sorted(values)
+
+
+def test_of_a_linear_model() -> None:
+    obj = linear([3.0, 1.0, 2.0, 4.0])
+    sp = ho.spectrum(obj, np.zeros(4))
+    assert_close(sp.eigenvalues, np.array([1.0, 4.0, 9.0, 16.0]) / 4, parameters=4)
+    assert sp.trace == pytest.approx(7.5, rel=1e-15)
+    assert (sp.max, sp.min) == (sp.eigenvalues[-1], sp.eigenvalues[0])
+    assert (sp.rank, sp.num_negative, sp.method, sp.driver, sp.matrix) == (4, 0, "dense", "dsyevd", "hessian")
+    assert sp.vectors is None
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_against_numpy_on_jax(loss: str, l2: float) -> None:
+    problem = random_problem(rng(), (3, 5, 2), "gelu", loss=loss, samples=20, weighted=True, l2=l2)
+    hessian = AutodiffReference(problem).derivatives(problem.theta, problem.theta)["hessian"]
+    reference = np.linalg.eigvalsh(hessian)
+    sp = ho.spectrum(problem.objective(), problem.theta, vectors=True)
+    # Weyl: eigenvalues differ by at most the norm of the difference of the matrices, P times an entry.
+    assert_close(sp.eigenvalues, reference, parameters=len(hessian) ** 2, relative=2e-13)
+    assert sp.num_negative == (reference < -sp.floor).sum() > 0
+    assert sp.trace == pytest.approx(np.trace(hessian), abs=sp.floor)
+    residual = hessian @ sp.vectors - sp.vectors * sp.eigenvalues
+    assert np.abs(residual).max() <= 2 * sp.floor
+    assert_close(sp.vectors.T @ sp.vectors, np.eye(len(hessian)), parameters=len(hessian) ** 2)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_gauss_newton_factor(loss: str, outputs: int) -> None:
+    problem = random_problem(rng(3), (3, 4, outputs), loss=loss, samples=12, weighted=True, integer_labels=False)
+    reference = AutodiffReference(problem).derivatives(problem.theta, problem.theta)["gauss_newton"]
+    rows = factor(problem.objective(), problem.theta)
+    assert rows.shape == (12 * outputs, problem.num_parameters)
+    # jax brings errors of its own.
+    assert_close(rows.T @ rows, reference, parameters=len(reference), relative=2e-13)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gauss_newton_factor_where_probabilities_saturate(loss: str) -> None:
+    problem = random_problem(rng(3), (3, 4, 3), loss=loss, samples=12, scale=60.0, integer_labels=False)
+    rows = factor(problem.objective(), problem.theta)
+    assert np.isfinite(rows).all()
+    assert_close(rows.T @ rows, problem.objective().gauss_newton(problem.theta), parameters=problem.num_parameters)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("samples", "l2"), [(4, 0.0), (4, 0.25), (40, 0.25)])
+def test_gauss_newton_matrix_by_every_method(loss: str, samples: int, l2: float) -> None:
+    problem = random_problem(rng(4), (3, 4, 2), loss=loss, samples=samples, l2=l2, weighted=True)
+    obj, count = problem.objective(), problem.num_parameters
+    matrix = AutodiffReference(problem).derivatives(problem.theta, problem.theta)["gauss_newton"]
+    reference = np.linalg.eigvalsh(matrix)
+    wide = samples * 2 < count
+    for method, vectors, kind in [
+        ("auto", False, "gram" if wide else "dense"),
+        ("auto", True, "jacobian" if wide else "dense"),
+        ("dense", True, "dense"),
+        ("gram", False, "gram"),
+        ("jacobian", False, "jacobian"),
+        ("jacobian", True, "jacobian"),
+    ]:
+        sp = ho.spectrum(obj, problem.theta, matrix="gauss_newton", method=method, vectors=vectors)
+        assert (sp.method, sp.matrix) == (kind, "gauss_newton")
+        assert_close(sp.eigenvalues, reference, parameters=count**2, relative=2e-13)
+        assert sp.trace == pytest.approx(np.trace(matrix), rel=1e-12)
+        if sp.vectors is not None:
+            residual = matrix @ sp.vectors - sp.vectors * sp.eigenvalues
+            assert np.abs(residual).max() <= 2e-13 * count * sp.max
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("activation", ["tanh", "softplus", "relu"])
+def test_small_side_at_zero_residual(activation: str, outputs: int) -> None:
+    problem = random_problem(rng(5), (4, 8, outputs), activation, samples=9, weighted=True)
+    obj = zero_residual(problem)
+    dense = ho.spectrum(obj, problem.theta, method="dense")
+    small = ho.spectrum(obj, problem.theta)
+    fine = ho.spectrum(obj, problem.theta, method="jacobian")
+    missing = problem.num_parameters - 9 * outputs
+    assert (dense.method, small.method, fine.method) == ("dense", "gram", "jacobian")
+    assert (small.eigenvalues[:missing] == 0).all()
+    assert (fine.eigenvalues[:missing] == 0).all()
+    assert np.abs(small.eigenvalues - dense.eigenvalues).max() <= dense.floor
+    assert np.abs(fine.eigenvalues - dense.eigenvalues).max() <= dense.floor
+    assert dense.floor > small.floor > fine.floor
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_floor_bounds_the_error(seed: int) -> None:
+    """No dense eigenvalue is further than the floor from the eigenvalue at 50 digits."""
+    for activation, widths in [("tanh", (2, 3, 1)), ("gelu", (2, 2, 2, 1)), ("relu", (1, 4, 1))]:
+        problem = random_problem(rng(seed), widths, activation, samples=7, scale=2.0)
+        reference = eigenvalues50(jets.evaluate(problem, digits50=True).total("hessian"))
+        sp = ho.spectrum(problem.objective(), problem.theta)
+        error = max(abs(taylor.mpf(a) - b) for a, b in zip(sp.eigenvalues, reference, strict=True))
+        assert error <= sp.floor <= 1e-13 * max(abs(reference[0]), abs(reference[-1]))
+
+
+def test_singular_values_resolve_more() -> None:
+    """An ill-conditioned minimum of zero residual against its eigenvalues at 50 digits."""
+    problem = random_problem(rng(1), (2, 3, 1), "tanh", samples=40, scale=0.05)
+    obj = zero_residual(problem)
+    jacobian = jets.evaluate(problem, digits50=True).total("jacobian")
+    reference = np.array([float(v) for v in eigenvalues50(jacobian.T @ jacobian / taylor.mpf(40))])
+    fine, dense = ho.spectrum(obj, problem.theta, method="jacobian"), ho.spectrum(obj, problem.theta)
+    assert reference[0] < dense.floor  # else the case shows nothing
+    assert reference[0] > 10 * fine.floor
+    # A singular value is known to within √floor.
+    error = np.abs(np.sqrt(fine.eigenvalues) - np.sqrt(reference))
+    assert error.max() <= np.sqrt(fine.floor)
+    kappa = fine.condition_number("raw")
+    assert not kappa.is_lower_bound
+    assert kappa == pytest.approx(reference[-1] / reference[0], rel=4 * np.sqrt(fine.floor / reference[0]))
+    bound = dense.condition_number("raw")
+    assert bound.is_lower_bound
+    assert bound <= kappa
+
+
+def test_bound_on_what_gauss_newton_leaves() -> None:
+    for loss in LOSSES:
+        problem = random_problem(rng(2), (3, 4, 4, 2), "gelu", loss=loss, samples=15, weighted=True)
+        values = AutodiffReference(problem).derivatives(problem.theta, problem.theta)
+        rest = np.linalg.norm(values["hessian"] - values["gauss_newton"], 2)
+        bound = residual_curvature_bound(problem.objective(), problem.theta)
+        # ‖S z‖ is at most ‖S‖ ‖z‖, and ‖z‖ below 2√P but for odds beyond these tests.
+        assert rest <= bound <= 8 * 2 * np.sqrt(problem.num_parameters) * rest
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-12, 1e-200])
+def test_the_bound_is_linear_in_the_residual(size: float) -> None:
+    problem = random_problem(rng(2), (3, 4, 1), "tanh", samples=15)
+    net, direction = problem.network(), rng(8).standard_normal((15, 1))
+    zero = problem.replace(theta=np.zeros(problem.num_parameters), y=-direction)
+    # At θ = 0 outputs are zero, so residuals are what targets make them, to the last digit.
+    scaled = ho.Objective(net, problem.x, -size * direction)
+    assert residual_curvature_bound(scaled, zero.theta) == pytest.approx(
+        size * residual_curvature_bound(zero.objective(), zero.theta), rel=1e-13
+    )
+    assert residual_curvature_bound(ho.Objective(net, problem.x, np.zeros((15, 1))), zero.theta) == 0.0
+
+
+def test_residual_too_large_for_the_small_side() -> None:
+    problem = random_problem(rng(5), (4, 8, 1), samples=9)
+    obj = problem.objective()
+    assert ho.spectrum(obj, problem.theta).method == "dense"
+    for method in ("gram", "jacobian"):
+        with pytest.raises(ValueError, match=f"method '{method}' needs a zero residual"):
+            ho.spectrum(obj, problem.theta, method=method)
+
+
+def test_residual_within_rounding_enters_the_floor() -> None:
+    problem = random_problem(rng(5), (4, 8, 1), samples=9)
+    exact = zero_residual(problem)
+    near = ho.Objective(exact.net, exact.x, np.nextafter(exact.y, np.inf))
+    floors = [ho.spectrum(obj, problem.theta, method="jacobian").floor for obj in (exact, near)]
+    missing = residual_curvature_bound(near, problem.theta)
+    assert missing > floors[0]
+    assert floors[1] == pytest.approx(floors[0] + missing, rel=1e-12)
+
+
+def test_extended_precision_is_rounded_once() -> None:
+    problem = random_problem(rng(7), (2, 4, 1), samples=10)
+    obj, theta = problem.objective(), problem.theta.astype(np.longdouble)
+    hessian = obj.hessian(theta).astype(float)
+    sp = ho.spectrum(obj, theta)
+    assert np.abs(sp.eigenvalues - np.linalg.eigvalsh(hessian)).max() <= sp.floor
+
+
+def test_given_matrix() -> None:
+    obj = linear([1.0, 2.0, 3.0])
+    matrix = np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, -5.0]])
+    sp = ho.spectrum(obj, np.zeros(3), matrix=matrix)
+    assert_close(sp.eigenvalues, [-5.0, 1.0, 3.0], parameters=3)
+    assert (sp.matrix, sp.num_negative, sp.rank) == ("given", 1, 3)
+    assert sp.condition_number("raw") == pytest.approx(5.0, rel=1e-14)
+
+
+# Condition numbers
+
+
+def test_conventions() -> None:
+    sp = ho.spectrum(linear([8.0, 4.0, 2.0, 1.0]), np.zeros(4))
+    for kappa, value, name in [
+        (sp.condition_number(), 64.0, "quotient"),
+        (sp.condition_number("raw"), 64.0, "raw"),
+        (sp.condition_number(rank=3), 16.0, "rank=3"),
+        (sp.condition_number(rank=1), 1.0, "rank=1"),
+        (sp.condition_number(threshold=0.05), 16.0, "threshold=0.05"),
+        (sp.condition_number(threshold=0), 64.0, "threshold=0"),
+    ]:
+        assert kappa == pytest.approx(value, rel=1e-14)
+        assert (kappa.convention, kappa.is_lower_bound) == (name, False)
+        assert repr(kappa) == f"{value:g} ({name})"
+
+
+def test_unresolved_denominator_gives_a_lower_bound() -> None:
+    sp = ho.spectrum(linear([1.0, 1e-12]), np.zeros(2))
+    kappa = sp.condition_number("raw")
+    assert kappa.is_lower_bound
+    assert 1e13 < kappa < 1e24
+    assert repr(kappa).startswith("≥ ")
+    assert sp.rank == 1
+    fine = ho.spectrum(linear([1.0, 1e-12]), np.zeros(2), method="jacobian").condition_number("raw")
+    assert not fine.is_lower_bound
+    assert fine == pytest.approx(1e24, rel=1e-2)
+
+
+def test_condition_number_of_nothing() -> None:
+    zero = ho.spectrum(linear([0.0, 0.0]), np.zeros(2))
+    assert np.isnan(zero.condition_number("raw"))
+    assert zero.rank == 0
+    everything = ho.spectrum(linear([1.0, 2.0]), np.zeros(2), zero_modes=np.eye(2))
+    assert np.isnan(everything.condition_number())
+    assert len(everything.quotient_eigenvalues) == 0
+
+
+def test_condition_number_is_a_float_that_pickles() -> None:
+    kappa = ho.spectrum(linear([1.0, 1e-12]), np.zeros(2)).condition_number("raw")
+    copy = pickle.loads(pickle.dumps(kappa))
+    assert isinstance(copy, float)
+    assert (copy, copy.convention, copy.is_lower_bound) == (kappa, "raw", True)
+    assert f"{ConditionNumber(2.5, 'raw', False):.2f}" == "2.50"
+    assert str(kappa) == repr(kappa)
+
+
+@pytest.mark.parametrize("method", ["dense", "gram", "jacobian"])
+@pytest.mark.parametrize("samples", [4, 7, 30])
+def test_quotient_by_given_modes(method: str, samples: int) -> None:
+    """Restriction to the complement of any subspace, annihilated or not, against NumPy's own projection."""
+    problem = random_problem(rng(6), (2, 3, 2), samples=samples)
+    obj = zero_residual(problem)
+    basis = np.linalg.qr(rng(9).standard_normal((problem.num_parameters, 5)))[0]
+    sp = ho.spectrum(obj, problem.theta, method=method, zero_modes=basis)
+    _, vectors = np.linalg.eigh(basis @ basis.T)
+    complement = vectors[:, : problem.num_parameters - 5]
+    reference = np.linalg.eigvalsh(complement.T @ obj.hessian(problem.theta) @ complement)
+    assert len(sp.quotient_eigenvalues) == problem.num_parameters - 5
+    dense = ho.spectrum(obj, problem.theta, method="dense")
+    assert np.abs(sp.quotient_eigenvalues - reference).max() <= 2 * dense.floor
+    images = np.linalg.norm(obj.hessian(problem.theta) @ basis, axis=0) / sp.max
+    assert_close(sp.zero_modes.residuals, images, parameters=problem.num_parameters)
+
+
+def test_quotient_at_a_widened_minimum() -> None:
+    """Predicted zero modes leave exactly the nonzero spectrum, by no tolerance."""
+    problem = random_problem(rng(3), (3, 4, 1), "tanh", samples=60)
+    net = problem.network()
+    widening = ho.Widening(net, copies=[[2, 1, 3, 1]])
+    theta = widening(problem.theta)
+    obj = ho.Objective(widening.net, problem.x, net(problem.theta, problem.x))
+    sp = ho.spectrum(obj, theta)
+    wide = widening.net.num_parameters
+    assert len(sp.zero_modes) == wide - net.num_parameters == sp.zero_modes.measured
+    assert (sp.zero_modes.residuals * sp.max <= sp.floor).all()
+    # math: the nonzero spectrum is that of D^{1/2} H D^{1/2}, D = T Tᵀ, with H of the narrow network.
+    transfer = widening.transfer()
+    scaling = np.sqrt(np.diagonal((transfer @ transfer.T).toarray()))
+    narrow = ho.Objective(net, problem.x, net(problem.theta, problem.x)).hessian(problem.theta)
+    reference = np.linalg.eigvalsh(scaling[:, None] * narrow * scaling)
+    assert np.abs(sp.quotient_eigenvalues - reference).max() <= 2 * sp.floor
+    kappa = sp.condition_number()
+    assert (kappa.convention, kappa.is_lower_bound) == ("quotient", False)
+    assert kappa == pytest.approx(reference[-1] / reference[0], rel=4 * sp.floor / reference[0])
+    assert sp.condition_number(rank=net.num_parameters) == pytest.approx(kappa, rel=4 * sp.floor / reference[0])
+    assert "first-order" in repr(sp)
+
+
+def test_no_prediction_says_so() -> None:
+    sp = ho.spectrum(linear([1.0, 0.0]), np.zeros(2), zero_modes=None)
+    assert "not predicted" in repr(sp)
+    assert len(sp.zero_modes) == 0
+    assert sp.zero_modes.measured == 1
+
+
+# Laws
+
+
+@given(seed=st.integers(0, 10**6), samples=st.integers(1, 12), outputs=st.integers(1, 3))
+def test_laws(seed: int, samples: int, outputs: int) -> None:
+    problem = random_problem(rng(seed), (2, 3, outputs), "sigmoid", samples=samples)
+    sp = ho.spectrum(problem.objective(), problem.theta)
+    values = sp.eigenvalues
+    assert (np.diff(values) >= 0).all()
+    slack = len(values) * sp.floor
+    assert abs(values.sum() - sp.trace) <= slack
+    assert abs(np.linalg.norm(values) - np.linalg.norm(problem.objective().hessian(problem.theta))) <= slack
+    assert sp.rank + sp.zero_modes.measured == len(values)
+    magnitudes = np.sort(np.abs(values))[::-1]
+    kappas = [sp.condition_number(rank=r) for r in range(1, sp.rank + 1)]
+    assert kappas == [magnitudes[0] / m for m in magnitudes[: sp.rank]]
+    assert kappas == sorted(kappas)
+
+
+def test_participation_ratio() -> None:
+    count = 4
+    obj = linear(np.ones(count))
+    concentrated = ho.spectrum(obj, np.zeros(count), matrix=np.diag([1.0, 2.0, 3.0, 4.0]), vectors=True)
+    assert_close(concentrated.participation_ratio, np.ones(count), parameters=count)
+    spread = ho.spectrum(obj, np.zeros(count), matrix=np.ones((count, count)), vectors=True)
+    assert spread.participation_ratio[-1] == pytest.approx(count, rel=1e-13)
+    pair = ho.spectrum(linear(np.ones(2)), np.zeros(2), matrix=[[0.0, 1.0], [1.0, 0.0]], vectors=True)
+    assert_close(pair.participation_ratio, [2.0, 2.0], parameters=2)
+    with pytest.raises(ValueError, match="vectors=True"):
+        _ = ho.spectrum(obj, np.zeros(count)).participation_ratio
+
+
+def test_same_bits_whatever_the_threads_and_after_pickling() -> None:
+    problem = random_problem(rng(), (3, 6, 1), samples=50)
+    one, two = (ho.spectrum(problem.objective(threads=t), problem.theta) for t in (1, 2))
+    assert (one.eigenvalues == two.eigenvalues).all()
+    copy = pickle.loads(pickle.dumps(one))
+    assert (copy.eigenvalues == one.eigenvalues).all()
+    assert copy.condition_number() == one.condition_number()
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"method": "qr"}, ValueError, "method must be one of auto, dense, gram, jacobian; got 'qr'"),
+        ({"matrix": "fisher"}, ValueError, "matrix must be one of hessian, gauss_newton; got 'fisher'"),
+        ({"matrix": np.eye(2)}, ValueError, r"matrix must have shape \(3, 3\); got \(2, 2\)"),
+        ({"matrix": np.triu(np.ones((3, 3)))}, ValueError, "matrix must be symmetric"),
+        ({"matrix": np.diag([1.0, np.nan, 1.0])}, ValueError, r"matrix must be finite; matrix\[1, 1\] is nan"),
+        ({"matrix": np.eye(3), "method": "gram"}, ValueError, "'auto' or 'dense' for a matrix that is given"),
+        ({"method": "gram", "vectors": True}, ValueError, "gives no eigenvectors"),
+        ({"zero_modes": "all"}, ValueError, "zero_modes must be one of auto; got 'all'"),
+        ({"zero_modes": np.ones(3)}, ValueError, r"zero_modes must have shape \(3, k\)"),
+        ({"zero_modes": np.ones((2, 1))}, ValueError, r"zero_modes must have shape \(3, k\)"),
+        ({"zero_modes": np.ones((3, 1))}, ValueError, "orthonormal columns"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        ho.spectrum(linear([1.0, 2.0, 3.0]), np.zeros(3), **options)
+
+
+def test_bad_points() -> None:
+    obj = linear([1.0, 2.0])
+    with pytest.raises(TypeError, match="obj must be an Objective; got a MLP"):
+        ho.spectrum(obj.net, np.zeros(2))
+    with pytest.raises(ValueError, match=r"theta must have shape \(2,\); got \(3, 2\)"):
+        ho.spectrum(obj, np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="theta must have shape"):
+        ho.spectrum(obj, np.zeros(3))
+    with pytest.raises(ValueError, match="theta must be finite"):
+        ho.spectrum(obj, [0.0, np.inf])
+    exploding = ho.Objective(ho.MLP([1, 1, 1], "exp"), [[1.0]], [0.0])
+    with pytest.raises(ValueError, match="theta must give a finite spectrum; the hessian overflows there"):
+        ho.spectrum(exploding, [600.0, 0.0, 1.0, 0.0], method="dense")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "kind", "message"),
+    [
+        (("effective",), {}, ValueError, "convention must be one of quotient, raw"),
+        ((), {"rank": 0}, ValueError, "rank must be at least 1; got 0"),
+        ((), {"rank": 3}, ValueError, "rank must be at most the number of parameters, 2; got 3"),
+        ((), {"rank": 1.5}, TypeError, "rank must be an integer"),
+        ((), {"threshold": 1.0}, ValueError, "threshold must be below 1"),
+        ((), {"threshold": -0.1}, ValueError, "threshold must be at least 0"),
+        (("raw",), {"rank": 1}, ValueError, "takes one of convention, rank and threshold"),
+        ((), {"rank": 1, "threshold": 0.1}, ValueError, "takes one of convention, rank and threshold"),
+    ],
+)
+def test_bad_conventions(arguments: Any, options: Any, kind: type[Exception], message: str) -> None:
+    sp = ho.spectrum(linear([1.0, 2.0]), np.zeros(2))
+    with pytest.raises(kind, match=message):
+        sp.condition_number(*arguments, **options)
