@@ -35,8 +35,8 @@ MAX_STEPS = {
     "gd": 100_000,
     "momentum": 100_000,
     "adam": 100_000,
-    "lm": 1_000,
-    "newton": 1_000,
+    "lm": 10_000,
+    "newton": 10_000,
     "lbfgs": 20_000,
     "flow": 20_000,
 }
@@ -93,8 +93,8 @@ def minimize(
     loss_tol : float, optional
         Also stop where L ≤ loss_tol.
     max_steps : int, optional
-        Most steps to take; by default 100 000 for gd, momentum and adam, 20 000 for lbfgs and flow, 1000 for lm and
-        newton.
+        Most steps to take; by default 100 000 for gd, momentum and adam, 20 000 for lbfgs and flow, 10 000 for lm
+        and newton.
     callback : callable, optional
         Called as ``callback(result)`` whenever the trajectory is recorded, with an `OptimizeResult` that holds `x`,
         `fun`, `jac`, `gradient_norm` and `nit` (and `t` for flow). If it raises StopIteration, minimisation ends.
@@ -156,6 +156,8 @@ def minimize(
         raise _checks.shape_error("theta", f"({obj.net.num_parameters},)", start.shape)
     if start.dtype != FLOAT64:
         raise TypeError("theta must be float64, the precision in which minimize computes; got longdouble")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable; got {callback!r}")
     run = Run(
         obj=obj,
         method=name,
