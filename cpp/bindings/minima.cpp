@@ -45,7 +45,7 @@ std::vector<Weights> weights(const Doubles& incoming, const Doubles& outgoing, c
 }
 
 py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_outgoing, const std::string& copies,
-                        double mirror, bool hidden_bias, const std::string& constants, const std::string& off,
+                        double mirror, double multiplier, bool hidden_bias, const std::string& constants, const std::string& off,
                         const std::string& name, double parameter, const Doubles& incoming, const Doubles& outgoing,
                         const Doubles& output, double tolerance, std::int64_t max_nodes, int threads) {
     if (teacher_incoming.ndim() != 2 || teacher_outgoing.ndim() != 2 || incoming.ndim() != 3 || outgoing.ndim() != 3 ||
@@ -60,7 +60,7 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
                                                   {"even", Copies::even},
                                                   {"mirrored", Copies::mirrored},
                                                   {"scaled", Copies::scaled}}}),
-                      mirror, hidden_bias,
+                      multiplier * mirror, hidden_bias,
                       choice<Constants, 3>(constants, {{{"none", Constants::none},
                                                         {"fixed", Constants::fixed},
                                                         {"free", Constants::free}}}),
@@ -71,7 +71,7 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
     std::vector<Nearest> found;
     {
         const py::gil_scoped_release release;
-        if (geometry.constants != Constants::none) geometry.bias.emplace(sigma, geometry.constants == Constants::fixed);
+        if (geometry.constants != Constants::none) geometry.bias.emplace(sigma, multiplier, geometry.constants == Constants::fixed);
         found = nearest(geometry, starts, {tolerance, max_nodes}, threads);
     }
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);
@@ -107,8 +107,8 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
 
 void register_minima(py::module_& m) {
     m.def("nearest_minima", &nearest_minima, py::arg("teacher_incoming").noconvert(),
-          py::arg("teacher_outgoing").noconvert(), py::arg("copies"), py::arg("mirror"), py::arg("hidden_bias"),
-          py::arg("constants"), py::arg("off"), py::arg("activation"), py::arg("parameter"),
+          py::arg("teacher_outgoing").noconvert(), py::arg("copies"), py::arg("mirror"), py::arg("multiplier"),
+          py::arg("hidden_bias"), py::arg("constants"), py::arg("off"), py::arg("activation"), py::arg("parameter"),
           py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("output").noconvert(),
           py::arg("tolerance"), py::arg("max_nodes"), py::arg("threads"));
 }

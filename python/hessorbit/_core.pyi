@@ -139,6 +139,7 @@ def nearest_minima(
     teacher_outgoing: NDArray[np.float64],
     copies: Literal["plain", "odd", "even", "mirrored", "scaled"],
     mirror: float,
+    multiplier: float,
     hidden_bias: bool,
     constants: Literal["none", "fixed", "free"],
     off: Literal["never", "zero", "half_line"],

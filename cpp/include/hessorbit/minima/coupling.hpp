@@ -94,6 +94,9 @@ private:
         double value = dual(mu, x, &gradient, &hessian);
         result.lower = value;
         offer(result, x);
+        // Where every start is off, the minimisers are 0 and do not meet the constraint: equal x do.
+        if (result.value == infinity)
+            offer(result, std::vector<double>(count(), std::sqrt(residual_.norm() / count())));
         for (int step = 0; step < 60; ++step) {
             const Vector direction = hessian.ldlt().solve(gradient);
             const double gain = gradient.dot(direction);

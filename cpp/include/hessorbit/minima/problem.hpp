@@ -2,9 +2,10 @@
 //
 //     copy of teacher i    w̃ = t w̃*_i, and over the copies of i  Σ t v = v*_i;   t = 1, t = ±1 or t ≥ 0, as σ allows
 //     idle                 v = 0; or in a zero group: copies of one free w̃ with Σ t v = 0; or off: σ(w̃·x) = 0 for all x
-//     constant             w = 0, and t v joins the output bias, t = σ(b)
+//     constant             w = 0, and t v joins the output bias, t ∝ σ(b)
 //
-// with the output bias  c + Σ_constant t v + C Σ_mirrored v = c*  where σ(−z) = C − σ(z) and mirrored copies have t = −1.
+// with the output bias  c + Σ_constant t v + C Σ_mirrored v = c*  where σ(−z) = C − σ(z), mirrored copies have t = −1,
+// and both t of constant neurons and C include the multiplier of the output layer.
 // (Even σ: the sign is on w̃ alone.) Everything is in the student's coordinates; w̃ = (w, b), D entries, the bias last.
 #pragma once
 
@@ -19,7 +20,7 @@ namespace hessorbit::minima {
 using Vector = Eigen::VectorXd;
 
 enum class Copies { plain, odd, even, mirrored, scaled };
-enum class Constants { none, fixed, free };  // `fixed`: there is no bias, t = σ(0)
+enum class Constants { none, fixed, free };  // `fixed`: there is no bias, t ∝ σ(0)
 enum class Off { never, zero, half_line };   // where σ vanishes: at 0 alone, or on z ≤ 0
 
 // Teacher and activation: what does not depend on θ₀.

@@ -39,21 +39,23 @@ struct Ray {
     }
 };
 
-// t = σ(x), for a neuron with zero weights and bias x; or x held at 0 where there is no bias.
+// t = s σ(x), for a neuron with zero weights and bias x, s the multiplier of the output layer; or x held at 0 where
+// there is no bias. Below σ stands for s σ.
 //
 // The minimum is global to rounding: an interval is given up only when a bound from |ψ''| ≥ −bend on it shows that it
 // holds nothing lower. σ may have a kink at 0, where the line is cut in two.
 class Bias {
 public:
-    explicit Bias(const Activation& activation, bool held = false) : activation_(activation), held_(held) {
+    Bias(const Activation& activation, double multiplier, bool held)
+        : activation_(activation), multiplier_(multiplier), held_(held) {
         measure();
         at_zero_ = sample(0.0).value;
     }
 
-    double factor(double x) const { return sample(x).value; }
+    double factor(double x) const { return held_ ? at_zero_ : sample(x).value; }
 
     // The largest q for which ψ is known to be bounded below.
-    double largest_q() const { return std::isinf(largest_value_) ? 0.999999 / (steepest_ * steepest_) : infinity; }
+    double largest_q() const { return !held_ && std::isinf(largest_value_) ? 0.999999 / (steepest_ * steepest_) : infinity; }
 
     Inner minimise(double start, double p, double q, double lower = -infinity, double upper = infinity) const {
         if (held_) return {2 * p * at_zero_ - q * at_zero_ * at_zero_, 0, at_zero_, 0};
@@ -130,7 +132,8 @@ private:
         for (int i = 0; i < points; ++i) z[i] = i == points - 1 ? upper : lower + (upper - lower) * i / (points - 1);
         evaluate<double>(activation_, z, points, value, slope, curvature);
         std::array<Point, points> result;
-        for (int i = 0; i < points; ++i) result[i] = {z[i], value[i], slope[i], curvature[i]};
+        for (int i = 0; i < points; ++i)
+            result[i] = {z[i], multiplier_ * value[i], multiplier_ * slope[i], multiplier_ * curvature[i]};
         return result;
     }
 
@@ -150,7 +153,7 @@ private:
             }
         }
         for (const double x : {-1e6, 1e6}) last = std::max(last, std::abs(sample(x).value));
-        largest_value_ = last > 1e3 ? infinity : 1.03 * std::max(largest_value_, last);
+        largest_value_ = last > 1e3 * multiplier_ ? infinity : 1.03 * std::max(largest_value_, last);
     }
 
     // How far from x₀ the minimum can lie: ψ(x) ≤ ψ(x₀) bounds (x − x₀)² by what 2 p σ − q σ² can gain.
@@ -164,6 +167,7 @@ private:
     }
 
     Activation activation_;
+    double multiplier_;
     bool held_;
     double largest_value_ = 0, steepest_ = 0, sharpest_ = 0, sharpest_square_ = 0, at_zero_ = 0;
 };

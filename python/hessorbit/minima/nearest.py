@@ -1,0 +1,210 @@
+"""The global minimum nearest to θ₀: exact, with a certificate.
+
+At a global minimum every student neuron copies a teacher neuron, idles in a zero group, or is constant; with the roles
+of all neurons given, the nearest minimum is a projection. The roles are found by branch and bound in the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks, _core
+from .._checks import Array
+from ..network import MLP
+from .teacher import Setting, setting
+
+
+@dataclass(frozen=True, repr=False)
+class NearestMinimum:
+    """The nearest global minimum of a student, or of each of B students (then every array has a leading B).
+
+    Attributes
+    ----------
+    distance : float or ndarray, shape (B,)
+        Euclidean distance from θ₀ to `theta`, an upper bound on the distance to the set of global minima.
+    lower_bound : float or ndarray, shape (B,)
+        No point of the covered pieces is nearer than this.
+    theta : ndarray, shape (P,) or (B, P)
+        The nearest minimum itself.
+    assignment : ndarray of int, shape (m,) or (B, m)
+        For each hidden neuron the teacher neuron that it copies; −1 if it is dead or in a zero group, −2 if it is off
+        (it never fires, whatever its outgoing weights), −3 if it is constant.
+    group : ndarray of int, shape (m,) or (B, m)
+        Number of the zero group of a neuron, where that has two members or more; else −1.
+    factor : ndarray, shape (m,) or (B, m)
+        Of a copy, the sign or scale of its incoming weights; of a constant neuron, its output; in a zero group, the
+        sign or relative scale.
+    pieces : tuple of str
+        The kinds of minima that were searched.
+    complete : bool
+        Whether these are all global minima; if not, `missing` says why, and `lower_bound` holds for these pieces only.
+    missing : str
+    nodes : int or ndarray, shape (B,)
+        Parts of the search tree that were bounded.
+    """
+
+    distance: float | Array
+    lower_bound: float | Array
+    theta: Array
+    assignment: Array
+    group: Array
+    factor: Array
+    pieces: tuple[str, ...]
+    complete: bool
+    missing: str
+    nodes: int | Array
+
+    @property
+    def gap(self) -> float | Array:
+        """(distance − lower_bound)/distance; 0 where both are 0."""
+        distance = np.asarray(self.distance)
+        gap = (distance - self.lower_bound) / np.where(distance > 0, distance, 1.0)
+        return gap if gap.ndim else float(gap)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(self.pieces) + ("" if self.complete else "; there may be other minima")
+        if np.ndim(self.distance):
+            middle = float(np.median(self.distance))
+            worst = float(np.max(self.gap))
+            return f"NearestMinimum({np.size(self.distance)} starts, median distance {middle:.6g}, gap ≤ {worst:.1e}; {kinds})"
+        return (
+            f"NearestMinimum(distance={self.distance:.10g}, gap={self.gap:.1e}, "
+            f"assignment={np.asarray(self.assignment).tolist()}; {kinds})"
+        )
+
+
+def nearest_minimum(
+    net: MLP,
+    theta0: ArrayLike,
+    teacher: MLP,
+    theta_teacher: ArrayLike,
+    *,
+    tolerance: float = 1e-9,
+    max_nodes: int | None = None,
+    threads: int | None = None,
+) -> NearestMinimum:
+    """The global minimum of a student that is nearest to θ₀.
+
+    Parameters
+    ----------
+    net : MLP
+        The student: one hidden layer of m neurons, one activation in it.
+    theta0 : array_like, shape (P,) or (B, P)
+        The point or points to start from; those of a batch are searched in parallel.
+    teacher : MLP
+        A network of the same inputs, outputs and activations, with r ≤ m hidden neurons.
+    theta_teacher : array_like
+        Its parameters. The teacher must be irreducible: no dead, constant, duplicate or mirrored neurons.
+    tolerance : float
+        The search ends when the lower bound on the squared distance is within this part of it.
+    max_nodes : int, optional
+        The search ends, with a gap, after this many parts of its tree; by default 20000 for up to 16 neurons, and
+        falling to 200 for 256 and more.
+    threads : int, optional
+        Threads for a batch; by default what OpenMP allows. Results do not depend on it.
+
+    Returns
+    -------
+    NearestMinimum
+
+    Raises
+    ------
+    ReducibleTeacherError
+        A ValueError that names the offending neurons and carries the narrower teacher.
+    TypeError, ValueError
+        If networks do not match or have more than one hidden layer, the teacher is wider than the student, θ has the
+        wrong length or is not finite, or an option is out of its range.
+
+    Notes
+    -----
+    A global minimum is a θ whose network equals the teacher's everywhere. Which are found, for an activation:
+
+    ========================================  =======================================================================
+    tanh, erf, softsign                       copies with signs
+    sin, cube (odd), cos, square (even)       copies with signs
+    sigmoid, normal_cdf                       copies; with an output bias also mirrored ones, which shift it
+    relu, leaky_relu                          copies with any positive scale
+    others                                    copies
+    ========================================  =======================================================================
+
+    and for all of them zero groups. With an output bias, constant neurons (zero weights; what they add to the output
+    is taken from its bias) as well, except for exp, square and cube with hidden biases; and neurons off where
+    σ(0) = 0. The attribute `complete` says whether that is all (math: see the guide on global minima).
+
+    With roles given, the squared distance to a piece is
+
+        Σ_i [Σ_{k∈S_i} ‖w̃_k − s_k w̃*_i‖² + ‖Σ_{k∈S_i} s_k v_k − v*_i‖²/|S_i|]
+        + Σ_Z [Σ_{k∈Z} ‖w̃_k − s_k w̄_Z‖² + ‖Σ_{k∈Z} s_k v_k‖²/|Z|] + ‖c − c*‖²
+
+    and the roles are found by branch and bound, bounded by the Lagrangian dual that relaxes the sums over copies.
+
+    References
+    ----------
+    Şimşek et al., "Geometry of the loss landscape in overparameterized neural networks: symmetries and invariances",
+    ICML 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> teacher, student = ho.MLP([1, 1, 1], bias=False), ho.MLP([1, 2, 1], bias=False)
+    >>> near = ho.nearest_minimum(student, [0.9, 0.1, 1.0, 0.1], teacher, [1.0, 1.0])
+    >>> near.assignment.tolist(), round(near.distance, 6)
+    ([0, -1], 0.141421)
+    >>> near.theta.tolist()
+    [1.0, 0.1, 1.0, 0.0]
+    """
+    problem = setting(net, teacher, theta_teacher)
+    start = _checks.cast(
+        _checks.parameters(theta0, net.num_parameters, "theta0"), np.float64, "theta0", "the search for minima"
+    )
+    tolerance = _checks.positive(tolerance, "tolerance")
+    nodes = default_nodes(net.widths[1]) if max_nodes is None else _checks.integer(max_nodes, "max_nodes", minimum=1)
+    workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
+    return search(problem, start, tolerance, nodes, workers)
+
+
+def default_nodes(width: int) -> int:
+    """A node costs about as the square of the width."""
+    return max(200, min(20000, round(20000 * (16 / width) ** 1.66)))
+
+
+def search(problem: Setting, theta0: Array, tolerance: float, max_nodes: int, threads: int) -> NearestMinimum:
+    """`nearest_minimum` of checked arguments."""
+    start = np.atleast_2d(theta0)
+    s = problem.symmetry
+    found = _core.nearest_minima(
+        problem.incoming,
+        problem.outgoing,
+        s.copies,
+        s.mirror,
+        problem.net.multipliers[1],
+        problem.net.biases[0],
+        s.constants,
+        s.off,
+        s.name,
+        s.parameter,
+        *problem.split(start),
+        tolerance,
+        max_nodes,
+        threads,
+    )
+    theta = problem.join(found["incoming"], found["outgoing"], found["output"])
+    distance = np.linalg.norm(theta - start, axis=1)
+    lower = np.minimum(np.sqrt(found["lower"]), distance)
+    alone = theta0.ndim == 1
+    return NearestMinimum(
+        distance=float(distance[0]) if alone else distance,
+        lower_bound=float(lower[0]) if alone else lower,
+        theta=theta[0] if alone else theta,
+        assignment=found["teacher"][0] if alone else found["teacher"],
+        group=found["group"][0] if alone else found["group"],
+        factor=found["factor"][0] if alone else found["factor"],
+        pieces=problem.pieces,
+        complete=not problem.missing,
+        missing=problem.missing,
+        nodes=int(found["nodes"][0]) if alone else found["nodes"],
+    )
