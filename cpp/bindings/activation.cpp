@@ -1,17 +1,14 @@
 // The table of activations, and their derivatives, as Python sees them.
+#include "bindings.hpp"
+
 #include <hessorbit/activation.hpp>
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
-#include <string>
-
-namespace py = pybind11;
+#include <algorithm>
 
 namespace {
 
 using namespace hessorbit;
+using namespace hessorbit::bindings;
 
 py::dict symmetry(const ActivationDescription& description, double parameter) {
     const SymmetryClass s = description.symmetry(parameter);
@@ -49,7 +46,7 @@ py::dict properties(const std::string& name, double parameter) {
 }
 
 template <class T>
-py::tuple derivatives(const std::string& name, double parameter, const py::array_t<T, py::array::c_style>& z) {
+py::tuple derivatives(const std::string& name, double parameter, const Array<T>& z) {
     const Activation activation{described(name).kind, parameter};
     const Index n = z.size();
     Rows<T> rows = Rows<T>::Zero(4, padded(n));
@@ -59,18 +56,17 @@ py::tuple derivatives(const std::string& name, double parameter, const py::array
         evaluate<T>(activation, rows.row(0).data(), rows.cols(), rows.row(1).data(), rows.row(2).data(),
                     rows.row(3).data());
     }
-    py::array_t<T> result[3];
-    for (int i = 0; i < 3; ++i) result[i] = py::array_t<T>(n, rows.row(i + 1).data());
-    return py::make_tuple(result[0], result[1], result[2]);
+    const auto result = [&](int row) { return Array<T>(n, rows.row(row).data()); };
+    return py::make_tuple(result(1), result(2), result(3));
 }
 
 }  // namespace
 
-void register_activation(py::module_& m) {
-    m.def("activation_table", &table);
-    m.def("activation_properties", &properties, py::arg("name"), py::arg("parameter"));
-    m.def("activation_derivatives", &derivatives<double>, py::arg("name"), py::arg("parameter"),
-          py::arg("z").noconvert());
-    m.def("activation_derivatives", &derivatives<long double>, py::arg("name"), py::arg("parameter"),
-          py::arg("z").noconvert());
+void register_activation(py::module_& module) {
+    module.def("activation_table", &table);
+    module.def("activation_properties", &properties, py::arg("name"), py::arg("parameter"));
+    module.def("activation_derivatives", &derivatives<double>, py::arg("name"), py::arg("parameter"),
+               py::arg("z").noconvert());
+    module.def("activation_derivatives", &derivatives<long double>, py::arg("name"), py::arg("parameter"),
+               py::arg("z").noconvert());
 }

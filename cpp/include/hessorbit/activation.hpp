@@ -6,11 +6,14 @@
 // At a kink, z = 0, the slope is the one torch returns: 0 for relu, the slope for leaky_relu, 1 for elu and softsign,
 // scale·alpha for selu; the curvature there is 0.
 //
-// Accuracy. Value, slope and curvature are each within 4 ulp wherever they are normal numbers, for every finite z, and
-// below that underflow gradually; except near a zero that σ, σ' or σ'' has away from z = 0, where the error is within
-// 4 ulp of the larger of the two terms that cancel:
-//     silu'   w² e^{−|z|} (1 + e^{−|z|}  −  |z|)           gelu'   φ(z) (Φ(z)/φ(z)  −  |z|), z < 0
-//     silu''  σ'(z) (2  −  |z| tanh(|z|/2))                g''     16 sigmoid''(4z)  +  sigmoid'(z)
+// Accuracy. Value, slope and curvature are each within 4 ulp of the exact ones for every finite z (in float64 at any
+// instruction level, and in 80-bit long double), an ulp being that of the smallest normal number below it: underflow is
+// gradual. Where a derivative is the difference of two terms the ulp is that of the sum of their sizes. These are, with
+// s = sigmoid and Φ, φ the normal distribution and density,
+//     silu'  = s + z s'        silu'' = 2 s' + z s''        gelu'  = Φ + z φ        gelu'' = 2 φ − z² φ
+//     g''    = 16 s''(4z) + s'(z)
+// Beyond |z| = 2^20, sin and cos are as good as the C library's. At ±inf every result is the limit, where there is one.
+//
 // All work is lane by lane: a result depends on its z alone, not on its place in the row or on what else is asked for.
 #pragma once
 
@@ -70,37 +73,24 @@ Derivatives<V> leaky_relu(V z, double slope) {
     return {z > 0 ? z : left * z, z > 0 ? constant<V>(1) : left, V{}};
 }
 
-// 1/(1 + a) and its powers, a ≥ 0, as w + dw: so close that a power is rounded no more often than it must be.
-template <class V>
-struct Reciprocal {
-    V w, dw;
-
-    Reciprocal(V sum, V rest)  // 1 + a = sum + rest, sum their rounded sum
-        : w(1 / sum), dw(w * multiply_add(-rest, w, remainder(sum, w, constant<V>(1)))) {}
-
-    V first() const { return w + dw; }
-    V second() const { return multiply_add(w, w, 2 * w * dw); }
-    V third() const {
-        const V square = w * w, lost = -remainder(w, w, square);
-        return multiply_add(square, w, w * multiply_add(3 * w, dw, lost));
-    }
-};
-
 // What tanh, sigmoid, silu and softplus are made of, with a = |z| cut where e^{−a} is nothing, and w = 1/(1 + e^{−a}):
 // sigmoid(−a) = lower · e.tail, sigmoid'(z) = bell · e.tail, tanh(a/2) = tanh.
 template <class V>
 struct Logistic {
     V a;
     elementary::Exponential<V> e;
-    Reciprocal<V> w;
+    elementary::Reciprocal<V> w;
     V lower, bell, tanh;
 
     explicit Logistic(V z)
         : a(at_most(magnitude(z), elementary::decay_limit<Lane<V>>)), e(elementary::exponential(-a)),
-          w(1 + e.value, (1 - (1 + e.value)) + e.value), lower(e.value * w.first()), bell(e.value * w.second()), tanh(magnitude(e.minus_one) * w.first()) {}
+          w(1 + e.value, (1 - (1 + e.value)) + e.value), lower(w.times(e.value)), bell(e.value * w.second()),
+          tanh(w.times(magnitude(e.minus_one))) {}
 
     V sigmoid(V z) const { return z < 0 ? lower * e.tail : w.first(); }
-    V bell_slope(Lane<V> scale) const { return scale * e.value * w.third() * e.minus_one * e.tail; }  // scale · sigmoid''(a)
+
+    // scale · sigmoid''(a), a ≥ 0.
+    V bell_slope(Lane<V> scale) const { return scale * e.value * w.third() * e.minus_one * e.tail; }
 };
 
 template <class V>
@@ -127,8 +117,7 @@ Derivatives<V> silu(V z) {
 template <class V>
 Derivatives<V> softplus(V z) {
     const Logistic<V> l(z);
-    const V decay = elementary::log1p(l.e.value) * l.e.tail;
-    return {z > 0 ? z + decay : decay, l.sigmoid(z), l.bell * l.e.tail};
+    return {multiply_add(elementary::log1p(l.e.value), l.e.tail, z > 0 ? z : V{}), l.sigmoid(z), l.bell * l.e.tail};
 }
 
 // sigmoid(4z) + softplus(z).
@@ -140,7 +129,7 @@ Derivatives<V> g(V z) {
 }
 
 // What erf, normal_cdf and gelu are made of: a = |z|, cut where e^{−a²/2} is nothing; φ(z) = density · e.tail;
-// Φ(−a) = lower · e.tail = e^{−a²/2} · ratio.
+// centre = erf(a/√2), for a ≤ 1 only; Φ(−a) = lower · e.tail = e^{−a²/2} · ratio; Φ(a) = upper.
 template <class V>
 struct Normal {
     static constexpr Lane<V> density_at_zero = 0.398942280401432677939946059934L;  // 1/√(2π)
@@ -149,24 +138,31 @@ struct Normal {
     V a;
     elementary::Gaussian<V> square;
     elementary::Exponential<V> e;
-    V density, ratio, lower;
+    V density, ratio, centre, lower, upper;
 
     explicit Normal(V z)
         : a(at_most(magnitude(z), limit)), square(elementary::gaussian(a)), e(square.exponential),
-          density(density_at_zero * e.value), ratio(elementary::scaled_normal_tail(a)), lower(e.value * ratio) {}
+          density(density_at_zero * e.value), ratio(elementary::scaled_normal_tail(a)),
+          centre(elementary::erf_near_zero(a)), lower(from_centre(-0.5, e.value * ratio)),
+          upper(from_centre(0.5, multiply_add(-e.value, ratio, constant<V>(1)))) {}
+
+    // 1/2 ± erf(a/√2)/2 near 0, where it is the more accurate.
+    V from_centre(Lane<V> half, V otherwise) const {
+        return a < Lane<V>(0.625) ? multiply_add(constant<V>(half), centre, constant<V>(0.5)) : otherwise;
+    }
 };
 
 template <class V>
 Derivatives<V> normal_cdf(V z) {
     const Normal<V> n(z);
-    return {z < 0 ? n.lower * n.e.tail : 1 - n.lower, n.density * n.e.tail, flip_sign(-n.a * n.density * n.e.tail, z)};
+    return {z < 0 ? n.lower * n.e.tail : n.upper, n.density * n.e.tail, flip_sign(-n.a * n.density * n.e.tail, z)};
 }
 
 // erf(z/√2).
 template <class V>
 Derivatives<V> erf(V z) {
     const Normal<V> n(z);
-    const V value = n.a < 1 ? elementary::erf_near_zero(n.a) : multiply_add(constant<V>(-2), n.lower, constant<V>(1));
+    const V value = n.a < 1 ? n.centre : multiply_add(constant<V>(-2), n.lower, constant<V>(1));
     return {flip_sign(value, z), 2 * n.density * n.e.tail, flip_sign(-2 * n.a * n.density * n.e.tail, z)};
 }
 
@@ -174,30 +170,32 @@ Derivatives<V> erf(V z) {
 template <class V>
 Derivatives<V> gelu(V z) {
     const Normal<V> n(z);
-    const V left = n.e.value * multiply_add(constant<V>(-n.density_at_zero), n.a, n.ratio);
-    return {z < 0 ? -n.a * n.lower * n.e.tail : z * (1 - n.lower), z < 0 ? left * n.e.tail : 1 - left,
+    const V left = multiply_add(constant<V>(-n.density_at_zero), n.a, n.ratio);  // times e^{−a²/2}
+    return {z < 0 ? -n.a * n.lower * n.e.tail : z * n.upper,
+            z < 0 ? n.e.value * left * n.e.tail : multiply_add(-n.e.value, left, constant<V>(1)),
             n.density * ((2 - n.square.high) - n.square.low) * n.e.tail};
 }
 
 template <class V>
 Derivatives<V> softsign(V z) {
     const V a = at_most(magnitude(z), std::numeric_limits<Lane<V>>::max() * 0x1p-64), sum = 1 + a;
-    const Reciprocal<V> w(sum, a < 1 ? (1 - sum) + a : (a - sum) + 1);
-    return {flip_sign(a < 1 ? a * w.first() : 1 - w.first(), z), w.second(),
+    const elementary::Reciprocal<V> w(sum, a < 1 ? (1 - sum) + a : (a - sum) + 1);
+    return {flip_sign(a < 1 ? w.times(a) : 1 - w.first(), z), w.second(),
             a > 0 ? flip_sign(-2 * w.third(), z) : V{}};
 }
 
-// scale · z above 0, scale · alpha (e^z − 1) below.
+// right · z above 0, left · (e^z − 1) below.
 template <class V>
-Derivatives<V> exponential_unit(V z, Lane<V> scale, Lane<V> alpha) {
+Derivatives<V> exponential_unit(V z, Lane<V> right, Lane<V> left) {
     const auto e = elementary::exponential(at_least(at_most(z, 0), -elementary::decay_limit<Lane<V>>));
-    const V both = constant<V>(scale * alpha), below = both * e.value * e.tail;
-    return {z > 0 ? scale * z : both * e.minus_one, z > 0 ? constant<V>(scale) : below, z < 0 ? below : V{}};
+    const V below = left * e.value * e.tail;
+    return {z > 0 ? right * z : left * e.minus_one, z > 0 ? constant<V>(right) : below, z < 0 ? below : V{}};
 }
 
+// scale = 1.0507…, alpha = 1.6732…: right = scale, left = scale · alpha.
 template <class V>
 Derivatives<V> selu(V z) {
-    return exponential_unit<V>(z, 1.0507009873554804934193349852946L, 1.6732632423543772848170429916717L);
+    return exponential_unit<V>(z, 1.0507009873554804934193349852946L, 1.7580993408473768599402175208123L);
 }
 
 template <class V>

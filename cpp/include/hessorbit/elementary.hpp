@@ -63,7 +63,10 @@ inline bool any(Bits mask) {
 // x + round_to_integer has the nearest integer to x in its last bits, |x| < 2^51.
 inline constexpr double round_to_integer = 0x1.8p52;
 
-inline Doubles nearest_integer(Doubles x) { return (x + round_to_integer) - round_to_integer; }
+// The nearest integer to x/period.
+inline Doubles periods(Doubles x, double inverse_period) {
+    return multiply_add(x, constant<Doubles>(inverse_period), constant<Doubles>(round_to_integer)) - round_to_integer;
+}
 
 // 2^k for an integer −1022 ≤ k ≤ 1023.
 inline Doubles power_of_two(Doubles k) { return from_bits(bits(k + (round_to_integer + 1023)) << 52); }
@@ -94,8 +97,8 @@ inline constexpr long double cos_series[] = {
 // is exact. Then e^x − 1 = 2^k q + (2^k − 1) cancels nowhere: for k = 0 it is q, and elsewhere |e^x − 1| > 1/4.
 inline Exponential<detail::Doubles> exponential(detail::Doubles x, detail::Doubles dx = detail::Doubles{}) {
     using namespace detail;
-    constexpr double log2_high = 0x1.62e42fefa3800p-1, log2_low = 0x1.ef35793c76730p-45, inverse_log2 = 0x1.71547652b82fep0;
-    const Doubles k = nearest_integer(x * inverse_log2);
+    constexpr double log2_high = 0x1.62e42fefa3800p-1, log2_low = 0x1.ef35793c76730p-45;
+    const Doubles k = periods(x, 0x1.71547652b82fep0);
     const Doubles high = multiply_add(k, constant<Doubles>(-log2_high), x);
     const Doubles low = multiply_add(k, constant<Doubles>(log2_low), -dx);
     const Doubles r = high - low;
@@ -125,22 +128,45 @@ inline detail::Doubles log1p(detail::Doubles e) {
 inline SinCos<detail::Doubles> sin_cos(detail::Doubles z) {
     using namespace detail;
     constexpr double pieces[] = {0x1.921fb544p0, 0x1.0b4611a6p-34, 0x1.3198a2ep-69, 0x1.b839a252049c1p-104};
-    constexpr double range = 0x1p20, two_over_pi = 0x1.45f306dc9c883p-1;
-    const Doubles k = nearest_integer(z * two_over_pi);
+    const Doubles k = periods(z, 0x1.45f306dc9c883p-1);
     Doubles r = z;
     for (const double piece : pieces) r = multiply_add(k, constant<Doubles>(-piece), r);
     const Doubles square = r * r;
     const Doubles s = multiply_add(r * square, polynomial<sin_series>(square), r);
-    const Doubles c = multiply_add(square * square, polynomial<cos_series>(square), multiply_add(square, constant<Doubles>(-0.5), constant<Doubles>(1)));
+    const Doubles c = multiply_add(square * square, polynomial<cos_series>(square),
+                                   multiply_add(square, constant<Doubles>(-0.5), constant<Doubles>(1)));
 
-    const Bits quadrant = bits(k + round_to_integer);
-    const Bits odd = (quadrant & 1) != 0;
-    const SinCos<Doubles> near{flip_sign(odd ? c : s, from_bits(quadrant << 62)), flip_sign(odd ? s : c, from_bits((quadrant + 1) << 62))};
-
-    const Bits far = magnitude(z) > range;
+    const Bits quadrant = bits(k + round_to_integer), odd = (quadrant & 1) != 0;
+    const SinCos<Doubles> near{flip_sign(odd ? c : s, from_bits(quadrant << 62)),
+                               flip_sign(odd ? s : c, from_bits((quadrant + 1) << 62))};
+    const Bits far = magnitude(z) > 0x1p20;
     return any(far) ? far_sin_cos(z, near, far) : near;
 }
 #endif
+
+// 1/(1 + a) and its powers, a ≥ 0, as w (1 + error): near enough that results are rounded about once.
+template <class V>
+struct Reciprocal {
+    V w, error;
+
+    Reciprocal(V sum, V rest)  // 1 + a = sum + rest, sum the rounded sum
+        : w(1 / sum), error(multiply_add(-rest, w, remainder(sum, w, constant<V>(1)))) {}
+
+    V first() const { return multiply_add(w, error, w); }
+    V times(V x) const { return product(x, 1); }
+    V second() const { return product(w, 2); }
+    V third() const {
+        const V square = w * w, lost = -remainder(w, w, square);
+        return multiply_add(square, w, w * multiply_add(3 * square, error, lost));
+    }
+
+private:
+    // x w (1 + error)^power.
+    V product(V x, Lane<V> power) const {
+        const V p = x * w, lost = -remainder(x, w, p);
+        return p + multiply_add(power * p, error, lost);
+    }
+};
 
 // What the normal distribution needs, as functions of a ≥ 0:
 //
@@ -166,9 +192,10 @@ inline constexpr long double tail_series[] = {
 
 // (erf(√(s/2)) / √s − √(2/π)) / s, 0 ≤ s ≤ 1.
 inline constexpr long double erf_series[] = {
-   -1.32980760133810892195e-1L, 1.99471140200716123568e-2L, -2.37465643096050623948e-3L,
-    2.30869375228421734163e-4L, -1.88893124968263120155e-5L, 1.33193862298317762037e-6L, -8.24531567453290597456e-8L,
-    4.54675403469366335204e-9L, -2.25700042881193344086e-10L, 1.00060669178387360911e-11L, -3.37564632637937518995e-13L};
+    -1.32980760133810892195e-1L, 1.99471140200716123568e-2L, -2.37465643096050623948e-3L,
+    2.30869375228421734163e-4L, -1.88893124968263120155e-5L, 1.33193862298317762037e-6L,
+    -8.24531567453290597456e-8L, 4.54675403469366335204e-9L, -2.25700042881193344086e-10L,
+    1.00060669178387360911e-11L, -3.37564632637937518995e-13L};
 
 }  // namespace detail
 
@@ -177,7 +204,8 @@ template <class V>
 V scaled_normal_tail(V a) {
     constexpr Lane<V> centre = detail::tail_centre, at_centre = detail::tail_at_centre;
     const V t = multiply_add(constant<V>(-2), a / (centre + a), constant<V>(1));
-    return multiply_add(t, polynomial<detail::tail_series>(t), constant<V>(at_centre)) / (1 + a);
+    const V series = multiply_add(t, polynomial<detail::tail_series>(t), constant<V>(at_centre)), sum = 1 + a;
+    return Reciprocal<V>(sum, 1 - (sum - a)).times(series);
 }
 
 // erf(a/√2), 0 ≤ a ≤ 1.

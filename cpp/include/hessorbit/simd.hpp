@@ -11,10 +11,10 @@
 
 #include "rows.hpp"
 
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <type_traits>
 
@@ -124,7 +124,7 @@ inline detail::Doubles leading_digits(detail::Doubles x) {
 // c − a b, for c so close to a b that they cancel.
 template <class V>
 V remainder(V a, V b, V c) {
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(__FP_FAST_FMA)
     if constexpr (!std::is_floating_point_v<V>) return multiply_add(-a, b, c);
 #endif
     const V a_high = leading_digits(a), a_low = a - a_high, b_high = leading_digits(b), b_low = b - b_high;
