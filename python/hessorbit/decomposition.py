@@ -39,14 +39,11 @@ class Dense:
 
     def eigenvalues(self) -> Array:
         """Ascending, (P,)."""
-        return symmetric_eigenvalues(self.matrix)
+        return symmetric_eigen(self.matrix)[0]
 
     def eigenvectors(self) -> tuple[Array, Array]:
         """Eigenvalues (P,), ascending, and eigenvectors as columns (P, P)."""
-        from scipy.linalg import eigh
-
-        values, vectors = eigh(self.matrix.T, driver="evd", check_finite=False)
-        return values, vectors
+        return symmetric_eigen(self.matrix, vectors=True)
 
     def floor(self, eigenvalues: Array, layers: int) -> float:
         return rounding(len(self.matrix), eigenvalues, layers)
@@ -113,7 +110,7 @@ class Gram(SingularValues):
 
     def eigenvalues(self) -> Array:
         rows = self.rows if self.rows.shape[0] < self.rows.shape[1] else self.rows.T
-        return self.complete(symmetric_eigenvalues(rows @ rows.T))
+        return self.complete(symmetric_eigen(rows @ rows.T)[0])
 
     def floor(self, eigenvalues: Array, layers: int) -> float:
         return rounding(min(self.rows.shape), eigenvalues, layers) + self.missing
@@ -122,12 +119,20 @@ class Gram(SingularValues):
 Decomposition = Dense | SingularValues
 
 
-def symmetric_eigenvalues(matrix: Array) -> Array:
-    from scipy.linalg import eigh
+def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Array]:
+    """Ascending eigenvalues, and eigenvectors as columns if asked for, by LAPACK's dsyevd.
 
+    Called straight, it takes a tenth of the time of ``scipy.linalg.eigh`` for the smallest matrices.
+    """
+    from scipy.linalg import LinAlgError, lapack
+
+    options = {"compute_v": int(vectors), "lower": 1}
+    work, integer_work, _ = lapack.dsyevd_lwork(len(matrix), **options)
     # The transpose is the same matrix in the order in which LAPACK reads.
-    values: Array = eigh(matrix.T, driver="evd", eigvals_only=True, check_finite=False)
-    return values
+    values, columns, info = lapack.dsyevd(matrix.T, lwork=int(work), liwork=int(integer_work), **options)
+    if info:
+        raise LinAlgError(f"dsyevd failed on a matrix of shape {matrix.shape} with info = {info}")
+    return values, columns
 
 
 def rounding(size: int, values: Any, layers: int) -> float:

@@ -8,7 +8,7 @@ Jacobian (gauss_newton.py): then the small side of F gives the eigenvalues, and 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from . import _checks, _core
 from ._checks import FLOAT64, Array
 from .decomposition import Decomposition, Dense, Gram, SingularValues, rounding
 from .gauss_newton import factor, residual_curvature_bound
+from .network import MLP
 from .objective import Objective
 
 METHODS = ("auto", "dense", "gram", "jacobian")
@@ -111,8 +112,6 @@ class Spectrum:
     floor : float
         Level below which an eigenvalue's magnitude is unresolved: the rounding errors of the matrix and of its
         decomposition, and, away from an exactly zero residual, what the methods ``"gram"`` and ``"jacobian"`` neglect.
-    zero_modes : ZeroModeTest
-        Predicted zero modes and how well the matrix annihilates them.
     matrix : str
         ``"hessian"``, ``"gauss_newton"`` or ``"given"``.
     method, driver : str
@@ -124,9 +123,11 @@ class Spectrum:
     vectors: Array | None
     trace: float
     floor: float
-    zero_modes: ZeroModeTest
     matrix: str
-    decomposition: Decomposition = field(repr=False)
+    decomposition: Decomposition
+    net: MLP
+    theta: Array
+    prediction: Any
 
     @property
     def method(self) -> str:
@@ -155,6 +156,25 @@ class Spectrum:
     def rank(self) -> int:
         """Number of eigenvalues whose magnitude is above the floor."""
         return int((np.abs(self.eigenvalues) > self.floor).sum())
+
+    @cached_property
+    def zero_modes(self) -> ZeroModeTest:
+        """Predicted zero modes and how well the matrix annihilates them; predicted at first use."""
+        modes = self.prediction
+        if isinstance(modes, str):
+            # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
+            from .symmetry import zero_modes
+
+            modes = zero_modes(self.net, self.theta)
+        basis = np.zeros((len(self.theta), 0)) if modes is None else orthonormal(modes, len(self.theta))
+        images = np.linalg.norm(self.decomposition.apply(basis), axis=0)
+        largest = np.abs(self.eigenvalues).max()
+        return ZeroModeTest(
+            modes=modes,
+            basis=basis,
+            residuals=images / largest if largest else images,
+            measured=len(self.eigenvalues) - self.rank,
+        )
 
     @cached_property
     def quotient_eigenvalues(self) -> Array:
@@ -318,20 +338,23 @@ def spectrum(
     if at.ndim != 1:
         raise _checks.shape_error("theta", f"({count},)", at.shape)
     way = _checks.one_of(method, METHODS, "method")
+    if isinstance(zero_modes, str):
+        _checks.one_of(zero_modes, ("auto",), "zero_modes")
+    elif zero_modes is not None:
+        orthonormal(zero_modes, count)
     name, decomposition = decompose(obj, at, matrix, way, vectors)
     eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
-    floor = decomposition.floor(eigenvalues, obj.net.num_layers)
-    modes = predicted(obj, at, zero_modes)
-    basis = np.zeros((count, 0)) if modes is None else orthonormal(getattr(modes, "basis", modes), count)
-    residuals = np.linalg.norm(decomposition.apply(basis), axis=0)
-    largest = np.abs(eigenvalues).max()
-    test = ZeroModeTest(
-        modes=modes,
-        basis=basis,
-        residuals=residuals / largest if largest else residuals,
-        measured=int((np.abs(eigenvalues) <= floor).sum()),
+    return Spectrum(
+        eigenvalues=eigenvalues,
+        vectors=columns,
+        trace=decomposition.trace(),
+        floor=decomposition.floor(eigenvalues, obj.net.num_layers),
+        matrix=name,
+        decomposition=decomposition,
+        net=obj.net,
+        theta=at.copy(),
+        prediction=zero_modes,
     )
-    return Spectrum(eigenvalues, columns, decomposition.trace(), floor, test, name, decomposition)
 
 
 def decompose(
@@ -385,18 +408,9 @@ def symmetric(matrix: ArrayLike, count: int) -> Array:
     return float64(array, "matrix")
 
 
-def predicted(obj: Objective, theta: Array, zero_modes: str | ArrayLike | Modes | None) -> Any:
-    if not isinstance(zero_modes, str):
-        return zero_modes
-    _checks.one_of(zero_modes, ("auto",), "zero_modes")
-    # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
-    from .symmetry import zero_modes as predict
-
-    return predict(obj.net, theta)
-
-
-def orthonormal(basis: ArrayLike, count: int) -> Array:
-    columns = _checks.as_floats(basis, "zero_modes")
+def orthonormal(modes: ArrayLike | Modes, count: int) -> Array:
+    """The basis of given zero modes, checked."""
+    columns = _checks.as_floats(getattr(modes, "basis", modes), "zero_modes")
     if columns.ndim != 2 or columns.shape[0] != count or columns.shape[1] > count:
         raise _checks.shape_error("zero_modes", f"({count}, k), orthonormal columns", columns.shape)
     columns = columns.astype(FLOAT64, copy=False)

@@ -26,6 +26,7 @@ from scipy.linalg import lapack
 
 from . import _checks
 from ._checks import Array
+from .decomposition import symmetric_eigen
 from .gauss_newton import factor, root_weights
 from .run import Run, Stop
 
@@ -104,7 +105,7 @@ class Eigen:
     """A by its eigenvalues and eigenvectors; it may be indefinite."""
 
     def __init__(self, matrix: Array, gradient: Array) -> None:
-        self.values, self.vectors = scipy.linalg.eigh(matrix.T, driver="evd", check_finite=False)
+        self.values, self.vectors = symmetric_eigen(matrix, vectors=True)
         self.slopes = self.vectors.T @ gradient
         self.noise = NOISE * float(np.abs(self.values).max())
         self.least = max(0.0, -float(self.values[0])) + self.noise
