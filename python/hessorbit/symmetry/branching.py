@@ -20,7 +20,7 @@ from .central_path import PathPoint, follow
 from .certificate import convex_bound, linear_bound
 from .diagonal_scaling import Architecture, NeuronScalings
 from .neuron_scaling import (
-    SPAN,
+    LOG_SPAN,
     Copied,
     CopiedAndRescaled,
     CopiedBetween,
@@ -321,5 +321,5 @@ def whole_below(number: float) -> int:
 
 def nearest_on_curve(degree: int, piece: Array) -> float:
     """v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
-    widest = 0.99 * float(np.log(SPAN)) / degree
+    widest = 0.99 * LOG_SPAN / degree
     return float(np.clip((degree * piece[1] - piece[0]) / (1 + degree**2), -widest, widest))

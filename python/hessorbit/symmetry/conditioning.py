@@ -29,7 +29,7 @@ from .diagonal_scaling import Architecture
 from .element import GroupElement
 from .groups import SymmetryGroup
 from .laws import hidden_layers
-from .neuron_scaling import SPAN
+from .neuron_scaling import LOG_SPAN
 from .realisation import at_rest, element_of, resting_bias, widening_of, without_idle_moves
 from .smoothed_spectrum import Extremes, SpectralFunction
 from .widening import Widening
@@ -154,7 +154,7 @@ def best_conditioned(
     Copies share the direction of the outgoing weights. For K > 1 outputs copies could also have others, which make a
     neuron's D_in a matrix that is at least the multiple of the identity searched here; these are left out, as is what
     unused neurons with a constant activation could do for the next layer's biases. Free factors of D stay between 1e-8
-    and 1e8.
+    and 1e8, and so does what copies' outgoing weights cancel: at least twelve digits of the function remain.
 
     Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps.
 
@@ -237,6 +237,12 @@ def checked_widening(
         _checks.integer(entry, f"widths[{index}]", minimum=low)
         for index, (entry, low) in enumerate(zip(entries, least, strict=True))
     ]
+    for index, (hidden_layer, size, low) in enumerate(zip(hidden_layers(net), sizes, least, strict=True)):
+        if numbers is not None and size > low and resting_bias(hidden_layer) is None:
+            raise ValueError(
+                f"copies[{index}] must sum to widths[{index}] = {size}, as an unused {hidden_layer.names[-1]} neuron "
+                f"would not be zero without a bias; it sums to {low}"
+            )
     return tuple(sizes), numbers
 
 
@@ -274,7 +280,7 @@ def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, probl
 def orbit_choices(net: MLP) -> Choices:
     """Every neuron by itself."""
     return tuple(
-        Choice(law.degree, 1, 1, shifted=hidden.can_shift(neuron))
+        Choice(law.degree, 1, 1, shifted=law.exponential and hidden.can_shift(neuron))
         for hidden in hidden_layers(net)
         for neuron, law in enumerate(hidden.laws)
     )
@@ -298,7 +304,7 @@ def with_curve(choice: Choice) -> Choice:
     """With the range in which the curve of a homogeneous neuron without copies is searched."""
     if not choice.degree:
         return choice
-    widest = math.log(SPAN) / choice.degree
+    widest = LOG_SPAN / choice.degree
     return replace(choice, range=(-widest, widest))
 
 

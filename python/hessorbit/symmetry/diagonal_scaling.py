@@ -20,7 +20,7 @@ from scipy.linalg import block_diag
 
 from .._checks import Array
 from ..network import MLP
-from .neuron_scaling import SPAN, NeuronScaling, Posynomial, Region
+from .neuron_scaling import LOG_SPAN, NeuronScaling, Posynomial, Region
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DiagonalScalings:
     @property
     def extent(self) -> float:
         """Largest |v_i|."""
-        return float(np.log(SPAN))
+        return LOG_SPAN
 
     def log_scaling(self, v: Array) -> Array:
         """log D, (P,)."""

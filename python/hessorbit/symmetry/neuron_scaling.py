@@ -23,7 +23,10 @@ import numpy as np
 
 from .._checks import Array
 
-SPAN = 1e8  # every free factor of D stays between 1/SPAN and SPAN
+# Every free factor of D stays between 1/SPAN and SPAN, and D_in^q D_out of copies below SPAN: outgoing weights of
+# copies then cancel by a factor of at most 1e4, and twelve digits of the function remain.
+SPAN = 1e8
+LOG_SPAN = float(np.log(SPAN))
 MARGIN = 0.5  # of a start from the inequality, in logarithms
 
 
@@ -91,12 +94,11 @@ class Rescaled:
     degree: int
 
     def region(self) -> Region:
-        widest = -float(np.log(SPAN))
         return Region(
             rows=np.array([[-1.0], [self.degree]]),
             start=np.zeros(1),
             inequalities=np.array([[self.degree], [-self.degree]]),
-            bounds=(widest, widest),
+            bounds=(-LOG_SPAN, -LOG_SPAN),
         )
 
     def cheapest(self, a: float, b: float, price: float) -> float:
@@ -147,8 +149,8 @@ class Copied:
             rows=np.array([[1.0], [0.0]]),
             constants=(0.0, log_copies),
             start=np.array([MARGIN - log_copies]),
-            inequalities=np.ones((1, 1)),
-            bounds=(-log_copies,),
+            inequalities=np.array([[1.0], [-1.0]]),
+            bounds=(-log_copies, log_copies - LOG_SPAN),
         )
 
     def cheapest(self, a: float, b: float, price: float) -> float:
@@ -167,8 +169,8 @@ class CopiedAndRescaled:
         return Region(
             rows=np.eye(2),
             start=np.full(2, (bound + MARGIN) / (self.degree + 1)),
-            inequalities=np.array([[self.degree, 1.0]]),
-            bounds=(bound,),
+            inequalities=np.array([[self.degree, 1.0], [-self.degree, -1.0]]),
+            bounds=(bound, -LOG_SPAN),
         )
 
     def cheapest(self, a: float, b: float, price: float) -> float:
@@ -189,21 +191,21 @@ class CopiedBetween:
 
     def region(self) -> Region:
         q, log_copies = self.degree, np.log(self.start)
-        ends = (float(np.log(self.low)), float(-np.log(self.high)))
+        bounds = (0.0, -LOG_SPAN, float(np.log(self.low)), float(-np.log(self.high)))
         if q == 0:
             return Region(
                 rows=np.eye(2),
                 start=np.array([MARGIN - log_copies, log_copies]),
-                inequalities=np.array([[1.0, 1.0], [0.0, 1.0], [0.0, -1.0]]),
-                bounds=(0.0, *ends),
+                inequalities=np.array([[1.0, 1.0], [-1.0, -1.0], [0.0, 1.0], [0.0, -1.0]]),
+                bounds=bounds,
                 log_copies=1,
             )
         middle = ((1 - q) * log_copies + MARGIN) / (q + 1)
         return Region(
             rows=np.eye(2, 3),
             start=np.array([middle, middle, log_copies]),
-            inequalities=np.array([[q, 1.0, q - 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]),
-            bounds=(0.0, *ends),
+            inequalities=np.array([[q, 1.0, q - 1.0], [-q, -1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]),
+            bounds=bounds,
             log_copies=2,
         )
 

@@ -40,7 +40,7 @@ def element_of(group: SymmetryGroup, solution: Solution) -> GroupElement:
     for hidden in hidden_layers(group.net):
         layer, first = slice(first, first + hidden.width), first + hidden.width
         homogeneous = [neuron for neuron, law in enumerate(hidden.laws) if law.degree]
-        shifted = [neuron for neuron in range(hidden.width) if hidden.can_shift(neuron)]
+        shifted = [n for n, law in enumerate(hidden.laws) if law.exponential and hidden.can_shift(n)]
         if homogeneous:
             factors = incoming[layer][homogeneous] ** -0.5
             element = group.rescaling(layer=hidden.layer, factors=factors, neurons=homogeneous) @ element

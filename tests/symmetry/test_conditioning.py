@@ -1,0 +1,604 @@
+"""The best-conditioned point: what is claimed at it, and that nothing in the orbit or among the widenings is better."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+
+import hessorbit as ho
+from hessorbit.symmetry.branching import Choice, Search
+from hessorbit.symmetry.diagonal_scaling import Architecture
+from hessorbit.symmetry.neuron_scaling import split_into_copies
+from hessorbit.symmetry.smoothed_spectrum import Balanced, Extremes, Trace, soft_maximum
+from oracles.autodiff import AutodiffReference
+from oracles.problem import Problem, random_problem
+from oracles.semidefinite import ConditionProgram
+
+GAP = 1e-4  # what the library promises where the problem is convex
+JAX = 1e-13  # relative error of an entry of a Hessian from jax, times √P; see oracles/compare.py
+EPS = np.finfo(float).eps
+
+
+def planted(
+    seed: int, widths: tuple[int, ...], activations: Any = "tanh", **options: Any
+) -> tuple[Problem, ho.Objective]:
+    """A problem whose targets are the network's own outputs, so that its θ has zero residual."""
+    rng = np.random.default_rng(seed)
+    options.setdefault("samples", 40)
+    options.setdefault("scale", 1.5)
+    problem = random_problem(rng, widths, activations, **options)
+    outputs = problem.network()(problem.theta, problem.x)
+    if problem.loss == "cross_entropy":
+        outputs = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        outputs /= outputs.sum(axis=1, keepdims=True)
+    if problem.loss == "logistic":
+        outputs = 1 / (1 + np.exp(-outputs))
+    problem = problem.replace(y=outputs)
+    return problem, problem.objective()
+
+
+def compiled(function: Any, theta: np.ndarray) -> np.ndarray:
+    # Called once: time spent on optimising the compiled code would be lost.
+    return np.asarray(jax.jit(function).lower(theta).compile({"xla_backend_optimization_level": 0})(theta))
+
+
+def hessian_of(problem: Problem) -> np.ndarray:
+    """(P, P), from jax."""
+    return compiled(jax.hessian(AutodiffReference(problem).loss), problem.theta)
+
+
+def jacobian_of(problem: Problem) -> np.ndarray:
+    """(N·K, P), from jax."""
+    reference = AutodiffReference(problem)
+    rows = compiled(lambda theta: jax.vmap(jax.jacrev(reference.output), (None, 0))(theta, problem.x), problem.theta)
+    return rows.reshape(-1, problem.num_parameters)
+
+
+def at(problem: Problem, best: ho.symmetry.BestConditioned) -> Problem:
+    """The same data with the network and the θ that were found."""
+    net = best.net
+    return problem.replace(widths=net.widths, activations=net.activations, theta=best.theta)
+
+
+def check_value(problem: Problem, best: ho.symmetry.BestConditioned) -> None:
+    """The function is the same, and the objective, from jax's Hessian at the point found, is the value claimed."""
+    found = at(problem, best)
+    outputs = best.net(best.theta, problem.x)
+    before = problem.network()(problem.theta, problem.x)
+    # α c of the copies of a neuron sum to one with |α c| up to √(D_in D_out): that many digits cancel.
+    cancelled = 1 + np.sqrt(best.scaling.max() * max(1.0, best.scaling.max()))
+    assert np.abs(outputs - before).max() <= 1e-13 * cancelled * np.abs(before).max()
+    hessian = hessian_of(found)
+    # The norm of a matrix is at most P times its largest entry.
+    error = 2 * JAX * np.sqrt(len(hessian)) * len(hessian) * np.abs(hessian).max()
+    eigenvalues = np.sort(np.abs(np.linalg.eigvalsh((hessian + hessian.T) / 2)))[::-1]
+    if best.objective == "trace":
+        assert abs(np.trace(hessian) - best.value) <= error
+    elif best.objective == "max":
+        assert abs(eigenvalues[0] - best.value) <= error
+    else:
+        smallest = eigenvalues[best.rank - 1]
+        assert smallest > 3 * error, "a case too ill-conditioned to test"
+        assert best.value == pytest.approx(eigenvalues[0] / smallest, rel=3 * error / smallest)
+    assert best.lower_bound <= best.value
+
+
+CASES = {
+    "tanh": ((2, 3, 1), "tanh", {}),
+    "two outputs": ((2, 3, 2), "gelu", {}),
+    "no biases": ((3, 2, 1), "sigmoid", {"biases": False}),
+    "rests at a bias": ((2, 2, 1), "sigmoid", {}),
+    "ntk": ((2, 3, 1), "erf", {"parametrization": "ntk"}),
+    "mean field": ((2, 3, 2), "relu", {"parametrization": "mean_field"}),
+    "relu": ((2, 3, 1), "relu", {}),
+    "linear": ((2, 1, 1), "identity", {}),
+    "square": ((2, 2, 1), "square", {}),
+    "cube": ((2, 2, 1), "cube", {}),
+    "exponential": ((2, 2, 1), "exp", {"scale": 0.7}),
+    "mixed": ((2, 4, 1), [["tanh", "relu", "gelu", "relu"]], {}),
+    "weighted": ((2, 3, 1), "tanh", {"weighted": True}),
+    "logistic": ((2, 2, 1), "tanh", {"loss": "logistic"}),
+    "cross-entropy": ((2, 2, 3), "gelu", {"loss": "cross_entropy", "integer_labels": False}),
+    "deep": ((2, 2, 2, 1), "tanh", {"samples": 100}),
+    "deep relu": ((2, 3, 3, 1), "relu", {}),
+    "few samples": ((3, 4, 1), "tanh", {"samples": 12}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [
+        *((name, "condition_number") for name in CASES),
+        *itertools.product(["mean field", "cube", "mixed", "cross-entropy", "deep relu"], ["max", "trace"]),
+    ],
+)
+def test_value_is_that_of_the_recomputed_hessian(name: str, objective: str) -> None:
+    widths, activations, options = CASES[name]
+    problem, obj = planted(3, widths, activations, **options)
+    over = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), objective=objective, max_problems=4)
+    check_value(problem, over)
+    np.testing.assert_array_equal(over.element(problem.theta), over.theta)
+    assert over.value <= over.start * (1 + GAP)
+    wide = ho.best_conditioned(
+        obj, problem.theta, widths=[2 * width + 1 for width in widths[1:-1]], objective=objective, max_problems=4
+    )
+    check_value(problem, wide)
+    assert wide.value <= wide.start * (1 + GAP)
+    assert wide.net.widths[1:-1] == tuple(2 * width + 1 for width in widths[1:-1])
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "cube", "deep", "mean field"])
+def test_scaling_is_that_of_the_widening(name: str) -> None:
+    widths, activations, options = CASES[name]
+    problem, obj = planted(5, widths, activations, **options)
+    best = ho.best_conditioned(obj, problem.theta, copies=[[2] * width for width in widths[1:-1]])
+    # Scales are roots and reciprocals of D: a few roundings, relative.
+    np.testing.assert_allclose(best.widening.preconditioner(), best.scaling, rtol=100 * EPS)
+    np.testing.assert_array_equal(best.widening(problem.theta), best.theta)
+
+
+def groups(problem: Problem) -> list[np.ndarray]:
+    """Σ_p m_p m_pᵀ over the incoming parameters of each neuron of one hidden layer, the outgoing ones, and the rest.
+
+    M(D) has the nonzero spectrum of D^{1/2} H D^{1/2}; m_p are columns of a square root of the range of H.
+    """
+    rows = jacobian_of(problem)
+    rows = rows * np.sqrt(np.repeat(problem.normalised_weights.astype(float), problem.widths[-1]))[:, None]
+    _, singular, vectors = np.linalg.svd(rows, full_matrices=False)
+    kept = singular > 1e-10 * singular[0]
+    root = singular[kept, None] * vectors[kept]
+    first, last = problem.layers()
+    used: list[np.ndarray] = [
+        *(np.append(first.weights[i], [] if first.bias is None else first.bias[i]) for i in range(problem.widths[1])),
+        *(last.weights[:, i] for i in range(problem.widths[1])),
+        np.array([] if last.bias is None else last.bias),
+    ]
+    indices = [index.astype(int) for index in used]
+    return [root[:, index] @ root[:, index].T for index in indices]
+
+
+def program(matrices: list[np.ndarray]) -> ConditionProgram:
+    """D_in of neuron i is d_i, D_out is d_{n+i}, and what no neuron touches is s."""
+    result = ConditionProgram(matrices)
+    result.equal(len(matrices) - 1, 1.0)
+    return result
+
+
+def with_copies(matrices: list[np.ndarray], names: Sequence[str], copies: Sequence[int]) -> float:
+    """The best κ with these numbers of copies of the neurons of one hidden layer, by the semidefinite program."""
+    sdp, width = program(matrices), len(names)
+    for i, (name, m) in enumerate(zip(names, copies, strict=True)):
+        homogeneous = name == "relu"
+        if homogeneous and m > 1:
+            sdp.products.append((i, width + i))
+        elif m == 1:
+            assert not homogeneous, "a curve is no convex set"
+            sdp.equal(i, 1.0)
+            sdp.equal(width + i, 1.0)
+        else:
+            sdp.at_least(1 / m, **{f"d{i}": 1.0})
+            sdp.equal(width + i, float(m))
+    return sdp.solve()
+
+
+# Clarabel stops at a relative gap of 1e-8; κ also carries the error of a matrix with that condition number.
+SDP = 1e-5
+
+
+@pytest.mark.parametrize(
+    ("widths", "activations", "copies", "options"),
+    [
+        ((2, 3, 1), "tanh", [2, 2, 2], {}),
+        ((2, 3, 1), "gelu", [1, 4, 2], {}),
+        ((3, 3, 2), "erf", [2, 1, 3], {}),
+        ((3, 3, 1), "tanh", [2, 2, 2], {"samples": 9}),
+        ((2, 3, 1), "relu", [2, 2, 2], {}),
+        ((3, 2, 2), "relu", [3, 2], {"biases": False}),
+        ((2, 4, 1), [["tanh", "relu", "gelu", "relu"]], [2, 2, 1, 2], {}),
+    ],
+)
+def test_given_copies_against_a_semidefinite_program(
+    widths: tuple[int, ...], activations: Any, copies: list[int], options: dict[str, Any]
+) -> None:
+    problem, obj = planted(11, widths, activations, **options)
+    best = ho.best_conditioned(obj, problem.theta, copies=[copies])
+    assert best.certificate == "minimum"
+    assert best.gap <= GAP
+    reference = with_copies(groups(problem), problem.activations[0], copies)
+    assert best.lower_bound <= reference * (1 + SDP)
+    assert best.value >= reference * (1 - SDP)
+
+
+@pytest.mark.parametrize(("activation", "most"), [("tanh", 5), ("gelu", 6)])
+def test_numbers_of_copies_against_all_of_them(activation: str, most: int) -> None:
+    problem, obj = planted(2, (2, 3, 1), activation)
+    best = ho.best_conditioned(obj, problem.theta, widths=[most])
+    assert best.certificate == "minimum"
+    matrices = groups(problem)
+    every = {
+        copies: with_copies(matrices, problem.activations[0], copies)
+        for copies in itertools.product(range(1, most - 1), repeat=3)
+        if sum(copies) <= most
+    }
+    assert best.value == pytest.approx(min(every.values()), rel=GAP + SDP)
+    assert every[best.copies[0]] <= min(every.values()) * (1 + GAP + SDP)
+
+
+def test_real_numbers_of_copies_against_a_semidefinite_program() -> None:
+    problem, obj = planted(4, (2, 3, 1), "tanh")
+    width, most = 3, 5
+    sdp = program(groups(problem))
+    for i in range(width):
+        sdp.products.append((i, width + i))
+        sdp.at_least(1.0, **{f"d{width + i}": 1.0})
+    sdp.at_least(-float(most), **{f"d{width + i}": -1.0 for i in range(width)})
+    reference = sdp.solve()
+    # With a single problem to solve, the bound is that of the relaxation.
+    best = ho.best_conditioned(obj, problem.theta, widths=[most], max_problems=1)
+    assert best.lower_bound == pytest.approx(reference, rel=GAP)
+    assert best.value >= reference * (1 - SDP)
+
+
+def condition(factor: np.ndarray, scaling: np.ndarray) -> float:
+    singular = np.linalg.svd(factor * np.sqrt(scaling), compute_uv=False)
+    return float((singular[0] / singular[-1]) ** 2)
+
+
+def test_deep_widenings_against_direct_search() -> None:
+    """Two hidden layers of two tanh neurons, two copies each: four free D_in, κ straight from jax's Jacobian."""
+    problem, obj = planted(8, (2, 2, 2, 1), "tanh", samples=100)
+    rows = jacobian_of(problem)
+    factor = np.linalg.qr(rows, mode="r")
+    first, second, last = problem.layers()
+
+    def kappa(free: np.ndarray) -> float:
+        incoming = 0.5 + np.exp(free)  # D_in ≥ 1/m, D_out = m
+        scaling = np.ones(len(problem.theta))
+        scaling[first.weights], scaling[first.bias] = incoming[:2, None], incoming[:2]
+        scaling[second.weights], scaling[second.bias] = 2 * incoming[2:, None], incoming[2:]
+        scaling[last.weights] = 2
+        return float(np.log(condition(factor, scaling)))
+
+    rng = np.random.default_rng(0)
+    options = {"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000, "maxfev": 4000}
+    direct = min(
+        optimize.minimize(kappa, rng.normal(0, 2, 4), method="Nelder-Mead", options=options).fun for _ in range(4)
+    )
+    best = ho.best_conditioned(obj, problem.theta, copies=[[2, 2], [2, 2]])
+    assert best.certificate == "minimum"
+    assert best.lower_bound <= np.exp(direct)
+    assert best.value <= np.exp(direct) * (1 + GAP)
+
+
+@pytest.mark.parametrize("activation", ["relu", "square"])
+def test_own_orbit_against_a_grid(activation: str) -> None:
+    """Two homogeneous neurons, where κ is convex neither in D nor in log D: branch and bound against all of a grid."""
+    problem, obj = planted(6, (2, 2, 1), activation)
+    group = ho.symmetries(obj.net)
+    best = ho.best_conditioned(obj, problem.theta, over=group)
+    assert best.certificate == "minimum"
+    rows = jacobian_of(problem)
+    _, singular, vectors = np.linalg.svd(rows, full_matrices=False)
+    kept = singular > 1e-10 * singular[0]
+    factor = singular[kept, None] * vectors[kept]
+    degree = {"relu": 1, "square": 2}[activation]
+    first, last = problem.layers()
+    lowest = np.inf
+    for c in itertools.product(np.exp(np.linspace(-3, 3, 61)), repeat=2):
+        scaling = np.ones(len(problem.theta))
+        scaling[first.weights] = np.array(c)[:, None] ** -2
+        scaling[first.bias] = np.array(c) ** -2.0
+        scaling[last.weights] = np.array(c) ** (2.0 * degree)
+        lowest = min(lowest, condition(factor, scaling))
+    assert best.lower_bound <= lowest
+    assert best.value <= lowest * (1 + GAP)
+    # The grid's step of 0.1 in log c moves log D by at most 0.2 · degree, and so log κ by at most twice that.
+    assert best.value >= lowest * np.exp(-0.2 * degree)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+def test_no_widening_beats_the_bound(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    activation = str(rng.choice(["tanh", "relu", "gelu", "leaky_relu"]))
+    widths = ((2, 2, 1), (2, 2, 2, 1))[rng.integers(2)]
+    problem, obj = planted(seed % 5, widths, activation)
+    size = [width + 2 for width in widths[1:-1]]
+    best = ho.best_conditioned(obj, problem.theta, widths=size, max_problems=5)
+    copies, coefficients, scales = [], [], []
+    for width in widths[1:-1]:
+        numbers = 1 + rng.multinomial(2, np.full(width, 1 / width))
+        scale = [np.exp(rng.normal(size=m)) if "relu" in activation else np.ones(m) for m in numbers]
+        alpha = [rng.normal(size=m) + 1 for m in numbers]
+        copies.append(numbers.tolist())
+        scales.append(scale)
+        coefficients.append([a + (1 - a @ c) * c / (c @ c) for a, c in zip(alpha, scale, strict=True)])
+    wide = ho.Widening(obj.net, copies, coefficients=coefficients, scales=scales)
+    other = ho.Objective(wide.net, problem.x, problem.y)
+    spectrum = ho.spectrum(other, wide(problem.theta), method="jacobian", zero_modes=None)
+    kappa = spectrum.condition_number(rank=best.rank)
+    assert best.lower_bound <= kappa * (1 + 1e-9)
+
+
+def test_best_condition_number_does_not_grow_with_width() -> None:
+    problem, obj = planted(9, (2, 2, 1), "sigmoid")
+    values = [ho.best_conditioned(obj, problem.theta, widths=[width]) for width in (2, 3, 4, 6, 9)]
+    assert all(best.certificate == "minimum" for best in values)
+    for narrow, wide in itertools.pairwise(values):
+        assert wide.lower_bound <= narrow.value
+        assert wide.value <= narrow.value * (1 + GAP)
+
+
+def test_trace_has_a_closed_form() -> None:
+    """Σ_i min (a_i D_in + b_i D_out): 2 √(a b) for rectifiers, a/m + b m for m copies of others."""
+    problem, obj = planted(1, (3, 3, 2), "relu")
+    first, last = problem.layers()
+    diagonal = np.diag(hessian_of(problem))
+    incoming = diagonal[first.weights].sum(axis=1) + diagonal[first.bias]
+    outgoing, rest = diagonal[last.weights].sum(axis=0), diagonal[last.bias].sum()
+    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), objective="trace")
+    exact = 2 * np.sqrt(incoming * outgoing).sum() + rest
+    assert best.lower_bound <= exact * (1 + 1e-12)
+    assert best.value == pytest.approx(exact, rel=GAP)
+
+    problem, obj = planted(1, (3, 3, 2), "tanh")
+    diagonal = np.diag(hessian_of(problem))
+    incoming = diagonal[first.weights].sum(axis=1) + diagonal[first.bias]
+    outgoing, rest = diagonal[last.weights].sum(axis=0), diagonal[last.bias].sum()
+    every = [
+        (incoming / copies + outgoing * np.array(copies)).sum() + rest
+        for copies in itertools.product(range(1, 6), repeat=3)
+        if sum(copies) <= 7
+    ]
+    best = ho.best_conditioned(obj, problem.theta, widths=[7], objective="trace")
+    assert best.certificate == "minimum"
+    assert best.value == pytest.approx(min(every), rel=GAP)
+
+
+def test_largest_eigenvalue_is_smallest_at_equal_parts() -> None:
+    """λ_max grows with every entry of D, so D_in = 1/m."""
+    problem, obj = planted(1, (3, 3, 2), "tanh")
+    best = ho.best_conditioned(obj, problem.theta, copies=[[1, 2, 3]], objective="max")
+    wide = ho.Widening(obj.net, copies=[[1, 2, 3]])
+    equal = ho.Objective(wide.net, problem.x, problem.y)
+    largest = np.linalg.eigvalsh(equal.hessian(wide(problem.theta)))[-1]
+    assert best.lower_bound <= largest * (1 + 1e-12)
+    assert best.value == pytest.approx(largest, rel=GAP)
+
+
+def test_own_orbit_away_from_zero_residual() -> None:
+    """H' = A⁻ᵀ H A⁻¹ at any θ: at a minimum with a residual, where the orbit's tangents are zero modes."""
+    rng = np.random.default_rng(0)
+    problem, _ = planted(0, (2, 2, 1), "cube", samples=80)
+    problem = problem.replace(y=problem.y + 0.05 * rng.standard_normal(problem.y.shape))
+    obj = problem.objective()
+    theta = ho.minimize(obj, problem.theta, method="newton", tol=1e-13).x
+    problem = problem.replace(theta=theta)
+    for objective in ("condition_number", "max", "trace"):
+        best = ho.best_conditioned(obj, theta, over=ho.symmetries(obj.net), objective=objective)
+        check_value(problem, best)
+        assert best.certificate == "minimum"
+        assert best.rank == len(theta) - 2 or objective == "trace"
+    with pytest.raises(ValueError, match="theta must have zero residual"):
+        ho.best_conditioned(obj, theta, widths=[4])
+
+
+def test_a_network_with_a_rigid_orbit_is_left_as_it_is() -> None:
+    problem, obj = planted(0, (2, 3, 1), "tanh")
+    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net))
+    np.testing.assert_array_equal(best.theta, problem.theta)
+    assert (best.value, best.gap, best.certificate) == (best.start, 0.0, "minimum")
+
+
+def test_depth_and_a_singular_hessian_have_no_certificate() -> None:
+    problem, obj = planted(3, (2, 3, 3, 1), "relu")
+    best = ho.best_conditioned(obj, problem.theta, widths=[6, 6])
+    assert best.certificate == "none"
+    assert "no certificate" in repr(best)
+    assert 1 <= best.lower_bound <= best.value
+
+
+def test_dead_neurons_fill_what_copies_leave() -> None:
+    problem, obj = planted(3, (2, 2, 1), "sigmoid")
+    best = ho.best_conditioned(obj, problem.theta, widths=[7], copies=[[2, 1]])
+    assert best.net.widths == (2, 7, 1)
+    check_value(problem, best)
+    same = ho.best_conditioned(obj, problem.theta, copies=[[2, 1]])
+    assert best.value == same.value
+
+
+def test_unused_neurons_are_left_alone() -> None:
+    """A rectifier that no sample reaches has no derivatives; its copies stay of moderate size."""
+    problem, _ = planted(0, (2, 3, 1), "relu")
+    theta = problem.theta.copy()
+    theta[problem.layers()[0].bias[1]] = -1e3
+    problem = problem.replace(theta=theta)
+    problem = problem.replace(y=problem.network()(theta, problem.x))
+    best = ho.best_conditioned(problem.objective(), theta, widths=[6])
+    assert best.certificate == "minimum"
+    check_value(problem, best)
+    assert best.scaling[problem.layers()[0].bias[1]] < 10
+
+
+def test_same_question_same_answer() -> None:
+    problem, obj = planted(3, (2, 3, 1), "tanh")
+    one, two = (ho.best_conditioned(obj, problem.theta, widths=[6]) for _ in range(2))
+    np.testing.assert_array_equal(one.theta, two.theta)
+    assert (one.value, one.lower_bound) == (two.value, two.lower_bound)
+
+
+def functions(rng: np.random.Generator, rank: int, count: int) -> list[Any]:
+    factor = rng.standard_normal((rank, count))
+    return [
+        Extremes(factor, smallest=True),
+        Extremes(factor, smallest=False),
+        Balanced(Extremes(factor, smallest=True), 0.1),
+        Trace((factor**2).sum(axis=0)),
+    ]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(4, 4), (3, 5), (1, 2)]), st.sampled_from([3.0, 1e2]))
+@settings(max_examples=20)
+def test_derivatives_of_the_smoothed_spectrum(seed: int, shape: tuple[int, int], sharpness: float) -> None:
+    rng = np.random.default_rng(seed)
+    u, along, step = rng.standard_normal(shape[1]), rng.standard_normal(shape[1]), 1e-4
+    for function in functions(rng, *shape):
+        value, gradient, hessian = function.derivatives(u, sharpness)
+        assert value == pytest.approx(function.value(u, sharpness), rel=1e-12, abs=1e-12)
+        ahead, behind = (function.derivatives(u + sign * step * along, sharpness) for sign in (1, -1))
+        # Central differences err by step²/6 times a third derivative, which grows as the square of the sharpness.
+        bound = 1e-7 * (1 + sharpness**2) * (1 + np.abs(along).max() ** 3)
+        assert abs((ahead[0] - behind[0]) / (2 * step) - gradient @ along) < bound
+        assert np.abs((ahead[1] - behind[1]) / (2 * step) - hessian @ along).max() < bound * (1 + sharpness)
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=50)
+def test_supports_are_below(seed: int, square: bool) -> None:
+    """The tangent at u is below the function everywhere, whatever the sharpness its weights come from."""
+    rng = np.random.default_rng(seed)
+    for function in functions(rng, 5 if square else 4, 5):
+        u, other = 2 * rng.standard_normal((2, 5))
+        support = function.support(u, float(np.exp(rng.uniform(0, 12))))
+        if support is None:
+            assert not function.convex
+            continue
+        assert support.value + support.slope @ (other - u) <= function.exact(other) + 1e-9
+
+
+def test_soft_maximum_is_the_barrier_of_the_largest() -> None:
+    values = np.array([0.3, -2.0, 0.29, 0.0])
+    for sharpness in (1.0, 10.0, 1e4):
+        value, weights = soft_maximum(values, sharpness)
+        direct = optimize.minimize_scalar(
+            lambda a, t=sharpness: a - np.log(-np.expm1(values - a)).sum() / t,
+            bounds=(0.3 + 1e-14, 4.0),
+            method="bounded",
+            options={"xatol": 1e-13},
+        )
+        assert value == pytest.approx(direct.fun, abs=1e-12)
+        assert weights.sum() == pytest.approx(sharpness, rel=1e-12)
+
+
+@given(st.integers(0, 3), st.integers(1, 6), st.floats(0.05, 20), st.floats(0.05, 20))
+def test_copies_have_the_pair_asked_for(degree: int, copies: int, spread: float, outgoing: float) -> None:
+    if degree == 0:
+        outgoing = float(copies)
+    least = (copies ** (1 - degree) / outgoing) ** (1 / degree) if degree else 1 / copies
+    incoming = least if copies == 1 else least * (1 + spread)
+    alpha, c = split_into_copies(degree, copies, incoming, outgoing)
+    assert alpha @ c**degree == pytest.approx(1, rel=1e-12)
+    assert ((alpha * c ** (degree - 1 if degree else 0)) ** 2).sum() == pytest.approx(incoming, rel=1e-12)
+    assert (c ** (2 * degree)).sum() == pytest.approx(outgoing, rel=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(-2, 2), st.floats(0, 2))
+@settings(max_examples=60)
+def test_cheapest_pairs_are_below_every_pair(seed: int, a: float, b: float, price: float) -> None:
+    """The closed forms behind the bounds, against random points of the same regions."""
+    rng = np.random.default_rng(seed)
+    choices = [
+        *(Choice(degree, m, m) for degree in range(4) for m in (1, 2, 5)),
+        *(Choice(degree, 1, 4) for degree in (0, 2, 3)),
+        *(Choice(degree, 1, 1, range=(-1.5, 2.0)) for degree in (1, 2, 3)),
+        Choice(0, 1, 1, shifted=True),
+    ]
+    for choice in choices:
+        neuron = choice.relaxation(2.5)
+        region = neuron.region()
+        cheapest = neuron.cheapest(a, b, price)
+        for _ in range(20):
+            v = region.start + rng.standard_normal(len(region.start))
+            inside = region.inequalities is None or (region.inequalities @ v >= region.bounds).all()
+            inside &= all(p.weights @ np.exp(v[p.indices]) <= p.most for p in region.posynomials)
+            if not inside:
+                continue
+            incoming, outgoing = np.exp(region.rows @ v + region.constants)
+            cost = a * incoming + b * outgoing
+            if region.log_copies is not None:
+                cost += price * np.exp(v[region.log_copies])
+            assert cheapest <= cost + 1e-9 * (1 + abs(cost))
+
+
+def test_relaxations_hold_what_they_relax() -> None:
+    """Every relaxation is at least as good as each choice it stands for."""
+    problem, obj = planted(4, (2, 3, 1), "cube")
+    function = Extremes(np.linalg.qr(obj.jacobian(problem.theta), mode="r"), smallest=False)
+    architecture = Architecture(obj.net, (6,))
+
+    def bound(choices: list[Choice]) -> float:
+        search = Search(function, architecture, (range(3),), (6,), (False,), 1)
+        settled = search.settle(tuple(choices))
+        assert settled is not None
+        return search.solve(settled, -np.inf, None).bound
+
+    whole = bound([Choice(3, 1, 4)] * 3)
+    for copies in ((1, 1, 4), (2, 2, 2), (1, 2, 3)):
+        assert whole <= bound([Choice(3, m, m) for m in copies]) + 1e-4
+
+
+class TestBadInput:
+    problem, obj = planted(0, (2, 3, 1), "tanh")
+    theta = problem.theta
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({}, TypeError, "either over=symmetries"),
+            ({"over": ho.symmetries(ho.MLP([2, 3, 1])), "widths": [4]}, TypeError, "either over=symmetries"),
+            ({"over": "orbit"}, TypeError, "over must be a SymmetryGroup"),
+            ({"over": ho.symmetries(ho.MLP([2, 4, 1]))}, ValueError, "over must be the symmetries of obj's network"),
+            ({"widths": 6}, TypeError, "widths must be a sequence"),
+            ({"widths": [6, 6]}, ValueError, "widths must have 1 entries"),
+            ({"widths": [2]}, ValueError, r"widths\[0\] must be at least 3"),
+            ({"widths": [6.0]}, TypeError, r"widths\[0\] must be an integer"),
+            ({"copies": [[1, 2]]}, ValueError, r"copies\[0\] must have 3 entries"),
+            ({"copies": [[1, 2, 0]]}, ValueError, r"copies\[0\]\[2\] must be at least 1"),
+            ({"copies": [[1, 2, 3]], "widths": [5]}, ValueError, r"widths\[0\] must be at least 6"),
+            ({"widths": [6], "objective": "condition"}, ValueError, "objective must be one of"),
+            ({"widths": [6], "max_problems": 0}, ValueError, "max_problems must be at least 1"),
+        ],
+    )
+    def test_arguments(self, arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+        with pytest.raises(error, match=message):
+            ho.best_conditioned(self.obj, self.theta, **arguments)
+
+    def test_points(self) -> None:
+        with pytest.raises(TypeError, match="obj must be an Objective"):
+            ho.best_conditioned(self.obj.net, self.theta, widths=[6])  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"theta must have shape \(13,\)"):
+            ho.best_conditioned(self.obj, self.theta[None], widths=[6])
+        with pytest.raises(ValueError, match="theta must be finite"):
+            ho.best_conditioned(self.obj, np.full(13, np.nan), widths=[6])
+        with pytest.raises(TypeError, match="theta must be float64"):
+            ho.best_conditioned(self.obj, self.theta.astype(np.longdouble), widths=[6])
+        with pytest.raises(ValueError, match="weight decay"):
+            ho.best_conditioned(self.problem.replace(l2=0.1).objective(), self.theta, widths=[6])
+
+    def test_residuals(self) -> None:
+        with pytest.raises(ValueError, match="theta must have zero residual"):
+            ho.best_conditioned(self.obj, self.theta + 0.1, widths=[6])
+        with pytest.raises(ValueError, match="theta must have a positive semidefinite Hessian"):
+            ho.best_conditioned(self.obj, -2 * self.theta, over=ho.symmetries(self.obj.net))
+
+    def test_flat_functions(self) -> None:
+        net = ho.MLP([2, 2, 1], "relu", bias=False)
+        obj = ho.Objective(net, np.ones((3, 2)), np.zeros(3))
+        with pytest.raises(ValueError, match="theta must have a Hessian other than zero"):
+            ho.best_conditioned(obj, np.zeros(6), widths=[4])
+
+    @pytest.mark.parametrize("bias", [False, [False, True]])
+    def test_copies_must_fill_a_layer_that_cannot_rest(self, bias: Any) -> None:
+        net = ho.MLP([2, 2, 1], "sigmoid", bias=bias)
+        theta, x = net.init(np.random.default_rng(0), "normal(1)"), np.random.default_rng(1).standard_normal((20, 2))
+        obj = ho.Objective(net, x, net(theta, x))
+        with pytest.raises(ValueError, match=r"copies\[0\] must sum to widths\[0\]"):
+            ho.best_conditioned(obj, theta, copies=[[1, 2]], widths=[5])
