@@ -318,6 +318,9 @@ def spectrum(
     is linear in the residual: ‖S‖ is bounded (in about 16 gradients), and has to be below the floor of the dense
     method. The bound is added to the floor of the result.
 
+    The floor assumes that the network does not amplify rounding errors from layer to layer. Deep networks with large
+    weights may; then pass θ as longdouble, which leaves the entries of the matrix right to the last digit.
+
     The dense method takes about 4 P³/3 operations beyond the matrix; the Gram matrix replaces P by N·K there.
 
     Examples
