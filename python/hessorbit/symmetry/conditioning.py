@@ -131,7 +131,7 @@ def best_conditioned(
         λ_max/λ_min over the nonzero eigenvalues, λ_max, or the trace.
     max_problems : int, optional
         How many minima branch and bound may seek, where one is not enough. By default 100, and fewer
-        beyond P = 215.
+        beyond P = 140.
 
     Returns
     -------
@@ -156,7 +156,8 @@ def best_conditioned(
     unused neurons with a constant activation could do for the next layer's biases. Free factors of D stay between 1e-8
     and 1e8, and so does what copies' outgoing weights cancel: at least twelve digits of the function remain.
 
-    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps.
+    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps. Below a few
+    hundred parameters NumPy's linear algebra is fastest with one thread (``OMP_NUM_THREADS=1``, threadpoolctl).
 
     References
     ----------
@@ -266,8 +267,8 @@ def sequence(value: Any, name: str, length: int, meaning: str) -> list[Any]:
 
 
 def default_problems(net: MLP) -> int:
-    """Half a minute's worth from P = 215."""
-    return int(np.clip(1e9 / net.num_parameters**3, 4, 100))
+    """Half a minute's worth from P = 140."""
+    return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 
 def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, problems: int) -> Search:
