@@ -37,12 +37,12 @@ public:
         if (problem_.geometry.copies == Copies::scaled) {
             Coupling<Ray> coupling(Ray{}, 1, -problem_.targets.row(i).transpose(), 0);
             for (const int k : members(i, role)) coupling.add(problem_.along(k, i), problem_.start.outgoing.row(k));
-            if (members(i, role).empty()) return {infinity, infinity, {}};
+            if (members(i, role).empty()) return {infinity, infinity, {}, {}, infinity};
             return coupling.minimise(slack, max_boxes);
         }
         const Sum sum = sum_of(i, role);
         const double value = sum.count ? sum.residual.squaredNorm() / sum.count : infinity;
-        return {value, value, {}};
+        return {value, value, {}, {}, value};
     }
 
     // The cost at the output bias.
@@ -57,7 +57,7 @@ public:
         }
         if (geometry.constants == Constants::none) {
             const double value = residual.squaredNorm() / spare;
-            return {value, value, {}};
+            return {value, value, {}, residual / spare, value};
         }
         Coupling<Bias> coupling(*geometry.bias, geometry.bias->largest_q(), residual, spare);
         for (const int k : constants(role)) coupling.add(problem_.bias(k), problem_.start.outgoing.row(k));
@@ -84,7 +84,7 @@ public:
             return outputs(role, groups, slack, max_boxes);
         };
         const bool mirrored = problem_.geometry.copies == Copies::mirrored;
-        const Partition partition = zero_groups_.best(idle, mirrored ? at_outputs : ZeroGroups::Extra{});
+        const Partition partition = zero_groups_.best(idle, mirrored ? at_outputs : ZeroGroups::Outputs{});
         result.groups = partition.groups;
         result.value += partition.value;
         result.lower += partition.lower;

@@ -22,6 +22,8 @@ namespace hessorbit::minima {
 struct Certified {
     double value = infinity, lower = -infinity;
     std::vector<double> x;
+    Vector multiplier;         // μ
+    double dual = -infinity;  // the dual at μ
 };
 
 template <class Response>
@@ -40,7 +42,9 @@ public:
         Certified result;
         if (count() == 0) {
             offer(result, {});
-            result.lower = result.value;
+            result.lower = result.dual = result.value;
+            double cost;
+            result.multiplier = multiplier({}, cost);
             return result;
         }
         ascend(result);
@@ -92,7 +96,6 @@ private:
         Eigen::MatrixXd hessian;
         std::vector<double> x;
         double value = dual(mu, x, &gradient, &hessian);
-        result.lower = value;
         offer(result, x);
         // Where every start is off, the minimisers are 0 and do not meet the constraint: equal x do.
         if (result.value == infinity)
@@ -113,8 +116,9 @@ private:
             if (!(next > value)) break;
             mu = trial;
             value = next;
-            result.lower = std::max(result.lower, value);
         }
+        result.lower = result.dual = value;
+        result.multiplier = mu;
     }
 
     // The dual at μ, its gradient and minus its Hessian; x receives the minimisers.

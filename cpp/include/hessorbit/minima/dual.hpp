@@ -6,6 +6,7 @@
 //     distance² ≥ D = Σ_k min_o c_ko − 2 Σ_i λ_i·v*_i + 2 λ_c·(c − c*) − ‖λ_c‖² + Σ_i min(fewest_i ε_i, most_i ε_i)
 //     c_ko = fixed_ko + min over t of [… + 2 t μ_o·v_k − t²‖μ_o‖²] − ε_i,      μ_o = λ_i, plus or minus, plus C λ_c
 //
+// and the cost of being idle is a neuron's share in any zero group (ZeroGroups), with ν = C λ_c where σ is mirrored.
 // D is concave but has kinks. The minima are smoothed by the barrier of an interior-point method,
 //
 //     min_o c_o  →  max_y [y + τ Σ_o log(c_o − y)],      which also gives probabilities  p_o = τ/(c_o − y),
@@ -95,6 +96,7 @@ private:
     }
 
     void prepare(const Node& node);
+    void place_shares(const Vector& z);
     double evaluate(const Node& node, const Vector& z);
     double smooth(const Node& node, const Vector& z, double tau, Vector* gradient, Eigen::MatrixXd* curvature);
     void add_role(int k, int o, const Vector& z, double tau, Vector& gradient, Eigen::MatrixXd& curvature,
@@ -106,6 +108,8 @@ private:
     Matrix<double> fixed_;
     std::vector<double> teacher_sign_, output_sign_, limit_;
     double output_limit_ = infinity;
+    std::vector<int> candidates_;  // neurons that may be idle
+    Shares shares_;
 
     Matrix<double> cost_, factor_, stiffness_, probability_;  // (m, roles)
     double best_ = -infinity;
@@ -119,6 +123,7 @@ inline double Dual::evaluate(const Node& node, const Vector& z) {
     factor_.setOnes(m, roles);
     stiffness_.setZero(m, roles);
     if (least_room(z) <= 0) return -infinity;
+    if (problem_.geometry.copies == Copies::mirrored) place_shares(z);
     for (int o = 0; o < roles; ++o) {
         const Role& role = problem_.roles[o];
         const Vector mu = multiplier(z, o);
@@ -242,8 +247,15 @@ inline void Dual::add_role(int k, int o, const Vector& z, double tau, Vector& gr
                            Vector& mean) const {
     const int i = problem_.roles[o].teacher;
     const double beta = output_sign_[o], alpha = i >= 0 ? teacher_sign_[o] : 0;
-    if (i < 0 && beta == 0) return;
     const double p = probability_(k, o), weight = p * p / tau, t = factor_(k, o);
+    if (o == problem_.idle && couples()) {
+        const Vector slope = shares_.slope.row(k);
+        gradient.segment(output_block(), outputs_) += p * slope;
+        mean.segment(output_block(), outputs_) += weight * slope;
+        curvature.block(output_block(), output_block(), outputs_, outputs_) += weight * slope * slope.transpose();
+        curvature.diagonal().segment(output_block(), outputs_).array() += p * shares_.stiffness[k];
+    }
+    if (i < 0 && beta == 0) return;
     const Vector mu = multiplier(z, o), outgoing = problem_.start.outgoing.row(k);
     const Vector slope = 2 * t * (outgoing - t * mu), bent = outgoing - 2 * t * mu;
     Eigen::MatrixXd form = weight * slope * slope.transpose() + p * stiffness_(k, o) * bent * bent.transpose();
@@ -282,8 +294,18 @@ inline void Dual::prepare(const Node& node) {
             if (o == problem_.idle) candidates.push_back(k);
             constants |= problem_.roles[o].kind == Role::Kind::constant;
         }
-    fixed_.col(problem_.idle) = zero_groups_.shares(candidates);
+    candidates_ = std::move(candidates);
+    place_shares(node.multipliers);
     output_limit_ = constants ? problem_.geometry.bias->largest_q() : infinity;
+}
+
+inline void Dual::place_shares(const Vector& z) {
+    const double mirror = problem_.geometry.copies == Copies::mirrored ? problem_.geometry.mirror : 0;
+    const Vector nu = couples() ? Vector(mirror * z.segment(output_block(), outputs_)) : Vector::Zero(outputs_);
+    shares_ = zero_groups_.shares(candidates_, nu);
+    fixed_.col(problem_.idle) = shares_.value;
+    shares_.slope *= mirror;
+    shares_.stiffness *= mirror * mirror;
 }
 
 inline void Dual::raise(Node& node, double target, double cutoff, int max_steps) {

@@ -8,8 +8,15 @@
 // with n = (1, …, 1)/√|Z| in general, signs ± on it for odd σ, signs in the sum over w̃ alone for even σ, and any n ≥ 0
 // for homogeneous σ, where the last two terms are the least eigenvalue of a matrix.
 //
-// A group can be better than its members alone only if they hang together by pairs for which it may be ("linked"), so
-// that in most problems every idle neuron is alone and there is nothing to search.
+// Where σ(−z) = C − σ(z), members with a negative sign ("mirrored") shift the output bias. With its multiplier λ_c, and
+// ν = C λ_c, they pay 2 ν·v' besides, so that v − ν takes the place of v, and 2 ν·v − ‖ν‖² is added.
+//
+// For all but homogeneous σ the cost of a group is that of its members silenced, Σ ‖v_k‖², plus the sum over pairs of
+//
+//     pull / |Z|,     pull = ‖w̃_j − w̃_k‖² − ‖v_j − v_k‖²     or, of opposite signs,     ‖w̃_j + w̃_k‖² − ‖v_j + v_k − ν‖²
+//
+// A group can be better than its members alone only if they hang together by pairs for which it may be ("linked", pull
+// < 0), so that in most problems every idle neuron is alone and there is nothing to search.
 #pragma once
 
 #include "coupling.hpp"
@@ -29,82 +36,114 @@ struct ZeroGroup {
 
 struct Partition {
     std::vector<ZeroGroup> groups;  // of two members and more; the other idle neurons are alone
-    double value = infinity;        // all idle costs, and what `extra` adds
+    double value = infinity;        // all idle costs, and those at the output bias where mirrored members shift it
     double lower = infinity;
+};
+
+// Lower bounds on what each neuron adds to the cost of a partition, and how they change with ν.
+struct Shares {
+    Vector value;          // (m)
+    Matrix<double> slope;  // (m, K)  gradient in ν
+    Vector stiffness;      // (m)     the Hessian in ν is −stiffness I
 };
 
 class ZeroGroups {
 public:
-    // What a choice of groups costs elsewhere, at least 0: mirrored members shift the output bias.
-    using Extra = std::function<Certified(const std::vector<ZeroGroup>&)>;
+    // The cost at the output bias, given the groups.
+    using Outputs = std::function<Certified(const std::vector<ZeroGroup>&)>;
 
     explicit ZeroGroups(const Problem& problem)
         : problem_(problem),
           incoming_(problem.start.incoming * problem.start.incoming.transpose()),
           outgoing_(problem.start.outgoing * problem.start.outgoing.transpose()) {}
 
-    // For each neuron, a lower bound on what it adds to the cost of any partition of any of the `candidates`; for the
-    // other neurons, what they cost alone.
-    Vector shares(const std::vector<int>& candidates) const {
-        Vector result = problem_.fixed.col(problem_.idle);
-        for (const std::vector<int>& component : components(candidates))
-            for (const int k : component) result[k] = share(k, component);
+    // Shares of the `candidates` in any partition of any of them; other neurons have what they cost alone.
+    Shares shares(const std::vector<int>& candidates, const Vector& nu) const {
+        const Shift shift(*this, nu);
+        Shares result{problem_.fixed.col(problem_.idle), Matrix<double>::Zero(problem_.neurons(), problem_.outputs()),
+                      Vector::Zero(problem_.neurons())};
+        for (const std::vector<int>& component : components(candidates, shift))
+            if (component.size() > 1)
+                for (const int k : component) share(k, component, shift, result);
         return result;
     }
 
-    // The best partition of `members`.
-    Partition best(const std::vector<int>& members, const Extra& extra) const {
+    // The best partition of `members`. `outputs` is empty unless the groups matter there.
+    Partition best(const std::vector<int>& members, const Outputs& outputs) const {
         Partition result;
-        std::vector<std::vector<int>> linked;
-        double alone = 0;
-        for (std::vector<int>& component : components(members)) {
-            if (component.size() == 1) alone += single(component[0]);
-            else linked.push_back(std::move(component));
+        result.value = result.lower = 0;
+        if (!outputs) {
+            const Shift none(*this, Vector::Zero(problem_.outputs()));
+            for (const std::vector<int>& component : components(members, none))
+                add(result, partition(component, none, {}, 0));
+            return result;
         }
-        if (extra && linked.size() > 1) {  // the choices in one component matter to the others
-            for (std::size_t c = 1; c < linked.size(); ++c)
-                linked[0].insert(linked[0].end(), linked[c].begin(), linked[c].end());
-            linked.resize(1);
+        // Any partition costs at least the dual at the multiplier that is best without groups: unless that falls below
+        // the cost without groups, there are none.
+        const Certified without = outputs({});
+        const Shift shift(*this, problem_.geometry.mirror * without.multiplier);
+        if (components(members, shift).size() == members.size()) {
+            for (const int k : members) result.value += single(k);
+            result.lower = result.value + without.lower;
+            result.value += without.value;
+            return result;
         }
-        result.value = result.lower = alone;
-        for (const std::vector<int>& component : linked) {
-            const Partition part =
-                component.size() <= largest_enumerated ? enumerate(component, extra) : gather(component, extra);
-            result.groups.insert(result.groups.end(), part.groups.begin(), part.groups.end());
-            result.value += part.value;
-            result.lower += part.lower;
-        }
-        if (linked.empty() && extra) {
-            const Certified more = extra({});
-            result.value += more.value;
-            result.lower += more.lower;
-        }
-        return result;
+        return partition(members, shift, outputs, without.dual);
     }
 
 private:
     static constexpr std::size_t largest_enumerated = 8;
+
+    // ν, with its products with all v.
+    struct Shift {
+        Vector nu, along;
+        double square;
+        Shift(const ZeroGroups& groups, const Vector& shift)
+            : nu(shift), along(groups.problem_.start.outgoing * shift), square(shift.squaredNorm()) {}
+    };
+
+    struct Pull {
+        double value;
+        int other;
+        bool opposite;
+    };
 
     bool scaled() const { return problem_.geometry.copies == Copies::scaled; }
     bool even() const { return problem_.geometry.copies == Copies::even; }
     bool signs() const { return !scaled() && problem_.geometry.copies != Copies::plain; }
     double single(int k) const { return problem_.fixed(k, problem_.idle); }
 
-    // ‖w̃_j ∓ w̃_k‖² − ‖v_j ∓ v_k‖² at the better sign: |Z| times what joining j and k adds to v = 0, or takes off.
-    double pull(int j, int k) const {
-        const double w = incoming_(j, k), v = outgoing_(j, k);
-        const double cross = even() ? std::abs(w) - v : signs() ? std::abs(w - v) : w - v;
-        return incoming_(j, j) + incoming_(k, k) - outgoing_(j, j) - outgoing_(k, k) - 2 * cross;
+    static void add(Partition& whole, const Partition& part) {
+        whole.groups.insert(whole.groups.end(), part.groups.begin(), part.groups.end());
+        whole.value += part.value;
+        whole.lower += part.lower;
     }
 
-    bool linked(int j, int k) const {
-        if (!scaled()) return pull(j, k) < 0;
+    Partition partition(const std::vector<int>& members, const Shift& shift, const Outputs& outputs, double dual) const {
+        if (members.size() == 1) return {{}, single(members[0]), single(members[0])};
+        return members.size() <= largest_enumerated ? enumerate(members, shift, outputs, dual)
+                                                    : gather(members, shift, outputs, dual);
+    }
+
+    // The pull of j and k with the better signs.
+    Pull pull(int j, int k, const Shift& shift) const {
+        const double w = incoming_(j, k), v = outgoing_(j, k);
+        const double sizes = incoming_(j, j) + incoming_(k, k) - outgoing_(j, j) - outgoing_(k, k);
+        const double alike = sizes - 2 * (w - v);
+        const double opposite = even()    ? sizes + 2 * (w + v)
+                                : signs() ? sizes + 2 * (w - v) + 2 * (shift.along[j] + shift.along[k]) - shift.square
+                                          : infinity;
+        return opposite < alike ? Pull{opposite, j, true} : Pull{alike, j, false};
+    }
+
+    bool linked(int j, int k, const Shift& shift) const {
+        if (!scaled()) return pull(j, k, shift).value < 0;
         const double spare = (incoming_(j, j) - single(j)) * (incoming_(k, k) - single(k));
         const double gain = incoming_(j, k) - outgoing_(j, k);
         return gain > 0 && gain * gain > std::max(spare, 0.0);
     }
 
-    std::vector<std::vector<int>> components(const std::vector<int>& members) const {
+    std::vector<std::vector<int>> components(const std::vector<int>& members, const Shift& shift) const {
         std::vector<std::vector<int>> result;
         std::vector<char> taken(members.size(), 0);
         for (std::size_t first = 0; first < members.size(); ++first) {
@@ -113,7 +152,7 @@ private:
             std::vector<int> component{members[first]};
             for (std::size_t at = 0; at < component.size(); ++at)
                 for (std::size_t other = first + 1; other < members.size(); ++other)
-                    if (!taken[other] && linked(component[at], members[other])) {
+                    if (!taken[other] && linked(component[at], members[other], shift)) {
                         taken[other] = 1;
                         component.push_back(members[other]);
                     }
@@ -123,29 +162,44 @@ private:
         return result;
     }
 
-    // Shares of a group's cost that add up to it, from below.
-    //   General σ: the cost is Σ‖v_k‖² + Σ_{j<k} pull/|Z|, half of each pull going to either end.
-    //   Homogeneous σ: twice the incoming cost of a group is at least the mean over its pairs.
-    double share(int k, const std::vector<int>& component) const {
-        if (component.size() == 1) return single(k);
-        std::vector<double> terms;
-        double least_pair = infinity;
-        for (const int j : component)
-            if (j != k) {
-                terms.push_back(scaled() ? pair_angle_cost(j, k) : pull(j, k));
-                if (scaled()) least_pair = std::min(least_pair, group_cost({j, k}, {}).first);
-            }
-        std::sort(terms.begin(), terms.end());
+    // Shares of a group's cost that add up to it, from below: ‖v_k‖² and half of each pull, at the worst size; for
+    // homogeneous σ half of a pair's cost or, as twice the incoming cost of a larger group is at least the mean over
+    // its pairs, a fourth of the cost of the two least.
+    void share(int k, const std::vector<int>& component, const Shift& shift, Shares& shares) const {
         if (scaled()) {
-            const double larger = terms.size() > 1 ? (terms[0] + terms[1]) / 4 : infinity;
-            return std::min({single(k), least_pair / 2, larger});
+            std::vector<double> angles;
+            for (const int j : component)
+                if (j != k) {
+                    angles.push_back(pair_angle_cost(j, k));
+                    shares.value[k] = std::min(shares.value[k], group_cost({j, k}, {}, shift).first / 2);
+                }
+            std::sort(angles.begin(), angles.end());
+            if (angles.size() > 1) shares.value[k] = std::min(shares.value[k], (angles[0] + angles[1]) / 4);
+            return;
         }
-        double sum = 0, best = 0;
-        for (std::size_t count = 1; count <= terms.size(); ++count) {
-            sum += terms[count - 1];
-            best = std::min(best, sum / (2 * (count + 1)));
+        std::vector<Pull> pulls;
+        for (const int j : component)
+            if (j != k) pulls.push_back(pull(j, k, shift));
+        std::sort(pulls.begin(), pulls.end(), [](const Pull& a, const Pull& b) {
+            return a.value != b.value ? a.value < b.value : a.other < b.other;
+        });
+        Vector slope = Vector::Zero(problem_.outputs());
+        double sum = 0;
+        int opposite = 0;
+        for (std::size_t count = 1; count <= pulls.size(); ++count) {
+            const Pull& last = pulls[count - 1];
+            const double size = static_cast<double>(count + 1);
+            sum += last.value;
+            if (last.opposite && problem_.geometry.copies == Copies::mirrored) {
+                slope += (problem_.start.outgoing.row(last.other) + problem_.start.outgoing.row(k)).transpose() - shift.nu;
+                ++opposite;
+            }
+            const double value = problem_.silent_cost(k) + sum / (2 * size);
+            if (value >= shares.value[k]) continue;
+            shares.value[k] = value;
+            shares.slope.row(k) = slope / size;
+            shares.stiffness[k] = opposite / size;
         }
-        return std::min(single(k), problem_.silent_cost(k) + best);
     }
 
     // The least distance² of w̃_j and w̃_k to a common ray.
@@ -155,8 +209,8 @@ private:
     }
 
     // Cost and n of one group; `sign` (±1 for each member, or empty for all +1) where σ allows signs.
-    std::pair<double, std::vector<double>> group_cost(const std::vector<int>& members,
-                                                      const std::vector<double>& sign) const {
+    std::pair<double, std::vector<double>> group_cost(const std::vector<int>& members, const std::vector<double>& sign,
+                                                      const Shift& shift) const {
         const int size = static_cast<int>(members.size());
         double incoming = 0;
         for (const int k : members) incoming += incoming_(k, k);
@@ -172,45 +226,56 @@ private:
             if (n.minCoeff() <= 0) return {infinity, {}};
             return {incoming + solver.eigenvalues()(0), {n.data(), n.data() + size}};
         }
-        double joint_in = 0, joint_out = 0;
+        double joint_in = 0, joint_out = 0, mirrored = 0, along = 0, paid = 0;
         std::vector<double> n(size);
         for (int a = 0; a < size; ++a) {
             n[a] = (sign.empty() ? 1 : sign[a]) / std::sqrt(double(size));
+            along += n[a] * shift.along[members[a]];
+            if (n[a] < 0) {
+                ++mirrored;
+                paid += 2 * shift.along[members[a]] - shift.square;
+            }
             for (int b = 0; b < size; ++b) {
                 const double both = sign.empty() ? 1 : sign[a] * sign[b];
                 joint_in += both * incoming_(members[a], members[b]);
                 joint_out += (even() ? 1 : both) * outgoing_(members[a], members[b]);
             }
         }
-        return {incoming + (joint_out - joint_in) / size, n};
+        // ‖Σ n v̂‖² with v̂ = v − ν for the mirrored, so Σ n v̂ = Σ n v + mirrored/√|Z| ν.
+        const double m = mirrored / std::sqrt(double(size));
+        return {incoming + (joint_out - joint_in) / size + 2 * m * along + m * m * shift.square + paid, n};
     }
 
     // All partitions of up to largest_enumerated neurons, with all signs.
-    Partition enumerate(const std::vector<int>& component, const Extra& extra) const {
+    Partition enumerate(const std::vector<int>& component, const Shift& shift, const Outputs& outputs, double dual) const {
         Partition best;
         std::vector<std::vector<int>> members;
         std::vector<std::vector<double>> sign;
         std::map<std::vector<int>, double> known;  // costs of scaled groups
         const auto cost = [&](std::size_t group) {
             if (members[group].size() == 1) return single(members[group][0]);
-            if (!scaled()) return group_cost(members[group], sign[group]).first;
+            if (!scaled()) return group_cost(members[group], sign[group], shift).first;
             const auto [entry, is_new] = known.try_emplace(members[group], 0);
-            if (is_new) entry->second = group_cost(members[group], {}).first;
+            if (is_new) entry->second = group_cost(members[group], {}, shift).first;
             return entry->second;
         };
-        const std::function<void(std::size_t)> place = [&](std::size_t next) {
-            if (next == component.size()) {
-                double value = 0;
-                for (std::size_t g = 0; g < members.size(); ++g) value += cost(g);
-                if (value >= best.value) return;
-                std::vector<ZeroGroup> groups;
-                for (std::size_t g = 0; g < members.size(); ++g)
-                    if (members[g].size() > 1) groups.push_back({members[g], group_cost(members[g], sign[g]).second});
-                const Certified more = extra ? extra(groups) : Certified{0, 0, {}};
-                best.lower = std::min(best.lower, value + more.lower);
-                if (value + more.value < best.value) best = {std::move(groups), value + more.value, best.lower};
-                return;
+        const auto offer = [&] {
+            double value = dual;
+            for (std::size_t g = 0; g < members.size(); ++g) value += cost(g);
+            if (value >= best.value) return;  // a lower bound where there are outputs
+            std::vector<ZeroGroup> groups = chosen(members, sign, shift);
+            if (outputs) {
+                const Certified at_outputs = outputs(groups);
+                const double idle = idle_cost(members, sign);
+                best.lower = std::min(best.lower, idle + at_outputs.lower);
+                value = idle + at_outputs.value;
+            } else {
+                best.lower = value;
             }
+            if (value < best.value) best = {std::move(groups), value, best.lower};
+        };
+        const std::function<void(std::size_t)> place = [&](std::size_t next) {
+            if (next == component.size()) return offer();
             for (std::size_t g = 0; g < members.size(); ++g)
                 for (const double s : {1.0, -1.0}) {
                     if (s < 0 && !signs()) continue;
@@ -230,6 +295,25 @@ private:
         return best;
     }
 
+    std::vector<ZeroGroup> chosen(const std::vector<std::vector<int>>& members,
+                                  const std::vector<std::vector<double>>& sign, const Shift& shift) const {
+        std::vector<ZeroGroup> groups;
+        for (std::size_t g = 0; g < members.size(); ++g)
+            if (members[g].size() > 1) groups.push_back({members[g], group_cost(members[g], sign[g], shift).second});
+        return groups;
+    }
+
+    // What the groups cost by themselves, without a shift.
+    double idle_cost(const std::vector<std::vector<int>>& members, const std::vector<std::vector<double>>& sign) const {
+        const Shift none(*this, Vector::Zero(problem_.outputs()));
+        double sum = 0;
+        for (std::size_t g = 0; g < members.size(); ++g) {
+            if (members[g].empty()) continue;
+            sum += members[g].size() == 1 ? single(members[g][0]) : group_cost(members[g], sign[g], none).first;
+        }
+        return sum;
+    }
+
     struct Cluster {
         std::vector<int> members;
         std::vector<double> sign;
@@ -237,7 +321,7 @@ private:
     };
 
     // Two clusters made one, the second with sign s on it where that is better.
-    Cluster joined(const Cluster& a, const Cluster& b) const {
+    Cluster joined(const Cluster& a, const Cluster& b, const Shift& shift) const {
         Cluster best{{}, {}, infinity};
         if (scaled() && a.members.size() + b.members.size() > largest_enumerated) return best;
         for (const double s : {1.0, -1.0}) {
@@ -245,25 +329,25 @@ private:
             Cluster both = a;
             both.members.insert(both.members.end(), b.members.begin(), b.members.end());
             for (const double t : b.sign) both.sign.push_back(s * t);
-            both.cost = group_cost(both.members, both.sign).first;
+            both.cost = group_cost(both.members, both.sign, shift).first;
             if (both.cost < best.cost) best = std::move(both);
         }
         return best;
     }
 
     // Too many for all partitions: join the two clusters that gain most, as long as any two do. Bounded by shares.
-    Partition gather(const std::vector<int>& component, const Extra& extra) const {
+    Partition gather(const std::vector<int>& component, const Shift& shift, const Outputs& outputs, double dual) const {
         std::vector<Cluster> clusters;
         for (const int k : component) clusters.push_back({{k}, {1.0}, single(k)});
         const auto gain = [&](std::size_t a, std::size_t b) {
-            return clusters[a].cost + clusters[b].cost - joined(clusters[a], clusters[b]).cost;
+            return clusters[a].cost + clusters[b].cost - joined(clusters[a], clusters[b], shift).cost;
         };
         const std::size_t count = clusters.size();
         Eigen::MatrixXd gains = Eigen::MatrixXd::Constant(count, count, -infinity);  // of joining a < b
         for (std::size_t a = 0; a < count; ++a)
             for (std::size_t b = a + 1; b < count; ++b) gains(a, b) = gain(a, b);
         for (Index a, b; gains.maxCoeff(&a, &b) > 1e-14 * problem_.scale;) {
-            clusters[a] = joined(clusters[a], clusters[b]);
+            clusters[a] = joined(clusters[a], clusters[b], shift);
             gains.row(b).setConstant(-infinity);
             gains.col(b).setConstant(-infinity);
             clusters[b] = {{}, {}, 0};
@@ -271,15 +355,16 @@ private:
                 if (other != a && !clusters[other].members.empty())
                     gains(std::min(a, other), std::max(a, other)) = gain(std::min(a, other), std::max(a, other));
         }
-        Partition result;
-        result.value = result.lower = 0;
-        for (const Cluster& cluster : clusters) {
-            result.value += cluster.cost;
-            if (cluster.members.size() > 1)
-                result.groups.push_back({cluster.members, group_cost(cluster.members, cluster.sign).second});
+        std::vector<std::vector<int>> members;
+        std::vector<std::vector<double>> sign;
+        for (Cluster& cluster : clusters) {
+            members.push_back(std::move(cluster.members));
+            sign.push_back(std::move(cluster.sign));
         }
-        if (extra) result.value += extra(result.groups).value;
-        for (const int k : component) result.lower += share(k, component);
+        Partition result{chosen(members, sign, shift), idle_cost(members, sign), dual};
+        if (outputs) result.value += outputs(result.groups).value;
+        const Shares least = shares(component, shift.nu);
+        for (const int k : component) result.lower += least.value[k];
         return result;
     }
 
