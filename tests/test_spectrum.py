@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit.gauss_newton import factor, residual_curvature_bound
-from hessorbit.spectrum import ConditionNumber
+from hessorbit.spectra import ConditionNumber
 from oracles import jets, taylor
 from oracles.autodiff import AutodiffReference
 from oracles.compare import assert_close

@@ -13,9 +13,6 @@ from ._cpu import __version__ as __version__
 from .network import MLP
 from .objective import Objective
 
-# Not lazy: the function has the name of its module, and has to take its place in the package.
-from .spectrum import spectrum
-
 if TYPE_CHECKING:
     from .config import configuration as configuration
     from .config import show_config as show_config
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from .minima import nearest_minimum as nearest_minimum
     from .minima import reach_probability as reach_probability
     from .optimize import minimize as minimize
+    from .spectra import spectrum as spectrum
     from .study import WidthStudy as WidthStudy
     from .symmetry import Widening as Widening
     from .symmetry import best_conditioned as best_conditioned
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 # Names whose modules import SciPy and more: loaded at first use, so that `import hessorbit` stays cheap.
 _LAZY = {
     "minimize": "optimize",
+    "spectrum": "spectra",
     "symmetries": "symmetry",
     "zero_modes": "symmetry",
     "equivalent": "symmetry",

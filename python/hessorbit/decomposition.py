@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy.linalg import LinAlgError, lapack, qr, svd, svdvals
 
 from ._checks import Array
 
@@ -74,13 +75,9 @@ class SingularValues:
         return float(np.vdot(self.rows, self.rows) + self.shift * self.rows.shape[1])
 
     def eigenvalues(self) -> Array:
-        from scipy.linalg import svdvals
-
         return self.complete(svdvals(self.rows, check_finite=False) ** 2)
 
     def eigenvectors(self) -> tuple[Array, Array]:
-        from scipy.linalg import qr, svd
-
         count = self.rows.shape[1]
         tall = len(self.rows) > count
         rows = qr(self.rows, mode="r", check_finite=False)[0][:count] if tall else self.rows
@@ -126,8 +123,6 @@ def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Arr
 
     Called straight, it takes a tenth of the time of ``scipy.linalg.eigh`` for the smallest matrices.
     """
-    from scipy.linalg import LinAlgError, lapack
-
     options = {"compute_v": int(vectors), "lower": 1}
     work, integer_work, _ = lapack.dsyevd_lwork(len(matrix), **options)
     # The transpose is the same matrix in the order in which LAPACK reads.
