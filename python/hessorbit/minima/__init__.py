@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from .counting import MinimumSubspace, count_minima, enumerate_minima
 from .nearest import NearestMinimum, nearest_minimum
+from .reach import ReachProbability, reach_probability
+from .small_radius import SmallRadiusLaw
 from .teacher import ReducibleTeacherError
 
 __all__ = [
     "MinimumSubspace",
     "NearestMinimum",
+    "ReachProbability",
     "ReducibleTeacherError",
+    "SmallRadiusLaw",
     "count_minima",
     "enumerate_minima",
     "nearest_minimum",
+    "reach_probability",
 ]
