@@ -64,7 +64,9 @@ class Exhaustion:
             or (self.copies == "scaled" and role[0] in ("copy", "zero"))
         ]
 
-    def equations(self, roles: Assignment, scalar: dict[int, float], start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def equations(
+        self, roles: Assignment, scalar: dict[int, float], start: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """A, b with A θ = b on the piece; θ = incoming, outgoing, output, each row by row."""
         m, (r, d), k = self.width, self.incoming.shape, self.outgoing.shape[1]
         size = m * (d + k) + (k if self.output is not None else 0)
@@ -102,7 +104,8 @@ class Exhaustion:
                     other = first[which]
                     t_other = scalar[other] if self.copies == "scaled" else roles[other][2]
                     demand(t_other * w[n] - t * w[other], 0.0)
-                first.setdefault(which, n) if kind == "zero" else None
+                if kind == "zero":
+                    first.setdefault(which, n)
                 group = sums.setdefault((kind, which), np.zeros((k, size)))
                 group += (1 if self.copies == "even" else t) * v[n]
                 if self.copies == "mirrored" and sign < 0:

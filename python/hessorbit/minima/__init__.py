@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from .counting import MinimumSubspace, count_minima, enumerate_minima
+from .descent import DescentComparison, compare_descent
 from .nearest import NearestMinimum, nearest_minimum
 from .reach import ReachProbability, reach_probability
 from .small_radius import SmallRadiusLaw
 from .teacher import ReducibleTeacherError
 
 __all__ = [
+    "DescentComparison",
     "MinimumSubspace",
     "NearestMinimum",
     "ReachProbability",
     "ReducibleTeacherError",
     "SmallRadiusLaw",
+    "compare_descent",
     "count_minima",
     "enumerate_minima",
     "nearest_minimum",

@@ -103,9 +103,7 @@ def grouping_numbers(largest: int, signs: int) -> list[int]:
     """
     row, totals = [1], [1]
     for _ in range(largest):
-        row = [
-            (row[j - 1] if j else 0) + (j * signs * row[j] if j < len(row) else 0) for j in range(len(row) + 1)
-        ]
+        row = [(row[j - 1] if j else 0) + (j * signs * row[j] if j < len(row) else 0) for j in range(len(row) + 1)]
         totals.append(sum(row))
     return totals
 

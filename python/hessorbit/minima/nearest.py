@@ -6,6 +6,7 @@ of all neurons given, the nearest minimum is a projection. The roles are found b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +69,8 @@ class NearestMinimum:
         kinds = ", ".join(self.pieces) + ("" if self.complete else "; there may be other minima")
         if np.ndim(self.distance):
             middle = float(np.median(self.distance))
-            worst = float(np.max(self.gap))
-            return f"NearestMinimum({np.size(self.distance)} starts, median distance {middle:.6g}, gap ≤ {worst:.1e}; {kinds})"
+            starts = f"{np.size(self.distance)} starts, median distance {middle:.6g}, gap ≤ {np.max(self.gap):.1e}"
+            return f"NearestMinimum({starts}; {kinds})"
         return (
             f"NearestMinimum(distance={self.distance:.10g}, gap={self.gap:.1e}, "
             f"assignment={np.asarray(self.assignment).tolist()}; {kinds})"
@@ -169,7 +170,7 @@ def nearest_minimum(
 
 def default_nodes(width: int) -> int:
     """A node costs about as the square of the width."""
-    return max(200, min(20000, round(20000 * (16 / width) ** 1.66)))
+    return max(200, min(20000, round(20000 * math.pow(16 / width, 1.66))))
 
 
 def search(problem: Setting, theta0: Array, tolerance: float, max_nodes: int, threads: int) -> NearestMinimum:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,8 +38,8 @@ class ReachProbability:
     undecided : int or ndarray (R)
         Number of these samples.
     lower_bound, upper_bound : float, ndarray, or None (R)
-        Bounds from the generalised chi-square laws of single pieces, under a Gaussian scheme: the likeliest piece found,
-        and the sum over all pieces, at most 1. None for uniform schemes; the upper one also where copies can be
+        Bounds from the generalised chi-square laws of single pieces, under a Gaussian scheme: the likeliest piece
+        found, and the sum over all pieces, at most 1. None for uniform schemes; the upper one also where copies can be
         scaled, as their pieces are curved.
     bounds_error : float or ndarray (R)
         Relative error of the bounds, as the integration reports it; 0 without bounds.
@@ -69,7 +71,7 @@ class ReachProbability:
     complete: bool
     missing: str
 
-    def quantile(self, level: ArrayLike) -> Array:
+    def quantile(self, level: float | Sequence[float]) -> Array:
         """Quantiles of the distance among the samples."""
         return np.asarray(np.quantile(self.distance, level))
 
@@ -166,7 +168,7 @@ def reach_probability(
     bounds = None if scheme.uniform else chi_square_bounds(SubspaceLaws(problem, spread), radii)
     shape = np.shape(radius)
 
-    def shaped(values: Array | None) -> float | Array | None:
+    def shaped(values: Array | None) -> Any:
         return None if values is None else values.reshape(shape) if shape else values.item()
 
     return ReachProbability(

@@ -5,10 +5,10 @@ volume of the unit ball in c dimensions. The pieces of least codimension lead:
 
     P(ε) → V_c ε^c Σ_pieces ∫_piece p        as ε → 0
 
-The integral over an affine piece is the density of the orthogonal projection of θ₀ at the piece, a product over the
-same parts as in `subspace_laws`: coordinates of copies, sums of outgoing weights (√n times the density of the sum of
-n of them), differences within zero groups. Sums over pieces are coefficients of generating functions again, of which
-each coefficient is kept as an order in ε and the logarithm of a factor.
+Pieces with no mass near them do not count. The integral over an affine piece is the density of the orthogonal
+projection of θ₀ at the piece, a product over the same parts as in `subspace_laws`: coordinates of copies, sums of
+outgoing weights (√n times the density of the sum of n of them), differences within zero groups. Sums over pieces are
+coefficients of generating functions again, of which each is kept as an order in ε and the logarithm of a factor.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from .. import schemes
 from .._checks import Array
 from .subspace_laws import Variances
 from .teacher import Setting, at_zero
+
+# The order and the logarithm of 0.
+NOTHING = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class SmallRadiusLaw:
     Attributes
     ----------
     exponent : int
-        The least codimension of the pieces.
+        The least codimension of the pieces that have mass near them.
     log_coefficient : float
-        −inf if the scheme gives the neighbourhood of these pieces no mass at all, as when the teacher's weights are
-        beyond the reach of a uniform scheme.
+        −inf if none has, as when the teacher's weights are beyond the reach of a uniform scheme; the exponent is then
+        0.
     """
 
     exponent: int
@@ -74,13 +77,13 @@ class Coefficients:
 
 
 def leading(order: Array, log: Array) -> tuple[float, float]:
-    """The sum of terms: those of the least order."""
-    least = float(order.min())
+    """The sum of terms: those of the least order that are not 0."""
+    least = float(np.where(log == -np.inf, np.inf, order).min())
     if math.isinf(least):
-        return math.inf, -math.inf
+        return NOTHING
     terms = log[order == least]
     top = terms.max()
-    return least, float(top + np.log(np.exp(terms - top).sum())) if top > -math.inf else -math.inf
+    return least, float(top + np.log(np.exp(terms - top).sum()))
 
 
 @dataclass(frozen=True)
@@ -126,26 +129,24 @@ def small_radius_law(setting: Setting, variance: Variances, scheme: schemes.Sche
         return None
     # Variances here are those of the scheme's entries: a uniform one on ±a has a²/3.
     factor = 1 / 3 if scheme.uniform else 1.0
-    v = Variances(
-        factor * variance.weight, factor * variance.hidden_bias, factor * variance.outgoing, factor * variance.output_bias
-    )
+    v = Variances(*(factor * each for each in astuple(variance)))
     density = Density(scheme.uniform)
-    outputs = outputs_part(setting, v, density)
-    if symmetry.copies == "mirrored" and outputs is None:
+    mirrored = symmetry.copies == "mirrored"
+    if mirrored and not dead_neurons_lead(setting):
         return None
     signs = 2 if symmetry.copies in ("odd", "even") else 1
     total = idle_part(setting, v, density, signs)
     for i in range(setting.teacher_width):
         total = total * copies_part(setting, v, density, signs, i)
-    if symmetry.copies == "mirrored":
-        order, log = float(total.order[-1]), float(total.log[-1])
-        assert outputs is not None
-        order, log = order + outputs[0][0], log + outputs[1][0]
-    else:
+    if not mirrored:
         total = total * constants_part(setting, v, density)
-        order, log = float(total.order[-1]), float(total.log[-1])
+    order, log = float(total.order[-1]), float(total.log[-1])
+    if mirrored:
+        order, log = combine((order, log), mirrored_outputs(setting, v, density))
     if math.isnan(log):
         return None
+    if log == -math.inf:
+        return SmallRadiusLaw(0, log)
     exponent = round(order)
     volume = exponent / 2 * math.log(math.pi) - math.lgamma(exponent / 2 + 1)
     return SmallRadiusLaw(exponent, volume + log + math.lgamma(setting.width + 1))
@@ -154,14 +155,12 @@ def small_radius_law(setting: Setting, variance: Variances, scheme: schemes.Sche
 def series(rows: Iterable[tuple[float, float]]) -> Coefficients:
     """Coefficients from (order, log) of n = 0, 1, …, divided by n!."""
     order, log = (np.array(column) for column in zip(*rows, strict=True))
+    order = np.where(log == -np.inf, np.inf, order)
     return Coefficients(order, log - np.array([math.lgamma(n + 1) for n in range(len(log))]))
 
 
 def combine(*parts: tuple[float, float]) -> tuple[float, float]:
     return sum(order for order, _ in parts), sum(log for _, log in parts)
-
-
-NOTHING = (math.inf, -math.inf)
 
 
 def incoming_part(setting: Setting, v: Variances, density: Density, target: Array) -> tuple[float, float]:
@@ -216,18 +215,17 @@ def constants_part(setting: Setting, v: Variances, density: Density) -> Coeffici
     return series(rows)
 
 
-def outputs_part(setting: Setting, v: Variances, density: Density) -> tuple[tuple[float], tuple[float]] | None:
-    """For mirrored copies, each teacher neuron copied once: the output bias at c* + C Σ_mirrored v*, over all signs."""
-    if setting.symmetry.copies != "mirrored":
-        return None
+def dead_neurons_lead(setting: Setting) -> bool:
+    """Whether in the leading pieces each teacher neuron is copied once, and few enough to run through all signs."""
     inputs, _, outputs = setting.net.widths
-    r = setting.teacher_width
-    if r > 16 or (setting.width > r and outputs >= inputs):
-        return None  # spare neurons are not only dead ones, or there are too many signs
+    return setting.teacher_width <= 16 and (setting.width == setting.teacher_width or outputs < inputs)
+
+
+def mirrored_outputs(setting: Setting, v: Variances, density: Density) -> tuple[float, float]:
+    """For mirrored copies, each teacher neuron copied once: the output bias at c* + C Σ_mirrored v*, over all signs."""
     shift = setting.symmetry.mirror * setting.net.multipliers[1] * setting.outgoing
     terms = [
         density.sum(v.output_bias, 1, setting.output_bias + np.array(flips) @ shift)
-        for flips in itertools.product((0, 1), repeat=r)
+        for flips in itertools.product((0, 1), repeat=setting.teacher_width)
     ]
-    order, log = leading(np.array([t[0] for t in terms]), np.array([t[1] for t in terms]))
-    return (order,), (log,)
+    return leading(np.array([t[0] for t in terms]), np.array([t[1] for t in terms]))

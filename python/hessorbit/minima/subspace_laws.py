@@ -20,13 +20,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from .._checks import Array
 from .. import schemes
+from .._checks import Array
 from .inversion import GeneralizedChiSquare, Probability, lower_tail
 from .teacher import Setting, at_zero
+
+# A logarithm, or an array of them; real for real s.
+Log = Any
 
 
 @dataclass(frozen=True)
@@ -140,32 +144,32 @@ class SubspaceLaws:
 
     # Logarithms of the factors of E e^{−sQ}.
 
-    def log_gaussian(self, s: complex | float, variance: float, dof: float, square: Array | float) -> Array | complex:
+    def log_gaussian(self, s: complex | float, variance: float, dof: float, square: Array | float) -> Log:
         growth = 1 + 2 * variance * s
         return -dof / 2 * np.log(growth) - s * square / growth
 
-    def log_copy(self, i: int, s: complex | float) -> complex:
+    def log_copy(self, i: int, s: complex | float) -> Log:
         v = self.variance
         return self.log_gaussian(s, v.weight, self.inputs, self.weights_squared[i]) + self.log_gaussian(
             s, v.hidden_bias, self.has_bias, self.biases_squared[i]
         )
 
-    def log_sum(self, i: int, n: Array | int, s: complex | float) -> Array | complex:
+    def log_sum(self, i: int, n: Array | int, s: complex | float) -> Log:
         return self.log_gaussian(s, self.variance.outgoing, self.outputs, self.outgoing_squared[i] / n)
 
-    def log_dead(self, s: complex | float) -> complex:
+    def log_dead(self, s: complex | float) -> Log:
         return self.log_gaussian(s, self.variance.outgoing, self.outputs, 0.0)
 
-    def log_equal(self, s: complex | float) -> complex:
+    def log_equal(self, s: complex | float) -> Log:
         """One more neuron with given incoming weights."""
-        v = self.variance
-        return self.log_gaussian(s, v.weight, self.inputs, 0.0) + self.log_gaussian(s, v.hidden_bias, self.has_bias, 0.0)
+        bias = self.log_gaussian(s, self.variance.hidden_bias, self.has_bias, 0.0)
+        return self.log_constant(s) + bias
 
-    def log_constant(self, s: complex | float) -> complex:
+    def log_constant(self, s: complex | float) -> Log:
         """The weights of a constant neuron."""
         return self.log_gaussian(s, self.variance.weight, self.inputs, 0.0)
 
-    def log_outputs(self, s: complex | float, constants: Array) -> Array:
+    def log_outputs(self, s: complex | float, constants: Array) -> Log:
         """At the output bias, for numbers of constant neurons, their weights included.
 
         For constant neurons of free bias, only their weights: the rest of the distance is at least 0.
@@ -222,7 +226,7 @@ class SubspaceLaws:
             log_value += top
         return complex(np.log(total[m]) + log_value + factorial[m] + m * unit)
 
-    def log_uncoupled(self, s: complex, constants: Array) -> Array:
+    def log_uncoupled(self, s: complex, constants: Array) -> Log:
         """`log_outputs` with nothing but the weights of constant neurons."""
         if self.setting.symmetry.constants == "none":
             return np.where(constants == 0, 0.0, -np.inf).astype(complex)
@@ -232,12 +236,22 @@ class SubspaceLaws:
         """Σ_pieces P(Q ≤ radius²), at most 1; None where pieces are curved copies, which have no such law."""
         if self.setting.symmetry.copies == "scaled":
             return None
-        # Biases that the scheme sets to zero put some pieces at a distance for sure.
-        fixed = (self.variance.hidden_bias == 0 and bool(self.biases_squared.any())) or (
-            self.variance.output_bias == 0 and self.output_squared > 0
-        )
-        found = lower_tail(self.log_all, radius**2, straight=fixed)
+        common, more = self.certain_distances()
+        x = radius**2 - common
+        if x <= 0:
+            return Probability(-math.inf, 0.0)
+        found = lower_tail(lambda s: self.log_all(s) + s * common, x, straight=more)
         return found if found.log < 0 else replace(found, log=0.0)
+
+    def certain_distances(self) -> tuple[float, bool]:
+        """Squared distance to all pieces that is there for sure, as schemes set biases to 0; whether some have more."""
+        symmetry = self.setting.symmetry
+        copies = self.biases_squared if self.variance.hidden_bias == 0 else np.zeros(1)
+        output = self.output_squared if self.variance.output_bias == 0 and symmetry.copies != "mirrored" else 0.0
+        everywhere = symmetry.constants == "none"
+        spare = self.setting.width > self.setting.teacher_width
+        more = spare and (bool(copies.any()) or (output > 0 and not everywhere))
+        return float(copies.sum()) + (output if everywhere or not spare else 0.0), more
 
 
 def exponential_series(a: Array) -> Array:

@@ -6,10 +6,9 @@ Everything is in the student's coordinates: where the two differ in the fixed mu
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,19 +36,10 @@ class Symmetry:
 
     name: str
     parameter: float
-    copies: str  # plain | odd | even | mirrored | scaled
+    copies: Literal["plain", "odd", "even", "mirrored", "scaled"]
     mirror: float  # σ(z) + σ(−z) for mirrored copies
-    constants: str  # none | fixed | free
-    off: str  # never | zero | half_line
-
-    @property
-    def signs(self) -> bool:
-        return self.copies in ("odd", "mirrored")
-
-    @property
-    def affine(self) -> bool:
-        """Whether every covered piece is an affine subspace."""
-        return self.copies != "scaled" and self.constants != "free"
+    constants: Literal["none", "fixed", "free"]
+    off: Literal["never", "zero", "half_line"]
 
 
 @dataclass(frozen=True)
@@ -202,7 +192,7 @@ def symmetry_of(net: MLP) -> Symmetry:
     name, parameter = activations.split(net.activations[0][0])
     known = properties(net)
     hidden_bias, output_bias = net.biases
-    copies = "plain"
+    copies: Literal["plain", "odd", "even", "mirrored", "scaled"] = "plain"
     if known["positively_homogeneous"]:
         copies = "scaled"
     elif known["odd"]:
@@ -212,12 +202,12 @@ def symmetry_of(net: MLP) -> Symmetry:
     elif known["constant_odd"] is not None and output_bias:
         copies = "mirrored"
     vanishes = at_zero(net) == 0
-    constants = "none"
+    constants: Literal["none", "fixed", "free"] = "none"
     if output_bias and hidden_bias and name not in ("exp", "square", "cube"):
         constants = "free"
     elif output_bias and not hidden_bias and not vanishes:
         constants = "fixed"
-    off = "never"
+    off: Literal["never", "zero", "half_line"] = "never"
     if vanishes and constants != "free":
         off = "half_line" if name == "relu" and hidden_bias else "zero"
     return Symmetry(name, parameter, copies, known["constant_odd"] or 0.0, constants, off)
@@ -291,7 +281,7 @@ def check_irreducible(teacher: MLP, weights: Array, biases: Array | None, last: 
 def related(a: Array, b: Array, known: dict[str, Any]) -> str | None:
     """Whether neurons with these incoming weights are duplicates or mirrored, for this activation."""
     mirrors = known["odd"] or known["even"] or known["constant_odd"] is not None or known["even_linear"] is not None
-    size = max(np.linalg.norm(a), np.linalg.norm(b))
+    size = float(max(np.linalg.norm(a), np.linalg.norm(b)))
     if known["positively_homogeneous"]:
         a, b, size = a / np.linalg.norm(a), b / np.linalg.norm(b), 1.0
     if np.linalg.norm(a - b) <= SAME * size:
@@ -346,7 +336,7 @@ def missing_pieces(setting: Setting) -> str:
     known = properties(setting.net)
     if known["even_linear"] is not None:
         weights = setting.incoming[:, : setting.net.widths[0]]
-        independent = math.isclose(np.linalg.matrix_rank(weights), len(weights))
+        independent = int(np.linalg.matrix_rank(weights)) == len(weights)
         if spare > 1 or not independent:
             return "mirrored copies, whose linear remainder other neurons carry, are not covered"
     if known["constant_odd"] is not None and not output_bias and spare > 0:

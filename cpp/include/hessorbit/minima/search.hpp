@@ -60,7 +60,9 @@ public:
             for (Node& child : branch(node)) look_at(std::move(child));
         }
         if (!open.empty()) close(open.top().bound);
-        return {assignment_.minimum(best_), best_.value, std::clamp(lower_, 0.0, best_.value), nodes_};
+        // At a minimum itself rounding may leave less than nothing.
+        const double value = std::max(best_.value, 0.0);
+        return {assignment_.minimum(best_), value, std::clamp(lower_, 0.0, value), nodes_};
     }
 
 private:

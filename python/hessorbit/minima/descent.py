@@ -1,0 +1,195 @@
+"""Whether descent ends at the minimum that was nearest when it started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks, _core
+from .._checks import Array
+from ..network import MLP
+from .nearest import NearestMinimum, default_nodes, search
+from .teacher import Setting, setting
+
+
+@dataclass(frozen=True, repr=False)
+class DescentComparison:
+    """Where B descents ended, against the global minimum nearest to each start.
+
+    Attributes
+    ----------
+    nearest : ndarray, shape (B,)
+        Distance from the start to the nearest minimum.
+    travelled : ndarray, shape (B,)
+        Distance from the start to the end.
+    remaining : ndarray, shape (B,)
+        Distance from the end to the global minimum nearest to it.
+    off_piece : ndarray, shape (B,)
+        Size of what the end violates of the equations of the piece nearest to its start; 0 on it.
+    converged : ndarray of bool, shape (B,)
+        The end is at a global minimum.
+    same_piece : ndarray of bool, shape (B,)
+        It is on the piece that was nearest at the start.
+    """
+
+    nearest: Array
+    travelled: Array
+    remaining: Array
+    off_piece: Array
+    converged: Array
+    same_piece: Array
+
+    @property
+    def fraction(self) -> float:
+        """Among the descents that converged, those that ended on the piece nearest to their start; nan if none did."""
+        return float(self.same_piece[self.converged].mean()) if self.converged.any() else float("nan")
+
+    @property
+    def excess(self) -> Array:
+        """Travelled over nearest distance, at least 1 where descent converged."""
+        return self.travelled / self.nearest
+
+    def __repr__(self) -> str:
+        return (
+            f"DescentComparison({len(self.nearest)} descents, {int(self.converged.sum())} converged, "
+            f"{self.fraction:.0%} of them on the nearest piece, median travelled/nearest {np.median(self.excess):.3g})"
+        )
+
+
+def compare_descent(
+    net: MLP,
+    theta0: ArrayLike,
+    theta_end: ArrayLike,
+    teacher: MLP,
+    theta_teacher: ArrayLike,
+    *,
+    tolerance: float = 1e-2,
+    threads: int | None = None,
+) -> DescentComparison:
+    """Compare where descents ended with the global minima nearest to where they started.
+
+    Parameters
+    ----------
+    net, teacher, theta_teacher
+        As for `nearest_minimum`.
+    theta0, theta_end : array_like, shape (B, P)
+        Starts and ends of descents.
+    tolerance : float
+        An end counts as being at a minimum, or on a piece, if it is within this part of the distance travelled.
+    threads : int, optional
+        As for `nearest_minimum`.
+
+    Returns
+    -------
+    DescentComparison
+
+    Raises
+    ------
+    ReducibleTeacherError, TypeError, ValueError
+        As `nearest_minimum`; and if starts and ends differ in number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> from hessorbit.minima import compare_descent
+    >>> teacher, student = ho.MLP([1, 1, 1], bias=False), ho.MLP([1, 2, 1], bias=False)
+    >>> start, end = [[0.9, 0.1, 1.0, 0.1]], [[1.0, 0.3, 1.0, 0.0]]
+    >>> compare_descent(student, start, end, teacher, [1.0, 1.0]).same_piece.tolist()
+    [True]
+    """
+    problem = setting(net, teacher, theta_teacher)
+    starts, ends = (
+        np.atleast_2d(_checks.cast(_checks.parameters(value, net.num_parameters, name), np.float64, name, "net"))
+        for value, name in ((theta0, "theta0"), (theta_end, "theta_end"))
+    )
+    if starts.shape != ends.shape:
+        raise _checks.shape_error("theta_end", f"{starts.shape}, as theta0 has", ends.shape)
+    part = _checks.positive(tolerance, "tolerance")
+    workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
+    nodes = default_nodes(net.widths[1])
+    near = search(problem, starts, 1e-6, nodes, workers)
+    remaining = np.asarray(search(problem, ends, 1e-6, nodes, workers).distance)
+    travelled = np.linalg.norm(ends - starts, axis=1)
+    off_piece = violation(problem, ends, near)
+    converged = remaining <= part * travelled
+    return DescentComparison(
+        nearest=np.asarray(near.distance),
+        travelled=travelled,
+        remaining=remaining,
+        off_piece=off_piece,
+        converged=converged,
+        same_piece=converged & (off_piece <= part * travelled),
+    )
+
+
+def violation(problem: Setting, theta: Array, near: NearestMinimum) -> Array:
+    """Root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
+    incoming, outgoing, output = problem.split(theta)
+    return np.array(
+        [
+            np.sqrt(squared_violation(problem, *parts))
+            for parts in zip(incoming, outgoing, output, near.assignment, near.group, near.factor, strict=True)
+        ]
+    )
+
+
+def squared_violation(
+    problem: Setting, incoming: Array, outgoing: Array, output: Array, assignment: Array, group: Array, factor: Array
+) -> float:
+    s = problem.symmetry
+    inputs = problem.net.widths[0]
+    total = 0.0
+    factor = factor.copy()
+    for i in range(problem.teacher_width):
+        copies = assignment == i
+        teacher = problem.incoming[i]
+        if s.copies == "scaled":  # the scale is free: the one that fits
+            factor[copies] = np.maximum(incoming[copies] @ teacher / (teacher @ teacher), 0)
+        total += ((incoming[copies] - factor[copies, None] * teacher) ** 2).sum()
+        outer = np.abs(factor[copies]) if s.copies == "even" else factor[copies]
+        total += ((outer @ outgoing[copies] - problem.outgoing[i]) ** 2).sum() / max(float(outer @ outer), 1e-300)
+    for g in range(group.max(initial=-1) + 1):
+        members = group == g
+        n = factor[members]
+        if s.copies == "scaled":  # so are relative scales: along the leading direction
+            n = np.linalg.svd(incoming[members])[0][:, 0]
+        n = n / np.linalg.norm(n)
+        total += (incoming[members] ** 2).sum() - ((n @ incoming[members]) ** 2).sum()
+        total += (((np.abs(n) if s.copies == "even" else n) @ outgoing[members]) ** 2).sum()
+    total += (outgoing[(assignment == -1) & (group < 0)] ** 2).sum()
+    off = incoming[assignment == -2]
+    total += (off[:, :inputs] ** 2).sum()
+    bias = off[:, inputs:]
+    total += ((np.maximum(bias, 0) if s.off == "half_line" else bias) ** 2).sum()
+    constant = assignment == -3
+    total += (incoming[constant, :inputs] ** 2).sum()
+    if problem.net.biases[1]:
+        total += (output_residual(problem, incoming, outgoing, output, factor, constant, assignment, group) ** 2).sum()
+    return max(float(total), 0.0)
+
+
+def output_residual(
+    problem: Setting,
+    incoming: Array,
+    outgoing: Array,
+    output: Array,
+    factor: Array,
+    constant: Array,
+    assignment: Array,
+    group: Array,
+) -> Array:
+    """c − c* with what constant and mirrored neurons add to it."""
+    s = problem.symmetry
+    multiplier = problem.net.multipliers[1]
+    residual = output.copy()
+    if constant.any():
+        bias = incoming[constant, -1] if problem.net.biases[0] else np.zeros(int(constant.sum()))
+        value, _, _ = _core.activation_derivatives(s.name, s.parameter, np.ascontiguousarray(bias))
+        residual += multiplier * value @ outgoing[constant]
+    if s.copies == "mirrored":
+        mirrored = (factor < 0) & ((assignment >= 0) | (group >= 0))
+        residual += multiplier * s.mirror * outgoing[mirrored].sum(axis=0)
+    return residual
