@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,8 +20,10 @@ from . import _checks, _core
 from ._checks import FLOAT64, Array
 from .decomposition import Decomposition, Dense, Gram, SingularValues, rounding
 from .gauss_newton import factor, residual_curvature_bound
-from .network import MLP
 from .objective import Objective
+
+if TYPE_CHECKING:
+    from .symmetry import ZeroModes
 
 METHODS = ("auto", "dense", "gram", "jacobian")
 MATRICES = ("hessian", "gauss_newton")
@@ -126,7 +128,7 @@ class Spectrum:
     floor: float
     matrix: str
     decomposition: Decomposition
-    net: MLP
+    objective: Objective
     theta: Array
     prediction: Any
 
@@ -161,12 +163,7 @@ class Spectrum:
     @cached_property
     def zero_modes(self) -> ZeroModeTest:
         """Predicted zero modes and how well the matrix annihilates them; predicted at first use."""
-        modes = self.prediction
-        if isinstance(modes, str):
-            # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
-            from .symmetry import zero_modes
-
-            modes = zero_modes(self.net, self.theta)
+        modes = self._predicted() if isinstance(self.prediction, str) else self.prediction
         basis = np.zeros((len(self.theta), 0)) if modes is None else orthonormal(modes, len(self.theta))
         images = np.linalg.norm(self.decomposition.apply(basis), axis=0)
         largest = np.abs(self.eigenvalues).max()
@@ -176,6 +173,17 @@ class Spectrum:
             residuals=images / largest if largest else images,
             measured=len(self.eigenvalues) - self.rank,
         )
+
+    def _predicted(self) -> ZeroModes:
+        """What symmetry predicts for this matrix: first-order modes only where it is the Gauss–Newton matrix."""
+        # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
+        from .symmetry import zero_modes
+
+        modes = zero_modes(self.objective.net, self.theta)
+        flat = modes.of_kind("flat")
+        if len(flat) == len(modes) or self.matrix == "gauss_newton" or has_zero_residual(self.objective, self.theta):
+            return modes
+        return flat
 
     @cached_property
     def quotient_eigenvalues(self) -> Array:
@@ -298,8 +306,9 @@ def spectrum(
         matrix, or for the Hessian at zero residual, where they are the same. ``"auto"`` takes the Gram matrix (with
         `vectors`, the Jacobian) if N·K < P and nothing is lost by it, and else the matrix itself.
     zero_modes : "auto", None, array_like of shape (P, k), or object with a `basis`
-        Predicted zero modes, for the quotient condition number: by default those that `hessorbit.zero_modes` finds;
-        or orthonormal columns; or None for no prediction.
+        Predicted zero modes, for the quotient condition number: by default those that `hessorbit.zero_modes` finds,
+        the first-order ones only at zero residual or for the Gauss–Newton matrix; or orthonormal columns; or None
+        for no prediction.
 
     Returns
     -------
@@ -316,6 +325,10 @@ def spectrum(
     Whether the residual counts as zero is decided by S, the rest of the Hessian beside the Gauss–Newton matrix, which
     is linear in the residual: ‖S‖ is bounded (in about 16 gradients), and has to be below the floor of the dense
     method. The bound is added to the floor of the result.
+
+    Flat zero modes are null vectors of the Hessian at critical points with l2 = 0, and of the Gauss–Newton matrix
+    everywhere. Whether θ is a critical point is not checked: `Spectrum.zero_modes` tells by its residuals how well the
+    matrix annihilates what is predicted.
 
     The floor assumes that the network does not amplify rounding errors from layer to layer. Deep networks with large
     weights may; then pass θ as longdouble, so that the matrix is formed with eleven bits more.
@@ -353,7 +366,7 @@ def spectrum(
         floor=decomposition.floor(eigenvalues, obj.net.num_layers),
         matrix=name,
         decomposition=decomposition,
-        net=obj.net,
+        objective=obj,
         theta=at.copy(),
         prediction=zero_modes,
     )
@@ -385,6 +398,11 @@ def decompose(
         kind = SingularValues if vectors or method == "jacobian" else Gram
         return name, kind(float64(factor(obj, theta), "Jacobian"), obj.l2, missing)
     return name, Dense(float64(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name))
+
+
+def has_zero_residual(obj: Objective, theta: Array) -> bool:
+    """Whether the Hessian is the Gauss–Newton matrix up to the rounding errors of the dense method."""
+    return residual_curvature_bound(obj, theta) <= dense_floor_below(obj, theta)
 
 
 def dense_floor_below(obj: Objective, theta: Array) -> float:

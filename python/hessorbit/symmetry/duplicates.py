@@ -71,36 +71,36 @@ def layer_parameters(net: MLP, theta: Array) -> list[LayerParameters]:
 def related_neurons(parameters: LayerParameters, tolerance: float) -> list[RelatedNeurons]:
     """All classes of related neurons, single ones included; neurons without incoming parameters stand alone."""
     layer = parameters.layer
-    classes: list[list[tuple[int, float]]] = []
-    references: list[tuple[str, Array]] = []
-    for neuron, incoming in enumerate(parameters.incoming):
-        for members, (name, reference) in zip(classes, references, strict=True):
-            if name == layer.names[neuron]:
-                factor = factor_between(layer, neuron, incoming, reference, tolerance)
-                if factor:
-                    members.append((neuron, factor))
-                    break
-        else:
-            classes.append([(neuron, 1.0)])
-            references.append((layer.names[neuron], incoming))
-    return [make_class(layer, members) for members in classes]
+    classes = []
+    for members in layer.classes.values():
+        rest = np.array(members)
+        while len(rest):
+            factors = factors_between(layer, parameters.incoming[rest], rest[0], tolerance)
+            classes.append(make_class(layer, rest[factors != 0], factors[factors != 0]))
+            rest = rest[factors == 0]
+    return sorted(classes, key=lambda related: int(related.neurons[0]))
 
 
-def factor_between(layer: HiddenLayer, neuron: int, vector: Array, reference: Array, tolerance: float) -> float:
-    """c with vector = c · reference up to the tolerance, where the activation allows it; else 0."""
-    law, size, length = layer.laws[neuron], np.linalg.norm(vector), np.linalg.norm(reference)
-    if not size or not length:
-        return float(size == length and law.degree == 0)
-    scale = size / length if law.degree else 1.0
-    for sign in (1.0, -1.0) if layer.can_flip(neuron) else (1.0,):
-        if np.linalg.norm(vector - sign * scale * reference) <= tolerance * size:
-            return float(sign * scale)
-    return 0.0
+def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: float) -> Array:
+    """c with vector = c · reference up to the tolerance, where the neuron's activation allows it; else 0.
+
+    The reference is the first of the vectors (m, fan_in [+ 1]); its own factor is 1.
+    """
+    law, reference = layer.laws[neuron], vectors[0]
+    sizes = np.linalg.norm(vectors, axis=1)
+    if not sizes[0]:  # without a direction, so that homogeneous neurons have no factor
+        factors = (sizes == 0).astype(float) * (law.degree == 0)
+        factors[0] = 1.0
+        return factors
+    scales = sizes / sizes[0] if law.degree else np.ones(len(sizes))
+    factors = np.zeros(len(sizes))
+    for sign in (-1.0, 1.0) if layer.can_flip(neuron) else (1.0,):
+        differences = np.linalg.norm(vectors - sign * scales[:, None] * reference, axis=1)
+        factors[(differences <= tolerance * sizes) & (sizes > 0)] = sign
+    return factors * scales
 
 
-def make_class(layer: HiddenLayer, members: list[tuple[int, float]]) -> RelatedNeurons:
-    neurons = np.array([neuron for neuron, _ in members])
-    factors = np.array([factor for _, factor in members])
+def make_class(layer: HiddenLayer, neurons: Array, factors: Array) -> RelatedNeurons:
     law = layer.laws[neurons[0]]
     gains = np.asarray(law.outgoing(factors, 0.0)) * np.ones(len(factors))
     return RelatedNeurons(layer, neurons, factors, gains, np.where(factors < 0, law.constant, 0.0))

@@ -1,7 +1,7 @@
 """Widening: the same function in a wider network, and the diagonal preconditioner that it puts on the Hessian.
 
 Neuron i of a hidden layer becomes m_i copies with incoming parameters c_ik (W_l b_l)[i] and outgoing weights
-α_ik W_{l+1}[:, i]. Where the activation answers with σ(c z) = N(c) σ(z) + o(c) (laws.py), the function stays the same if
+α_ik W_{l+1}[:, i]. Where the activation answers with σ(c z) = N(c) σ(z) + o(c) (laws.py), the function is unchanged if
 
     Σ_k α_ik N(c_ik) = 1        and b_{l+1} takes up the constants −s_{l+1} Σ_k α_ik o(c_ik) W_{l+1}[:, i].
 

@@ -29,18 +29,9 @@ from .duplicates import (
     related_neurons,
 )
 from .groups import symmetries
+from .span import Directions, orthonormal_basis
 
 FLAT, FIRST_ORDER = "flat", "first-order"
-INDEPENDENCE = 1e-8  # a direction counts if this part of it lies outside the span of those before
-
-
-@dataclass(frozen=True)
-class Directions:
-    """Directions of one cause, (P, n), not yet orthonormal."""
-
-    cause: str
-    kind: str
-    vectors: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,8 +91,10 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     Notes
     -----
     Flat modes are null vectors of the Hessian wherever the gradient is zero (with l2 = 0), first-order modes where in
-    addition the residual is zero. At a widened minimum of zero residual the two kinds together span the null space of
-    the widening's T, P_wide − P dimensions, and whatever zero modes the narrow network has. Takes O(P k²) operations.
+    addition the residual is zero; both are null vectors of the Gauss–Newton matrix everywhere. At a widened minimum of
+    zero residual the two kinds together span the null space of the widening's T, P_wide − P dimensions, and whatever
+    zero modes the narrow network has. Takes at most O(P k²) operations, and far fewer where the directions fall into
+    groups without common parameters.
 
     Examples
     --------
@@ -121,39 +114,23 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     if at.ndim != 1:
         raise _checks.shape_error("theta", f"({net.num_parameters},)", at.shape)
     at = at.astype(FLOAT64)
-    basis = np.zeros((len(at), 0))
-    labels: list[str] = []
-    kinds: list[str] = []
     found = list(directions(net, at, _checks.positive(tolerance, "tolerance")))
-    for part in sorted(found, key=lambda part: part.kind != FLAT):
-        fresh = independent(part.vectors, basis)
-        basis = np.hstack([basis, fresh])
-        labels += [part.cause] * fresh.shape[1]
-        kinds += [part.kind] * fresh.shape[1]
-    return ZeroModes(basis, tuple(labels), tuple(kinds))
+    parts = sorted(found, key=lambda part: part.kind != FLAT)
+    basis, origins = orthonormal_basis(net.num_parameters, parts)
+    return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
 
 
 def directions(net: MLP, theta: Array, tolerance: float) -> Iterator[Directions]:
-    yield Directions("orbit of the architecture's continuous symmetries", FLAT, symmetries(net).tangents(theta))
+    everywhere = np.arange(len(theta))[None]
+    cause = "orbit of the architecture's continuous symmetries"
+    yield Directions(cause, FLAT, everywhere, symmetries(net).tangents(theta))
     for parameters in layer_parameters(net, theta):
         yield from dead(parameters, tolerance)
         yield from constant(parameters, tolerance)
         for related in related_neurons(parameters, tolerance):
             if len(related.neurons) > 1:
-                yield from moved_outgoing(parameters, related)
+                yield moved_outgoing(parameters, related)
                 yield from moved_incoming(parameters, related, tolerance)
-
-
-def independent(vectors: Array, basis: Array) -> Array:
-    """Orthonormal columns for what the vectors add to the span of the orthonormal basis."""
-    norms = np.linalg.norm(vectors, axis=0)
-    vectors = vectors[:, norms > 0] / norms[norms > 0]
-    for _ in range(2):  # once more against rounding
-        vectors = vectors - basis @ (basis.T @ vectors)
-    if not vectors.size:
-        return np.zeros((len(basis), 0))
-    left, sizes, _ = np.linalg.svd(vectors, full_matrices=False)
-    return left[:, sizes > INDEPENDENCE]
 
 
 def where(parameters: LayerParameters, neurons: Array) -> str:
@@ -161,73 +138,52 @@ def where(parameters: LayerParameters, neurons: Array) -> str:
     return f"layer {parameters.layer.layer}, neuron{plural} {', '.join(map(str, neurons))}"
 
 
-def unit_vectors(size: int, positions: Array) -> Array:
-    vectors = np.zeros((size, len(positions)))
-    vectors[positions, np.arange(len(positions))] = 1
-    return vectors
-
-
 def dead(parameters: LayerParameters, tolerance: float) -> Iterator[Directions]:
-    size = parameters.layer.net.num_parameters
     for neuron in dead_neurons(parameters, tolerance):
-        vectors = unit_vectors(size, parameters.incoming_positions[neuron])
-        yield Directions(f"{where(parameters, np.array([neuron]))}: dead, incoming parameters", FLAT, vectors)
+        cause = f"{where(parameters, np.array([neuron]))}: dead, incoming parameters"
+        yield Directions(cause, FLAT, parameters.incoming_positions[neuron][:, None], np.ones((1, 1)))
 
 
 def constant(parameters: LayerParameters, tolerance: float) -> Iterator[Directions]:
     """The output of a constant neuron is made up for by the biases above, where there are any."""
-    layer, above = parameters.layer, parameters.above_positions
+    layer, above, s = parameters.layer, parameters.above_positions, parameters.multiplier_above
     for neuron in constant_neurons(parameters, tolerance):
+        cause = f"{where(parameters, np.array([neuron]))}: constant"
         bias = parameters.incoming[neuron, -1] if layer.has_bias else 0.0
         kind, parameter = activations.split(layer.names[neuron])
         value, slope, _ = (float(a[0]) for a in _core.activation_derivatives(kind, parameter, np.array([bias])))
-        vectors = unit_vectors(layer.net.num_parameters, parameters.outgoing_positions[:, neuron])
+        outgoing = parameters.outgoing_positions[:, neuron]
         if above is not None:
-            vectors[above, np.arange(len(above))] = -parameters.multiplier_above * value
+            yield Directions(cause, FLAT, np.column_stack([outgoing, above]), np.array([[1.0], [-s * value]]))
             if layer.has_bias:
-                moved = unit_vectors(len(vectors), parameters.incoming_positions[neuron, -1:])
-                moved[above, 0] = -parameters.multiplier_above * slope * parameters.outgoing[:, neuron]
-                vectors = np.hstack([vectors, moved])
-        elif value != 0:
-            continue
-        yield Directions(f"{where(parameters, np.array([neuron]))}: constant", FLAT, vectors)
+                places = np.append(parameters.incoming_positions[neuron, -1], above)
+                moved = np.append(1.0, -s * slope * parameters.outgoing[:, neuron])
+                yield Directions(cause, FLAT, places[None], moved[:, None])
+        elif value == 0:
+            yield Directions(cause, FLAT, outgoing[:, None], np.ones((1, 1)))
 
 
-def moved_outgoing(parameters: LayerParameters, related: RelatedNeurons) -> Iterator[Directions]:
-    """Neuron k takes over outgoing weight from the reference: σ(z_k) = N_k σ(z) + o_k."""
-    reference = parameters.outgoing_positions[:, related.neurons[0]]
-    columns = np.arange(len(reference))
-    parts = []
-    for k in range(1, len(related.neurons)):
-        vectors = unit_vectors(
-            parameters.layer.net.num_parameters, parameters.outgoing_positions[:, related.neurons[k]]
-        )
-        vectors[reference, columns] = -related.gains[k]
-        if related.offsets[k] and parameters.above_positions is not None:
-            vectors[parameters.above_positions, columns] = -parameters.multiplier_above * related.offsets[k]
-        parts.append(vectors)
+def moved_outgoing(parameters: LayerParameters, related: RelatedNeurons) -> Directions:
+    """Each neuron takes over outgoing weight from the reference: σ(z_k) = N_k σ(z) + o_k."""
     cause = f"{where(parameters, related.neurons)}: related, outgoing weights moved between them"
-    yield Directions(cause, FLAT, np.hstack(parts))
+    places = parameters.outgoing_positions[:, related.neurons]
+    combinations = np.vstack([-related.gains[1:], np.eye(len(related.neurons) - 1)])
+    if parameters.above_positions is not None:
+        places = np.column_stack([places, parameters.above_positions])
+        combinations = np.vstack([combinations, -parameters.multiplier_above * related.offsets[1:]])
+    return Directions(cause, FLAT, places, combinations)
 
 
 def moved_incoming(parameters: LayerParameters, related: RelatedNeurons, tolerance: float) -> Iterator[Directions]:
     """Incoming parameters moved by factors n_k with Σ_k v_k (N_k/c_k) n_k = 0; all together in a zero group."""
     neurons, outgoing = related.neurons, parameters.outgoing[:, related.neurons]
-    positions = parameters.incoming_positions[neurons]
-    size = parameters.layer.net.num_parameters
-
-    def moved(factors: Array) -> Array:
-        vectors = np.zeros((size, positions.shape[1]))
-        vectors[positions, np.arange(positions.shape[1])] = factors[:, None]
-        return vectors
-
+    places = parameters.incoming_positions[neurons].T
     largest = np.abs(outgoing).max(initial=0)
     if np.abs(outgoing @ related.gains).max() <= tolerance * largest:
         cause = f"{where(parameters, neurons)}: outgoing weights cancel, moved together"
-        yield Directions(cause, FLAT, moved(related.factors))
+        yield Directions(cause, FLAT, places, related.factors[:, None])
     effect = outgoing * (related.gains / related.factors)
     _, sizes, right = np.linalg.svd(effect)
     rank = int((sizes > tolerance * sizes.max(initial=0)).sum())
     if rank < len(neurons):
-        vectors = np.hstack([moved(factors) for factors in right[rank:]])
-        yield Directions(f"{where(parameters, neurons)}: related, moved apart", FIRST_ORDER, vectors)
+        yield Directions(f"{where(parameters, neurons)}: related, moved apart", FIRST_ORDER, places, right[rank:].T)
