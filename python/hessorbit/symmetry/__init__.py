@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .canonical_form import canonical
 from .conditioning import BestConditioned, best_conditioned
 from .element import GroupElement
+from .equivalence import Equivalence, equivalent
 from .even_linear import EvenLinearFlip
 from .factors import Factor
 from .groups import SymmetryGroup, symmetries
@@ -13,6 +15,7 @@ from .zero_directions import ZeroModes, zero_modes
 
 __all__ = [
     "BestConditioned",
+    "Equivalence",
     "EvenLinearFlip",
     "Factor",
     "Generator",
@@ -21,6 +24,8 @@ __all__ = [
     "Widening",
     "ZeroModes",
     "best_conditioned",
+    "canonical",
+    "equivalent",
     "symmetries",
     "zero_modes",
 ]

@@ -1,0 +1,227 @@
+"""One representative of each orbit of a network's weight space.
+
+From the first hidden layer to the last, with w̃ = (W_l b_l)[i] for neuron i:
+
+    linear neurons       W = M W' is brought to reduced echelon form, b = 0 where the layer above has biases
+    exponential ones     b = 0
+    homogeneous ones     ‖w̃‖ = 1
+    even and odd ones    the first entry of w̃ that is not 0 is positive
+    neurons of one activation are sorted by w̃, entry by entry
+
+The rest of the orbit's freedom is in the outgoing weights, which are the next layer's incoming ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks
+from .._checks import LONGDOUBLE, Array
+from ..network import MLP
+from .duplicates import LayerParameters, layer_parameters
+from .element import GroupElement
+from .laws import hidden_layers
+from .matching import element_of, is_last
+from .moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
+from .reduction import reduced
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CanonicalForm:
+    """The result of `canonical`. It unpacks: ``net, theta = canonical(net, theta)``.
+
+    Attributes
+    ----------
+    net : MLP
+    theta : ndarray, shape (P,)
+    element : GroupElement or None
+        The element that took θ there; None if the network was reduced.
+    """
+
+    net: MLP
+    theta: Array
+    element: GroupElement | None
+
+    def __iter__(self) -> Iterator[MLP | Array]:
+        return iter((self.net, self.theta))
+
+    def __repr__(self) -> str:
+        return f"CanonicalForm({self.net!r}, theta={np.array2string(self.theta, precision=4, threshold=8)})"
+
+
+def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: float = 1e-10) -> CanonicalForm:
+    """The representative of θ's orbit, the same for every θ of it, with the same function.
+
+    Neurons of homogeneous activations get incoming weights, bias included, of norm 1; of even and odd ones, those whose
+    first entry is positive; biases of exponential neurons become 0; linear neurons get incoming weights in reduced
+    echelon form, and zero biases if the layer above has biases; neurons of the same activation are sorted by incoming
+    weights and bias.
+
+    Parameters
+    ----------
+    net : MLP
+    theta : array_like, shape (P,)
+    reduce : bool
+        Whether to remove dead and constant neurons and merge those that are the same up to a move of their activation.
+        Hidden layers keep one neuron at least, without weights where the layer has no effect.
+    tolerance : float
+        Relative difference up to which incoming weights count as equal, and weights as zero.
+
+    Returns
+    -------
+    CanonicalForm
+        With attributes net, theta and element.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If net is not an MLP, theta is not one finite parameter vector, tolerance is not in [0, 1), or the
+        representative is beyond the range of float64.
+
+    Notes
+    -----
+    The same for every point of an orbit up to rounding, except where neurons of a layer are related, a neuron without
+    incoming weights may be flipped, or linear neurons have dependent incoming weights: such a layer has no
+    representative that its incoming weights fix. The first two go away with ``reduce=True``. Where an entry's
+    size is at the tolerance, rounding decides.
+
+    Moves that hold at some θ only, as the flips of rectifiers, are not used: see `equivalent`. Takes O(P) operations
+    for each layer, and sorting; reducing compares neurons with one another.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([1, 2, 1], "relu", bias=False)
+    >>> ho.canonical(net, [2.0, -3.0, 1.0, 1.0])
+    CanonicalForm(MLP([1, 2, 1], 'relu', bias=False), theta=[-1.  1.  3.  2.])
+    >>> ho.canonical(net, [2.0, 3.0, 1.0, 1.0], reduce=True)
+    CanonicalForm(MLP([1, 1, 1], 'relu', bias=False), theta=[1. 5.])
+    """
+    if not isinstance(net, MLP):
+        raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+    at = _checks.parameters(theta, net.num_parameters)
+    if at.ndim != 1:
+        raise _checks.shape_error("theta", f"({net.num_parameters},)", at.shape)
+    allowed = _checks.fraction(tolerance, "tolerance")
+    element = normalising_element(net, at, allowed)
+    result = element(at)
+    if not reduce:
+        return CanonicalForm(net, result, element)
+    narrow, result = reduced(net, result, allowed)
+    return CanonicalForm(narrow, normalising_element(narrow, result, allowed)(result), None)
+
+
+def normalising_element(net: MLP, theta: Array, tolerance: float) -> GroupElement:
+    """The element that takes θ to the representative of its orbit."""
+    element = GroupElement(net, tuple(map(identity_move, hidden_layers(net))))
+    for index, hidden in enumerate(hidden_layers(net)):
+        for move_of in (scaling, sorting):
+            parameters = layer_parameters(net, element(theta))[index]
+            element = element_of(net, move_of(parameters, tolerance)) @ element
+            if not np.isfinite(element(theta)).all():
+                raise ValueError(
+                    f"theta must have a representative in the range of float64; the weights above layer "
+                    f"{hidden.layer} leave it"
+                )
+    return element
+
+
+def scaling(parameters: LayerParameters, tolerance: float) -> LayerMove:
+    """Norms, signs and shifts, and the matrix on linear neurons."""
+    hidden = parameters.layer
+    move = identity_move(hidden)
+    factors, shifts = move.factors.copy(), move.shifts.copy()
+    for neuron, (law, vector) in enumerate(zip(hidden.laws, parameters.incoming, strict=True)):
+        if law.linear:
+            continue
+        if hidden.can_shift(neuron):
+            shifts[neuron] = -np.longdouble(vector[-1])
+        length = np.linalg.norm(vector)
+        if law.degree and length > 0:
+            factors[neuron] = 1 / np.longdouble(length)
+        if hidden.can_flip(neuron) and first_sign(vector, tolerance) < 0:
+            factors[neuron] *= -1
+    return echelon(replace(move, factors=factors, shifts=shifts), parameters, tolerance)
+
+
+def first_sign(vector: Array, tolerance: float) -> float:
+    """The sign of the first entry that is not zero beside the norm."""
+    large = np.flatnonzero(np.abs(vector) > tolerance * np.linalg.norm(vector))
+    return float(np.sign(vector[large[0]])) if len(large) else 0.0
+
+
+def echelon(move: LayerMove, parameters: LayerParameters, tolerance: float) -> LayerMove:
+    """`move` with the matrix on the linear neurons that makes their pivot columns the unit matrix.
+
+    Pivots are the columns that a Gauss–Jordan elimination takes: each the first that is independent of those before.
+    """
+    hidden, linear = parameters.layer, parameters.layer.linear
+    if not len(linear):
+        return move
+    shifted = hidden.has_bias and hidden.bias_above
+    rows = (parameters.weights if shifted else parameters.incoming)[linear]
+    pivots = pivot_columns(rows, tolerance)
+    if len(pivots) == len(linear) and np.linalg.cond(rows[:, pivots]) < LARGEST_CONDITION:
+        mixing = mixing_of(rows[:, pivots])
+        move = with_mixing(move, replace(mixing, matrix=mixing.inverse, inverse=mixing.matrix))
+    if not shifted:
+        return move
+    moved = move.linear_part(parameters.incoming[:, -1].astype(LONGDOUBLE))
+    shifts = move.shifts.copy()
+    shifts[linear] = -moved[linear]
+    return replace(move, shifts=shifts)
+
+
+def pivot_columns(rows: Array, tolerance: float) -> list[int]:
+    """The columns that are independent of those before, by Gram–Schmidt on an orthonormal basis of the rows' span.
+
+    The basis makes the answer depend on the span alone, and columns of it have norms up to 1.
+    """
+    _, sizes, span = np.linalg.svd(rows, full_matrices=False)
+    columns = span[sizes > tolerance * sizes[0]]
+    pivots: list[int] = []
+    basis = np.zeros((len(columns), 0))
+    for index, column in enumerate(columns.T):
+        rest = column - basis @ (basis.T @ column)
+        size = np.linalg.norm(rest)
+        if len(pivots) < len(columns) and size > max(tolerance, 1e-12) ** 0.5:
+            pivots.append(index)
+            basis = np.column_stack([basis, rest / size])
+    return pivots
+
+
+def sorting(parameters: LayerParameters, tolerance: float) -> LayerMove:
+    """Neurons of one activation sorted; linear ones are in the order of their pivots already."""
+    hidden = parameters.layer
+    sources = np.arange(hidden.width)
+    keys = np.hstack([parameters.incoming, parameters.outgoing.T]) if is_last(hidden) else parameters.incoming
+    for members in hidden.classes.values():
+        neurons = np.array(members)
+        if not hidden.laws[neurons[0]].linear:
+            sources[neurons] = neurons[lexicographic(keys[neurons], tolerance)]
+    return replace(identity_move(hidden), sources=sources)
+
+
+def lexicographic(keys: Array, tolerance: float) -> Array:
+    """The order of rows by their first entries, then second and so on, entries that nearly agree counting as equal.
+
+    Sorted entries are of one group as long as no gap is larger than the tolerance allows: so rounding cannot turn
+    the order around, as it would by making one of two equal entries the smaller.
+    """
+    order = np.arange(len(keys))
+    scale = np.abs(keys).max(axis=0, initial=0)
+    groups = [order]
+    for column, size in zip(keys.T, scale, strict=True):
+        groups = [part for group in groups for part in split(group, column[group], tolerance * size)]
+    return np.concatenate(groups) if groups else order
+
+
+def split(rows: Array, values: Array, gap: float) -> list[Array]:
+    """Rows by value, cut where neighbouring values are further apart than the gap."""
+    order = np.argsort(values, kind="stable")
+    cuts = np.flatnonzero(np.diff(values[order]) > gap) + 1
+    return list(np.split(rows[order], cuts))

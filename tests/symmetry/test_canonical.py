@@ -1,0 +1,263 @@
+"""Canonical forms: the same along an orbit, with the same function; planted superfluous neurons found and removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hessorbit as ho
+from oracles.problem import ACTIVATIONS, PARAMETRIZATIONS
+
+pytestmark = pytest.mark.core
+
+# Weights and signals are of order one, factors of random elements within e^±2, and a few dozen operations lie on the
+# way: 1e-10 leaves 1e4 for the conditions of the matrices on linear neurons and for powers.
+CLOSE = 1e-10
+
+NAMES = (*ACTIVATIONS, "leaky_relu(0.3)", "leaky_relu(-1.0)")
+STEEP = ("exp", "square", "cube")
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def assert_same_function(net1: ho.MLP, theta1: np.ndarray, net2: ho.MLP, theta2: np.ndarray) -> None:
+    x = rng(99).standard_normal((30, net1.widths[0]))
+    expected = net1(theta1, x)
+    np.testing.assert_allclose(net2(theta2, x), expected, rtol=0, atol=CLOSE * (1 + np.abs(expected).max()))
+
+
+def assert_same_point(a: np.ndarray, b: np.ndarray) -> None:
+    np.testing.assert_allclose(a, b, rtol=0, atol=CLOSE * (1 + np.abs(b).max()))
+
+
+@pytest.mark.parametrize("activation", NAMES)
+@given(
+    seed=st.integers(0, 10**6),
+    depth=st.integers(1, 3),
+    biases=st.lists(st.booleans(), min_size=4, max_size=4),
+    parametrization=st.sampled_from(PARAMETRIZATIONS),
+)
+def test_all_points_of_an_orbit_have_one_form(
+    activation: str, seed: int, depth: int, biases: list[bool], parametrization: str
+) -> None:
+    depth = min(depth, 2) if activation in STEEP else depth
+    # Narrowing layers, so that incoming weights of linear neurons are independent.
+    widths = [5, *(4, 4, 3)[:depth], 2]
+    net = ho.MLP(widths, activation, bias=biases[: depth + 1], parametrization=parametrization)
+    theta = net.init(rng(seed), "normal(0.7)")
+    g = ho.symmetries(net).random(rng(seed + 1), scale=0.3)
+    form = ho.canonical(net, theta)
+    assert form.net == net
+    assert form.element is not None
+    assert (form.element(theta) == form.theta).all()
+    assert_same_function(net, theta, net, form.theta)
+    if activation != "identity":  # a matrix on linear neurons may be as badly conditioned as it likes
+        assert_same_point(ho.canonical(net, g(theta)).theta, form.theta)
+        assert_same_point(ho.canonical(net, form.theta).theta, form.theta)
+
+
+def test_linear_neurons_in_echelon_form() -> None:
+    net = ho.MLP([4, 3, 2], "identity")
+    theta = net.init(rng(), "normal(1)")
+    form = ho.canonical(net, theta)
+    (weights, biases), _ = net.unflatten(form.theta)
+    np.testing.assert_allclose(weights[:, :3], np.eye(3), atol=1e-13)
+    np.testing.assert_allclose(biases, 0, atol=1e-13)
+    assert_same_function(net, theta, net, form.theta)
+    for seed in range(5):
+        moved = ho.symmetries(net).random(rng(seed))(theta)
+        assert_same_point(ho.canonical(net, moved).theta, form.theta)
+
+
+def test_columns_that_depend_on_earlier_ones_are_no_pivots() -> None:
+    net = ho.MLP([4, 2, 1], "identity", bias=False)
+    theta = np.array([0.0, 1.0, 2.0, 3.0, 0.0, 2.0, 4.0, 1.0, 1.0, 1.0])
+    weights = net.unflatten(ho.canonical(net, theta).theta)[0][0]
+    np.testing.assert_allclose(weights, [[0, 1, 2, 0], [0, 0, 0, 1]], atol=1e-14)
+
+
+def test_mixed_activations_stay_in_their_places() -> None:
+    names = ["relu", "tanh", "exp", "relu", "tanh", "identity", "cos", "exp", "identity", "sigmoid"]
+    net = ho.MLP([3, 10, 4, 2], [names, "square"])
+    theta = net.init(rng(), "normal(0.5)")
+    form = ho.canonical(net, theta)
+    assert_same_function(net, theta, net, form.theta)
+    for seed in range(10):
+        g = ho.symmetries(net).random(rng(seed))
+        assert_same_point(ho.canonical(net, g(theta)).theta, form.theta)
+
+
+def test_what_is_fixed() -> None:
+    net = ho.MLP([2, 6, 1], [["relu"] * 2 + ["tanh"] * 2 + ["exp"] * 2])
+    (weights, biases), _ = net.unflatten(ho.canonical(net, net.init(rng(), "normal(1)")).theta)
+    np.testing.assert_allclose(np.hypot(np.linalg.norm(weights[:2], axis=1), biases[:2]), 1, atol=1e-14)
+    assert (weights[2:4, 0] > 0).all()
+    np.testing.assert_allclose(biases[4:], 0, atol=1e-15)
+    assert (np.diff(weights[:, 0])[::2] > 0).all()
+
+
+def test_entries_that_differ_by_rounding_do_not_decide_the_order() -> None:
+    net = ho.MLP([2, 3, 1], "elu", bias=False)
+    theta = np.array([0.3, 2.0, 0.1 + 0.2, 1.0, 0.3 - 1e-16, 3.0, 1.0, 2.0, 3.0])
+    weights = net.unflatten(ho.canonical(net, theta).theta)[0][0]
+    assert weights[:, 1].tolist() == [1.0, 2.0, 3.0]
+
+
+def planted(net: ho.MLP, seed: int = 0) -> tuple[ho.MLP, np.ndarray, np.ndarray]:
+    """A network with duplicates and dead neurons in every layer: the wide network, its θ, and the narrow one's."""
+    theta = net.init(rng(seed), "normal(0.7)")
+    copies = [[3, *[1] * (width - 2), 2] for width in net.widths[1:-1]]
+    wide = ho.Widening(net, copies=copies)
+    moved = ho.symmetries(wide.net).random(rng(seed + 1), scale=0.3)(wide(theta))
+    return wide.net, moved, theta
+
+
+@pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("activation", [n for n in NAMES if n != "identity"])
+def test_duplicates_are_merged(activation: str, bias: bool, parametrization: str) -> None:
+    widths = [3, 3, 2] if activation in STEEP else [3, 4, 3, 2]
+    net = ho.MLP(widths, activation, bias=bias, parametrization=parametrization)
+    wide, moved, theta = planted(net)
+    form = ho.canonical(wide, moved, reduce=True)
+    assert form.net == net
+    assert form.element is None
+    assert_same_point(form.theta, ho.canonical(net, theta).theta)
+    assert_same_function(wide, moved, form.net, form.theta)
+
+
+@pytest.mark.parametrize("activation", NAMES)
+@pytest.mark.parametrize("bias", [True, False])
+def test_dead_neurons_are_removed(activation: str, bias: bool) -> None:
+    net = ho.MLP([3, 5, 2], activation, bias=bias)
+    theta = net.init(rng(), "normal(0.7)")
+    net.unflatten(theta)[1][0][:, [1, 3]] = 0
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (3, 3, 2)
+    assert_same_function(net, theta, form.net, form.theta)
+
+
+@pytest.mark.parametrize("activation", NAMES)
+@pytest.mark.parametrize("bias", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
+def test_constant_neurons(activation: str, bias: Any, parametrization: str) -> None:
+    """Biases above take them; without, all that are not zero become one neuron."""
+    net = ho.MLP([3, 5, 2], activation, bias=bias, parametrization=parametrization)
+    theta = net.init(rng(), "normal(0.7)")
+    (weights, _), _ = net.unflatten(theta)
+    weights[[1, 3]] = 0
+    form = ho.canonical(net, theta, reduce=True)
+    height = net_at_zero(activation)
+    stays = not bias[1] and (bias[0] or height != 0)
+    assert form.net.widths == (3, 3 + stays, 2)
+    assert_same_function(net, theta, form.net, form.theta)
+
+
+def net_at_zero(activation: str) -> float:
+    """σ(0)."""
+    return float(ho.MLP([1, 1], output_activation=activation, bias=False)(np.zeros(1), np.ones((1, 1)))[0, 0])
+
+
+def test_removal_below_makes_neurons_above_constant_and_the_other_way_round() -> None:
+    net = ho.MLP([2, 3, 3, 1], "tanh")
+    theta = net.init(rng(), "normal(1)")
+    (first, _), (second, _), _ = net.unflatten(theta)
+    first[1] = 0  # constant
+    second[2] = [0, 2.0, 0]  # sees the constant neuron alone, and becomes constant itself
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 2, 2, 1)
+    assert_same_function(net, theta, form.net, form.theta)
+    net.unflatten(theta)[2][0][:] = [[0, 1.0, 0]]  # the only neuron left above sees …
+    second[1] = [0, 0, 1.5]  # … the last neuron below alone
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 1, 1, 1)
+    assert_same_function(net, theta, form.net, form.theta)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "exp"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_neuron_stays_where_none_is_needed(activation: str, bias: bool) -> None:
+    net = ho.MLP([2, 3, 3, 2], activation, bias=bias)
+    theta = net.init(rng(), "normal(1)")
+    net.unflatten(theta)[2][0][:] = 0
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 1, 1, 2)
+    assert_same_function(net, theta, form.net, form.theta)
+    again = ho.canonical(form.net, form.theta, reduce=True)
+    assert again.net == form.net
+    assert (again.theta == form.theta).all()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "cos", "cube"])
+def test_mirrored_neurons_are_merged_and_zero_groups_removed(activation: str) -> None:
+    net = ho.MLP([2, 4, 2], activation)
+    theta = net.init(rng(), "normal(1)")
+    (weights, biases), (outgoing, _) = net.unflatten(theta)
+    weights[3], biases[3] = -weights[1], -biases[1]
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 3, 2)
+    assert_same_function(net, theta, form.net, form.theta)
+    outgoing[:, 3] = outgoing[:, 1] * (-1 if activation == "cos" else 1)
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 2, 2)
+    assert_same_function(net, theta, form.net, form.theta)
+
+
+def test_exponentials_that_differ_by_their_biases_are_merged() -> None:
+    net = ho.MLP([2, 3, 1], "exp")
+    theta = net.init(rng(), "normal(1)")
+    weights = net.unflatten(theta)[0][0]
+    weights[2] = weights[0]
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 2, 1)
+    assert_same_function(net, theta, form.net, form.theta)
+
+
+def test_near_duplicates_stay_apart() -> None:
+    net = ho.MLP([2, 3, 1])
+    theta = net.init(rng(), "normal(1)")
+    (weights, biases), _ = net.unflatten(theta)
+    weights[2], biases[2] = weights[0] * (1 + 1e-7), biases[0]
+    assert ho.canonical(net, theta, reduce=True).net == net
+    assert ho.canonical(net, theta, reduce=True, tolerance=1e-6).net.widths == (2, 2, 1)
+
+
+def test_forms_unpack_and_describe_themselves() -> None:
+    net = ho.MLP([2, 3, 1])
+    form = ho.canonical(net, net.init(rng()))
+    same, theta = form
+    assert same == net
+    assert theta is form.theta
+    assert repr(form).startswith("CanonicalForm(MLP([2, 3, 1], 'tanh'), theta=[")
+
+
+def test_networks_without_hidden_layers() -> None:
+    net = ho.MLP([2, 1])
+    for reduce in (False, True):
+        form = ho.canonical(net, [1.0, 2.0, 3.0], reduce=reduce)
+        assert form.net == net
+        assert form.theta.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_bad_input() -> None:
+    net = ho.MLP([2, 3, 1])
+    theta = net.init(rng())
+    with pytest.raises(TypeError, match="net must be an MLP; got a str"):
+        ho.canonical("net", theta)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"theta must have shape \(13,\)"):
+        ho.canonical(net, theta[:4])
+    with pytest.raises(ValueError, match=r"theta must have shape \(13,\)"):
+        ho.canonical(net, theta[None])
+    with pytest.raises(ValueError, match="theta must be finite"):
+        ho.canonical(net, np.full(13, np.nan))
+    with pytest.raises(ValueError, match="tolerance must be at least 0 and below 1"):
+        ho.canonical(net, theta, tolerance=-1.0)
+    steep = ho.MLP([1, 1, 1], "exp")
+    with pytest.raises(ValueError, match="theta must have a representative in the range of float64"):
+        ho.canonical(steep, [1.0, 800.0, 1.0, 0.0])
