@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -413,6 +414,15 @@ def test_interruption_keeps_what_was_reached(method: str) -> None:
     assert result.fun == problem.objective().loss(result.x)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, as it does not in a process that was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_interrupts_the_compiled_loop() -> None:
     problem = student("tanh", 1)
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))

@@ -1,0 +1,241 @@
+"""Figures of a width study; each function draws one, into axes of yours or new ones, and returns the axes.
+
+Points are seeds, lines the medians over seeds, bands the quartiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._checks import Array
+from .result import StudyResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The colours of Okabe and Ito, which people with colour-blindness can tell apart.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
+SIZE = (5.4, 3.9)  # inches
+LOSS_POINTS = 150  # of a loss curve that are drawn
+SMALLEST_SHARE = 1e-16  # eigenvalues below this times the largest are not drawn
+
+
+def plot_trace(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """The Hessian's trace against width, and its parts from incoming and outgoing weights."""
+    ax = axes_for_widths(result, ax, "Trace of the Hessian", "trace")
+    draw(ax, result, "trace", "trace", BLUE)
+    draw(ax, result, "trace_incoming", "part of incoming weights", ORANGE, dashed=True)
+    draw(ax, result, "trace_outgoing", "part of outgoing weights", GREEN, dashed=True)
+    return finish(ax)
+
+
+def plot_lambda_max(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """The largest eigenvalue against width."""
+    ax = axes_for_widths(result, ax, "Largest eigenvalue", "λ_max")
+    draw(ax, result, "lambda_max", "λ_max", BLUE)
+    return finish(ax)
+
+
+def plot_condition(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """The condition number against width, by the conventions that compare widths."""
+    ax = axes_for_widths(result, ax, "Condition number of the Hessian", "κ")
+    rank = result.configuration.network(result.configuration.teacher_width).num_parameters
+    draw(ax, result, "condition_rank", f"of the {rank} largest eigenvalues (as many as teacher parameters)", BLUE)
+    draw(ax, result, "condition_quotient", "off the predicted zero modes", ORANGE, dashed=True)
+    return finish(ax)
+
+
+def plot_best_condition(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """The least condition number among all widenings of the teacher against width, beside that of the students."""
+    ax = axes_for_widths(result, ax, "Best-conditioned widening of the teacher", "κ")
+    draw(ax, result, "condition_rank", "trained students", GREY, dashed=True)
+    draw(ax, result, "best_condition", "best widening of the teacher", GREEN)
+    return finish(ax)
+
+
+def plot_steps(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """Training steps to the loss tolerance against width."""
+    ax = axes_for_widths(result, ax, "Steps to the loss tolerance", "training steps")
+    draw(ax, result, "steps", "steps", BLUE)
+    limit = result.configuration.max_steps
+    if (result.table["reached"] == 0).any():
+        ax.axhline(limit, color=GREY, linewidth=1, linestyle=":", label=f"max_steps = {limit}: tolerance not reached")
+    return finish(ax)
+
+
+def plot_nearest(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """Distance of the initialisation from the nearest global minimum against width."""
+    ax = axes_for_widths(result, ax, "Nearest global minimum at initialisation", "distance")
+    draw(ax, result, "nearest_distance", "distance", PURPLE)
+    draw(ax, result, "travelled", "distance travelled in training", GREY, dashed=True)
+    return finish(ax)
+
+
+def plot_spectra(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """Magnitudes of all eigenvalues in descending order, the median over seeds, for each width."""
+    ax = new_axes() if ax is None else ax
+    for width, colour in width_colours(result):
+        spectra = [np.abs(record.arrays["eigenvalues"]) for record in result.done if record.cell.width == width]
+        if not spectra:
+            continue
+        magnitudes = np.median(np.sort(spectra, axis=1)[:, ::-1], axis=0)
+        shown = magnitudes > SMALLEST_SHARE * magnitudes[0]
+        ax.plot(np.flatnonzero(shown) + 1, magnitudes[shown], color=colour, label=f"width {width}")
+    rank = result.configuration.network(result.configuration.teacher_width).num_parameters
+    ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{rank} parameters of the teacher")
+    ax.set(title="Spectra of the Hessian", xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
+    return finish(ax)
+
+
+def plot_losses(result: StudyResult, ax: Axes | None = None) -> Axes:
+    """Training loss, relative to that of predicting the mean, of every student."""
+    ax = new_axes() if ax is None else ax
+    for width, colour in width_colours(result):
+        label: str | None = f"width {width}"
+        for record in result.done:
+            if record.cell.width == width:
+                steps, losses = thinned(record.arrays["steps_recorded"], record.arrays["losses"])
+                baseline = record.measurements["baseline"]
+                ax.plot(steps, losses / baseline, color=colour, linewidth=0.8, alpha=0.7, label=label)
+                label = None
+    ax.axhline(result.configuration.loss_tolerance, color=GREY, linewidth=1, linestyle=":", label="tolerance")
+    ax.set(title="Loss curves", xlabel="training step", ylabel="loss / loss of the mean", yscale="log")
+    return finish(ax)
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure of the report: how it is drawn, what it shows, and the columns without which there is nothing to see."""
+
+    name: str
+    draw: Callable[..., Axes]
+    caption: str
+    columns: tuple[str, ...] = ()
+
+
+FIGURES = (
+    FigureKind(
+        "trace",
+        plot_trace,
+        "The trace and its two parts. Where neurons share the work, the part of incoming weights falls with width, and "
+        "the part of outgoing weights rises.",
+        ("trace",),
+    ),
+    FigureKind(
+        "lambda_max",
+        plot_lambda_max,
+        "The largest eigenvalue, which limits the steps of gradient descent.",
+        ("lambda_max",),
+    ),
+    FigureKind(
+        "condition",
+        plot_condition,
+        "The condition number, of as many eigenvalues as the teacher has parameters, and of all but the zero modes "
+        "that symmetry predicts.",
+        ("condition_rank", "condition_quotient"),
+    ),
+    FigureKind("steps", plot_steps, "Training steps until the loss tolerance.", ("steps",)),
+    FigureKind("spectra", plot_spectra, "Magnitudes of all eigenvalues in descending order, medians over seeds."),
+    FigureKind("losses", plot_losses, "Loss while training, a curve for every student."),
+    FigureKind(
+        "best_condition",
+        plot_best_condition,
+        "The least condition number among all widenings of the teacher to a width, which are the same function; the "
+        "trained students for comparison.",
+        ("best_condition",),
+    ),
+    FigureKind(
+        "nearest",
+        plot_nearest,
+        "How far the initial parameters are from the nearest global minimum found, and how far training went.",
+        ("nearest_distance",),
+    ),
+)
+
+
+def figures(result: StudyResult) -> list[FigureKind]:
+    """The figures for which the result has something to show."""
+    if not result.done:
+        return []
+    return [kind for kind in FIGURES if not kind.columns or result.table[list(kind.columns)].notna().any(axis=None)]
+
+
+def plot_all(result: StudyResult) -> list[Axes]:
+    """All figures in one."""
+    from matplotlib import pyplot
+
+    kinds = figures(result)
+    rows = -(-len(kinds) // 2)
+    if not kinds:
+        raise ValueError("there is nothing to plot: no cell of the study is done")
+    _, grid = pyplot.subplots(rows, 2, figsize=(2 * SIZE[0], rows * SIZE[1]), layout="constrained", squeeze=False)
+    axes = list(grid.flat)
+    for extra in axes[len(kinds) :]:
+        extra.remove()
+    return [kind.draw(result, ax) for kind, ax in zip(kinds, axes, strict=False)]
+
+
+def new_axes() -> Axes:
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=SIZE, layout="constrained")[1]
+
+
+def new_figure() -> tuple[Figure, Axes]:
+    """A figure that no window system knows of."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, layout="constrained")
+    return figure, figure.subplots()
+
+
+def axes_for_widths(result: StudyResult, ax: Axes | None, title: str, ylabel: str) -> Axes:
+    from matplotlib.ticker import NullLocator
+
+    ax = new_axes() if ax is None else ax
+    ax.set(title=title, xlabel="width (hidden neurons)", ylabel=ylabel, xscale="log", yscale="log")
+    widths = result.configuration.widths
+    ax.set_xticks(widths, [str(width) for width in widths])
+    ax.xaxis.set_minor_locator(NullLocator())
+    return ax
+
+
+def draw(ax: Axes, result: StudyResult, column: str, label: str, colour: str, *, dashed: bool = False) -> None:
+    """Median and quartiles over seeds against width, and every seed as a point; nothing where there are no values."""
+    table = result.table[["width", "seed", column]]
+    table = table[np.isfinite(table[column]) & (table[column] > 0)]
+    if table.empty:
+        return
+    quartiles = table.groupby("width")[column].quantile([0.25, 0.5, 0.75]).unstack()
+    widths = quartiles.index.to_numpy(float)
+    ax.fill_between(widths, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.15, linewidth=0)
+    ax.plot(widths, quartiles[0.5], "--" if dashed else "-", color=colour, label=label, marker="o", markersize=4)
+    ax.plot(table["width"], table[column], ".", color=colour, alpha=0.35, markersize=3)
+
+
+def finish(ax: Axes) -> Axes:
+    ax.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize="small", frameon=False)
+    return ax
+
+
+def width_colours(result: StudyResult) -> list[tuple[int, tuple[float, ...]]]:
+    """Dark for narrow, light for wide."""
+    from matplotlib import colormaps
+
+    widths = result.configuration.widths
+    return [(width, colormaps["viridis"](0.9 * i / max(len(widths) - 1, 1))) for i, width in enumerate(widths)]
+
+
+def thinned(steps: Array, losses: Array) -> tuple[Array, Array]:
+    """So many points of a curve that it looks the same."""
+    chosen = np.unique(np.linspace(0, len(steps) - 1, LOSS_POINTS).astype(int))
+    return steps[chosen], losses[chosen]

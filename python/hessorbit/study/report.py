@@ -1,0 +1,123 @@
+"""The report: claims, figures, numbers and settings of a study in one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .claims import Finding
+from .measurements import MEASUREMENTS
+from .plots import FigureKind, figures, new_figure
+from .result import StudyResult
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FACTS = ("hessorbit", "level", "compiler", "eigen", "openmp", "threads", "python", "numpy", "scipy", "platform")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as it stands in the page."""
+
+    name: str
+    caption: str
+    svg: str
+
+
+def render(result: StudyResult) -> str:
+    """The page as a string."""
+    template = environment().get_template("report.html")
+    return template.render(
+        result=result,
+        title=result.configuration.title,
+        findings=result.claims(),
+        drawings=[drawing(kind, result) for kind in figures(result)],
+        medians=medians(result),
+        meanings={entry.column: entry.meaning for entry in MEASUREMENTS},
+        failures=result.failures,
+        unmeasured=unmeasured(result),
+        unreached=unreached(result),
+        configuration=result.configuration.to_toml(),
+        facts=common_facts(result),
+        finished=max((record.finished for record in result.records), default="never"),
+    )
+
+
+def environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    folder = files(__package__) / "templates"
+    page = Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page.filters.update(number=number, factor=factor, spread=spread)
+    return page
+
+
+def drawing(kind: FigureKind, result: StudyResult) -> Drawing:
+    """A figure as an SVG whose text is text, the same for the same result."""
+    from matplotlib import rc_context
+
+    figure, ax = new_figure()
+    text = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": kind.name}), warnings.catch_warnings():
+        # The page's own fonts are chosen by the browser; matplotlib's are for measuring only.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        kind.draw(result, ax)
+        figure.savefig(text, format="svg", metadata={"Date": None, "Title": kind.caption})
+    svg = text.getvalue()
+    return Drawing(kind.name, kind.caption, svg[svg.index("<svg") :])
+
+
+def medians(result: StudyResult) -> list[dict[str, Any]]:
+    """For every column that has values, its median by width."""
+    if result.table.empty:
+        return []
+    table = result.table.drop(columns="seed").groupby("width").median().reindex(result.configuration.widths)
+    return [{"column": name, "values": column.tolist()} for name, column in table.items() if column.notna().any()]
+
+
+def unmeasured(result: StudyResult) -> Counter[str]:
+    """What could not be measured, and in how many cells."""
+    notes = [record.facts.get("not_measured", {}) for record in result.done]
+    return Counter(f"{column}: {problem}" for note in notes for column, problem in note.items())
+
+
+def unreached(result: StudyResult) -> int:
+    """Number of cells whose training ended at max_steps."""
+    return int((result.table["reached"] == 0).sum())
+
+
+def common_facts(result: StudyResult) -> dict[str, str]:
+    """What the cells were computed with; where they differ, all that occurs."""
+    return {name: ", ".join(sorted({str(record.facts.get(name)) for record in result.records})) for name in FACTS}
+
+
+def number(value: float) -> str:
+    """Four significant digits; a dash for nan."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def factor(value: float) -> str:
+    """A factor per doubling of the width."""
+    return f"×{value:.3g}" if np.isfinite(value) else "–"
+
+
+def spread(finding: Finding) -> str:
+    """The interval of a finding."""
+    if not np.isfinite(finding.low):
+        return "–"
+    return f"{finding.low:.3g} to {finding.high:.3g}"

@@ -1,0 +1,148 @@
+"""Students: the problem of a seed, and the network of one width trained on it.
+
+Streams of random numbers are spawned by key: with s the root seed and k the seed,
+
+    SeedSequence(s, spawn_key=(k, 0))           teacher
+    SeedSequence(s, spawn_key=(k, 1))           data
+    SeedSequence(s, spawn_key=(k, 2, width))    initial parameters of a student
+
+so that all widths of a seed share teacher and data, and no student depends on which others there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._checks import Array
+from ..network import MLP
+from ..objective import Objective
+from ..optimize import minimize
+from ..spectra import spectrum
+from .configuration import Configuration
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+    from ..minima import NearestMinimum
+    from ..spectra import Spectrum
+    from ..symmetry import BestConditioned
+
+# A student computes on one thread: the study is parallel over students.
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the students of a seed learn: a teacher's outputs y (N, K) at inputs x (N, d)."""
+
+    teacher: MLP
+    theta: Array
+    x: Array
+    y: Array
+
+    @cached_property
+    def baseline(self) -> float:
+        """The loss of predicting the mean of the targets; the unit of `loss_tolerance`."""
+        return float(((self.y - self.y.mean(axis=0)) ** 2).sum(axis=1).mean() / 2)
+
+
+@dataclass(frozen=True)
+class Student:
+    """A trained student: all that a measurement may ask for."""
+
+    configuration: Configuration
+    problem: Problem
+    objective: Objective
+    start: Array
+    training: OptimizeResult
+    seconds: float
+    theta: Array
+
+    @cached_property
+    def diagonal(self) -> Array:
+        """Diagonal of the Hessian, (P,)."""
+        return self.objective.hessian_diagonal(self.theta)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Spectrum of the Hessian, with eigenvectors."""
+        return spectrum(self.objective, self.theta, vectors=True)
+
+    @cached_property
+    def best(self) -> BestConditioned | None:
+        """The best-conditioned widening of the teacher to this width; None if the student is narrower."""
+        from ..symmetry import best_conditioned
+
+        width = self.objective.net.widths[1]
+        if width < self.configuration.teacher_width:
+            return None
+        teacher = Objective(self.problem.teacher, self.problem.x, self.problem.y, threads=THREADS)
+        return best_conditioned(teacher, self.problem.theta, widths=[width])
+
+    @cached_property
+    def nearest(self) -> NearestMinimum | None:
+        """The global minimum nearest to where training started; None if the student is narrower than the teacher."""
+        from ..minima import nearest_minimum
+
+        if self.objective.net.widths[1] < self.configuration.teacher_width:
+            return None
+        net, teacher = self.objective.net, self.problem.teacher
+        return nearest_minimum(
+            net, self.start, teacher, self.problem.theta, tolerance=1e-6, max_nodes=100, threads=THREADS
+        )
+
+    @cached_property
+    def incoming(self) -> Array:
+        """Positions in θ of the hidden neurons' weights and biases; the rest belongs to the output."""
+        weights, biases = self.objective.net.unflatten(np.arange(len(self.theta)))[0]
+        return weights.ravel() if biases is None else np.concatenate([weights.ravel(), biases])
+
+
+def stream(configuration: Configuration, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(configuration.root_seed, spawn_key=key))
+
+
+def make_problem(configuration: Configuration, seed: int) -> Problem:
+    """Teacher and data of a seed.
+
+    Incoming weights and biases of the teacher are standard normal, outgoing weights ± teacher_scale with random signs,
+    output biases zero; inputs are standard normal.
+    """
+    teacher = configuration.network(configuration.teacher_width)
+    theta = stream(configuration, seed, 0).standard_normal(teacher.num_parameters)
+    outgoing, bias = teacher.unflatten(theta)[1]
+    outgoing[...] = configuration.teacher_scale * np.copysign(1.0, outgoing)
+    if bias is not None:
+        bias[...] = 0.0
+    x = stream(configuration, seed, 1).standard_normal((configuration.samples, configuration.inputs))
+    return Problem(teacher, theta, x, teacher(theta, x))
+
+
+def train(configuration: Configuration, width: int, seed: int) -> Student:
+    """Train the student of a width and seed until its loss is below the tolerance, and polish it if asked for."""
+    problem = make_problem(configuration, seed)
+    net = configuration.network(width)
+    objective = Objective(net, problem.x, problem.y, threads=THREADS)
+    start = net.init(stream(configuration, seed, 2, width), configuration.init)
+    began = perf_counter()
+    training = minimize(
+        objective,
+        start,
+        method=configuration.optimizer,
+        tol=0.0,
+        loss_tol=configuration.loss_tolerance * problem.baseline,
+        max_steps=configuration.max_steps,
+        learning_rate=configuration.learning_rate,
+    )
+    seconds = perf_counter() - began
+    if not np.isfinite(training.fun):
+        raise ArithmeticError(f"training diverged at step {training.nit}: {training.message}")
+    theta = training.x
+    if configuration.polish != "none":
+        theta = minimize(objective, theta, method=configuration.polish).x
+    return Student(configuration, problem, objective, start, training, seconds, theta)

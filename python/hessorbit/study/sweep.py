@@ -1,0 +1,170 @@
+"""The study: every width with every seed, cells in parallel, each stored as it finishes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from concurrent.futures import Executor
+from contextlib import closing
+from os import PathLike
+
+from .. import _checks
+from .cell import Cell, Record
+from .configuration import Configuration
+from .progress import progress_bar
+from .result import StudyResult
+from .store import Store
+from .workers import Workers, available_cpus, compute
+
+logger = logging.getLogger(__name__)
+
+
+class WidthStudy(Configuration):
+    """Train students of growing width on the same teacher and data, and measure their Hessians.
+
+    For every seed there is a teacher network with one hidden layer, and data labelled by it; students of every width
+    are trained on them from random parameters, until the loss is below a tolerance. There the Hessian is taken, and
+    measured: trace, largest eigenvalue, condition numbers by several conventions, zero modes and more, one row per
+    width and seed.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the report.
+    widths : sequence of int
+        Numbers of hidden neurons of the students.
+    seeds : int
+        Number of seeds, 0 … seeds − 1.
+    root_seed : int
+        Where all random numbers come from. Teacher and data depend on it and the seed, the student's initial
+        parameters on the width besides; no cell depends on which others there are.
+    inputs, outputs : int
+        Numbers of inputs and outputs of all networks.
+    teacher_width : int
+        Number of hidden neurons of the teacher.
+    teacher_scale : float
+        The teacher's outgoing weights are plus or minus this. Its incoming weights and biases are standard normal,
+        its output biases zero.
+    activation, bias, parametrization
+        As in `MLP`, of teacher and students.
+    samples : int
+        Number of samples; their inputs are standard normal.
+    init : str
+        Scheme of the students' initial parameters, as in `MLP.init`.
+    optimizer : {"adam", "momentum", "gd"}
+        Method of full-batch training, as in `minimize`.
+    learning_rate : float
+    loss_tolerance : float
+        Training stops where the squared-error loss is at most this fraction of the loss of predicting the mean of the
+        targets, …
+    max_steps : int
+        … or after so many steps.
+    polish : {"none", "lm", "newton"}
+        Whether to go on from there to a critical point, by a second-order method of `minimize`, before measuring.
+        Steps and seconds are those of the training alone.
+    threshold : float
+        For the condition number of the eigenvalues above threshold times the largest.
+    leading : int
+        Number of leading eigenvectors whose participation ratios are averaged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting has the wrong type, is unknown, or is out of range.
+
+    Notes
+    -----
+    `WidthStudy.preset("quick")` and `WidthStudy.from_toml("study.toml")` make studies from named settings and from
+    files; ``to_toml()`` writes all settings.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with ThreadPoolExecutor(1) as executor:
+    ...     result = study.run(executor=executor)
+    >>> result
+    StudyResult(2 cells: widths 2, 4, 1 seeds)
+    >>> result.table["parameters"].to_list()
+    [9.0, 17.0]
+
+    Without an executor, `run` starts worker processes; a script then has to call it under
+    ``if __name__ == "__main__":``.
+    """
+
+    def run(
+        self,
+        store: str | PathLike[str] | None = None,
+        *,
+        executor: Executor | None = None,
+        workers: int | None = None,
+        progress: bool = True,
+    ) -> StudyResult:
+        """Compute the cells that the store does not have yet.
+
+        Parameters
+        ----------
+        store : path, optional
+            SQLite file that receives a row for each cell as it finishes. If it exists, the study resumes: cells in it
+            are not computed again, unless they failed. Widths and seeds may have been added since; every other
+            setting has to be the same. By default rows are kept in memory.
+        executor : concurrent.futures.Executor, optional
+            Where cells are computed: anything with `submit`, such as a thread pool, Dask's
+            ``client.get_executor()`` or mpi4py's ``MPIPoolExecutor``. By default worker processes, started by spawn
+            and ended with the run, in which BLAS and OpenMP have one thread each.
+        workers : int, optional
+            Number of worker processes; by default the number of CPUs this process may use.
+        progress : bool
+            Whether to show a progress bar on standard error, if that is a terminal.
+
+        Returns
+        -------
+        StudyResult
+            The cells of this study. Those that raised an error are in its `failures`; they do not stop the others.
+
+        Raises
+        ------
+        OSError
+            If the store cannot be opened or written.
+        ValueError
+            If it is another kind of file, or belongs to a study with other settings.
+        RuntimeError
+            If worker processes cannot be started.
+        """
+        count = available_cpus() if workers is None else _checks.integer(workers, "workers", minimum=1)
+        cells = self.cells()
+        with Store.create_or_resume(store, self) as rows:
+            done = rows.done()
+            remaining = [cell for cell in cells if cell not in done]
+            logger.info("%d of %d cells are stored already", len(cells) - len(remaining), len(cells))
+            with (
+                progress_bar(len(cells), len(cells) - len(remaining), shown=progress) as advance,
+                closing(self.records(remaining, executor, count)) as records,
+            ):
+                for record in records:
+                    rows.put(record)
+                    report_to_log(record)
+                    advance()
+            return StudyResult(self, [record for record in rows.records() if record.cell in cells])
+
+    def cells(self) -> list[Cell]:
+        """Every width with every seed, the widest first: the longest first keep all workers busy to the end."""
+        return [Cell(width, seed) for width in reversed(self.widths) for seed in range(self.seeds)]
+
+    def records(self, cells: list[Cell], executor: Executor | None, workers: int) -> Generator[Record]:
+        """The records of these cells, as they finish."""
+        if executor is not None:
+            yield from compute(self, cells, executor)
+        elif cells:
+            workers = min(workers, len(cells))
+            with Workers(workers) as pool:
+                yield from compute(self, cells, pool, limit=workers)
+
+
+def report_to_log(record: Record) -> None:
+    width, seed = record.cell
+    if record.error is None:
+        logger.info("width %d, seed %d: done", width, seed)
+    else:
+        logger.warning("width %d, seed %d failed: %s", width, seed, record.error)

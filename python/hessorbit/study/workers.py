@@ -1,0 +1,129 @@
+"""Where cells are computed: on any executor, by default on worker processes that die with their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+    wait,
+)
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from .cell import Cell, Record, failure, run_cell
+from .configuration import Configuration
+
+
+def compute(
+    configuration: Configuration, cells: Iterable[Cell], executor: Executor, limit: float = float("inf")
+) -> Iterator[Record]:
+    """The records of cells as they finish, with at most `limit` cells waiting at a time."""
+    suspects = []
+    for cell, future in finished(configuration, cells, executor, limit):
+        if isinstance(future.exception(), BrokenExecutor):
+            suspects.append(cell)
+        else:
+            yield outcome(cell, future)
+    # A process that dies takes with it the cells beside its own; one at a time, they show whose fault it was.
+    for cell, future in finished(configuration, suspects, executor, 1):
+        yield outcome(cell, future)
+
+
+def finished(
+    configuration: Configuration, cells: Iterable[Cell], executor: Executor, limit: float
+) -> Iterator[tuple[Cell, Future[Record]]]:
+    waiting: dict[Future[Record], Cell] = {}
+    for cell in cells:
+        waiting[executor.submit(run_cell, configuration, cell)] = cell
+        # An executor may compute at submission: what is finished is passed on before more is submitted.
+        full = len(waiting) >= limit
+        done = wait(waiting, return_when=FIRST_COMPLETED).done if full else [each for each in waiting if each.done()]
+        for future in done:
+            yield waiting.pop(future), future
+    for future in as_completed(waiting):
+        yield waiting[future], future
+
+
+def outcome(cell: Cell, future: Future[Record]) -> Record:
+    error = future.exception()
+    return future.result() if error is None else failure(cell, error)
+
+
+class Workers(Executor):
+    """A pool of processes with one thread each, replaced when one of its processes dies.
+
+    OpenMP does not survive a fork, so processes are spawned. Each holds the reading end of a pipe, the lifeline, and
+    leaves as soon as the writing end is gone: when the pool is left by an exception, or its process was killed.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pool = self.start()
+        try:
+            self.pool.submit(os.getpid).result()
+        except BrokenExecutor as error:
+            self.shutdown()
+            raise RuntimeError(
+                "worker processes could not be started. They import the program that started them: a script has to "
+                "call run under `if __name__ == '__main__':`, and one that is not in a file has to pass an executor, "
+                "such as concurrent.futures.ThreadPoolExecutor()"
+            ) from error
+
+    def start(self) -> ProcessPoolExecutor:
+        context = get_context("spawn")
+        self.listening, self.lifeline = context.Pipe(duplex=False)
+        return ProcessPoolExecutor(self.count, context, initializer=prepare, initargs=(self.listening,))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As in `Executor`."""
+        try:
+            return self.pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            self.shutdown()
+            self.pool = self.start()
+            return self.pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As in `Executor`."""
+        self.pool.shutdown(wait, cancel_futures=cancel_futures)
+        self.lifeline.close()
+        self.listening.close()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.lifeline.close()
+        self.shutdown(cancel_futures=True)
+
+
+def prepare(lifeline: Connection) -> None:
+    """Make this process a worker."""
+    from threadpoolctl import threadpool_limits
+
+    # The parent gets the Ctrl-C, too, and decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=leave_with, args=(lifeline,), daemon=True).start()
+    threadpool_limits(1)
+
+
+def leave_with(lifeline: Connection) -> None:
+    """End this process when nobody holds the other end any more."""
+    try:
+        lifeline.recv()
+    except EOFError:
+        os._exit(1)
+
+
+def available_cpus() -> int:
+    """Number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,99 @@
+"""Settings of a study: files, presets, fingerprints, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hessorbit as ho
+from hessorbit.study.configuration import presets
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_are_studies(name: str) -> None:
+    study = ho.WidthStudy.preset(name)
+    assert len(study.widths) >= 3
+    assert study.title
+
+
+def test_the_default_preset_is_the_default() -> None:
+    assert ho.WidthStudy.preset() == ho.WidthStudy()
+
+
+@given(
+    st.text(),
+    st.lists(st.integers(1, 10**6), min_size=1, unique=True),
+    st.floats(1e-300, 1e300),
+    st.sampled_from(["tanh", "gelu", "relu"]),
+    st.booleans(),
+)
+def test_toml_reads_back(title: str, widths: list[int], scale: float, activation: str, bias: bool) -> None:
+    study = ho.WidthStudy(title=title, widths=widths, teacher_scale=scale, activation=activation, bias=bias)
+    import tomllib
+
+    assert ho.WidthStudy.from_mapping(tomllib.loads(study.to_toml()), "test") == study
+
+
+def test_toml_file(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    study = ho.WidthStudy(widths=[3, 6], activation="tanh", seeds=2)
+    path.write_text(study.to_toml(), "utf-8")
+    assert ho.WidthStudy.from_toml(path) == study
+
+
+def test_labels_do_not_change_the_fingerprint() -> None:
+    study = ho.WidthStudy()
+    assert ho.WidthStudy(title="Other", widths=[7], seeds=1).fingerprint == study.fingerprint
+    assert ho.WidthStudy(samples=501).fingerprint != study.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"widths": [5, 0]}, ValueError, "widths"),
+        ({"widths": []}, ValueError, "widths"),
+        ({"widths": [5, 5]}, ValueError, "widths"),
+        ({"widths": [2.5]}, TypeError, "widths"),
+        ({"seeds": 0}, ValueError, "seeds must be at least 1"),
+        ({"samples": 1}, ValueError, "samples must be at least 2"),
+        ({"activation": "rely"}, ValueError, "activation.*'rely'"),
+        ({"activation": 3}, TypeError, "activation must be a string; got 3"),
+        ({"optimizer": "sgd"}, ValueError, "optimizer.*'sgd'"),
+        ({"learning_rate": 0.0}, ValueError, "learning_rate"),
+        ({"loss_tolerance": float("nan")}, ValueError, "loss_tolerance"),
+        ({"threshold": 1.0}, ValueError, "threshold"),
+        ({"init": "xavier"}, ValueError, "xavier"),
+        ({"bias": "yes"}, TypeError, "bias must be True or False; got 'yes'"),
+        ({"parametrization": "mup"}, ValueError, "parametrization"),
+        ({"max_steps": True}, TypeError, "max_steps"),
+    ],
+)
+def test_refused_settings(settings: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ho.WidthStudy(**settings)
+
+
+def test_unknown_setting_suggests_a_close_one() -> None:
+    with pytest.raises(ValueError, match="there is no setting 'width'; did you mean widths"):
+        ho.WidthStudy.from_mapping({"width": [1]}, "study.toml")
+
+
+def test_refused_files(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"missing\.toml"):
+        ho.WidthStudy.from_toml(tmp_path / "missing.toml")
+    path = tmp_path / "broken.toml"
+    path.write_text("widths = [1,", "utf-8")
+    with pytest.raises(ValueError, match=r"broken\.toml must be a TOML file"):
+        ho.WidthStudy.from_toml(path)
+    path.write_text("seeds = 0", "utf-8")
+    with pytest.raises(ValueError, match=r"broken\.toml: seeds must be at least 1"):
+        ho.WidthStudy.from_toml(path)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ValueError, match="preset must be one of .*default.*'huge'"):
+        ho.WidthStudy.preset("huge")

@@ -1,0 +1,294 @@
+"""Runs: what a row holds against a recomputation, resuming, failures, executors, and stores that are refused."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hessorbit as ho
+from hessorbit.study import StudyResult, load, workers
+from hessorbit.study.cell import Cell, run_cell
+
+SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 100}
+CLOCK = "seconds"
+
+
+def rows(result: StudyResult) -> dict[Cell, tuple[dict[str, str], dict[str, bytes]]]:
+    """Everything about every cell that the clock does not change, as comparable bits."""
+    return {
+        record.cell: (
+            {name: float(value).hex() for name, value in record.measurements.items() if name != CLOCK},
+            {name: array.tobytes() for name, array in record.arrays.items()},
+        )
+        for record in result.records
+    }
+
+
+class Immediately(Executor):
+    """Computes at submission."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def test_a_row_against_jax() -> None:
+    """Teacher and data from the documented streams, the Hessian from jax."""
+    study = ho.WidthStudy(**SMALL)
+    record = run_cell(study, Cell(4, 1))
+
+    def random(*key: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(0, spawn_key=(1, *key)))
+
+    normals = random(0).standard_normal(2 * 2 + 2 + 2 + 1)
+    x = random(1).standard_normal((30, 2))
+
+    def outputs(theta: Any, width: int) -> Any:
+        weights, biases, outgoing, bias = jnp.split(theta, np.cumsum([2 * width, width, width]))
+        return jax.nn.gelu(x @ weights.reshape(width, 2).T + biases, approximate=False) @ outgoing + bias
+
+    teacher = np.concatenate([normals[:6], 5.0 * np.sign(normals[6:8]), [0.0]])
+    with jax.enable_x64(True):
+        y = np.asarray(outputs(jnp.asarray(teacher), 2))
+        loss = lambda theta: ((outputs(theta, 4) - y) ** 2).mean() / 2  # noqa: E731
+        theta = jnp.asarray(record.arrays["theta"])
+        hessian, value, gradient = (np.asarray(f(theta)) for f in (jax.hessian(loss), loss, jax.grad(loss)))
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    magnitudes = np.sort(np.abs(eigenvalues))[::-1]
+    expected = {
+        "parameters": 17,
+        "loss": value,
+        "baseline": np.var(y) / 2,
+        "relative_loss": value / (np.var(y) / 2),
+        "gradient_norm": np.abs(gradient).max(),
+        "trace": np.trace(hessian),
+        "trace_incoming": np.trace(hessian[:12, :12]),
+        "trace_outgoing": np.trace(hessian[12:, 12:]),
+        "lambda_max": eigenvalues[-1],
+        "condition_rank": magnitudes[0] / magnitudes[8],
+    }
+    # Hessian and gradient are rounded sums of 30 terms of size 1, and κ amplifies the rounding of λ_r by itself.
+    tolerance = 1e-12 * max(1.0, expected["condition_rank"])
+    for name, wanted in expected.items():
+        assert record.measurements[name] == pytest.approx(wanted, rel=tolerance), name
+    np.testing.assert_allclose(record.arrays["eigenvalues"], eigenvalues, atol=1e-12 * magnitudes[0])
+
+
+def test_best_condition_and_nearest_minimum(result: StudyResult) -> None:
+    table = result.table
+    assert (table["best_condition_bound"] <= table["best_condition"] * (1 + 1e-12)).all()
+    assert (table["nearest_bound"] <= table["nearest_distance"] * (1 + 1e-12)).all()
+    best = table.pivot(index="seed", columns="width", values="best_condition").to_numpy()
+    # Every widening of the teacher to a width is one to the next, with dead neurons: the best cannot get worse.
+    assert (np.diff(best, axis=1) <= 1e-4 * best[:, 1:]).all()
+
+
+def test_students_narrower_than_the_teacher() -> None:
+    record = run_cell(ho.WidthStudy(**{**SMALL, "widths": [1]}), Cell(1, 0))
+    for column in ("best_condition", "nearest_distance", "condition_rank"):
+        assert math.isnan(record.measurements[column])
+
+
+def test_what_cannot_be_measured_is_nan_and_said() -> None:
+    record = run_cell(ho.WidthStudy(**{**SMALL, "activation": "identity"}), Cell(4, 0))
+    assert math.isnan(record.measurements["nearest_distance"])
+    assert "nearest_distance" in record.facts["not_measured"]
+    assert record.measurements["trace"] > 0
+
+
+def test_same_rows_on_any_executor() -> None:
+    study = ho.WidthStudy(**SMALL)
+    reference = rows(study.run(executor=Immediately()))
+    assert len(reference) == 4
+    with ThreadPoolExecutor(2) as threads:
+        assert rows(study.run(executor=threads)) == reference
+    assert rows(study.run(workers=2)) == reference
+
+
+def test_more_widths_and_seeds_keep_the_cells_there_are(tmp_path: Path) -> None:
+    store = tmp_path / "study.sqlite"
+    first = ho.WidthStudy(**SMALL).run(store, executor=Immediately())
+    stamps = {record.cell: record.measurements[CLOCK] for record in first.records}
+    more = ho.WidthStudy(**{**SMALL, "widths": [3], "seeds": 3}).run(store, executor=Immediately())
+    assert [record.cell for record in more.records] == [Cell(3, 0), Cell(3, 1), Cell(3, 2)]
+    everything = load(store)
+    # The study now is that of both: widths 2, 3, 4 and three seeds, of which two were not asked for yet.
+    assert (len(everything.records), everything.missing) == (7, 2)
+    assert {
+        cell: everything.records[i].measurements[CLOCK] for i, cell in enumerate_cells(everything) if cell in stamps
+    } == stamps
+
+
+def enumerate_cells(result: StudyResult) -> list[tuple[int, Cell]]:
+    return [(index, record.cell) for index, record in enumerate(result.records)]
+
+
+def test_a_failed_cell_stops_nothing_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(configuration: Any, cell: Cell) -> Any:
+        if cell == Cell(2, 1):
+            raise MemoryError("out of memory")
+        return run_cell(configuration, cell)
+
+    store = tmp_path / "study.sqlite"
+    study = ho.WidthStudy(**SMALL)
+    monkeypatch.setattr(workers, "run_cell", failing)
+    result = study.run(store, executor=Immediately())
+    assert result.failures == {Cell(2, 1): "MemoryError: out of memory"}
+    assert len(result.table) == 3
+    assert "1 failed" in repr(result)
+    monkeypatch.setattr(workers, "run_cell", run_cell)
+    again = study.run(store, executor=Immediately())
+    assert not again.failures
+    assert rows(again) == rows(study.run(executor=Immediately()))
+
+
+def test_divergence_is_a_failure() -> None:
+    study = ho.WidthStudy(**{**SMALL, "optimizer": "gd", "learning_rate": 1e6, "activation": "square", "seeds": 1})
+    result = study.run(executor=Immediately())
+    assert len(result.failures) == 2
+    assert all("diverged" in message for message in result.failures.values())
+    assert {finding.verdict for finding in result.claims()} == {"undecided"}
+
+
+def die(*_: Any) -> None:
+    os._exit(3)
+
+
+def test_a_worker_that_dies_costs_its_own_cell_alone() -> None:
+    with workers.Workers(1) as pool:
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert pool.submit(die).exception() is not None
+        assert pool.submit(os.getpid).result() != os.getpid()
+
+
+PROGRAM = """
+import sys
+import hessorbit as ho
+if __name__ == "__main__":
+    ho.WidthStudy(inputs=3, teacher_width=3, widths=[3, 6], seeds=6, samples=200, max_steps=20000,
+                  loss_tolerance=1e-12).run(sys.argv[1], workers=2)
+"""
+
+
+def stored(path: Path) -> dict[tuple[int, int], str]:
+    if not path.exists():
+        return {}
+    connection = sqlite3.connect(path, timeout=60)
+    try:
+        return {(w, s): str(t) for w, s, t in connection.execute("SELECT width, seed, seconds FROM cells")}
+    except sqlite3.OperationalError:  # the tables are not there yet
+        return {}
+    finally:
+        connection.close()
+
+
+def test_killed_and_resumed(tmp_path: Path) -> None:
+    program, store = tmp_path / "program.py", tmp_path / "study.sqlite"
+    program.write_text(PROGRAM, "utf-8")
+    command = [sys.executable, str(program), str(store)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while not (before := stored(store)) and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert before
+    # The workers notice that their parent is gone.
+    while group_is_alive(process.pid):
+        time.sleep(0.05)
+    kept = stored(store)
+    assert kept.items() >= before.items()
+    subprocess.run(command, check=True)
+    after = stored(store)
+    assert len(after) == 12
+    assert after.items() >= kept.items()
+    result = load(store)
+    assert result.missing == 0
+    one = result.records[0]
+    assert rows(StudyResult(result.configuration, [one]))[one.cell] == fresh(result, one.cell)
+
+
+def fresh(result: StudyResult, cell: Cell) -> Any:
+    return rows(StudyResult(result.configuration, [run_cell(result.configuration, cell)]))[cell]
+
+
+def group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def test_interrupted_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "study.sqlite"
+    count = 0
+
+    def interrupted(configuration: Any, cell: Cell) -> Any:
+        nonlocal count
+        count += 1
+        if count == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return run_cell(configuration, cell)
+
+    monkeypatch.setattr(workers, "run_cell", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ho.WidthStudy(**SMALL).run(store, executor=Immediately())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(load(store).records) == 2
+
+
+def test_refused_stores(tmp_path: Path) -> None:
+    study = ho.WidthStudy(**SMALL)
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database " * 100, "utf-8")
+    with pytest.raises(ValueError, match=r"notes\.txt.*must be a file that a width study wrote"):
+        study.run(text, executor=Immediately())
+    assert text.read_text("utf-8").startswith("not a database")
+
+    foreign = tmp_path / "foreign.sqlite"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE birds (name TEXT)")
+    connection.close()
+    with pytest.raises(ValueError, match=r"foreign\.sqlite.*another database"):
+        study.run(foreign, executor=Immediately())
+
+    with pytest.raises(IsADirectoryError, match="must be a file; it is a folder"):
+        study.run(tmp_path, executor=Immediately())
+    with pytest.raises(OSError, match="cannot be opened"):
+        study.run(tmp_path / "nowhere" / "study.sqlite", executor=Immediately())
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load(tmp_path / "missing.sqlite")
+
+
+def test_store_of_another_study(tmp_path: Path) -> None:
+    store = tmp_path / "study.sqlite"
+    ho.WidthStudy(**SMALL).run(store, executor=Immediately())
+    with pytest.raises(ValueError, match=r"other settings: samples is 30 there and 31 here\. Use its settings"):
+        ho.WidthStudy(**{**SMALL, "samples": 31}).run(store, executor=Immediately())
+    assert len(load(store).records) == 4
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_refused_workers(value: int) -> None:
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        ho.WidthStudy(**SMALL).run(workers=value)
