@@ -30,7 +30,7 @@ class Directions:
     combinations: Array  # (r, n)
 
     def __len__(self) -> int:
-        return len(self.places) * self.combinations.shape[1]
+        return int(len(self.places) * self.combinations.shape[1])
 
     def entries(self) -> tuple[Array, Array, Array]:
         """Rows, columns and values of the nonzero entries of (P, g·n)."""
@@ -105,4 +105,4 @@ def independent(vectors: Array, basis: Array) -> Array:
 
 
 def outside(vectors: Array, basis: Array) -> Array:
-    return vectors - basis @ (basis.T @ vectors)
+    return np.asarray(vectors - basis @ (basis.T @ vectors))

@@ -13,7 +13,7 @@ D = T Tᵀ, which is diagonal. In D, the parameter W_l[i, j] has Σ_k β_ik² ·
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,8 @@ class Widening:
         biases); all +1 by default.
     dead : sequence of int, optional
         Number of dead neurons to append, per hidden layer: all their weights are zero (their incoming ones can be
-        changed freely afterwards); they take the activation of the layer's last neuron.
+        changed freely afterwards); they take the activation of the layer's last neuron. If that is not zero at zero,
+        the layer above must have biases.
 
     Attributes
     ----------
@@ -109,8 +110,8 @@ class Widening:
     Raises
     ------
     TypeError, ValueError
-        For wrong lengths, copies below 1, factors that the activation does not allow, and coefficients with
-        Σ_k α_ik N(c_ik) ≠ 1.
+        For wrong types or lengths, copies below 1, factors that the activation does not allow, coefficients with
+        Σ_k α_ik N(c_ik) ≠ 1, and dead neurons that need biases which are not there.
 
     Examples
     --------
@@ -142,10 +143,10 @@ class Widening:
         layers = hidden_layers(net)
         counts = checked_copies(net, copies)
         added = checked_dead(net, dead)
-        given = {"coefficients": coefficients, "scales": scales, "signs": signs}
-        for name, value in given.items():
-            if value is not None and len(value) != len(layers):
-                raise ValueError(f"{name} must have one entry per hidden layer, {len(layers)}; got {len(value)}")
+        given = {
+            name: None if value is None else items(value, name, len(layers), "entry per hidden layer")
+            for name, value in (("coefficients", coefficients), ("scales", scales), ("signs", signs))
+        }
         self.layers = tuple(
             layer_copies(layer, counts[i], added[i], {n: None if v is None else v[i] for n, v in given.items()})
             for i, layer in enumerate(layers)
@@ -170,7 +171,7 @@ class Widening:
         entries = self._entries
         wide = entries.lift.astype(at.dtype) * at[..., entries.source]
         corrections = entries.lift_values.astype(at.dtype) * at[..., entries.lift_columns]
-        np.add.at(wide, (..., entries.lift_rows), corrections)
+        np.add.at(wide.T, entries.lift_rows, corrections.T)
         return wide
 
     def transfer(self) -> csr_array:
@@ -211,21 +212,30 @@ class Widening:
         return entries_of(self.source, self.net, self.layers)
 
 
+def items(value: Any, name: str, count: int, kind: str) -> list[Any]:
+    """What a sequence holds, one item per layer or neuron."""
+    try:
+        found = None if isinstance(value, str) else list(value)
+    except TypeError:
+        found = None
+    if found is None:
+        raise TypeError(f"{name} must be a sequence with one {kind}, {count}; got {value!r}")
+    if len(found) != count:
+        raise ValueError(f"{name} must have one {kind}, {count}; got {len(found)}")
+    return found
+
+
 def checked_copies(net: MLP, copies: Sequence[Sequence[int]] | None) -> list[list[int]]:
     hidden = net.widths[1:-1]
     if copies is None:
         return [[1] * width for width in hidden]
-    if len(copies) != len(hidden):
-        raise ValueError(f"copies must have one list per hidden layer, {len(hidden)}; got {len(copies)}")
     result = []
-    for index, (row, width) in enumerate(zip(copies, hidden, strict=True)):
+    for index, (row, width) in enumerate(
+        zip(items(copies, "copies", len(hidden), "list per hidden layer"), hidden, strict=True)
+    ):
         name = f"copies[{index}]"
-        if not isinstance(row, Iterable):
-            raise TypeError(f"{name} must be a list with one number per neuron; got {row!r}")
-        numbers = [_checks.integer(m, f"{name}[{i}]", minimum=1) for i, m in enumerate(row)]
-        if len(numbers) != width:
-            raise ValueError(f"{name} must have one number per neuron, {width}; got {len(numbers)}")
-        result.append(numbers)
+        numbers = items(row, name, width, "number per neuron")
+        result.append([_checks.integer(m, f"{name}[{i}]", minimum=1) for i, m in enumerate(numbers)])
     return result
 
 
@@ -233,9 +243,8 @@ def checked_dead(net: MLP, dead: Sequence[int] | None) -> list[int]:
     hidden = len(net.widths) - 2
     if dead is None:
         return [0] * hidden
-    if len(dead) != hidden:
-        raise ValueError(f"dead must have one number per hidden layer, {hidden}; got {len(dead)}")
-    return [_checks.integer(number, f"dead[{index}]", minimum=0) for index, number in enumerate(dead)]
+    numbers = items(dead, "dead", hidden, "number per hidden layer")
+    return [_checks.integer(number, f"dead[{index}]", minimum=0) for index, number in enumerate(numbers)]
 
 
 def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[str, Any]) -> Copies:
@@ -271,6 +280,11 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
         parts["offset"].append(np.where(factor < 0, law.constant, 0.0))
     if dead:
         value = value_at_zero(layer.names[-1])
+        if value and not layer.bias_above:
+            raise ValueError(
+                f"dead[{layer.layer - 1}] must be 0, as {layer.names[-1]} is not zero at zero and the layer above has "
+                f"no biases; got {dead}"
+            )
         for name, entry in (("source", -1), ("outgoing", 0.0), ("incoming", 0.0), ("gain", 0.0), ("offset", value)):
             parts[name].append(np.full(dead, entry))
     joined = {name: np.concatenate(values) for name, values in parts.items()}
@@ -283,10 +297,10 @@ def neuron_values(layer: HiddenLayer, counts: list[int], name: str, rows: Sequen
     if rows is None:
         return [np.ones(count) for count in counts]
     where = f"{name}[{layer.layer - 1}]"
-    if len(rows) != len(counts):
-        raise ValueError(f"{where} must have one array per neuron, {len(counts)}; got {len(rows)}")
     result = []
-    for neuron, (row, count) in enumerate(zip(rows, counts, strict=True)):
+    for neuron, (row, count) in enumerate(
+        zip(items(rows, where, len(counts), "array per neuron"), counts, strict=True)
+    ):
         values = np.asarray(_checks.as_floats(row, f"{where}[{neuron}]"), np.float64)
         if values.shape != (count,):
             raise _checks.shape_error(f"{where}[{neuron}]", f"({count},), one number per copy", values.shape)
@@ -337,10 +351,6 @@ def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
         lift[wide_weights] = np.outer(here.incoming, below.outgoing) * (s / wide_s)
         transfer[wide_weights] = np.outer(here.slope, below.gain) * (wide_s / s)
         if biases is None or wide_biases is None:
-            if (below.offset * (below.source >= 0)).any() or below.offset.any():
-                raise ValueError(
-                    f"dead: a neuron of hidden layer {index} that is not zero at zero needs biases in the layer above"
-                )
             continue
         source[wide_biases] = biases[here.source]
         lift[wide_biases] = here.incoming
