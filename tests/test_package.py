@@ -41,7 +41,7 @@ def test_import_is_light() -> None:
 def submodules() -> list[str]:
     """Names of all modules, each of them imported: none may hide a public name behind it."""
     names = [module.name for module in pkgutil.walk_packages(ho.__path__, "hessorbit.")]
-    names = [name for name in names if "._core_" not in name and ".interop." not in name and not name.endswith("__main__")]
+    names = [name for name in names if "._core_" not in name]
     for name in names:
         importlib.import_module(name)
     return names

@@ -95,5 +95,5 @@ def test_refused_files(tmp_path: Path) -> None:
 
 
 def test_unknown_preset() -> None:
-    with pytest.raises(ValueError, match="preset must be one of .*default.*'huge'"):
+    with pytest.raises(ValueError, match=r"preset must be one of .*default.*'huge'"):
         ho.WidthStudy.preset("huge")
