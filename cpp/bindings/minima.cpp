@@ -44,6 +44,12 @@ std::vector<Weights> weights(const Doubles& incoming, const Doubles& outgoing, c
     return result;
 }
 
+// Whether a signal came, Ctrl-C say, whose handler raised.
+bool interrupted() {
+    const py::gil_scoped_acquire acquire;
+    return PyErr_Occurred() || PyErr_CheckSignals() != 0;
+}
+
 py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_outgoing, const std::string& copies,
                         double mirror, double multiplier, bool hidden_bias, const std::string& constants, const std::string& off,
                         const std::string& name, double parameter, const Doubles& incoming, const Doubles& outgoing,
@@ -72,8 +78,9 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
     {
         const py::gil_scoped_release release;
         if (geometry.constants != Constants::none) geometry.bias.emplace(sigma, multiplier, geometry.constants == Constants::fixed);
-        found = nearest(geometry, starts, {tolerance, max_nodes}, threads);
+        found = nearest(geometry, starts, {tolerance, max_nodes, interrupted}, threads);
     }
+    if (PyErr_Occurred()) throw py::error_already_set();
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);
     Doubles result_incoming({batch, m, static_cast<Index>(incoming.shape(2))}), result_outgoing({batch, m, outputs}),
         result_output({batch, outputs}), factor({batch, m}), value(batch), lower(batch);

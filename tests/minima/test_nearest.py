@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 from typing import Any
 
 import numpy as np
@@ -244,6 +246,35 @@ def test_wide_students_have_a_gap_that_is_stated(activation: str) -> None:
     assert 0 < near.lower_bound <= near.distance
     x = np.random.default_rng(1).standard_normal((20, 5))
     np.testing.assert_allclose(student(near.theta, x), teacher(theta, x), atol=1e-12)
+
+
+def test_many_linked_neurons_leave_a_bound_that_is_worth_something() -> None:
+    """Every neuron could be in a zero group, and none pays nothing there."""
+    student, start, teacher, theta = pair("tanh", (5, 4, 48, 3), (True, True), 0, 1.0)
+    near = ho.nearest_minimum(student, start, teacher, theta, max_nodes=5)
+    problem = setting(student, teacher, theta)
+    (incoming,), (outgoing,), _ = problem.split(start[None])
+    signed = np.concatenate([incoming, -incoming])
+    apart = ((incoming[:, None] - signed) ** 2).sum(axis=2)
+    apart[np.arange(48), np.arange(48)] = np.inf
+    targets = np.concatenate([problem.incoming, -problem.incoming])
+    copies = ((incoming[:, None] - targets) ** 2).sum(axis=2)
+    # A group of n costs at least Σ‖w̃_j ∓ w̃_k‖²/n over its pairs, half of it for each of the two: least with n = 2.
+    simple = np.minimum.reduce(
+        [(outgoing**2).sum(axis=1), (incoming[:, :5] ** 2).sum(axis=1), copies.min(axis=1), apart.min(axis=1) / 4]
+    ).sum()
+    # The bound divides zero groups otherwise, for which half of it is room enough.
+    assert near.lower_bound**2 >= simple / 2
+
+
+def test_search_is_interrupted() -> None:
+    student, _, teacher, theta = pair("tanh", (5, 4, 64, 3), (True, True), 0)
+    starts = student.init(np.random.default_rng(0), "normal(1)", size=8)
+    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        ho.nearest_minimum(student, starts, teacher, theta, max_nodes=10**9)
+    timer.join()
 
 
 def test_bounds_hold_however_early_the_search_ends() -> None:

@@ -118,6 +118,8 @@ def nearest_minimum(
     TypeError, ValueError
         If networks do not match or have more than one hidden layer, the teacher is wider than the student, θ has the
         wrong length or is not finite, or an option is out of its range.
+    KeyboardInterrupt
+        Ctrl-C ends the search at the next node.
 
     Notes
     -----

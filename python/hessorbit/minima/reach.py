@@ -197,7 +197,7 @@ def checked_radii(radius: ArrayLike) -> Array:
     if radii.ndim > 1 or radii.size == 0:
         raise ValueError(f"radius must be one number or a list of them; got shape {radii.shape}")
     if (radii <= 0).any():
-        raise ValueError(f"radius must be positive; got {radii.min()!r}")
+        raise ValueError(f"radius must be positive; got {float(radii.min())!r}")
     return np.atleast_1d(radii)
 
 

@@ -72,15 +72,31 @@ private:
             touch(before[a]);
             touch(role_[neurons[a]]);
         }
-        if (problem_.geometry.couples_outputs()) touched.push_back(problem_.teachers());
         std::vector<double> costs;
         for (const int i : touched) {
             costs.push_back(part(i));
             gain += part_[i] - costs.back();
         }
+        if (changes_outputs(neurons, before)) {
+            // The dearest part to compute, and never below 0.
+            const int last = problem_.teachers();
+            if (!(gain + part_[last] > 1e-12 * problem_.scale)) return false;
+            touched.push_back(last);
+            costs.push_back(part(last));
+            gain += part_[last] - costs.back();
+        }
         if (!(gain > 1e-12 * problem_.scale)) return false;
         for (std::size_t a = 0; a < touched.size(); ++a) part_[touched[a]] = costs[a];
         return true;
+    }
+
+    // Whether the cost at the output bias may differ from that with the roles `before`.
+    bool changes_outputs(const std::vector<int>& neurons, const std::vector<int>& before) const {
+        if (problem_.geometry.copies == Copies::mirrored) return true;
+        for (std::size_t a = 0; a < neurons.size(); ++a)
+            for (const int o : {before[a], role_[neurons[a]]})
+                if (problem_.roles[o].kind == Role::Kind::constant) return true;
+        return false;
     }
 
     bool change_one() {

@@ -10,6 +10,7 @@
 #include "dual.hpp"
 #include "local_search.hpp"
 
+#include <functional>
 #include <queue>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ namespace hessorbit::minima {
 struct Options {
     double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
     int64_t max_nodes = 10000;
+    std::function<bool()> stop;  // asked at every node, where there is one; ends the search
 };
 
 struct Nearest {
@@ -55,7 +57,7 @@ public:
         while (!open.empty()) {
             const Node node = open.top();
             if (node.bound >= cutoff()) break;
-            if (nodes_ >= options_.max_nodes) break;
+            if (nodes_ >= options_.max_nodes || (options_.stop && options_.stop())) break;
             open.pop();
             for (Node& child : branch(node)) look_at(std::move(child));
         }

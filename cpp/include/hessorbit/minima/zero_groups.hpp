@@ -62,9 +62,11 @@ public:
         const Shift shift(*this, nu);
         Shares result{problem_.fixed.col(problem_.idle), Matrix<double>::Zero(problem_.neurons(), problem_.outputs()),
                       Vector::Zero(problem_.neurons())};
-        for (const std::vector<int>& component : components(candidates, shift))
-            if (component.size() > 1)
-                for (const int k : component) share(k, component, shift, result);
+        for (const std::vector<int>& component : components(candidates, shift)) {
+            if (component.size() == 1) continue;
+            const double part = counted_part(component, shift);
+            for (const int k : component) share(k, component, shift, part, result);
+        }
         return result;
     }
 
@@ -125,10 +127,10 @@ private:
                                                     : gather(members, shift, outputs, dual);
     }
 
-    // The pull of j and k with the better signs.
-    Pull pull(int j, int k, const Shift& shift) const {
-        const double w = incoming_(j, k), v = outgoing_(j, k);
-        const double sizes = incoming_(j, j) + incoming_(k, k) - outgoing_(j, j) - outgoing_(k, k);
+    // The pull of j and k with the better signs; of their outgoing weights' squares, `part` counts.
+    Pull pull(int j, int k, const Shift& shift, double part = 1) const {
+        const double w = incoming_(j, k), v = part * outgoing_(j, k);
+        const double sizes = incoming_(j, j) + incoming_(k, k) - part * (outgoing_(j, j) + outgoing_(k, k));
         const double alike = sizes - 2 * (w - v);
         const double opposite = even()    ? sizes + 2 * (w + v)
                                 : signs() ? sizes + 2 * (w - v) + 2 * (shift.along[j] + shift.along[k]) - shift.square
@@ -162,10 +164,30 @@ private:
         return result;
     }
 
+    // A group costs at least what it does with any part in [0, 1] of ‖Σ n_k v_k‖² counted. With many neurons each alone
+    // could win by all of it, and the shares of less add up to more: the best of a few parts.
+    double counted_part(const std::vector<int>& component, const Shift& shift) const {
+        double best = 1, most = -infinity;
+        if (scaled() || problem_.geometry.copies == Copies::mirrored) return best;
+        for (const double part : {1.0, 0.7, 0.5, 0.3, 0.15, 0.0}) {
+            Shares trial{problem_.fixed.col(problem_.idle), Matrix<double>::Zero(problem_.neurons(), problem_.outputs()),
+                         Vector::Zero(problem_.neurons())};
+            double sum = 0;
+            for (const int k : component) {
+                share(k, component, shift, part, trial);
+                sum += trial.value[k];
+            }
+            if (sum <= most) continue;
+            most = sum;
+            best = part;
+        }
+        return best;
+    }
+
     // Shares of a group's cost that add up to it, from below: ‖v_k‖² and half of each pull, at the worst size; for
     // homogeneous σ half of a pair's cost or, as twice the incoming cost of a larger group is at least the mean over
     // its pairs, a fourth of the cost of the two least.
-    void share(int k, const std::vector<int>& component, const Shift& shift, Shares& shares) const {
+    void share(int k, const std::vector<int>& component, const Shift& shift, double part, Shares& shares) const {
         if (scaled()) {
             std::vector<double> angles;
             for (const int j : component)
@@ -179,7 +201,7 @@ private:
         }
         std::vector<Pull> pulls;
         for (const int j : component)
-            if (j != k) pulls.push_back(pull(j, k, shift));
+            if (j != k) pulls.push_back(pull(j, k, shift, part));
         std::sort(pulls.begin(), pulls.end(), [](const Pull& a, const Pull& b) {
             return a.value != b.value ? a.value < b.value : a.other < b.other;
         });
@@ -194,7 +216,7 @@ private:
                 slope += (problem_.start.outgoing.row(last.other) + problem_.start.outgoing.row(k)).transpose() - shift.nu;
                 ++opposite;
             }
-            const double value = problem_.silent_cost(k) + sum / (2 * size);
+            const double value = part * problem_.silent_cost(k) + sum / (2 * size);
             if (value >= shares.value[k]) continue;
             shares.value[k] = value;
             shares.slope.row(k) = slope / size;
