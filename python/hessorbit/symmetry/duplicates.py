@@ -89,7 +89,7 @@ def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: 
     law, reference = layer.laws[neuron], vectors[0]
     sizes = np.linalg.norm(vectors, axis=1)
     if not sizes[0]:  # without a direction, so that homogeneous neurons have no factor
-        factors = (sizes == 0).astype(float) * (law.degree == 0)
+        factors = np.where(sizes == 0, float(law.degree == 0), 0.0)
         factors[0] = 1.0
         return factors
     scales = sizes / sizes[0] if law.degree else np.ones(len(sizes))
