@@ -2,9 +2,9 @@
 
     σ(z) = constant + slope · z + Σ_t a_t φ_t(c_t z)
 
-The atoms φ are even, odd, or neither. The even part σ(z) − κz/2 of an even-linear σ is one, and so is the odd part of one
-that is odd up to a constant. Activations may share one: sigmoid(z) = ½ + ½ tanh(z/2), and relu and leaky_relu are made
-of |z|.
+The atoms φ are even, odd, or neither. The even part σ(z) − κz/2 of an even-linear σ is one, and so is the odd part of
+one that is odd up to a constant. Activations may share one: sigmoid(z) = ½ + ½ tanh(z/2), and relu and leaky_relu are
+made of |z|.
 """
 
 from __future__ import annotations

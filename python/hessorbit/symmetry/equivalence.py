@@ -78,7 +78,9 @@ def equivalent(
     tolerance : float
         Two weights, or sums over a class, agree if they differ by at most this part of the larger one, or by a
         thousandth of it (at least 1e-13) of the size of the neuron's incoming parameters, or of all terms of the
-        output. What differs more is told apart.
+        output. What differs more is told apart. Sums are what is compared: where many neurons share one (polynomial
+        coefficients of identity, square and cube neurons; constants and linear parts), a change of one neuron that is
+        within the tolerance of the sum is not seen.
     rng : numpy.random.Generator, optional
         For the inputs tried; by default a fixed one, so that the answer is always the same.
 

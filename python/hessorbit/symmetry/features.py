@@ -125,7 +125,8 @@ class Features:
     def _agree(self, a: Array, b: Array, whole: Array) -> Array:
         """Numbers that differ by less than the tolerance, or by nothing that matters beside the whole."""
         allowed = max(SMALL * self.tolerance, ROUNDING)
-        return np.abs(a - b) <= self.tolerance * np.maximum(np.abs(a), np.abs(b)) + allowed * whole
+        bound = self.tolerance * np.maximum(np.abs(a), np.abs(b)) + allowed * whole
+        return np.asarray(np.abs(a - b) <= bound)
 
     def _activated(self, names: tuple[str, ...], z: Expression) -> Expression:
         """σ of rows, one activation each."""
@@ -141,7 +142,7 @@ class Features:
         """σ of rows."""
         # Entries of the result: rows, columns, values and sizes.
         entries: list[tuple[Array, Array | int, Array, Array]] = []
-        varies = (np.abs(z.values[:, 1:]) > ROUNDING * z.scales[:, None]).any(axis=1)
+        varies = np.asarray((np.abs(z.values[:, 1:]) > ROUNDING * z.scales[:, None]).any(axis=1))
         fixed, rows = np.flatnonzero(~varies), np.flatnonzero(varies)
         value, slope = values_and_slopes(name, z.values[fixed, 0])
         entries.append((fixed, 0, value, np.abs(value) + np.abs(slope) * z.sizes[fixed, 0]))
@@ -165,9 +166,9 @@ class Features:
         values, sizes = np.zeros((2, len(varies), len(self.kinds)))
         count = z.values.shape[1]
         values[rows, :count], sizes[rows, :count] = linear * z.values, abs(linear) * z.sizes
-        for at, places, value, size in entries:
-            values[at, places] += value
-            sizes[at, places] += size
+        for at, columns, value, size in entries:
+            values[at, columns] += value
+            sizes[at, columns] += size
         return Expression(values, sizes)
 
     def _atom(self, atom: Atom, u: Expression) -> tuple[Array, Array, Array]:
@@ -240,8 +241,10 @@ class Features:
     def _near(self, vectors: Array, scales: Array, row: int, signed: bool) -> Array:
         """Which vectors agree with one of them in every entry, up to a common sign if `signed`."""
         whole = np.maximum(scales, scales[row])[:, None]
-        result: Array = self._agree(vectors, vectors[row], whole).all(axis=1)
-        return result | self._agree(vectors, -vectors[row], whole).all(axis=1) if signed else result
+        near = self._agree(vectors, vectors[row], whole).all(axis=1)
+        if signed:
+            near |= self._agree(vectors, -vectors[row], whole).all(axis=1)
+        return np.asarray(near)
 
 
 def widened(array: Array, count: int) -> Array:
