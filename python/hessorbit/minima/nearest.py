@@ -137,7 +137,7 @@ def nearest_minimum(
     is taken from its bias) as well, except for exp, square and cube with hidden biases; and neurons off where
     σ(0) = 0. The attribute `complete` says whether that is all (math: see the guide on global minima).
 
-    With roles given, the squared distance to a piece is
+    With roles given, the squared distance to a piece is ::
 
         Σ_i [Σ_{k∈S_i} ‖w̃_k − s_k w̃*_i‖² + ‖Σ_{k∈S_i} s_k v_k − v*_i‖²/|S_i|]
         + Σ_Z [Σ_{k∈Z} ‖w̃_k − s_k w̄_Z‖² + ‖Σ_{k∈Z} s_k v_k‖²/|Z|] + ‖c − c*‖²

@@ -97,7 +97,7 @@ def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: 
     for sign in (-1.0, 1.0) if layer.can_flip(neuron) else (1.0,):
         differences = np.linalg.norm(vectors - sign * scales[:, None] * reference, axis=1)
         factors[(differences <= tolerance * sizes) & (sizes > 0)] = sign
-    return factors * scales
+    return np.asarray(factors * scales)
 
 
 def make_class(layer: HiddenLayer, neurons: Array, factors: Array) -> RelatedNeurons:
