@@ -90,8 +90,8 @@ class Widening:
         Outgoing factors α of the copies, per hidden layer and neuron an array of length m_i. By default equal parts,
         α_ik = 1/(m_i N(c_ik)).
     scales : sequence of sequence of array_like, optional
-        Incoming factors ``|c|`` > 0 of the copies, for homogeneous activations (relu, leaky_relu, identity, square, cube);
-        all 1 by default.
+        Sizes > 0 of the incoming factors c of the copies, for homogeneous activations (relu, leaky_relu, identity,
+        square, cube); all 1 by default.
     signs : sequence of sequence of array_like, optional
         Signs ±1 of c, for activations that are even, odd, or odd up to a constant (then the layer above must have
         biases); all +1 by default.
