@@ -1,8 +1,10 @@
 """Zero modes of the Hessian that symmetry predicts at θ.
 
-*Flat* directions are tangent to curves along which the function stays the same, so H annihilates them at every critical
-point: tangents of the orbit; outgoing weight moved between related neurons; incoming parameters of dead neurons, and of
-zero groups moved together; constant neurons, whose output the next bias can carry.
+*Flat* directions are tangent to curves along which the function stays the same: tangents of the orbit; outgoing weight
+moved between related neurons; incoming parameters of dead neurons, and of zero groups moved together; constant neurons,
+whose output the next bias can carry. At every critical point zᵀHz = 0, so H annihilates them where it has no negative
+eigenvalue. It annihilates tangents of the orbit at saddles too, as groups map critical points to critical points; along
+the other curves the gradient may change, as that in the outgoing weights of a dead neuron does.
 
 *First-order* directions leave the outputs the same to first order only: related neurons moved apart so that
 Σ_k v_k N(c_k)/c_k δ_k = 0 for their outgoing weights v_k. J annihilates them, so H does at zero residual.
@@ -57,7 +59,8 @@ class ZeroModes:
 
     def of_kind(self, kind: str) -> ZeroModes:
         """The modes of one kind."""
-        chosen = [index for index, k in enumerate(self.kinds) if k == _checks.one_of(kind, (FLAT, FIRST_ORDER), "kind")]
+        wanted = _checks.one_of(kind, (FLAT, FIRST_ORDER), "kind")
+        chosen = [index for index, k in enumerate(self.kinds) if k == wanted]
         return ZeroModes(
             self.basis[:, chosen], tuple(self.labels[i] for i in chosen), tuple(self.kinds[i] for i in chosen)
         )
@@ -86,15 +89,18 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     Raises
     ------
     TypeError, ValueError
-        If theta is not one finite parameter vector of the network.
+        If net is not an MLP, theta not one finite parameter vector of it, or tolerance not positive.
 
     Notes
     -----
-    Flat modes are null vectors of the Hessian wherever the gradient is zero (with l2 = 0), first-order modes where in
-    addition the residual is zero; both are null vectors of the Gauss–Newton matrix everywhere. At a widened minimum of
-    zero residual the two kinds together span the null space of the widening's T, P_wide − P dimensions, and whatever
-    zero modes the narrow network has. Takes at most O(P k²) operations, and far fewer where the directions fall into
-    groups without common parameters.
+    Flat modes are null vectors of the Hessian at every minimum (with l2 = 0), and those of the orbit at every critical
+    point; at a saddle, zᵀHz = 0 is all that holds for the others. First-order modes are null vectors where the residual
+    is zero; both are null vectors of the Gauss–Newton matrix everywhere. At a widened minimum of zero residual the two
+    kinds together span the null space of the widening's T, P_wide − P dimensions, and the orbit's tangents. Takes at
+    most O(P k²) operations, and far fewer where the directions fall into groups without common parameters.
+
+    Zero modes of another origin are not predicted: such as those of mirrored pairs of gelu, silu or softplus, with
+    σ(z) − σ(−z) = z, or of linear layers wider than the output.
 
     Examples
     --------
@@ -110,6 +116,8 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
          1  flat         layer 1, neurons 0, 1: related, outgoing weights moved between them
          3  first-order  layer 1, neurons 0, 1: related, moved apart
     """
+    if not isinstance(net, MLP):
+        raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
     at = _checks.parameters(theta, net.num_parameters)
     if at.ndim != 1:
         raise _checks.shape_error("theta", f"({net.num_parameters},)", at.shape)

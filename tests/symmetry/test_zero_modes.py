@@ -1,0 +1,403 @@
+"""Predicted zero modes: planted causes, null spaces at zero residual, and what is left at other critical points."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hessorbit as ho
+from oracles.compare import assert_close
+from oracles.problem import ACTIVATIONS, Problem, random_problem
+
+RELATED, APART = "related, outgoing weights moved between them", "related, moved apart"
+TOGETHER, DEAD, CONSTANT = "outgoing weights cancel, moved together", "dead, incoming parameters", "constant"
+ORBIT = "orbit of the architecture's continuous symmetries"
+EPS = np.finfo(float).eps
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def check_basis(modes: Any, net: Any) -> None:
+    count = net.num_parameters
+    assert modes.basis.shape == (count, len(modes)) == (count, len(modes.labels)) == (count, len(modes.kinds))
+    assert_close(modes.basis.T @ modes.basis, np.eye(len(modes)), parameters=count)
+    assert list(modes.kinds) == sorted(modes.kinds, key=["flat", "first-order"].index)
+
+
+def rounding(matrix: np.ndarray) -> float:
+    """A few P eps ‖H‖, for products of H with vectors of length one that H annihilates."""
+    return float(10 * len(matrix) * EPS * np.linalg.norm(matrix, 2))
+
+
+def critical(problem: Problem, others: tuple[np.ndarray, ...] = (), *, size: float = 0.3) -> Any:
+    """An objective for which θ is a critical point: the residual is noise orthogonal to the Jacobian at θ.
+
+    And to the Jacobians at other parameters.
+    """
+    net = problem.network()
+    blank = ho.Objective(net, problem.x, np.zeros((len(problem.x), net.widths[-1])))
+    residual = size * rng(9).standard_normal(len(problem.x) * net.widths[-1])
+    jacobian = np.hstack([blank.jacobian(theta) for theta in (problem.theta, *others)])
+    left, sizes, _ = np.linalg.svd(jacobian, full_matrices=False)
+    left = left[:, sizes > 1e-12 * sizes[0]]
+    for _ in range(2):  # twice, as rounding errors of the first projection are relative to all of the noise
+        residual = residual - left @ (left.T @ residual)
+    objective = ho.Objective(net, problem.x, net(problem.theta, problem.x) - residual.reshape(len(problem.x), -1))
+    assert np.abs(objective.gradient(problem.theta)).max() < 1e-15 * np.abs(jacobian).max()
+    return objective
+
+
+def zero_residual(net: Any, theta: np.ndarray, x: np.ndarray) -> Any:
+    return ho.Objective(net, x, net(theta, x))
+
+
+# What is planted in the parameters of one hidden layer: incoming (4, 3), bias last, and outgoing (K, 4).
+Plant = Callable[[np.ndarray, np.ndarray], None]
+
+
+def duplicates(*others: int, sign: float = 1.0) -> Plant:
+    def plant(incoming: np.ndarray, outgoing: np.ndarray) -> None:
+        for other in others:
+            incoming[other] = sign * incoming[0]
+
+    return plant
+
+
+def zero_group(*others: int, sign: float = 1.0) -> Plant:
+    def plant(incoming: np.ndarray, outgoing: np.ndarray) -> None:
+        duplicates(*others, sign=sign)(incoming, outgoing)
+        outgoing[:, 0] = -sign * outgoing[:, list(others)].sum(axis=1)
+
+    return plant
+
+
+def dead(*neurons: int) -> Plant:
+    def plant(incoming: np.ndarray, outgoing: np.ndarray) -> None:
+        outgoing[:, list(neurons)] = 0
+
+    return plant
+
+
+def constant(*neurons: int) -> Plant:
+    def plant(incoming: np.ndarray, outgoing: np.ndarray) -> None:
+        incoming[list(neurons), :-1] = 0
+
+    return plant
+
+
+def both(*plants: Plant) -> Plant:
+    def plant(incoming: np.ndarray, outgoing: np.ndarray) -> None:
+        for one in plants:
+            one(incoming, outgoing)
+
+    return plant
+
+
+def planted(plant: Plant, outputs: int, activation: str, **options: Any) -> Problem:
+    problem = random_problem(rng(2), (2, 4, outputs), activation, samples=40, scale=1.5, **options)
+    first, second = problem.layers()
+    positions = first.weights if first.bias is None else np.column_stack([first.weights, first.bias])
+    incoming, outgoing = problem.theta[positions], problem.theta[second.weights]
+    plant(incoming, outgoing)
+    problem.theta[positions], problem.theta[second.weights] = incoming, outgoing
+    return problem
+
+
+# Name of the case: activations, what is planted, and for K outputs the modes of each kind and cause. A neuron has three
+# incoming parameters. Moved apart are neurons whose outgoing weights, K-vectors, depend on each other.
+CASES: dict[str, tuple[tuple[str, ...], Plant, Callable[[int], dict[tuple[str, str, str], int]]]] = {
+    "nothing": (("tanh", "gelu", "cos"), duplicates(), lambda K: {}),
+    "duplicates": (
+        ("tanh", "gelu", "sigmoid", "silu"), duplicates(2),
+        lambda K: {("flat", "neurons 0, 2", RELATED): K, ("first-order", "neurons 0, 2", APART): 3 * (2 - min(K, 2))},
+    ),
+    "three of a kind": (
+        ("tanh", "softplus"), duplicates(1, 3),
+        lambda K: {
+            ("flat", "neurons 0, 1, 3", RELATED): 2 * K,
+            ("first-order", "neurons 0, 1, 3", APART): 3 * (3 - min(K, 3)),
+        },
+    ),
+    "mirrored": (
+        ("tanh", "sin", "sigmoid", "normal_cdf", "cos"), duplicates(2, sign=-1),
+        lambda K: {("flat", "neurons 0, 2", RELATED): K, ("first-order", "neurons 0, 2", APART): 3 * (2 - min(K, 2))},
+    ),
+    "mirrored, without the symmetry": (("elu",), duplicates(2, sign=-1), lambda K: {}),
+    "dead": (("tanh", "sigmoid", "cos"), dead(1), lambda K: {("flat", "neuron 1", DEAD): 3}),
+    "constant": (("tanh", "sigmoid", "gelu"), constant(1), lambda K: {("flat", "neuron 1", CONSTANT): K + 1}),
+    "dead and constant": (
+        ("tanh", "sigmoid"), both(dead(1), constant(1)),
+        lambda K: {("flat", "neuron 1", DEAD): 3, ("flat", "neuron 1", CONSTANT): K},
+    ),
+    "dead duplicates": (
+        ("tanh", "gelu"), both(duplicates(2), dead(0, 2)),
+        lambda K: {
+            ("flat", "neuron 0", DEAD): 3, ("flat", "neuron 2", DEAD): 3, ("flat", "neurons 0, 2", RELATED): K,
+        },
+    ),
+    "zero pair": (
+        ("tanh", "gelu"), zero_group(2),
+        lambda K: {("flat", "neurons 0, 2", RELATED): K, ("flat", "neurons 0, 2", TOGETHER): 3},
+    ),
+    "mirrored zero pair": (
+        ("tanh", "sin", "sigmoid"), zero_group(2, sign=-1),
+        lambda K: {("flat", "neurons 0, 2", RELATED): K, ("flat", "neurons 0, 2", TOGETHER): 3},
+    ),
+    "zero group of three": (
+        ("tanh", "silu"), zero_group(1, 3),
+        lambda K: {
+            ("flat", "neurons 0, 1, 3", RELATED): 2 * K,
+            ("flat", "neurons 0, 1, 3", TOGETHER): 3,
+            ("first-order", "neurons 0, 1, 3", APART): 3 * (2 - min(K, 2)),
+        },
+    ),
+}  # fmt: skip
+EVERY_CASE = [(name, activation) for name, (activations, _, _) in CASES.items() for activation in activations]
+FLAT_CASES = [(name, activation) for name, activation in EVERY_CASE if not name.startswith(("nothing", "mirrored, w"))]
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize(("name", "activation"), EVERY_CASE)
+def test_planted_causes(name: str, activation: str, outputs: int) -> None:
+    """Labels, kinds and numbers; and there are no other zero modes at zero residual, where H = JᵀJ / N."""
+    problem = planted(CASES[name][1], outputs, activation)
+    net = problem.network()
+    modes = ho.zero_modes(net, problem.theta)
+    check_basis(modes, net)
+    expected = CASES[name][2](outputs)
+    counts = {(kind, f"layer 1, {where}: {cause}"): n for (kind, where, cause), n in expected.items() if n}
+    assert Counter(zip(modes.kinds, modes.labels, strict=True)) == counts
+    check_null_space(zero_residual(net, problem.theta, problem.x), problem.theta, modes)
+
+
+def check_null_space(objective: Any, theta: np.ndarray, modes: Any) -> None:
+    """At zero residual the modes span the null space of H: none is missing, H annihilates each.
+
+    The rank of H is that of J, whose singular values are further apart.
+    """
+    hessian, singular = objective.hessian(theta), np.linalg.svd(objective.jacobian(theta), compute_uv=False)
+    rank = len(theta) - len(modes)
+    # Rounding in J and in its singular values is about P eps of the largest.
+    assert singular[rank:].max(initial=0) <= 10 * len(theta) * EPS * singular[0]
+    assert singular[rank - 1] > 1e-11 * singular[0]
+    assert np.linalg.norm(hessian @ modes.basis, axis=0).max(initial=0) <= rounding(hessian)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize(("name", "activation"), [case for case in FLAT_CASES if "constant" not in case[0]])
+def test_flat_modes_of_neurons_are_straight(name: str, activation: str, outputs: int) -> None:
+    """The outputs are the same a unit step away, by any combination of the modes of one cause."""
+    problem = planted(CASES[name][1], outputs, activation)
+    net, theta = problem.network(), problem.theta
+    modes, outputs_here = ho.zero_modes(net, theta).of_kind("flat"), net(theta, problem.x)
+    for label in set(modes.labels):
+        step = sum(z for z, cause in zip(modes.basis.T, modes.labels, strict=True) if cause == label)
+        assert_close(net(theta + step, problem.x), outputs_here, parameters=len(theta), scale=10)
+
+
+def test_constant_neurons_without_biases() -> None:
+    """Only where they are zero may their outgoing weights be anything."""
+    for activation, count in [("tanh", 2), ("gelu", 2), ("sigmoid", 0), ("cos", 0)]:
+        problem = planted(dead(), 2, activation, biases=False)
+        problem.theta[:2] = 0
+        modes = ho.zero_modes(problem.network(), problem.theta)
+        assert modes.labels == ("layer 1, neuron 0: constant",) * count
+        assert np.abs(problem.objective().jacobian(problem.theta) @ modes.basis).max(initial=0) == 0
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize(("name", "activation"), FLAT_CASES)
+def test_at_critical_points_with_residual(name: str, activation: str, outputs: int) -> None:
+    """g and the curvature vanish along the curves of flat modes, for all modes of one cause together: Zᵀ H Z = 0.
+
+    That makes them null vectors where H has no negative eigenvalue, but not at saddles.
+    """
+    problem = planted(CASES[name][1], outputs, activation)
+    objective = critical(problem)
+    hessian, modes = objective.hessian(problem.theta), ho.zero_modes(objective.net, problem.theta).of_kind("flat")
+    for label in set(modes.labels):
+        basis = modes.basis[:, [cause == label for cause in modes.labels]]
+        assert np.abs(basis.T @ hessian @ basis).max() <= rounding(hessian)
+
+
+def test_saddles_do_not_annihilate_flat_modes() -> None:
+    """H z ≠ 0: for K > 1 outputs or dead neurons, curves of equal outputs leave the set of critical points."""
+    for plant, outputs in [(duplicates(2), 3), (dead(1), 1), (zero_group(2), 1)]:
+        problem = planted(plant, outputs, "tanh")
+        objective = critical(problem)
+        hessian = objective.hessian(problem.theta)
+        modes = ho.zero_modes(objective.net, problem.theta).of_kind("flat")
+        assert np.linalg.norm(hessian @ modes.basis, axis=0).max() > 1e-4 * np.linalg.norm(hessian, 2)
+        assert np.linalg.eigvalsh(hessian)[0] < -1e-6 * np.linalg.norm(hessian, 2)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "sigmoid"])
+def test_one_output_moves_outgoing_weights_at_every_critical_point(activation: str) -> None:
+    """Where duplicates have outgoing weights, all critical points of one output are on lines of critical points.
+
+    The modes that are of first order only are not annihilated.
+    """
+    problem = planted(duplicates(1, 3), 1, activation)
+    objective = critical(problem)
+    hessian, modes = objective.hessian(problem.theta), ho.zero_modes(objective.net, problem.theta)
+    flat, first_order = modes.of_kind("flat"), modes.of_kind("first-order")
+    assert (len(flat), len(first_order)) == (2, 6)
+    assert np.linalg.norm(hessian @ flat.basis, axis=0).max() <= rounding(hessian)
+    assert np.linalg.norm(hessian @ first_order.basis, axis=0).max() > 1e-4 * np.linalg.norm(hessian, 2)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "sigmoid"])
+def test_minima_with_residual_annihilate_flat_modes(activation: str, outputs: int) -> None:
+    """A dead neuron at a minimum: the residual has no use for its output whatever its outgoing weights."""
+    problem = planted(dead(1), outputs, activation)
+    others = []
+    for output in range(outputs):
+        theta = problem.theta.copy()
+        theta[problem.layers()[1].weights[output, 1]] = 1
+        others.append(theta)
+    objective = critical(problem, tuple(others), size=1e-5)
+    hessian, modes = objective.hessian(problem.theta), ho.zero_modes(objective.net, problem.theta)
+    assert objective.loss(problem.theta) > 1e-12
+    assert np.linalg.eigvalsh(hessian)[0] >= -rounding(hessian)
+    assert modes.kinds == ("flat",) * 3
+    assert np.linalg.norm(hessian @ modes.basis, axis=0).max() <= rounding(hessian)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "square", "cube", "exp", "identity"])
+def test_orbits_at_critical_points_with_residual(activation: str, outputs: int) -> None:
+    """Groups map critical points to critical points, so H annihilates orbit tangents at saddles too."""
+    problem = planted(duplicates(2), outputs, activation)
+    objective = critical(problem)
+    hessian, modes = objective.hessian(problem.theta), ho.zero_modes(objective.net, problem.theta)
+    orbit = modes.basis[:, [label == ORBIT for label in modes.labels]]
+    group = ho.symmetries(objective.net)
+    assert orbit.shape[1] == group.dimension - group.stabiliser_dimension(problem.theta) > 0
+    assert np.linalg.norm(hessian @ orbit, axis=0).max() <= rounding(hessian)
+
+
+WIDENINGS = {
+    2: ((3, 2), [[3, 1]], [1]),
+    3: ((3, 2, 2), [[2, 1], [1, 3]], [0, 2]),
+    4: ((2, 2, 2, 2), [[2, 1], [1, 2], [3, 2]], [1, 0, 1]),
+}  # by the number of layers: widths without the outputs, copies, dead neurons
+
+
+# Seed and scale; leaky_relu has its own seed, with which every neuron changes sign on the data.
+STARTS = {
+    "tanh": (1, 2), "sin": (1, 2), "sigmoid": (1, 2), "gelu": (1, 2), "softplus": (1, 2), "leaky_relu": (2, 2),
+    "cube": (1, 0.8), "exp": (1, 0.5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("depth", WIDENINGS)
+@pytest.mark.parametrize("activation", STARTS)
+def test_null_space_of_widened_minima(activation: str, depth: int, outputs: int) -> None:
+    """P_wide − P zero modes by the widening, and what the narrow network has: its orbit, and no others."""
+    check_widened(activation, depth, outputs, *STARTS[activation])
+
+
+@pytest.mark.parametrize("depth", WIDENINGS)
+def test_null_space_of_widened_linear_networks(depth: int) -> None:
+    """With no fewer outputs than hidden neurons: else networks outside the orbit compute the same."""
+    check_widened("identity", depth, 3, 1, 1)
+
+
+def check_widened(activation: str, depth: int, outputs: int, seed: int, scale: float) -> None:
+    widths, copies, dead_neurons = WIDENINGS[depth]
+    problem = random_problem(rng(seed), (*widths, outputs), activation, samples=100, scale=scale)
+    widening = ho.Widening(problem.network(), copies, dead=dead_neurons)
+    theta = widening(problem.theta)
+    narrow, modes = ho.zero_modes(problem.network(), problem.theta), ho.zero_modes(widening.net, theta)
+    check_basis(modes, widening.net)
+    assert set(narrow.labels) <= {ORBIT}
+    assert len(modes) == widening.net.num_parameters - problem.num_parameters + len(narrow)
+    check_null_space(zero_residual(widening.net, theta, problem.x), theta, modes)
+
+
+@given(st.integers(0, 2**32))
+def test_widenings_of_anything(seed: int) -> None:
+    """At any θ and for any architecture, J annihilates all modes, and they contain the null space of T."""
+    generator = rng(seed)
+    layers = [tuple(generator.choice(ACTIVATIONS, width).tolist()) for width in (3, 2)]
+    biases = (True, *generator.choice([True, False], 2).tolist())
+    problem = random_problem(generator, (2, 3, 2, 2), layers, biases=biases)
+    widening = ho.Widening(problem.network(), [generator.integers(1, 4, len(layer)).tolist() for layer in layers])
+    theta = widening(problem.theta)
+    modes = ho.zero_modes(widening.net, theta)
+    check_basis(modes, widening.net)
+    jacobian = zero_residual(widening.net, theta, problem.x).jacobian(theta)
+    size = (np.abs(jacobian) @ np.abs(modes.basis)).max(initial=1)
+    assert_close(jacobian @ modes.basis, np.zeros((len(jacobian), len(modes))), parameters=len(theta), scale=size)
+    _, _, right = np.linalg.svd(widening.transfer().toarray())
+    null = right[problem.num_parameters :].T
+    assert np.abs(null - modes.basis @ (modes.basis.T @ null)).max(initial=0) < 1e-9
+
+
+def test_spectra_predict_by_residual() -> None:
+    """First-order modes only where the matrix is the Gauss–Newton matrix."""
+    problem = planted(duplicates(1, 3), 1, "tanh")
+    objective, net, theta = critical(problem), problem.network(), problem.theta
+    with_residual = ho.spectrum(objective, theta).zero_modes
+    assert with_residual.modes.kinds == ("flat",) * 2
+    for zero_modes in (
+        ho.spectrum(zero_residual(net, theta, problem.x), theta).zero_modes,
+        ho.spectrum(objective, theta, matrix="gauss_newton").zero_modes,
+    ):
+        assert zero_modes.modes.kinds == ("flat",) * 2 + ("first-order",) * 6
+        assert zero_modes.residuals.max() < 10 * len(theta) * EPS
+        assert zero_modes.measured == 8
+
+
+def test_degenerate_parameters() -> None:
+    for net in (
+        ho.MLP([2, 3, 2]),
+        ho.MLP([2, 3, 2], "relu"),
+        ho.MLP([2, 2, 2, 1], "sigmoid"),
+        ho.MLP([2, 2, 1], "exp"),
+    ):
+        theta = np.zeros(net.num_parameters)
+        modes = ho.zero_modes(net, theta)
+        check_basis(modes, net)
+        x = rng().standard_normal((50, 2))
+        jacobian = zero_residual(net, theta, x).jacobian(theta)
+        assert np.abs(jacobian @ modes.basis).max() < 1e-14
+        assert len(modes) <= net.num_parameters - np.linalg.matrix_rank(jacobian)
+    linear = ho.MLP([3, 2])
+    assert len(ho.zero_modes(linear, linear.init(rng()))) == 0
+
+
+def test_tolerance_and_text() -> None:
+    problem = planted(duplicates(2), 1, "tanh")
+    net, theta = problem.network(), problem.theta.copy()
+    assert repr(ho.zero_modes(net, theta)).splitlines()[0] == "4 zero modes"
+    theta[problem.layers()[0].bias[2]] *= 1 + 1e-6
+    assert len(ho.zero_modes(net, theta)) == 0
+    assert len(ho.zero_modes(net, theta, tolerance=1e-5)) == 4
+
+
+def test_bad_input() -> None:
+    net = ho.MLP([2, 3, 1])
+    theta = np.zeros(13)
+    for call, kind, message in [
+        (lambda: ho.zero_modes(net, theta[1:]), ValueError, r"theta must have shape \(13,\)"),
+        (lambda: ho.zero_modes(net, [theta]), ValueError, r"theta must have shape \(13,\); got \(1, 13\)"),
+        (lambda: ho.zero_modes(net, theta * np.nan), ValueError, r"theta.*finite"),
+        (lambda: ho.zero_modes(net, theta, tolerance=0), ValueError, "tolerance must be positive; got 0"),
+        (lambda: ho.zero_modes(net, theta, tolerance=[1]), TypeError, "tolerance must be one number"),
+        (lambda: ho.zero_modes([2, 3, 1], theta), TypeError, "net must be an MLP"),
+        (lambda: ho.zero_modes(net, theta).of_kind("curved"), ValueError, "kind must be one of flat"),
+        (lambda: ho.zero_modes(ho.MLP([1, 1]), [1, 2]).of_kind("curved"), ValueError, "kind must be one of flat"),
+    ]:
+        with pytest.raises(kind, match=message):
+            call()
