@@ -62,6 +62,7 @@ def main() -> int:
     options = arguments()
     limit_threads(options.threads)
     from contests import CONTESTS
+    from rows import means
     from summary import print_row, print_summary
 
     unknown = [name for name in options.contests if name not in CONTESTS]
@@ -76,7 +77,9 @@ def main() -> int:
             rows.append(row)
             print_row(row)
             if options.json:
-                options.json.write_text(json.dumps({"machine": about, "rows": [r.record() for r in rows]}, indent=1))
+                result = {"machine": about, "rows": [each.record() for each in rows], "means": means(rows)}
+                options.json.parent.mkdir(parents=True, exist_ok=True)
+                options.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     print_summary(rows)
     return 0
 

@@ -1,40 +1,42 @@
-"""The rows of a comparison as text, and the geometric means over the grid of Hessians."""
+"""The rows of a comparison as text, and what was reached of the goals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from contests import GRID, Row
-
-GRID_GOALS = {"jax": 150, "torch": 400}
+from rows import Row, means
 
 
-def seconds(value: float) -> str:
+def duration(value: float) -> str:
+    """A time with its unit, in three digits."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value / 1e-9:.3g} ns"
 
 
+def mark(reached: bool) -> str:
+    return "reached" if reached else "missed"
+
+
 def print_row(row: Row) -> None:
-    mark = "reached" if row.ratio >= row.goal else "missed"
     print(
-        f"{row.contest:24} {row.case:38} ours {seconds(row.ours):>8}   {row.rival:>10} {seconds(row.theirs):>8}   "
-        f"ratio {row.ratio:8.3g}  (goal {row.goal:.3g}: {mark})  {row.note}",
+        f"{row.contest:24} {row.case:38} ours {duration(row.ours):>8}   {row.rival:>10} {duration(row.theirs):>8}   "
+        f"ratio {row.ratio:8.3g}  (goal {row.goal:.3g}: {mark(row.reached)})  {row.note}",
         flush=True,
     )
 
 
-def geometric_mean(rows: Sequence[Row]) -> float:
-    return math.exp(sum(math.log(row.ratio) for row in rows) / len(rows))
-
-
 def print_summary(rows: Sequence[Row]) -> None:
-    cases = {str(problem) for problem in GRID}
-    for rival, goal in GRID_GOALS.items():
-        over = [row for row in rows if row.contest == "Hessian" and row.rival == rival and row.case in cases]
-        if over:
-            mean = geometric_mean(over)
-            mark = "reached" if mean >= goal else "missed"
-            print(f"geometric mean over {len(over)} Hessians against {rival}: {mean:.3g}  (goal {goal}: {mark})")
+    averages = means(rows)
+    print()
+    for mean in averages:
+        print(
+            f"geometric mean over {mean['count']} {mean['contest']}s against {mean['rival']}: {mean['mean']:.3g}  "
+            f"(goal {mean['goal']:.3g}: {mark(mean['reached'])})"
+        )
+    missed = [f"{row.contest} {row.case} against {row.rival}" for row in rows if not row.reached]
+    missed += [f"mean of {mean['contest']} against {mean['rival']}" for mean in averages if not mean["reached"]]
+    print(f"{len(rows) + len(averages) - len(missed)} goals reached, {len(missed)} missed")
+    for name in missed:
+        print(f"  missed: {name}")

@@ -13,32 +13,33 @@ from collections.abc import Callable, Mapping
 Call = Callable[[], object]
 
 SHORTEST_TURN = 0.02  # seconds
-LONGEST_CONTEST = 60.0  # seconds, warm-up excluded
+LONGEST_CONTEST = 20.0  # seconds, warm-up excluded
+SLOW = 1.0  # seconds; one call warms up a slower callable, and one makes a turn
 
 
-def repetitions(call: Call) -> int:
-    """Calls in one turn, after two to warm up."""
-    call()
-    start = time.perf_counter()
-    call()
-    return max(1, round(SHORTEST_TURN / max(time.perf_counter() - start, 1e-7)))
-
-
-def turn(call: Call, count: int) -> float:
+def seconds(call: Call, count: int = 1) -> float:
+    """Seconds per call."""
     start = time.perf_counter()
     for _ in range(count):
         call()
     return (time.perf_counter() - start) / count
 
 
+def repetitions(call: Call) -> int:
+    """Calls that make a turn; warms up on the way, as the first call compiles, starts threads and so on."""
+    if seconds(call) > SLOW and seconds(call) > SLOW:
+        return 1
+    return max(1, round(SHORTEST_TURN / max(seconds(call), 1e-7)))
+
+
 def contest(calls: Mapping[str, Call], *, turns: int = 7) -> dict[str, float]:
-    """Median seconds per call of each, over at least three turns and as many as `turns` where time allows."""
+    """Median seconds per call of each, over as many as `turns` turns, fewer where they take long."""
     counts = {name: repetitions(call) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     start = time.perf_counter()
-    for number in range(turns):
+    while len(next(iter(times.values()))) < turns:
         for name, call in calls.items():
-            times[name].append(turn(call, counts[name]))
-        if number >= 2 and time.perf_counter() - start > LONGEST_CONTEST:
+            times[name].append(seconds(call, counts[name]))
+        if time.perf_counter() - start > LONGEST_CONTEST:
             break
     return {name: statistics.median(values) for name, values in times.items()}
