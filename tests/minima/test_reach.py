@@ -37,7 +37,7 @@ INTEGRAL = 1e-10
 @pytest.mark.parametrize(
     ("dof", "noncentrality", "x"),
     [(1, 0.0, 0.5), (1, 0.0, 1e-8), (2, 0.0, 3.0), (5, 3.0, 2.0), (100, 50.0, 30.0), (3, 0.0, 1e-6), (1, 5.0, 0.01),
-     (10, 2000.0, 1500.0), (40, 1.0, 400.0)],
+     (10, 2000.0, 1500.0), (40, 1.0, 400.0), (70, 458.4, 588.4), (70, 458.4, 800.0)],
 )  # fmt: skip
 def test_single_weight_against_noncentral_chi_square(dof: int, noncentrality: float, x: float) -> None:
     found = GeneralizedChiSquare((2.0,), (dof,), (noncentrality,)).cdf(2 * x)

@@ -6,6 +6,7 @@ from .counting import MinimumSubspace, count_minima, enumerate_minima
 from .descent import DescentComparison, compare_descent
 from .nearest import NearestMinimum, nearest_minimum
 from .reach import ReachProbability, reach_probability
+from .scaling import ReachByWidth, reach_by_width
 from .small_radius import SmallRadiusLaw
 from .teacher import ReducibleTeacherError
 
@@ -13,6 +14,7 @@ __all__ = [
     "DescentComparison",
     "MinimumSubspace",
     "NearestMinimum",
+    "ReachByWidth",
     "ReachProbability",
     "ReducibleTeacherError",
     "SmallRadiusLaw",
@@ -20,5 +22,6 @@ __all__ = [
     "count_minima",
     "enumerate_minima",
     "nearest_minimum",
+    "reach_by_width",
     "reach_probability",
 ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,6 +79,7 @@ def lower_tail(log_transform: LogTransform, x: float, *, straight: bool = False)
     if not straight:
         steepest = -third * width**2 / (6 * second) if second > 0 else math.inf
         bend = min(max(steepest, 0.05 * width**2 / saddle), width**2 / saddle)
+        bend = flattened(lambda s: float(exponent(s).real) - top, saddle, width, bend)
 
     def integrand(u: float) -> float:
         s = complex(saddle - bend * u * u, width * u)
@@ -94,6 +95,20 @@ def lower_tail(log_transform: LogTransform, x: float, *, straight: bool = False)
     if total <= 0:
         return Probability(-math.inf, math.inf)
     return Probability(top + math.log(total / math.pi), error / total)
+
+
+def flattened(height: Callable[[complex], float], saddle: float, width: float, bend: float) -> float:
+    """The bend, reduced until the integrand is nowhere above its value at the saddle, as it is not on a straight path.
+
+    For a probability near 1 the saddle is at the pole of 1/s, far from where the steepest descent of M leads: with
+    large noncentralities a path so bent comes near their essential singularities, around which M is huge.
+    """
+    steps = np.geomspace(0.05, 1e3, 120)
+    for _ in range(12):
+        if all(height(complex(saddle - bend * u * u, width * u)) <= 1e-9 for u in steps):
+            return bend
+        bend /= 3
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -133,4 +148,5 @@ class GeneralizedChiSquare:
         if not self.weight:
             return Probability(0.0, 0.0)
         centred = GeneralizedChiSquare(self.weight, self.dof, self.noncentrality)
-        return lower_tail(centred.log_transform, x - self.shift)
+        found = lower_tail(centred.log_transform, x - self.shift)
+        return found if found.log < 0 else replace(found, log=0.0)

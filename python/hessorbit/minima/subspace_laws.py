@@ -104,7 +104,8 @@ class SubspaceLaws:
         for piece in self.likely_pieces(radius):
             for scale in self.likely_scales(piece, radius):
                 found = self.law(piece, scale).cdf(radius**2)
-                best = max(best, found, key=lambda p: p.log)
+                if found.relative_error < 1e-2:  # an integral that failed bounds nothing
+                    best = max(best, found, key=lambda p: p.log)
         return best
 
     def likely_pieces(self, radius: float) -> Iterator[Piece]:
