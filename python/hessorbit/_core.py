@@ -19,7 +19,7 @@ def choose_level(requested: str | None, built: Sequence[str], supported: Sequenc
     have = f"this build holds {', '.join(built)}; this CPU runs {', '.join(supported)}"
     if requested:
         if requested not in usable:
-            raise ImportError(f"HESSORBIT_LEVEL={requested!r} cannot be used: {have}. Unset it to let hessorbit choose.")
+            raise ImportError(f"HESSORBIT_LEVEL={requested!r} cannot be used: {have}. Unset it to have one chosen.")
         return requested
     if not usable:
         raise ImportError(f"no instruction level can be used: {have}. Rebuild with -DHESSORBIT_LEVELS=base.")

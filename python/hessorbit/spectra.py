@@ -326,9 +326,9 @@ def spectrum(
     is linear in the residual: ‖S‖ is bounded (in about 16 gradients), and has to be below the floor of the dense
     method. The bound is added to the floor of the result.
 
-    Flat zero modes are null vectors of the Hessian at critical points with l2 = 0, and of the Gauss–Newton matrix
-    everywhere. Whether θ is a critical point is not checked: `Spectrum.zero_modes` tells by its residuals how well the
-    matrix annihilates what is predicted.
+    Flat zero modes are null vectors of the Hessian at minima with l2 = 0 (at saddles only tangents of the orbit are),
+    and of the Gauss–Newton matrix everywhere. Whether θ is one is not checked: the residuals of `Spectrum.zero_modes`
+    tell how well the matrix annihilates what is predicted.
 
     The floor assumes that the network does not amplify rounding errors from layer to layer. Deep networks with large
     weights may; then pass θ as longdouble, so that the matrix is formed with eleven bits more.

@@ -205,8 +205,8 @@ def test_every_eigenvalue_to_twelve_digits(activation: str, widths: Any, copies:
     """Each nonzero eigenvalue by itself, with Hessians in longdouble and eigenvalues at 50 digits.
 
     All factors are exact in binary. What is left are the rounding errors of H in longdouble, at most about
-    P eps λ₁ with eps = 1.1e-19 and P < 50, also by way of the residual: below 1e-12 of eigenvalues above 1e-5 λ₁, as all are
-    that are not zero.
+    P eps λ₁ with eps = 1.1e-19 and P < 50, also by way of the residual: below 1e-12 of eigenvalues above 1e-5 λ₁, as
+    all are that are not zero.
     """
     problem = random_problem(rng(1), widths, activation, samples=40, scale=len(widths) - 1.5)
     net, theta = problem.network(), problem.theta.astype(np.longdouble)

@@ -176,7 +176,7 @@ def best_conditioned(
     >>> best.value < best.start, best.gap < 1e-4
     (True, True)
     >>> wide = ho.Objective(best.net, x, obj.y)
-    >>> kappa = ho.spectrum(wide, best.theta, method="jacobian").condition_number(rank=best.rank)
+    >>> kappa = ho.spectrum(wide, best.theta, matrix="gauss_newton", method="jacobian").condition_number(rank=best.rank)
     >>> bool(abs(kappa / best.value - 1) < 1e-9)
     True
     """
