@@ -61,7 +61,7 @@ class Starts:
     @property
     def per_parameter(self) -> Array:
         """Distance over √P."""
-        return self.distance / np.sqrt(self.parameters)
+        return np.asarray(self.distance / np.sqrt(self.parameters))
 
     @property
     def gap(self) -> float:
@@ -164,7 +164,7 @@ def reach_by_width(
     rng : numpy.random.Generator
         Every width draws from a stream of its own.
     radius : float, optional
-        By default the median distance at the first width, so that the probability is one half there.
+        By default the median of the distances at all widths together.
     init : str
         A scheme of `MLP.init`.
     samples : int
@@ -214,7 +214,7 @@ def reach_by_width(
         for problem, stream in zip(problems, rng.spawn(len(problems)), strict=True)
     )
     if reach is None:
-        reach = float(np.median(starts[0].distance))
+        reach = float(np.median([each.distance for each in starts]))
     chance = tuple(chance_of(*pair, scheme, reach, level) for pair in zip(problems, starts, strict=True))
     return ReachByWidth(reach, level, starts, chance)
 
