@@ -8,8 +8,12 @@
 //     Khatri–Rao        left φ_l[a] φ_m[c]       right B_lm[i,j]                        hidden with hidden layers
 //     rank one          left E_l[j]              right F_l[i] φ_l[a] φ_l[c]             last hidden layer, one output
 //     to the output     left φ_L[c]              right E_l[k,i] φ_l[a]                  hidden with output layer
+//     to outputs alike  left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last one, if M = w I
 //     within output     left φ_L[a]              right M_kj φ_L[c]
 //     weights           left φ_l[a]              right δ_m[j] ∂φ_m[c]/∂z_l[i]           the second sum
+//
+// Squared error has M = w I, so that in the last hidden layer E_l[k,i] = V_L[i,k] w σ'_l[i]: one product serves all
+// outputs, each with its own factor V_L[i,k].
 //
 // In a diagonal block both factors are symmetric, so only a ≤ c and i ≤ j are formed: N P_l²/2 flops. The Gauss–Newton
 // matrix is the first sum with the term q = L of B alone.
@@ -33,7 +37,7 @@ struct RightRow {
 // Right rows first … first + count − 1 of the plan against left rows of block (l, m). One thread does one task; no two
 // tasks write the same place, so results do not depend on who does which.
 struct HessianTask {
-    enum class Kind { khatri_rao, curvature, rank_one, to_output, within_output, weights };
+    enum class Kind { khatri_rao, curvature, rank_one, to_output, to_outputs_alike, within_output, weights };
 
     Kind kind;
     Index l, m;
@@ -53,7 +57,7 @@ public:
         const Index top = depth_ - 1;
         for (Index l = 0; l < top; ++l)
             for (Index m = l; m < top; ++m) add_hidden(l, m, gauss_newton);
-        for (Index l = 0; l < top; ++l) add_to_output(l);
+        for (Index l = 0; l < top; ++l) add_to_output(l, constant_loss && l == top - 1);
         for (Index l = 0; l < top && !gauss_newton; ++l)
             for (Index m = l + 1; m <= top; ++m) add_weights(l, m);
         add_within_output(diagonal_loss, constant_loss);
@@ -101,12 +105,13 @@ private:
         cut(Kind::khatri_rao, l, m, first, all);
     }
 
-    void add_to_output(Index l) {
+    void add_to_output(Index l, bool alike) {
         const Index first = static_cast<Index>(rows_.size()), left = network_.last().features();
-        for (Index k = 0; k < network_.outputs(); ++k)
+        for (Index k = 0; k < (alike ? 1 : network_.outputs()); ++k)
             for (Index i = 0; i < network_.layer(l).width; ++i)
                 for (Index a = 0; a < network_.layer(l).features(); ++a) rows_.push_back({i, k, a, 0});
-        cut(Kind::to_output, l, depth_ - 1, first, [&](auto&, auto&) { return Range{0, left}; });
+        cut(alike ? Kind::to_outputs_alike : Kind::to_output, l, depth_ - 1, first,
+            [&](auto&, auto&) { return Range{0, left}; });
     }
 
     // For m = l + 1 only the feature c = i of layer m moves with z_l[i].
@@ -209,9 +214,10 @@ private:
     }
 
     RowsView<T> left_rows(const HessianTask& task) {
-        const RowsView<T> rows = task.kind == Kind::rank_one    ? view(z_.weighted[task.l])
-                                 : task.kind == Kind::to_output ? features(top_)
-                                                                : features(task.l);
+        const bool to_output = task.kind == Kind::to_output || task.kind == Kind::to_outputs_alike;
+        const RowsView<T> rows = task.kind == Kind::rank_one ? view(z_.weighted[task.l])
+                                 : to_output                 ? features(top_)
+                                                             : features(task.l);
         return rows.from_row(task.left_first);
     }
 
@@ -257,6 +263,14 @@ private:
             for (Index r = 0; r < task.count; ++r)
                 for (Index x = 0; x < task.left_count; ++x)
                     add(x, r, right[r].i, right[r].a, right[r].j, task.left_first + x);
+        } else if (task.kind == Kind::to_outputs_alike) {
+            for (Index r = 0; r < task.count; ++r)
+                for (Index k = 0; k < network_.outputs(); ++k) {
+                    const T factor = parameters_.backward[top_](right[r].i, k);
+                    for (Index x = 0; x < task.left_count; ++x)
+                        hessian_[lower.parameter(right[r].i, right[r].a) * p_ +
+                                 upper.parameter(k, task.left_first + x)] += factor * s_.sums[x * task.count + r];
+                }
         } else {
             for (Index x = 0; x < task.left_count; ++x)
                 for (Index r = 0; r < task.count; ++r)
@@ -275,6 +289,9 @@ private:
                 case Kind::rank_one: group_row(r) = row(z_.to_output[l], at.i) * phi(l, at.a) * phi(l, at.c); break;
                 case Kind::to_output:
                     group_row(r) = row(z_.weighted[l], at.j * width + at.i) * phi(l, at.a);
+                    break;
+                case Kind::to_outputs_alike:
+                    group_row(r) = row(tape_.hessian, 0) * row(tape_.slope[l], at.i) * phi(l, at.a);
                     break;
                 case Kind::within_output:
                     group_row(r) = row(tape_.hessian, at.i * network_.outputs() + at.j) * phi(top_, at.c);
