@@ -85,6 +85,6 @@ def test_info() -> None:
 
 def test_help_names_the_commands() -> None:
     result = hessorbit("--help")
-    for command in ("study", "report", "info"):
+    for command in ("study", "report", "reach", "info"):
         assert command in result.output
     assert "--preset" in hessorbit("study", "--help").output

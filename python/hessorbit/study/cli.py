@@ -20,6 +20,7 @@ except ImportError as error:
 from ..config import show_config
 from .claims import Finding
 from .configuration import presets
+from .reach import reach
 from .report import factor, spread
 from .result import StudyResult, load
 from .sweep import WidthStudy
@@ -99,6 +100,9 @@ def report_command(
         if csv is not None:
             result.table.to_csv(csv, index=False)
             typer.echo(f"The table is in {csv}.")
+
+
+app.command()(reach)
 
 
 @app.command()
