@@ -71,8 +71,9 @@ def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
             else:
                 rows += pairs * groups + outputs * right  # pairs once a group, B once
                 products += right * sum(hidden[up + 1 :])
-        products += outputs * hidden[low] * features[low] * features[-1]
-        rows += outputs * hidden[low] * features[low]
+        alike = 1 if low == top - 1 else outputs  # one product for all outputs of a squared error
+        products += alike * hidden[low] * features[low] * features[-1]
+        rows += alike * hidden[low] * features[low]
         for up in range(low + 1, top + 1):
             moved = hidden[low] if up == low + 1 else hidden[low] * sizes[up]
             products += moved * sizes[up + 1] * features[low]
@@ -103,6 +104,7 @@ SHAPES = [
     ((10, 20, 1), 1000), ((10, 50, 1), 1000), ((20, 50, 5), 2000), ((10, 100, 1), 2000), ((50, 40, 1), 4000),
     ((20, 50, 1), 2000), ((5, 30, 30, 1), 1000), ((10, 64, 64, 3), 1000), ((5, 20, 20, 20, 1), 1000),
 ]  # fmt: skip
+LARGE = [((10, 830, 1), 1000), ((10, 95, 95, 1), 1000)]  # P about 10,000: 0.8 GB for H
 
 
 def least_time(call: Callable[[], object], budget: float) -> float:
@@ -128,7 +130,7 @@ def measure(budget: float) -> tuple[float, list[dict[str, Any]]]:
     rate = 2e9 / least_time(lambda: dgemm(1.0, square, square), budget)
     records = []
     for kernel, cost in COSTS.items():
-        for sizes, samples in SHAPES:
+        for sizes, samples in SHAPES + LARGE:
             objective, theta = Problem(sizes, samples).objective(threads=1)
             method = getattr(objective, kernel)
             seconds = least_time(lambda method=method, theta=theta: method(theta), budget)

@@ -2,8 +2,7 @@
 
 As whoever has no hessorbit would write it: one jitted `while_loop` of Adam steps for each student, a jitted gradient
 inside, `jax.hessian` where training ends, and NumPy for the spectrum. The same teachers, data, initial parameters and
-stopping rule. What has no counterpart in jax is left out on its side: zero modes predicted by symmetry, and the
-condition number that needs them.
+stopping rule. Both measure what jax and NumPy can: what needs symmetries or the nearest minimum is left out.
 
 Two processes on each side, with one thread each; a process takes one seed and all widths. Both sides are warmed up,
 jax's functions compiled; a side's time is that of its slower process.
@@ -23,15 +22,25 @@ SEEDS = (0, 1)
 WIDTHS = (5, 10, 20, 40, 80)
 CASE = f"default settings, {len(WIDTHS)} widths, {len(SEEDS)} seeds"
 
+# What both sides measure of a student.
+COMMON = (
+    "gradient_norm", "trace", "trace_incoming", "trace_outgoing", "lambda_max", "condition_rank", "condition_threshold",
+    "condition_raw", "num_negative", "zero_modes_measured", "participation_ratio",
+)  # fmt: skip
+
 Cell = Callable[[int, int, int], int]  # width, seed, max_steps → steps taken
 
 
 def our_cell(width: int, seed: int, max_steps: int) -> int:
     from hessorbit.study import WidthStudy
-    from hessorbit.study.cell import Cell, run_cell
+    from hessorbit.study.measurements import MEASUREMENTS
+    from hessorbit.study.student import train
 
-    record = run_cell(WidthStudy(max_steps=max_steps), Cell(width, seed))
-    return int(record.measurements["steps"])
+    student = train(WidthStudy(max_steps=max_steps), width, seed)
+    for entry in MEASUREMENTS:
+        if entry.column in COMMON:
+            entry.measure(student)
+    return int(student.training.nit)
 
 
 def jax_cell() -> Cell:
@@ -85,7 +94,7 @@ def jax_cell() -> Cell:
 
 
 def measure(hessian: np.ndarray, gradient: np.ndarray, incoming: int, study: Any, problem: Any) -> dict[str, float]:
-    """The study's measurements but those that need symmetry; incoming weights and biases come first in θ."""
+    """The measurements COMMON; incoming weights and biases come first in θ."""
     eigenvalues, vectors = np.linalg.eigh(hessian)
     magnitudes = np.sort(np.abs(eigenvalues))[::-1]
     floor = len(hessian) * np.finfo(float).eps * magnitudes[0]
