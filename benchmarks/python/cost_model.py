@@ -112,10 +112,11 @@ def least_time(call: Callable[[], object], budget: float) -> float:
     call()
     best, start = float("inf"), time.perf_counter()
     while time.perf_counter() - start < budget:
-        count, began = 0, time.process_time()
-        while (elapsed := time.process_time() - began) < 1e-3:
+        count, elapsed, began = 0, 0.0, time.process_time()
+        while elapsed < 1e-3:
             call()
             count += 1
+            elapsed = time.process_time() - began
         best = min(best, elapsed / count)
     return best
 
