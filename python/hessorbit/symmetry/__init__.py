@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .block_preconditioner import BlockPreconditioner, block_preconditioner
 from .canonical_form import canonical
 from .conditioning import BestConditioned, best_conditioned
 from .element import GroupElement
@@ -15,6 +16,7 @@ from .zero_directions import ZeroModes, zero_modes
 
 __all__ = [
     "BestConditioned",
+    "BlockPreconditioner",
     "Equivalence",
     "EvenLinearFlip",
     "Factor",
@@ -24,6 +26,7 @@ __all__ = [
     "Widening",
     "ZeroModes",
     "best_conditioned",
+    "block_preconditioner",
     "canonical",
     "equivalent",
     "symmetries",
