@@ -34,8 +34,7 @@ struct RightRow {
     Index i = 0, j = 0, a = 0, c = 0;
 };
 
-// Right rows first … first + count − 1 of the plan against left rows of block (l, m). One thread does one task; no two
-// tasks write the same place, so results do not depend on who does which.
+// Right rows first … first + count − 1 of the plan against left rows of block (l, m). One thread does one task.
 struct HessianTask {
     enum class Kind { khatri_rao, curvature, rank_one, to_output, to_outputs_alike, within_output, weights };
 
@@ -45,12 +44,15 @@ struct HessianTask {
     Index left_first, left_count;
 };
 
-// All tasks of a Hessian, fixed by the network.
+// All tasks of a Hessian, fixed by the network, in two stages. No two tasks of a stage write the same place, and the
+// second stage, of tasks that add to what others wrote, starts when the first is finished: so results do not depend on
+// who does which.
 class HessianPlan {
 public:
     using Kind = HessianTask::Kind;
     static constexpr Index group = 48;       // right rows at once
     static constexpr Index left_most = 512;  // left rows of a Khatri–Rao task
+    static constexpr int stages = 2;
 
     HessianPlan(const Network& network, bool gauss_newton, bool diagonal_loss, bool constant_loss)
         : network_(network), depth_(network.depth()), pairs_(depth_ * depth_) {
@@ -63,7 +65,7 @@ public:
         add_within_output(diagonal_loss, constant_loss);
     }
 
-    const std::vector<HessianTask>& tasks() const { return tasks_; }
+    const std::vector<HessianTask>& tasks(int stage) const { return tasks_[stage]; }
     const RightRow& right(Index r) const { return rows_[r]; }
     const std::vector<RightRow>& pairs(Index l, Index m) const { return pairs_[l * depth_ + m]; }  // (a, c)
 
@@ -72,11 +74,12 @@ private:
     template <class Left>
     void cut(Kind kind, Index l, Index m, Index first, Left left) {
         const Index end = static_cast<Index>(rows_.size());
+        const int stage = kind == Kind::curvature || kind == Kind::weights;
         for (; first < end; first += group) {
             const Index count = std::min(group, end - first);
             const Range range = left(rows_[first], rows_[first + count - 1]);
             for (Index x = range.begin; x < range.end; x += left_most)
-                tasks_.push_back({kind, l, m, first, count, x, std::min(left_most, range.end - x)});
+                tasks_[stage].push_back({kind, l, m, first, count, x, std::min(left_most, range.end - x)});
         }
     }
 
@@ -140,7 +143,7 @@ private:
     Index depth_;
     std::vector<std::vector<RightRow>> pairs_;
     std::vector<RightRow> rows_;
-    std::vector<HessianTask> tasks_;
+    std::vector<HessianTask> tasks_[stages];
 };
 
 // What one thread needs besides the tape: a block of left rows, a group of right rows, rows in between, and the sums.
@@ -178,10 +181,11 @@ public:
           gauss_newton_(gauss_newton), s_(scratch), hessian_(hessian), p_(network.num_parameters()),
           top_(network.depth() - 1) {}
 
-    // Adds samples 0 … n − 1 of the tape to the upper triangle of H, with whoever else draws tasks from `next`.
-    void add(Index n, std::atomic<Index>& next) {
-        const Index count = static_cast<Index>(plan_.tasks().size());
-        for (Index t = next++; t < count; t = next++) run(plan_.tasks()[t], n);
+    // Adds samples 0 … n − 1 of the tape to the upper triangle of H, with whoever else draws tasks of a stage from `next`.
+    void add(Index n, int stage, std::atomic<Index>& next) {
+        const std::vector<HessianTask>& tasks = plan_.tasks(stage);
+        const Index count = static_cast<Index>(tasks.size());
+        for (Index t = next++; t < count; t = next++) run(tasks[t], n);
     }
 
 private:

@@ -332,7 +332,7 @@ private:
 
         const HessianPlan& tasks = plan(gauss_newton);
         const Index p = num_parameters();
-        std::atomic<Index> next{0};
+        std::atomic<Index> next[HessianPlan::stages] = {};
         with_team(threads, [&](const Team& team) {
             HessianScratch<T>& scratch = *work.scratch[team.rank];
             const Range zero = team.share(p);
@@ -344,15 +344,17 @@ private:
                 team.barrier();
                 if (team.rank == 0) {
                     space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
-                    next = 0;
+                    for (std::atomic<Index>& each : next) each = 0;
                 }
                 team.barrier();
                 const Columns mine = team.columns(n);
                 propagate(network_, work.parameters, loss_, data_, chunks.begin(chunk), order, space.tape, mine);
                 differentiate(network_, work.parameters, space.tape, extent, *space.sensitivity, mine,
                               scratch.coefficients);
-                team.barrier();
-                assembler.add(n, next);
+                for (int stage = 0; stage < HessianPlan::stages; ++stage) {
+                    team.barrier();
+                    assembler.add(n, stage, next[stage]);
+                }
             }
             team.barrier();
             complete_hessian(network_, constant_loss(), l2_, out, team);
