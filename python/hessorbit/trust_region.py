@@ -94,11 +94,13 @@ class LeastSquares:
 
     def bend(self, step: Array) -> Array:
         ahead = self.run.theta + DIFFERENCE * step
-        slope = (self.roots * self.run.obj.residual(ahead) - self.residual) / DIFFERENCE
-        second = 2 / DIFFERENCE * (slope - self.factor @ step)
-        half = scipy.linalg.solve_triangular(self.root, self.factor.T @ second, trans="T", check_finite=False)
-        bend = -scipy.linalg.solve_triangular(self.root, half, check_finite=False) / 2
-        return step + bend if 4 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step) else step
+        # Where the residual overflows, the bend is not finite, and not taken.
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope = (self.roots * self.run.obj.residual(ahead) - self.residual) / DIFFERENCE
+            second = 2 / DIFFERENCE * (slope - self.factor @ step)
+            half = scipy.linalg.solve_triangular(self.root, self.factor.T @ second, trans="T", check_finite=False)
+            bend = -scipy.linalg.solve_triangular(self.root, half, check_finite=False) / 2
+            return step + bend if 4 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step) else step
 
 
 class Eigen:
@@ -158,7 +160,7 @@ def descend(run: Run, model_here: Callable[[], Model], radius: float | None) -> 
             predicted = float(damping * (step @ step) - run.gradient @ step) / 2
             bent = model.bend(step)
             theta = run.theta + bent
-            if not predicted > 0 or np.array_equal(theta, run.theta):
+            if not predicted > 0 or np.abs(theta - run.theta).max() <= EPS * np.abs(theta).max():
                 return Stop.STALLED
             loss, gradient = run.evaluate(theta)
             gain = decrease(run, loss, gradient, bent) / predicted

@@ -98,7 +98,7 @@ def test_transport_of_tangents_stays_in_the_orbit(seed: int) -> None:
 def minimum(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """A minimum near problem.theta, where the gradient is rounding, and the Hessian there."""
     objective = problem.objective()
-    theta = ho.minimize(objective, problem.theta, method="newton", tol=1e-14, max_steps=200).x
+    theta = ho.minimize(objective, problem.theta, method="newton", tol=1e-15, max_steps=200).x
     hessian = objective.hessian(theta)
     assert np.abs(objective.gradient(theta)).max() < 1e-15 * np.abs(hessian).max() * np.abs(theta).max()
     return theta, hessian
