@@ -74,7 +74,7 @@ def picture(result: dict[str, Any]) -> str:
     draw(result, ROOT / FIGURE)
     means = {mean["rival"]: mean["mean"] for mean in result["means"]}
     words = " and ".join(f"{means[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in means)
-    image = f"![Exact Hessians: times of hessorbit, jax and torch]({FIGURE})"
+    image = f"![Times of exact Hessians, side by side]({FIGURE})"
     return f"{image}\n\nOver these networks hessorbit is {words} (geometric means)."
 
 
@@ -87,14 +87,15 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
     hessians = [row for row in result["rows"] if row["contest"] == "Hessian" and row["rival"] in ("jax", "torch")]
     cases = list(dict.fromkeys(row["case"] for row in hessians))
-    times = {name: dict.fromkeys(cases, float("nan")) for name in ("hessorbit", "jax", "torch")}
+    names = ["hessorbit", *dict.fromkeys(row["rival"] for row in hessians)]
+    times = {name: dict.fromkeys(cases, float("nan")) for name in names}
     for row in hessians:
         times[row["rival"]][row["case"]] = row["theirs"]
         if row["rival"] == "jax":
             times["hessorbit"][row["case"]] = row["ours"]
     plt.rcParams.update({"svg.hashsalt": "speed", "font.size": 9})
     figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
-    for index, (name, colour) in enumerate(zip(times, ("#1b6ca8", "#e0a030", "#c0504d"), strict=True)):
+    for index, (name, colour) in enumerate(zip(times, ("#1b6ca8", "#e0a030", "#c0504d"), strict=False)):
         places = [place + (index - 1) * 0.27 for place in range(len(cases))]
         axes.bar(places, [times[name][case] for case in cases], 0.25, color=colour, label=name)
     axes.set(yscale="log", ylabel="seconds", xlabel="(inputs, hidden, outputs, samples)")

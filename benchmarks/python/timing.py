@@ -14,6 +14,7 @@ Call = Callable[[], object]
 
 SHORTEST_TURN = 0.02  # seconds
 LONGEST_CONTEST = 20.0  # seconds, warm-up excluded
+SETTLING = 0.1  # seconds
 SLOW = 1.0  # seconds; one call warms up a slower callable, and one makes a turn
 
 
@@ -32,6 +33,13 @@ def repetitions(call: Call) -> int:
     return max(1, round(SHORTEST_TURN / max(seconds(call), 1e-7)))
 
 
+def settle(call: Call) -> None:
+    """Make a fast call for a while, untimed: caches, and threads that still spin, are not what the last one left."""
+    start = time.perf_counter()
+    while seconds(call) < SLOW and time.perf_counter() - start < SETTLING:
+        pass
+
+
 def contest(calls: Mapping[str, Call], *, turns: int = 7) -> dict[str, float]:
     """Median seconds per call of each, over as many as `turns` turns, fewer where they take long."""
     counts = {name: repetitions(call) for name, call in calls.items()}
@@ -39,6 +47,7 @@ def contest(calls: Mapping[str, Call], *, turns: int = 7) -> dict[str, float]:
     start = time.perf_counter()
     while len(next(iter(times.values()))) < turns:
         for name, call in calls.items():
+            settle(call)
             times[name].append(seconds(call, counts[name]))
         if time.perf_counter() - start > LONGEST_CONTEST:
             break
