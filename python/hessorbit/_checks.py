@@ -82,6 +82,14 @@ def parameters(value: Any, count: int, name: str = "theta") -> Array:
     return theta
 
 
+def parameter_vector(value: Any, count: int, name: str = "theta") -> Array:
+    """θ of shape (P,), finite."""
+    theta = parameters(value, count, name)
+    if theta.ndim != 1:
+        raise shape_error(name, f"({count},)", theta.shape)
+    return theta
+
+
 def one_of(value: Any, choices: Sequence[str], name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, one of {', '.join(choices)}; got {value!r}")

@@ -349,9 +349,7 @@ def spectrum(
     if not isinstance(obj, Objective):
         raise TypeError(f"obj must be an Objective; got a {type(obj).__name__}")
     count = obj.net.num_parameters
-    at = _checks.parameters(theta, count)
-    if at.ndim != 1:
-        raise _checks.shape_error("theta", f"({count},)", at.shape)
+    at = _checks.parameter_vector(theta, count)
     way = _checks.one_of(method, METHODS, "method")
     if isinstance(zero_modes, str):
         _checks.one_of(zero_modes, ("auto",), "zero_modes")

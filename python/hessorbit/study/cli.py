@@ -20,7 +20,7 @@ except ImportError as error:
 from ..config import show_config
 from .claims import Finding
 from .configuration import presets
-from .reach import reach
+from .reach import parsed_widths, reach
 from .report import factor, spread
 from .result import StudyResult, load
 from .sweep import WidthStudy
@@ -70,7 +70,7 @@ def study(
     with the figures. Interrupted or killed, it goes on from there when called again with the same settings.
     """
     with explained():
-        named = {"widths": parsed_widths(widths), "seeds": seeds}
+        named = {"widths": None if widths is None else parsed_widths(widths), "seeds": seeds}
         changes = {name: value for name, value in named.items() if value is not None}
         chosen = resolve(preset, config, {**changes, **dict(map(assignment, set_ or []))})
         if show:
@@ -126,15 +126,6 @@ def assignment(text: str) -> tuple[str, Any]:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name.strip(), value.strip()
-
-
-def parsed_widths(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--widths must be whole numbers between commas, such as 5,10,20; got {text!r}") from None
 
 
 def check_writable(path: Path, name: str) -> None:

@@ -21,14 +21,12 @@ except ImportError as error:
 
 from ..minima.scaling import QUARTILES, ReachByWidth, reach_by_width
 from .configuration import Configuration
+from .plots import BLUE, GREEN, GREY, ORANGE, PURPLE
 from .student import make_problem, stream
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# The colours of Okabe and Ito, which people with colour-blindness can tell apart.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
 
 # The last key of the stream of random starts; the study uses 0 to 2 (student.py).
 STARTS = 3
@@ -92,7 +90,7 @@ def reach(
         if table is not None:
             check_folder(table, "--table")
         found, teacher = compute(
-            parsed(widths), samples, scheme, radius, seed, max_nodes, threads,
+            parsed_widths(widths), samples, scheme, radius, seed, max_nodes, threads,
             {
                 "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
                 "activation": activation, "bias": bias,
@@ -115,7 +113,7 @@ def check_folder(path: Path, option: str) -> None:
         raise FileNotFoundError(f"{option} {str(path)!r} cannot be written: its folder does not exist")
 
 
-def parsed(widths: str) -> list[int]:
+def parsed_widths(widths: str) -> list[int]:
     try:
         return [int(part) for part in widths.split(",")]
     except ValueError:

@@ -116,18 +116,11 @@ def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: Array
         raise ValueError(f"widening must be of a network with a hidden layer; got {net!r}")
     if net.activations[-1] != ("identity",) * net.widths[-1]:
         raise ValueError(f"widening must be of a network with a linear output layer; got {net!r}")
-    at = vector(theta, net.num_parameters, "theta")
-    at_wide = vector(theta_wide, wide.num_parameters, "theta_wide")
+    at = _checks.parameter_vector(theta, net.num_parameters).astype(np.float64)
+    at_wide = _checks.parameter_vector(theta_wide, wide.num_parameters, "theta_wide").astype(np.float64)
     vectors = outgoing_vectors(widening, at, at_wide)
     untied, theta_untied = taken_apart(net, at)
     return BlockPreconditioner(blocks(widening, vectors), untied, theta_untied, net, at)
-
-
-def vector(value: ArrayLike, count: int, name: str) -> Array:
-    at = _checks.parameters(value, count, name)
-    if at.ndim != 1:
-        raise _checks.shape_error(name, f"({count},)", at.shape)
-    return at.astype(np.float64)
 
 
 def incoming(net: MLP) -> Array:

@@ -103,9 +103,7 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
     """
     if not isinstance(net, MLP):
         raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
-    at = _checks.parameters(theta, net.num_parameters)
-    if at.ndim != 1:
-        raise _checks.shape_error("theta", f"({net.num_parameters},)", at.shape)
+    at = _checks.parameter_vector(theta, net.num_parameters)
     allowed = _checks.fraction(tolerance, "tolerance")
     element = normalising_element(net, at, allowed)
     result = element(at)

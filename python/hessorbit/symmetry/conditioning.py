@@ -207,10 +207,7 @@ def checked_point(obj: Objective, theta: ArrayLike) -> Array:
         raise TypeError(f"obj must be an Objective; got a {type(obj).__name__}")
     if obj.l2:
         raise ValueError(f"obj must not have weight decay, which symmetries change; got l2={obj.l2!r}")
-    count = obj.net.num_parameters
-    at = _checks.parameters(theta, count)
-    if at.ndim != 1:
-        raise _checks.shape_error("theta", f"({count},)", at.shape)
+    at = _checks.parameter_vector(theta, obj.net.num_parameters)
     if at.dtype != _checks.FLOAT64:
         raise TypeError("theta must be float64, the precision in which scalings are sought; got longdouble")
     return at

@@ -173,7 +173,4 @@ def pair(net: MLP, theta: ArrayLike, suffix: str) -> tuple[MLP, Array]:
     """A network and its parameters, checked."""
     if not isinstance(net, MLP):
         raise TypeError(f"net{suffix} must be an MLP; got a {type(net).__name__}")
-    at = _checks.parameters(theta, net.num_parameters, f"theta{suffix}")
-    if at.ndim != 1:
-        raise _checks.shape_error(f"theta{suffix}", f"({net.num_parameters},)", at.shape)
-    return net, at.astype(np.float64)
+    return net, _checks.parameter_vector(theta, net.num_parameters, f"theta{suffix}").astype(np.float64)

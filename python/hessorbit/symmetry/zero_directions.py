@@ -118,10 +118,7 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     """
     if not isinstance(net, MLP):
         raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
-    at = _checks.parameters(theta, net.num_parameters)
-    if at.ndim != 1:
-        raise _checks.shape_error("theta", f"({net.num_parameters},)", at.shape)
-    at = at.astype(FLOAT64)
+    at = _checks.parameter_vector(theta, net.num_parameters).astype(FLOAT64)
     found = list(directions(net, at, _checks.positive(tolerance, "tolerance")))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
     basis, origins = orthonormal_basis(net.num_parameters, parts)
