@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from problems import Problem, jax_loss, torch_loss
 from rows import Row
-from timing import contest
+from timing import Call, contest
 
 import hessorbit as ho
 
@@ -32,48 +32,60 @@ GRADIENT = [
 ]  # fmt: skip
 
 
-def finished(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-    """A call of a jax function that returns when the result is there."""
-    return lambda: function(*arguments).block_until_ready()
+def our(method: str, problem: Problem, threads: int | None = None) -> Call:
+    objective, theta = problem.objective(threads=threads)
+    return partial(getattr(objective, method), theta)
+
+
+def jax_derivative(transform: str, problem: Problem) -> Call:
+    """A jitted derivative (`hessian`, `grad`) of the loss; a call returns when the result is there."""
+    import jax
+
+    loss, at = jax_loss(problem)
+    derivative = jax.jit(getattr(jax, transform)(loss))
+    return lambda: derivative(at).block_until_ready()
+
+
+def torch_hessian(problem: Problem) -> Call:
+    import torch
+
+    loss, at = torch_loss(problem)
+    return partial(torch.func.hessian(loss), at)
 
 
 def hessian_against_jax() -> Iterator[Row]:
-    import jax
-
     for problem in GRID + DEEP:
-        objective, theta = problem.objective()
-        loss, at = jax_loss(problem)
-        rival = jax.jit(jax.hessian(loss))
-        times = contest({"ours": partial(objective.hessian, theta), "jax": finished(rival, at)})
+        times = contest({"ours": partial(our, "hessian", problem), "jax": partial(jax_derivative, "hessian", problem)})
         name, goal = ("deep Hessian", 60) if problem in DEEP else ("Hessian", 25)
         yield Row(name, str(problem), "jax", times["ours"], times["jax"], goal)
 
 
 def hessian_against_torch() -> Iterator[Row]:
-    import torch
-
     for problem in GRID:
-        objective, theta = problem.objective()
-        loss, at = torch_loss(problem)
-        rival = torch.func.hessian(loss)
-        times = contest({"ours": partial(objective.hessian, theta), "torch": partial(rival, at)})
+        times = contest({"ours": partial(our, "hessian", problem), "torch": partial(torch_hessian, problem)})
         yield Row("Hessian", str(problem), "torch", times["ours"], times["torch"], 25)
+
+
+def syrk(problem: Problem) -> Call:
+    """JᵀJ from a ready Jacobian."""
+    from scipy.linalg.blas import dsyrk
+
+    objective, theta = problem.objective()
+    return partial(dsyrk, 1.0, np.asfortranarray(objective.jacobian(theta)), trans=1)
+
+
+def gemm(size: int) -> Call:
+    from scipy.linalg.blas import dgemm
+
+    square = np.asfortranarray(np.random.default_rng(0).standard_normal((size, size)))
+    return partial(dgemm, 1.0, square, square)
 
 
 def hessian_against_blas() -> Iterator[Row]:
     """dsyrk forms JᵀJ from a ready Jacobian; dgemm sets the rate of the machine."""
-    from scipy.linalg.blas import dgemm, dsyrk
-
-    square = np.asfortranarray(np.random.default_rng(0).standard_normal((2000, 2000)))
     for problem in BLAS:
-        objective, theta = problem.objective()
-        jacobian = np.asfortranarray(objective.jacobian(theta))
         times = contest(
-            {
-                "ours": partial(objective.hessian, theta),
-                "dsyrk": partial(dsyrk, 1.0, jacobian, trans=1),
-                "dgemm": partial(dgemm, 1.0, square, square),
-            }
+            {"ours": partial(our, "hessian", problem), "dsyrk": partial(syrk, problem), "dgemm": partial(gemm, 2000)}
         )
         yield Row("Hessian", str(problem), "dsyrk", times["ours"], times["dsyrk"], 1 / 0.7)
         inputs, hidden, _ = problem.sizes
@@ -83,102 +95,107 @@ def hessian_against_blas() -> Iterator[Row]:
 
 
 def gradient_against_jax() -> Iterator[Row]:
-    import jax
-
     for problem in GRADIENT:
-        objective, theta = problem.objective()
-        loss, at = jax_loss(problem)
-        rival = jax.jit(jax.grad(loss))
-        times = contest({"ours": partial(objective.gradient, theta), "jax": finished(rival, at)})
+        times = contest({"ours": partial(our, "gradient", problem), "jax": partial(jax_derivative, "grad", problem)})
         yield Row("gradient", str(problem), "jax", times["ours"], times["jax"], 3)
 
 
-def descent_against_jax(steps: int = 10_000) -> Iterator[Row]:
+DESCENT = Problem((5, 20, 1), 500)
+RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
+
+
+def our_descent(method: str, steps: int) -> Call:
+    objective, theta = DESCENT.objective()
+    return partial(ho.minimize, objective, theta, method=method, learning_rate=RATE, max_steps=steps, tol=0.0)
+
+
+def jax_descent(method: str, steps: int) -> Call:
     import jax
     import jax.numpy as jnp
 
-    problem = Problem((5, 20, 1), 500)
-    objective, theta = problem.objective()
-    loss, at = jax_loss(problem)
+    loss, at = jax_loss(DESCENT)
     gradient = jax.grad(loss)
-    rate, beta1, beta2, epsilon = 1e-3, 0.9, 0.999, 1e-8
 
     def gd_step(state: Any) -> Any:
         step, theta = state
-        return step + 1, theta - rate * gradient(theta)
+        return step + 1, theta - RATE * gradient(theta)
 
     def adam_step(state: Any) -> Any:
         step, theta, first, second = state
         g, step = gradient(theta), step + 1
-        first, second = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g * g
-        change = first / (1 - beta1**step) / (jnp.sqrt(second / (1 - beta2**step)) + epsilon)
-        return step, theta - rate * change, first, second
+        first, second = BETA1 * first + (1 - BETA1) * g, BETA2 * second + (1 - BETA2) * g * g
+        change = first / (1 - BETA1**step) / (jnp.sqrt(second / (1 - BETA2**step)) + EPSILON)
+        return step, theta - RATE * change, first, second
 
-    for method, step, start in (
-        ("gd", gd_step, (0, at)),
-        ("adam", adam_step, (0.0, at, jnp.zeros_like(at), jnp.zeros_like(at))),
-    ):
-        rival = jax.jit(lambda state, step=step: jax.lax.while_loop(lambda s: s[0] < steps, step, state)[1])
+    zeros = jnp.zeros_like(at)
+    step, start = (gd_step, (0, at)) if method == "gd" else (adam_step, (0.0, at, zeros, zeros))
+    train = jax.jit(lambda state: jax.lax.while_loop(lambda s: s[0] < steps, step, state)[1])
+    return lambda: train(start).block_until_ready()
+
+
+def descent_against_jax(steps: int = 10_000) -> Iterator[Row]:
+    for method in ("gd", "adam"):
         times = contest(
-            {
-                "ours": partial(
-                    ho.minimize, objective, theta, method=method, learning_rate=rate, max_steps=steps, tol=0.0
-                ),
-                "jax": finished(rival, start),
-            },
-            turns=3,
+            {"ours": partial(our_descent, method, steps), "jax": partial(jax_descent, method, steps)}, turns=5
         )
-        yield Row(f"{steps:,} steps of {method}", str(problem), "jax", times["ours"], times["jax"], 3)
+        yield Row(f"{steps:,} steps of {method}", str(DESCENT), "jax", times["ours"], times["jax"], 3)
+
+
+BATCH = Problem((2, 10, 1), 100)
+
+
+def batch(threads: int, *, one_by_one: bool = False) -> Call:
+    objective, _ = BATCH.objective(threads=threads)
+    thetas = BATCH.net.init(np.random.default_rng(0), scheme="torch", size=(1000,))
+    if one_by_one:
+        return lambda: [objective.hessian(theta) for theta in thetas]
+    return lambda: objective.hessian(thetas)
 
 
 def batches() -> Iterator[Row]:
-    problem = Problem((2, 10, 1), 100)
-    one, _ = problem.objective(threads=1)
-    two, _ = problem.objective(threads=2)
-    thetas = problem.net.init(np.random.default_rng(0), scheme="torch", size=(1000,))
     times = contest(
         {
-            "one thread": lambda: one.hessian(thetas),
-            "two threads": lambda: two.hessian(thetas),
-            "one by one": lambda: [two.hessian(theta) for theta in thetas],
+            "one thread": partial(batch, 1),
+            "two threads": partial(batch, 2),
+            "one by one": partial(batch, 2, one_by_one=True),
         }
     )
-    yield Row("1,000 Hessians", str(problem), "one by one", times["two threads"], times["one by one"], 3)
-    yield Row("1,000 Hessians", str(problem), "one thread", times["two threads"], times["one thread"], 1.8)
+    yield Row("1,000 Hessians", str(BATCH), "one by one", times["two threads"], times["one by one"], 3)
+    yield Row("1,000 Hessians", str(BATCH), "one thread", times["two threads"], times["one thread"], 1.8)
 
 
-def call_overhead() -> Iterator[Row]:
+SMALLEST = Problem((1, 1, 1), 1)
+
+
+def our_batch(method: str, count: int) -> Call:
+    objective, theta = SMALLEST.objective(threads=1)
+    return partial(getattr(objective, method), np.repeat(theta[None], count, axis=0))
+
+
+def call_overhead(count: int = 10_000) -> Iterator[Row]:
     """A call from Python less the same work inside a batch, on the smallest network."""
-    objective, theta = Problem((1, 1, 1), 1).objective(threads=1)
-    many = np.repeat(theta[None], 10_000, axis=0)
     for name in ("loss", "gradient", "hessian"):
-        method = getattr(objective, name)
-        times = contest({"call": partial(method, theta), "batch": partial(method, many)})
-        overhead = times["call"] - times["batch"] / len(many)
+        times = contest({"call": partial(our, name, SMALLEST, 1), "batch": partial(our_batch, name, count)})
+        overhead = times["call"] - times["batch"] / count
         yield Row("overhead of a call", name, "4 µs", overhead, 4e-6, 1, "theirs is the budget")
 
 
-def dense_eigenvalues(objective: ho.Objective, theta: np.ndarray) -> np.ndarray:
+def eigenvalues_of(rival: str, problem: Problem, planted: bool) -> Call:
+    """`ours`: spectrum; `eigh`: LAPACK on the Hessian, made anew."""
     from scipy.linalg import eigh
 
-    eigenvalues: np.ndarray = eigh(objective.hessian(theta), driver="evd", eigvals_only=True)
-    return eigenvalues
+    theta, x, y = problem.data()
+    objective = ho.Objective(problem.net, x, problem.net(theta, x) if planted else y)
+    if rival == "ours":
+        return partial(ho.spectrum, objective, theta, zero_modes=None)
+    return lambda: eigh(objective.hessian(theta), driver="evd", eigvals_only=True)
 
 
 def eigenvalues() -> Iterator[Row]:
     for problem, planted in ((Problem((10, 60, 1), 2000), False), (Problem((10, 100, 1), 300), True)):
-        theta, x, _ = problem.data()
-        y = problem.net(theta, x) if planted else problem.data()[2]
-        objective = ho.Objective(problem.net, x, y)
-        times = contest(
-            {
-                "ours": partial(ho.spectrum, objective, theta, zero_modes=None),
-                "eigh": partial(dense_eigenvalues, objective, theta),
-            },
-            turns=5,
-        )
+        times = contest({name: partial(eigenvalues_of, name, problem, planted) for name in ("ours", "eigh")}, turns=5)
         kind = "zero residual" if planted else "full"
-        goal = (len(theta) / (problem.samples * problem.sizes[-1])) ** 3 if planted else 1.0
+        goal = (problem.net.num_parameters / (problem.samples * problem.sizes[-1])) ** 3 if planted else 1.0
         note = "the Hessian, or what replaces it, included"
         yield Row("eigenvalues", f"{problem} {kind}", "eigh", times["ours"], times["eigh"], goal, note)
 

@@ -1,7 +1,9 @@
-"""Timing two or more callables side by side.
+"""Timing two or more contestants side by side.
 
-Everything is warmed up first; then the contestants take turns, so that whatever else the machine does falls on all of
-them alike. A time is the median over the turns; a fast call is repeated within its turn until the clock resolves it.
+Each contestant is a process of its own, and a turn ends when that process is at rest: threads of a library may spin on
+the cores, or give gigabytes back, for a second after its call, and would slow whoever comes next. Everything is warmed
+up first; then the contestants take turns, so that whatever else the machine does falls on all of them alike. A time is
+the median over the turns; a fast call is repeated within its turn until the clock resolves it.
 """
 
 from __future__ import annotations
@@ -9,12 +11,17 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 Call = Callable[[], object]
+Maker = Callable[[], Call]  # makes the call in the contestant's process; picklable
 
-SHORTEST_TURN = 0.02  # seconds
-LONGEST_CONTEST = 20.0  # seconds, warm-up excluded
+SHORTEST_TURN = 0.05  # seconds
+LONGEST_CONTEST = 30.0  # seconds, warm-up excluded
 SETTLING = 0.1  # seconds
+AT_REST = 2e-3  # seconds of CPU time in twenty times as long
+LONGEST_REST = 10.0  # seconds
 SLOW = 1.0  # seconds; one call warms up a slower callable, and one makes a turn
 
 
@@ -34,21 +41,67 @@ def repetitions(call: Call) -> int:
 
 
 def settle(call: Call) -> None:
-    """Make a fast call for a while, untimed: caches, and threads that still spin, are not what the last one left."""
+    """Make a fast call for a while, untimed, as caches and threads went cold while the others had their turns."""
     start = time.perf_counter()
     while seconds(call) < SLOW and time.perf_counter() - start < SETTLING:
         pass
 
 
-def contest(calls: Mapping[str, Call], *, turns: int = 7) -> dict[str, float]:
-    """Median seconds per call of each, over as many as `turns` turns, fewer where they take long."""
-    counts = {name: repetitions(call) for name, call in calls.items()}
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    start = time.perf_counter()
-    while len(next(iter(times.values()))) < turns:
-        for name, call in calls.items():
+def rest() -> None:
+    """Wait until no thread of this process works any more."""
+    start, before = time.perf_counter(), -1.0
+    while time.process_time() - before > AT_REST and time.perf_counter() - start < LONGEST_REST:
+        before = time.process_time()
+        time.sleep(20 * AT_REST)
+
+
+def contestant(maker: Maker, referee: Connection) -> None:
+    """Warm up, say so, and answer every message with the seconds per call of a turn until told to stop."""
+    try:
+        call = maker()
+        count = repetitions(call)
+        rest()
+        referee.send(0.0)
+        while referee.recv():
             settle(call)
-            times[name].append(seconds(call, counts[name]))
-        if time.perf_counter() - start > LONGEST_CONTEST:
-            break
+            result = seconds(call, count)
+            rest()
+            referee.send(result)
+    except Exception as error:
+        referee.send(error)
+
+
+def answer(connection: Connection) -> float:
+    result = connection.recv()
+    if isinstance(result, Exception):
+        raise result
+    return float(result)
+
+
+def contest(makers: Mapping[str, Maker], *, turns: int = 7) -> dict[str, float]:
+    """Median seconds per call of each, over as many as `turns` turns, fewer where they take long."""
+    context = get_context("spawn")
+    connections: dict[str, Connection] = {}
+    processes = []
+    times: dict[str, list[float]] = {name: [] for name in makers}
+    try:
+        for name, maker in makers.items():
+            connections[name], theirs = context.Pipe()
+            processes.append(context.Process(target=contestant, args=(maker, theirs), daemon=True))
+            processes[-1].start()
+            theirs.close()
+            answer(connections[name])
+        start = time.perf_counter()
+        while len(next(iter(times.values()))) < turns:
+            for name, connection in connections.items():
+                connection.send(True)
+                times[name].append(answer(connection))
+            if time.perf_counter() - start > LONGEST_CONTEST:
+                break
+        for connection in connections.values():
+            connection.send(False)
+    finally:
+        for process in processes:
+            process.join(timeout=5)
+            process.kill()
     return {name: statistics.median(values) for name, values in times.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Sequence
+from types import ModuleType
 
 from hessorbit import _cpu
 
@@ -26,9 +27,27 @@ def choose_level(requested: str | None, built: Sequence[str], supported: Sequenc
     return usable[-1]
 
 
-_module = importlib.import_module(
-    f"hessorbit._core_{choose_level(os.environ.get('HESSORBIT_LEVEL'), _cpu.built_levels, _cpu.cpu_levels)}"
-)
+SPINS = 10_000  # about 0.1 ms
+
+
+def load(level: str) -> ModuleType:
+    """Import the core; its threads wait for work with less spinning than is usual, unless the environment says how.
+
+    Between parallel regions, threads of GNU's OpenMP spin for several milliseconds. These are in the way of BLAS's
+    threads, which come next in many calls here, and of every other process. OpenMP reads the environment once, when
+    it is loaded, so the variable need not stay.
+    """
+    name, module = "GOMP_SPINCOUNT", f"hessorbit._core_{level}"
+    if name in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        return importlib.import_module(module)
+    os.environ[name] = str(SPINS)
+    try:
+        return importlib.import_module(module)
+    finally:
+        del os.environ[name]
+
+
+_module = load(choose_level(os.environ.get("HESSORBIT_LEVEL"), _cpu.built_levels, _cpu.cpu_levels))
 
 Descent = _module.Descent
 GroupElement = _module.GroupElement

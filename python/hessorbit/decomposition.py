@@ -72,7 +72,7 @@ class SingularValues:
     driver = "dgesdd"
 
     def trace(self) -> float:
-        return float(np.vdot(self.rows, self.rows) + self.shift * self.rows.shape[1])
+        return float(np.einsum("np,np->", self.rows, self.rows) + self.shift * self.rows.shape[1])
 
     def eigenvalues(self) -> Array:
         return self.complete(svdvals(self.rows, check_finite=False) ** 2)

@@ -15,9 +15,11 @@ struct Chunks {
 
     Index samples, size, count, slots;
 
-    // Chunks of about `capacity` samples, all of nearly the same size, each a multiple of row_multiple.
+    // Chunks of at most about `capacity` samples, all of nearly the same size, each a multiple of row_multiple; if more
+    // than one, then an even number, for two threads.
     Chunks(Index sample_count, Index capacity) : samples(sample_count) {
-        const Index parts = (samples + capacity - 1) / capacity;
+        Index parts = (samples + capacity - 1) / capacity;
+        if (parts > 1) parts += parts % 2;
         size = padded((samples + parts - 1) / parts);
         count = (samples + size - 1) / size;
         slots = std::min(count, max_slots);

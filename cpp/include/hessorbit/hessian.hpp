@@ -59,7 +59,7 @@ public:
         const Index top = depth_ - 1;
         for (Index l = 0; l < top; ++l)
             for (Index m = l; m < top; ++m) add_hidden(l, m, gauss_newton);
-        for (Index l = 0; l < top; ++l) add_to_output(l, constant_loss && l == top - 1);
+        for (Index l = 0; l < top; ++l) add_to_output(l, constant_loss && l == top - 1 && network.outputs() > 1);
         for (Index l = 0; l < top && !gauss_newton; ++l)
             for (Index m = l + 1; m <= top; ++m) add_weights(l, m);
         add_within_output(diagonal_loss, constant_loss);
@@ -149,11 +149,12 @@ private:
 // What one thread needs besides the tape: a block of left rows, a group of right rows, rows in between, and the sums.
 template <class T>
 struct HessianScratch {
-    static constexpr Index segment = 256;   // samples at once: a tile's rows stay in the L1 cache, a group's in L2
+    static constexpr Index segment = 512;  // samples at once: the right rows of a tile stay in the L1 cache
     static constexpr Index left_block = 48;
 
     Rows<T> left, group, weighted, combined;
-    std::vector<T> sums;  // (left_most, group)
+    std::vector<const T*> left_rows, right_rows;  // of the current task: here, or where they were already
+    std::vector<T> sums;                          // (left_most, group)
     Matrix<T> coefficients;
 
     HessianScratch(const Network& network, Index columns) {
@@ -165,6 +166,8 @@ struct HessianScratch {
         }
         left.setZero(left_block, n);
         group.setZero(HessianPlan::group, n);
+        left_rows.resize(HessianPlan::left_most);
+        right_rows.resize(HessianPlan::group);
         weighted.setZero(width, n);
         combined.setZero(HessianPlan::group, n);
         sums.resize(HessianPlan::left_most * HessianPlan::group);
@@ -197,51 +200,69 @@ private:
     Row<T> group_row(Index r) { return RowsView<T>(s_.group).array(r, c_.size); }
     RowsView<T> features(Index l) const { return tape_.phi(l).from_column(c_.begin); }
     Row<T> phi(Index l, Index a) { return features(l).array(a, c_.size); }
+    bool is_bias(Index l, Index a) const { return a == network_.layer(l).fan_in; }
 
     void run(const HessianTask& task, Index n) {
+        const bool pairs = task.kind == Kind::khatri_rao || task.kind == Kind::curvature;
         std::fill_n(s_.sums.begin(), task.left_count * task.count, T(0));
         for (Index begin = 0; begin < n; begin += s_.segment) {
             c_ = {begin, std::min(s_.segment, n - begin)};
-            if (task.kind == Kind::khatri_rao || task.kind == Kind::curvature) {
+            if (pairs) {
                 form_right(task, 0, task.count);
                 contract_pairs(task);
             } else {
                 // Right rows are used at once, a register tile of them at a time, so they never leave the L1 cache.
+                find_left(task);
                 for (Index r = 0; r < task.count; r += tile) {
                     const Index count = std::min(tile, task.count - r);
                     form_right(task, r, count);
-                    contract_rows(task, left_rows(task), 0, task.left_count, r, count);
+                    contract_rows(task, needed_left(task, r, count), 0, r, count);
                 }
             }
         }
         place(task);
     }
 
-    RowsView<T> left_rows(const HessianTask& task) {
+    void find_left(const HessianTask& task) {
         const bool to_output = task.kind == Kind::to_output || task.kind == Kind::to_outputs_alike;
         const RowsView<T> rows = task.kind == Kind::rank_one ? view(z_.weighted[task.l])
                                  : to_output                 ? features(top_)
                                                              : features(task.l);
-        return rows.from_row(task.left_first);
+        for (Index x = 0; x < task.left_count; ++x) s_.left_rows[x] = rows.row(task.left_first + x);
     }
 
-    // sums[x, r] += Σ_n left_x(n) right_r(n) for x = first … first + count − 1; the right rows r = right_first … stand
-    // at the start of the group.
-    void contract_rows(const HessianTask& task, RowsView<const T> left, Index first, Index count, Index right_first,
-                       Index right_count) {
-        T* sums = s_.sums.data() + first * task.count + right_first;
-        contract<T>(left, count, RowsView<T>(s_.group), right_count, c_.size,
+    // The left rows that the right rows first … first + count − 1 need, where symmetry gives the others.
+    Range needed_left(const HessianTask& task, Index first, Index count) const {
+        const RightRow* right = &plan_.right(task.first + first);
+        Range needed{0, task.left_count};
+        if (task.kind == Kind::rank_one) needed.begin = std::max<Index>(0, right[0].i - task.left_first);
+        if (task.kind == Kind::within_output)
+            needed.end = std::min(task.left_count, right[count - 1].c + 1 - task.left_first);
+        return needed;
+    }
+
+    // sums[x, r] += Σ_n left_x(n) right_r(n) for x in left, r = right_first … ; the table of left rows starts at x =
+    // `at`, that of right rows at r = right_first.
+    void contract_rows(const HessianTask& task, Range left, Index at, Index right_first, Index right_count) {
+        T* sums = s_.sums.data() + left.begin * task.count + right_first;
+        contract<T>(RowTable<T>{s_.left_rows.data() + left.begin - at}, left.end - left.begin,
+                    RowTable<T>{s_.right_rows.data()}, right_count, c_.size,
                     [&](Index x, Index r, T value) { sums[x * task.count + r] += value; });
     }
 
     void contract_pairs(const HessianTask& task) {
         const RightRow* pairs = plan_.pairs(task.l, task.m).data() + task.left_first;
-        const RowsView<T> left(s_.left);
         for (Index first = 0; first < task.left_count; first += s_.left_block) {
             const Index count = std::min(s_.left_block, task.left_count - first);
-            for (Index x = 0; x < count; ++x)
-                left.array(x, c_.size) = phi(task.l, pairs[first + x].a) * phi(task.m, pairs[first + x].c);
-            contract_rows(task, left, first, count, 0, task.count);
+            for (Index x = 0; x < count; ++x) {
+                const auto [i, j, a, c] = pairs[first + x];
+                Row<T> out = RowsView<T>(s_.left).array(x, c_.size);
+                if (!is_bias(task.l, a) && !is_bias(task.m, c)) out = phi(task.l, a) * phi(task.m, c);
+                s_.left_rows[x] = is_bias(task.m, c)   ? features(task.l).row(a)
+                                  : is_bias(task.l, a) ? features(task.m).row(c)
+                                                       : out.data();
+            }
+            contract_rows(task, {first, first + count}, first, 0, task.count);
         }
     }
 
@@ -282,27 +303,45 @@ private:
         }
     }
 
-    // Writes the right rows first … first + count − 1 of the task to the start of the group.
+    // Points the table at the right rows first … first + count − 1 of the task, formed at the start of the group unless
+    // they are there already: a product with the feature of a bias, which is 1, takes no forming.
     void form_right(const HessianTask& task, Index first, Index count) {
+        for (Index r = 0; r < count; ++r) s_.right_rows[r] = RowsView<T>(s_.group).row(r);
         if (task.kind == Kind::khatri_rao) return form_curvature(task);
-        const Index l = task.l, width = network_.layer(l).width;
         for (Index r = 0; r < count; ++r) {
-            const RightRow& at = plan_.right(task.first + first + r);
-            switch (task.kind) {
-                case Kind::curvature: group_row(r) = row(tape_.curvature[l], at.i); break;
-                case Kind::rank_one: group_row(r) = row(z_.to_output[l], at.i) * phi(l, at.a) * phi(l, at.c); break;
-                case Kind::to_output:
-                    group_row(r) = row(z_.weighted[l], at.j * width + at.i) * phi(l, at.a);
-                    break;
-                case Kind::to_outputs_alike:
-                    group_row(r) = row(tape_.hessian, 0) * row(tape_.slope[l], at.i) * phi(l, at.a);
-                    break;
-                case Kind::within_output:
-                    group_row(r) = row(tape_.hessian, at.i * network_.outputs() + at.j) * phi(top_, at.c);
-                    break;
-                default: form_weights(task, at, group_row(r));
-            }
+            const T* ready = form_right_row(task, plan_.right(task.first + first + r), group_row(r));
+            if (ready) s_.right_rows[r] = ready;
         }
+    }
+
+    // Writes the row to out, or returns where it is.
+    const T* form_right_row(const HessianTask& task, const RightRow& at, Row<T> out) {
+        const Index l = task.l, width = network_.layer(l).width;
+        switch (task.kind) {
+            case Kind::curvature: return view(tape_.curvature[l]).row(at.i);
+            case Kind::rank_one: {
+                const Row<T> f = row(z_.to_output[l], at.i);
+                if (is_bias(l, at.a)) return f.data();
+                if (is_bias(l, at.c)) out = f * phi(l, at.a);
+                else out = f * phi(l, at.a) * phi(l, at.c);
+                break;
+            }
+            case Kind::to_output: {
+                const Row<T> e = row(z_.weighted[l], at.j * width + at.i);
+                if (is_bias(l, at.a)) return e.data();
+                out = e * phi(l, at.a);
+                break;
+            }
+            case Kind::to_outputs_alike: out = row(tape_.hessian, 0) * row(tape_.slope[l], at.i) * phi(l, at.a); break;
+            case Kind::within_output: {
+                const Row<T> m = row(tape_.hessian, at.i * network_.outputs() + at.j);
+                if (is_bias(top_, at.c)) return m.data();
+                out = m * phi(top_, at.c);
+                break;
+            }
+            default: form_weights(task, at, out);
+        }
+        return nullptr;
     }
 
     // δ_m[j] ∂φ_m[c]/∂z_l[i]: W_m acts on features that W_l moves.

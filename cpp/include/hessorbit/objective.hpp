@@ -226,10 +226,11 @@ private:
     using Task = Pool<Workspace>;
 
     static constexpr Index directions_at_once = 8;
-    static constexpr Index cache_budget = 40000;     // numbers a tape may hold in a sum over samples: near the L2 cache
-    static constexpr Index hessian_budget = 400000;  // numbers tape and sensitivities may hold for a Hessian
+    static constexpr Index cache_budget = 40000;      // numbers a tape may hold in a sum over samples: near the L2 cache
+    static constexpr Index hessian_budget = 1600000;  // numbers tape and sensitivities may hold for a Hessian
+    static constexpr Index small_hessian = 128;       // parameters; a thread keeps as small an H for itself
 
-    Chunks sum_chunks(Index rows) const { return {samples(), chunk_capacity(rows, cache_budget, 64, 1024)}; }
+    Chunks sum_chunks(Index rows) const { return {samples(), chunk_capacity(rows, cache_budget, 64, 256)}; }
 
     const Parameters<T>& parameters_of(const Space& space) const { return *space.parameters; }
 
@@ -318,17 +319,71 @@ private:
     }
 
     void one_hessian(Workspace& work, bool gauss_newton, int threads, T* out) {
-        using Extent = typename Sensitivity<T>::Extent;
-        const Order order = gauss_newton ? Order::gauss_newton : Order::hessian;
-        const Extent extent = gauss_newton ? Extent::gauss_newton : Extent::hessian;
+        if (num_parameters() <= small_hessian) sum_hessians(work, gauss_newton, threads, out);
+        else share_hessian(work, gauss_newton, threads, out);
+    }
+
+    static Order order_of(bool gauss_newton) { return gauss_newton ? Order::gauss_newton : Order::hessian; }
+
+    static typename Sensitivity<T>::Extent extent_of(bool gauss_newton) {
+        return gauss_newton ? Sensitivity<T>::Extent::gauss_newton : Sensitivity<T>::Extent::hessian;
+    }
+
+    // Scratch for each of `threads`, and tapes for as many as work on chunks of their own.
+    void grow_for_hessian(Workspace& work, Index columns, bool gauss_newton, int tapes, int threads) {
+        work.grow(tapes, [&] {
+            auto space =
+                std::make_unique<Space>(network_, row_stride(columns), order_of(gauss_newton), &work.parameters);
+            space->add_sensitivity(network_, extent_of(gauss_newton));
+            return space;
+        });
+        while (static_cast<int>(work.scratch.size()) < threads)
+            work.scratch.push_back(std::make_unique<HessianScratch<T>>(network_, columns));
+    }
+
+    // One Hessian for each slot of samples, and their sum: the way for small H, where threads need not wait for each
+    // other.
+    void sum_hessians(Workspace& work, bool gauss_newton, int threads, T* out) {
+        const Index p = num_parameters();
+        const Chunks chunks(samples(), std::clamp<Index>(samples() / 2, 256, 1024));
+        threads = static_cast<int>(std::min<Index>(threads, chunks.slots));
+        grow_for_hessian(work, chunks.size, gauss_newton, threads, threads);
+        work.partial.resize(static_cast<std::size_t>((chunks.slots - 1) * p * p));
+        const HessianPlan& tasks = plan(gauss_newton);
+        with_team(threads, [&](const Team& team) {
+            Space& space = *work.spaces[team.rank];
+            const Range slots = team.share(chunks.slots);
+            for (Index slot = slots.begin; slot < slots.end; ++slot) {
+                T* sum = slot == 0 ? out : work.partial.data() + (slot - 1) * p * p;
+                std::fill(sum, sum + p * p, T(0));
+                HessianAssembler<T> assembler(network_, work.parameters, tasks, space.tape, *space.sensitivity,
+                                              gauss_newton, *work.scratch[team.rank], sum);
+                const Range range = chunks.of_slot(slot);
+                for (Index chunk = range.begin; chunk < range.end; ++chunk) {
+                    const Columns all{0, chunks.columns(chunk)};
+                    pass(work, space, chunks.begin(chunk), all.size, order_of(gauss_newton));
+                    differentiate(network_, work.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity,
+                                  all, space.coefficients);
+                    for (int stage = 0; stage < HessianPlan::stages; ++stage) {
+                        std::atomic<Index> next{0};
+                        assembler.add(all.size, stage, next);
+                    }
+                }
+            }
+        });
+        for (Index slot = 1; slot < chunks.slots; ++slot)
+            for (Index i = 0; i < p * p; ++i) out[i] += work.partial[(slot - 1) * p * p + i];
+        complete_hessian(network_, constant_loss(), l2_, out, Team{});
+    }
+
+    // All threads on one chunk at a time, sharing the blocks of the one H.
+    void share_hessian(Workspace& work, bool gauss_newton, int threads, T* out) {
+        const Order order = order_of(gauss_newton);
         const Index rows = tape_rows(network_, order) + sensitivity_rows(network_);
         const Index segment = HessianScratch<T>::segment;
         const Chunks chunks(samples(), chunk_capacity(rows, hessian_budget, segment, 16 * segment));
-        work.grow(1, [&] { return std::make_unique<Space>(network_, row_stride(chunks.size), order, &work.parameters); });
+        grow_for_hessian(work, chunks.size, gauss_newton, 1, threads);
         Space& space = *work.spaces[0];
-        if (!space.sensitivity) space.add_sensitivity(network_, extent);
-        while (static_cast<int>(work.scratch.size()) < threads)
-            work.scratch.push_back(std::make_unique<HessianScratch<T>>(network_, chunks.size));
 
         const HessianPlan& tasks = plan(gauss_newton);
         const Index p = num_parameters();
@@ -349,7 +404,7 @@ private:
                 team.barrier();
                 const Columns mine = team.columns(n);
                 propagate(network_, work.parameters, loss_, data_, chunks.begin(chunk), order, space.tape, mine);
-                differentiate(network_, work.parameters, space.tape, extent, *space.sensitivity, mine,
+                differentiate(network_, work.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity, mine,
                               scratch.coefficients);
                 for (int stage = 0; stage < HessianPlan::stages; ++stage) {
                     team.barrier();

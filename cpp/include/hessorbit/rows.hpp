@@ -76,6 +76,14 @@ struct RowsView {
     Row<T> array(Index i, Index n) const { return Row<T>(row(i), n); }
 };
 
+// Rows that lie anywhere, by their first numbers. Does not own.
+template <class T>
+struct RowTable {
+    const T* const* rows;
+
+    const T* row(Index i) const { return rows[i]; }
+};
+
 // A range of samples of the chunk; begin and size are multiples of row_multiple.
 struct Columns {
     Index begin, size;
@@ -95,7 +103,7 @@ Vector<T>& lanes(T* p) { return *reinterpret_cast<Vector<T>*>(p); }
 // Sums the lanes of `count` vectors at once: lane i of the result is the sum over v[i].
 // A tree of interleavings: each level halves the number of vectors and doubles the partial sums in a lane.
 template <class T>
-Vector<T> sum_lanes(const Vector<T>* v) {
+[[gnu::always_inline]] inline Vector<T> sum_lanes(const Vector<T>* v) {
     constexpr int count = Lanes<T>::count;
     if constexpr (count == 1) {
         return v[0];
@@ -154,9 +162,9 @@ void contract_tile(int rows, const T* const* left, const T* const* right, Index 
 }  // namespace detail
 
 // Calls add(a, b, Σ_n left_a(n) right_b(n)) for a < left_count, b < right_count.
-// left (left_count, n); right (right_count, n).
-template <class T, class Add>
-void contract(RowsView<const T> left, Index left_count, RowsView<const T> right, Index right_count, Index n, Add add) {
+// left (left_count, n); right (right_count, n); each a RowsView or a RowTable.
+template <class T, class Left, class Right, class Add>
+void contract(Left left, Index left_count, Right right, Index right_count, Index n, Add add) {
     constexpr int tile_left = Lanes<T>::left, tile_right = Lanes<T>::right;
     alignas(64) T tile[tile_left * tile_right + row_multiple];
     const T *l[tile_left], *r[tile_right];
