@@ -5,7 +5,7 @@
 One thread. Each kernel is described by four numbers:
 
     multiply_adds    of the products over samples (rows.hpp: combine, contract), 2 flops each
-    row_entries      products of per-sample rows formed on the way, one multiplication and 8 bytes written each
+    row_entries      multiplications that form per-sample rows on the way; the feature of a bias takes none
     activations      evaluations of σ with the derivatives needed
     result_bytes     what is written of H beyond the products: zeroed, added to once a chunk of samples, reflected
 
@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 GROUP = 48  # right rows of a task, as in hessian.hpp
-CHUNK_BUDGET = 400_000  # numbers of a chunk's tape, as in objective.hpp
+CHUNK_BUDGET = 1_600_000  # numbers of a chunk's tape, as in objective.hpp
+SMALL_HESSIAN = 256  # parameters, as in objective.hpp
 
 
 @dataclass(frozen=True)
@@ -61,26 +62,27 @@ def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
     for low in range(top):
         for up in range(low, top):
             pairs = triangle(features[low]) if low == up else features[low] * features[up]
+            formed = triangle(sizes[low]) if low == up else sizes[low] * sizes[up]  # pairs without a bias
             right = triangle(hidden[low]) if low == up else hidden[low] * hidden[up]
             products += pairs * right
             groups = -(-right // GROUP)
             ranks_one = low == up == top - 1 and outputs == 1
             if ranks_one and pairs * hidden[low] <= right + groups * pairs:
-                rows += 2 * pairs * hidden[low]  # E_j against F_i φ_a φ_c
+                rows += (2 * formed + sizes[low]) * hidden[low]  # E_j against F_i φ_a φ_c
                 products += pairs * hidden[low]  # the curvature of each neuron
             else:
-                rows += pairs * groups + outputs * right  # pairs once a group, B once
+                rows += formed * groups + outputs * right  # pairs once a group, B once
                 products += right * sum(hidden[up + 1 :])
-        alike = 1 if low == top - 1 else outputs  # one product for all outputs of a squared error
-        products += alike * hidden[low] * features[low] * features[-1]
-        rows += alike * hidden[low] * features[low]
+        alike = low == top - 1 and outputs > 1  # one product for all outputs of a squared error
+        products += (1 if alike else outputs) * hidden[low] * features[low] * features[-1]
+        rows += hidden[low] * (2 * features[low] if alike else outputs * sizes[low])
         for up in range(low + 1, top + 1):
             moved = hidden[low] if up == low + 1 else hidden[low] * sizes[up]
             products += moved * sizes[up + 1] * features[low]
             rows += moved * sizes[up + 1]
     products += triangle(features[-1])
     parameters = sum(f * size for f, size in zip(features, sizes[1:], strict=True))
-    chunks = -(-samples // chunk_size(sizes, samples))
+    chunks = chunk_count(sizes, samples, parameters)
     passed = gradient_cost(sizes, samples)
     return Cost(
         samples * products + passed.multiply_adds,
@@ -90,12 +92,16 @@ def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
     )
 
 
-def chunk_size(sizes: tuple[int, ...], samples: int) -> int:
-    """Samples of a chunk: as many as keep its tape and sensitivities near the budget."""
+def chunk_count(sizes: tuple[int, ...], samples: int, parameters: int) -> int:
+    """Chunks of samples: few enough for a small Hessian, else as long as keeps tape and sensitivities in the budget."""
     hidden, outputs = sizes[1:-1], sizes[-1]
     tape = sum(5 * size + 1 for size in hidden) + 3 * outputs + outputs**2
     sensitivities = sum(2 * outputs * size for size in hidden)
-    return min(max(CHUNK_BUDGET // (tape + sensitivities), 256), 4096, samples)
+    size = min(max(CHUNK_BUDGET // (tape + sensitivities), 512), 8192)
+    if parameters <= SMALL_HESSIAN:
+        size = min(max(samples // 2, 256), 1024)
+    count = -(-samples // size)
+    return count + count % 2 if count > 1 else 1
 
 
 COSTS: dict[str, Callable[[tuple[int, ...], int], Cost]] = {"gradient": gradient_cost, "hessian": hessian_cost}

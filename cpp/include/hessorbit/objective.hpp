@@ -228,7 +228,7 @@ private:
     static constexpr Index directions_at_once = 8;
     static constexpr Index cache_budget = 40000;      // numbers a tape may hold in a sum over samples: near the L2 cache
     static constexpr Index hessian_budget = 1600000;  // numbers tape and sensitivities may hold for a Hessian
-    static constexpr Index small_hessian = 128;       // parameters; a thread keeps as small an H for itself
+    static constexpr Index small_hessian = 256;       // parameters; a thread keeps as small an H for itself
 
     Chunks sum_chunks(Index rows) const { return {samples(), chunk_capacity(rows, cache_budget, 64, 256)}; }
 
