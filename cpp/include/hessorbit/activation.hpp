@@ -155,21 +155,23 @@ struct Normal {
 
     V a, square, square_lost;  // a² = square + square_lost: rounding it would cost the exponential up to a²/2 ulp
     elementary::Exponential<V> e;
-    V rate;  // 2^k e^{−a²/2} / lower
+    elementary::ScaledTail<V> tail;
+    V w;  // e^{−a²/2} / (2^k tail.below)
     V lower, density, upper;
 
     explicit Normal(V z)
         : a(at_most(magnitude(z), limit)), square(a * a), square_lost(-remainder(a, a, square)),
           e(elementary::exponential_of_twice(Lane<V>(-0.25) * square, Lane<V>(-0.25) * square_lost)),
-          rate(elementary::inverse_scaled_tail(a)), lower(tail()), density(lower * (density_at_zero * rate)),
+          tail(elementary::scaled_tail(a)), w(quotient()), lower(w * tail.above),
+          density(w * (density_at_zero * tail.below)),
           upper(multiply_add(-e.power.value(), lower, constant<V>(1))) {}
 
     V scaled(V y) const { return e.power.times(y); }
 
 private:
-    V tail() const {
-        const V p = e.times_below(rate), lost = multiply_add(e.down, rate, e.below_head * rate - p);
-        return e.times_above(elementary::Reciprocal<V>(p, lost));
+    V quotient() const {
+        const V b = e.times_below(tail.below), lost = multiply_add(e.down, tail.below, e.below_head * tail.below - b);
+        return e.times_above(elementary::Reciprocal<V>(b, lost));
     }
 };
 
@@ -192,8 +194,8 @@ Derivatives<V> erf(V z) {
 template <class V>
 Derivatives<V> gelu(V z) {
     const Normal<V> n(z);
-    const V left = n.lower * multiply_add(-n.density_at_zero * n.a, n.rate, constant<V>(1));  // Φ(−a) − a φ
-    return {z < 0 ? n.scaled(-n.a * n.lower) : z * n.upper,
+    const V left = n.w * multiply_add(-n.density_at_zero * n.a, n.tail.below, n.tail.above);  // Φ(−a) − a φ
+    return {z < 0 ? n.scaled(-n.w * n.tail.a_above) : z * n.upper,
             z < 0 ? n.scaled(left) : multiply_add(-n.e.power.value(), left, constant<V>(1)),
             n.scaled(n.density * ((2 - n.square) - n.square_lost))};
 }

@@ -200,21 +200,21 @@ inline SinCos<detail::Doubles> sin_cos(detail::Doubles z) {
 // R falls like 1/a, without underflow; it is erfcx(a/√2)/2.
 namespace detail {
 
-// 1/R(a) − a √(2π) as a quotient of polynomials that agrees with it at Chebyshev points: of [0, tail_split] in a, and of
+// 1/R(a) − a √(2π) as a quotient N/P of polynomials that agrees with it at Chebyshev points: of [0, tail_split] in a, and of
 // [1/40, 1/tail_split] in 1/a beyond. It falls from 2 to 0, so that its last digits hardly count but near 0.
 inline constexpr double tail_split = 4.75;
-inline constexpr long double near_above[] = {
+inline constexpr long double near_numerator[] = {
     1.75000000000000002089L, 1.77729165132019776580L, 9.50588759717330382107e-1L, 3.27671643979091208436e-1L,
     7.81172455598410740556e-2L, 1.30452000795807960757e-2L, 1.48438045846874134894e-3L, 1.05297813826688844406e-4L,
     3.58686351979510316916e-6L};
-inline constexpr long double near_below[] = {
+inline constexpr long double near_denominator[] = {
     8.75000000000000000000e-1L, 1.28714670510865593759L, 9.41956757854265649004e-1L, 4.37958308385694498049e-1L,
     1.40888641152673433409e-1L, 3.23392953825908383695e-2L, 5.28834130613156641757e-3L, 5.95042165930108953366e-4L,
     4.20078011895762893314e-5L, 1.43095082550132351781e-6L};
-inline constexpr long double far_above[] = {
+inline constexpr long double far_numerator[] = {
     2.00109478211893968934L, 2.37027897840839483707L, 1.39331676972594198204L, 5.07878628094200951603e-1L,
     1.25046764833322804404e-1L, 1.91286247716714374963e-2L, 1.90758987297869631459e-3L};
-inline constexpr long double far_below[] = {
+inline constexpr long double far_denominator[] = {
     1.00000000000000000000L, 1.64238917846200923180L, 1.30506068179630718851L, 6.51059161981637495405e-1L,
     2.17876708366623642902e-1L, 5.14084777371409123621e-2L, 7.63121719047540177284e-3L, 7.61018253982097195778e-4L};
 
@@ -242,26 +242,33 @@ inline constexpr long double erf_series[] = {
 
 }  // namespace detail
 
-// 1/R(a) = e^{−a²/2} / Φ(−a), a ≥ 0.
+// R(a) = above/below and a R(a) = a_above/below, a ≥ 0.
+template <class V>
+struct ScaledTail {
+    V above, a_above, below;
+};
+
 template <class T>
     requires std::is_floating_point_v<T>
-T inverse_scaled_tail(T a) {
+ScaledTail<T> scaled_tail(T a) {
     constexpr T centre = detail::tail_centre, at_centre = detail::tail_at_centre;
-    const T t = multiply_add(T(-2), a / (centre + a), T(1)), sum = 1 + a;
-    const T series = multiply_add(t, polynomial<detail::tail_series>(t), at_centre);
-    return sum / series + (1 - (sum - a)) / series;
+    const T t = multiply_add(T(-2), a / (centre + a), T(1));
+    const T above = multiply_add(t, polynomial<detail::tail_series>(t), at_centre);
+    return {above, a * above, 1 + a};
 }
 
 #if defined(__GNUC__)
-inline detail::Doubles inverse_scaled_tail(detail::Doubles a) {
+// R = P/(√(2π) a P + N), where the rounding errors of P, and in a R those of a P, hardly count.
+inline ScaledTail<detail::Doubles> scaled_tail(detail::Doubles a) {
     using namespace detail;
-    Doubles above = headed_polynomial<near_above>(a), below = headed_polynomial<near_below>(a);
+    Doubles n = headed_polynomial<near_numerator>(a), p = headed_polynomial<near_denominator>(a);
     if (any_beyond(a, tail_split)) [[unlikely]] {
         const Bits far = a > tail_split;
-        above = far ? headed_polynomial<far_above>(a) : above;
-        below = far ? headed_polynomial<far_below>(a) : below;
+        n = far ? headed_polynomial<far_numerator>(a) : n;
+        p = far ? headed_polynomial<far_denominator>(a) : p;
     }
-    return multiply_add(a, constant<Doubles>(0x1.40d931ff62706p+1), above / below);
+    const Doubles a_p = a * p;
+    return {p, a_p, multiply_add(constant<Doubles>(0x1.40d931ff62706p+1), a_p, n)};
 }
 #endif
 

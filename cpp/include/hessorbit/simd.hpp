@@ -202,10 +202,24 @@ V polynomial(V x, V square) {
 template <const auto& series, class V>
 V polynomial(V x) { return detail::polynomial<series, 0>(x, x * x); }
 
+namespace detail {
+
+// Σ_{i ≥ first} series[i] x^{(i − first)/step}, i in steps of `step`.
+template <const auto& series, std::size_t first, std::size_t step, class V>
+V horner(V x) {
+    const V c = constant<V>(static_cast<Lane<V>>(series[first]));
+    if constexpr (first + step < std::size(series)) return multiply_add(x, horner<series, first + step, step>(x), c);
+    else return c;
+}
+
+}  // namespace detail
+
 // The same where the first term is the bulk of the sum: rounded about once.
 template <const auto& series, class V>
 V headed_polynomial(V x) {
-    return multiply_add(x, detail::polynomial<series, 1>(x, x * x), constant<V>(static_cast<Lane<V>>(series[0])));
+    const V square = x * x;
+    const V rest = multiply_add(x, detail::horner<series, 2, 2>(square), detail::horner<series, 1, 2>(square));
+    return multiply_add(x, rest, constant<V>(static_cast<Lane<V>>(series[0])));
 }
 
 }  // namespace hessorbit
