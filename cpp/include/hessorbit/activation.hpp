@@ -90,12 +90,11 @@ struct Logistic {
 
     V sigmoid(V z) const { return z < 0 ? scaled(lower) : upper; }
 
-    // scale · sigmoid''(2a) / 2^k: −bell · tanh, of factors that are rounded once. sigmoid(2a) − sigmoid(−2a) is tanh(a)
-    // too, beyond 1/2 the better one.
+    // scale · sigmoid''(2a) / 2^k = −scale · bell · tanh. What rounding took from w counts 1 + tanh/upper times; 1 + tanh
+    // is near enough.
     V bell_slope(Lane<V> scale) const {
-        const elementary::Reciprocal<V> r(e.sum, e.sum_lost);
-        const V l = e.times_above(r), u = complement(l), difference = multiply_add(-e.power.value(), l, u);
-        return -scale * (l * u) * (difference > Lane<V>(0.5) ? difference : r.times(e.difference));
+        const V slope = -scale * bell * tanh;
+        return multiply_add(slope, elementary::Reciprocal<V>(e.sum, e.sum_lost).error * (1 + tanh), slope);
     }
 
 private:

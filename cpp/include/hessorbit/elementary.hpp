@@ -71,12 +71,6 @@ struct Reciprocal {
     Reciprocal(V a, V lost) : w(1 / a), error(multiply_add(-lost, w, remainder(a, w, constant<V>(1)))) {}
 
     V value() const { return multiply_add(w, error, w); }
-
-    // x/(a + lost) to little more than half an ulp.
-    V times(V x) const {
-        const V q = x * w;
-        return q + multiply_add(q, error, -remainder(x, w, q));
-    }
 };
 
 // e^x = 2^k above/below, 1 + e^x = sum/below and 1 − e^x = difference/below: one division serves whatever is made of
