@@ -289,14 +289,16 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::g, "g", no_symmetry}, [](auto z) { return g(z); }},
 };
 
-// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed.
+// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A row
+// that is not asked for is written where the next order goes, which then covers it: the loop has no branches.
 template <int order, class T, class Formula>
 [[gnu::flatten]] void evaluate_row(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
+    if (!slope) slope = curvature;
+    if (!value) value = slope;
     for (Index i = 0; i < n; i += Lanes<T>::count) {
         const Derivatives<Register<T>> d = formula(Register<T>(hessorbit::detail::lanes(z + i)));
-        if (value) hessorbit::detail::lanes(value + i) = d.value;
-        if constexpr (order > 0)
-            if (slope) hessorbit::detail::lanes(slope + i) = d.slope;
+        hessorbit::detail::lanes(value + i) = d.value;
+        if constexpr (order > 0) hessorbit::detail::lanes(slope + i) = d.slope;
         if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = d.curvature;
     }
 }
@@ -325,7 +327,7 @@ void evaluate(const Activation& activation, const T* z, Index n, T* value, T* sl
         };
         if (curvature) activations::evaluate_row<2, T>(formula, z, n, value, slope, curvature);
         else if (slope) activations::evaluate_row<1, T>(formula, z, n, value, slope, curvature);
-        else activations::evaluate_row<0, T>(formula, z, n, value, slope, curvature);
+        else if (value) activations::evaluate_row<0, T>(formula, z, n, value, slope, curvature);
         return true;
     };
     std::apply([&](const auto&... entry) { return (run(entry) || ...); }, activations::entries);
