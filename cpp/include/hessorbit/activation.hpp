@@ -91,10 +91,10 @@ struct Logistic {
     V sigmoid(V z) const { return z < 0 ? scaled(lower) : upper; }
 
     // scale · sigmoid''(2a) / 2^k = −scale · bell · tanh. What rounding took from w counts 1 + tanh/upper times; 1 + tanh
-    // is near enough.
+    // is near enough. What it took from tanh counts too.
     V bell_slope(Lane<V> scale) const {
-        const V slope = -scale * bell * tanh;
-        return multiply_add(slope, elementary::Reciprocal<V>(e.sum, e.sum_lost).error * (1 + tanh), slope);
+        const V lost = elementary::Reciprocal<V>(e.sum, e.sum_lost).error * (1 + tanh);
+        return -scale * bell * (tanh + multiply_add(tanh, lost, -remainder(e.difference, w, tanh)));
     }
 
 private:
@@ -124,7 +124,8 @@ Derivatives<V> silu(V z) {
     const V left = l.lower * multiply_add(-a, l.upper, constant<V>(1));
     const V right = l.upper * multiply_add(a, scale * l.lower, constant<V>(1));
     const V tanh = multiply_add(-2 * scale, l.lower, constant<V>(1));
-    return {z < 0 ? l.scaled(-a * l.lower) : z * l.upper, z < 0 ? l.scaled(left) : right,
+    const V below = a * l.lower;  // −σ(−a) / 2^k
+    return {z < 0 ? l.scaled(-below) : multiply_add(-scale, below, z), z < 0 ? l.scaled(left) : right,
             l.scaled(l.bell * multiply_add(-a, tanh, constant<V>(2)))};
 }
 
@@ -194,7 +195,8 @@ template <class V>
 Derivatives<V> gelu(V z) {
     const Normal<V> n(z);
     const V left = n.w * multiply_add(-n.density_at_zero * n.a, n.tail.below, n.tail.above);  // Φ(−a) − a φ
-    return {z < 0 ? n.scaled(-n.w * n.tail.a_above) : z * n.upper,
+    const V below = n.w * n.tail.a_above;  // −σ(−a) / 2^k
+    return {z < 0 ? n.scaled(-below) : multiply_add(-n.e.power.value(), below, z),
             z < 0 ? n.scaled(left) : multiply_add(-n.e.power.value(), left, constant<V>(1)),
             n.scaled(n.density * ((2 - n.square) - n.square_lost))};
 }
