@@ -90,8 +90,8 @@ struct Logistic {
 
     V sigmoid(V z) const { return z < 0 ? scaled(lower) : upper; }
 
-    // scale · sigmoid''(2a) / 2^k = −scale · bell · tanh. What rounding took from w counts 1 + tanh/upper times; 1 + tanh
-    // is near enough. What it took from tanh counts too.
+    // scale · sigmoid''(2a) / 2^k = −scale · bell · tanh. What rounding took from w counts 1 + tanh/upper times, for which
+    // 1 + tanh is near enough; what it took from tanh counts too.
     V bell_slope(Lane<V> scale) const {
         const V lost = elementary::Reciprocal<V>(e.sum, e.sum_lost).error * (1 + tanh);
         return -scale * bell * (tanh + multiply_add(tanh, lost, -remainder(e.difference, w, tanh)));
@@ -291,8 +291,8 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::g, "g", no_symmetry}, [](auto z) { return g(z); }},
 };
 
-// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A row
-// that is not asked for is written where the next order goes, which then covers it: the loop has no branches.
+// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A
+// row that is not asked for is written where the next order goes, which then covers it: the loop has no branches.
 template <int order, class T, class Formula>
 [[gnu::flatten]] void evaluate_row(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
     if (!slope) slope = curvature;

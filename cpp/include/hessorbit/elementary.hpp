@@ -1,5 +1,5 @@
 // Elementary functions of one SIMD vector of samples, or of one long double, in pieces that activations share: a value
-// and all its derivatives need one exponential and, but for softplus and the normal distribution, one division.
+// and all its derivatives need one exponential and, but for softplus, one division.
 //
 // The vector functions are ours; in long double the exponential, sin and cos are the C library's. Every series is what
 // mpmath's chebyfit(f, [lower, upper], count) gives at 60 digits, in ascending order; f stands beside it.
@@ -12,8 +12,8 @@
 
 namespace hessorbit::elementary {
 
-// 2^k for an integer k of any size, in two factors the second of which is 1 unless 2^k is near the ends of the range of
-// numbers: y 2^k then underflows only if it is itself too small, and is rounded once.
+// 2^k for an integer k of any size. Near the ends of the range of numbers it is applied in two factors, the first of
+// them `value`: y 2^k underflows only if it is itself too small, and is rounded once.
 template <class V>
 struct PowerOfTwo {
     V factor, tail;
@@ -77,23 +77,23 @@ struct Reciprocal {
 // them. Nothing here cancels.
 template <class V>
 struct Exponential {
-    // above = above_head + up, below = below_head + down.
+    // above = above_head + up and below = below_head + down are not rounded before they are multiplied.
     static constexpr Lane<V> above_head = std::is_floating_point_v<V> ? 0 : 1, below_head = 1;
 
     V up, down;
-    V sum, sum_lost;  // sum_lost is what rounding took from sum
+    V sum, sum_lost;  // sum_lost: what rounding took from sum
     V difference;
     PowerOfTwo<V> power;
 
     V above() const { return above_head + up; }
     V below() const { return below_head + down; }
 
+    V times_below(V w) const { return multiply_add(down, w, below_head * w); }
     V times_above(V w) const { return multiply_add(up, w, above_head * w); }
-    V times_above(Reciprocal<V> r) const {
+    V times_above(Reciprocal<V> r) const {  // to little more than half an ulp
         const V q = times_above(r.w);
         return q + multiply_add(q, r.error, multiply_add(up, r.w, above_head * r.w - q));
     }
-    V times_below(V w) const { return multiply_add(down, w, below_head * w); }
 };
 
 template <class V>
@@ -101,7 +101,7 @@ struct SinCos {
     V sin, cos;
 };
 
-// e^{−a} times any low power of a is 0 from here on. Arguments of `exponential` are to be cut to ±decay_limit.
+// e^{−a} times any low power of a is 0 from here on. Exponents are to be cut to ±decay_limit.
 template <class T>
 inline constexpr T decay_limit = std::numeric_limits<T>::max_exponent > 1024 ? 12000 : 800;
 
@@ -144,8 +144,8 @@ inline constexpr long double cos_series[] = {
 
 }  // namespace detail
 
-// 2y = k log 2 + 2h and e^{2h} = (1 + b + h)/(1 + b − h), where 1 + b = h coth h is even in h: few terms, b small. Half of
-// log 2 comes in two pieces, the first so short that k times it is exact.
+// 2y = k log 2 + 2h and e^{2h} = (1 + b + h)/(1 + b − h), where 1 + b = h coth h is even in h: few terms, b small. Half
+// of log 2 comes in two pieces, the first so short that k times it is exact.
 inline Exponential<detail::Doubles> exponential_of_twice(detail::Doubles y, detail::Doubles dy = detail::Doubles{}) {
     using namespace detail;
     constexpr double half_log2_high = 0x1.62e42fefa3800p-2, half_log2_low = 0x1.ef35793c76730p-46;
@@ -157,7 +157,8 @@ inline Exponential<detail::Doubles> exponential_of_twice(detail::Doubles y, deta
     const PowerOfTwo<Doubles> power{k};
     const Doubles scale = power.value(), rest = 1 - scale;
     const Doubles small = scale + multiply_add(scale, up, down), sum = 1 + small;
-    return {up, down, sum, small - (sum - 1), rest + multiply_add(rest, up, -(h + h)), power};
+    const Doubles difference = rest + multiply_add(rest, up, -(h + h));  // exactly −2h for k = 0
+    return {up, down, sum, small - (sum - 1), difference, power};
 }
 
 // Lanes of z beyond the reach of our reduction, one by one. Out of line: rare.
@@ -194,9 +195,11 @@ inline SinCos<detail::Doubles> sin_cos(detail::Doubles z) {
 // R falls like 1/a, without underflow; it is erfcx(a/√2)/2.
 namespace detail {
 
-// 1/R(a) − a √(2π) as a quotient N/P of polynomials that agrees with it at Chebyshev points: of [0, tail_split] in a, and of
-// [1/40, 1/tail_split] in 1/a beyond. It falls from 2 to 0, so that its last digits hardly count but near 0.
-inline constexpr double tail_split = 4.75;
+// 1/R(a) − a √(2π), with √(2π) rounded, as a quotient N/P of polynomials that agrees with it at as many Chebyshev
+// points as it has coefficients: points of [0, tail_split] in a, and of [1/40, 1/tail_split] in 1/a. It falls from 2 to
+// 0, so that its last digits hardly count but near a = 0; P = 7/8 there puts N, P and √(2π) a P + N where rounding takes
+// least.
+inline constexpr double root_two_pi = 0x1.40d931ff62706p+1, tail_split = 4.75;
 inline constexpr long double near_numerator[] = {
     1.75000000000000002089L, 1.77729165132019776580L, 9.50588759717330382107e-1L, 3.27671643979091208436e-1L,
     7.81172455598410740556e-2L, 1.30452000795807960757e-2L, 1.48438045846874134894e-3L, 1.05297813826688844406e-4L,
@@ -262,7 +265,7 @@ inline ScaledTail<detail::Doubles> scaled_tail(detail::Doubles a) {
         p = far ? headed_polynomial<far_denominator>(a) : p;
     }
     const Doubles a_p = a * p;
-    return {p, a_p, multiply_add(constant<Doubles>(0x1.40d931ff62706p+1), a_p, n)};
+    return {p, a_p, multiply_add(constant<Doubles>(root_two_pi), a_p, n)};
 }
 #endif
 

@@ -196,14 +196,6 @@ V polynomial(V x, V square) {
     }
 }
 
-}  // namespace detail
-
-// Σ_i series[i] x^i.
-template <const auto& series, class V>
-V polynomial(V x) { return detail::polynomial<series, 0>(x, x * x); }
-
-namespace detail {
-
 // Σ_{i ≥ first} series[i] x^{(i − first)/step}, i in steps of `step`.
 template <const auto& series, std::size_t first, std::size_t step, class V>
 V horner(V x) {
@@ -214,7 +206,12 @@ V horner(V x) {
 
 }  // namespace detail
 
-// The same where the first term is the bulk of the sum: rounded about once.
+// Σ_i series[i] x^i.
+template <const auto& series, class V>
+V polynomial(V x) { return detail::polynomial<series, 0>(x, x * x); }
+
+// The same where the first term is the bulk of the sum: rounded about once. Even and odd terms make two chains, whose
+// constants need no registers: for long series.
 template <const auto& series, class V>
 V headed_polynomial(V x) {
     const V square = x * x;
