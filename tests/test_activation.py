@@ -101,8 +101,10 @@ def grid() -> np.ndarray:
     """Dense where functions bend, and every size down to the smallest subnormal."""
     rng = np.random.default_rng(5)
     bends = np.array(
-        [0.0, 1.0, 0.7517915246935645, 1.2784645427610738, 1.4142135623730951, 2.399357280520546, 5.5, 38.0]
+        [0.0, 1.0, 0.7517915246935645, 1.2784645427610738, 1.4142135623730951, 2.399357280520546, 4.75, 5.5, 38.0]
     )
+    turns = np.arange(1, 60, 2) * np.log(2)  # twice the exponents where the power of two taken out of e^{-x} changes
+    reduced = np.concatenate([turns / 2, turns / 4, np.sqrt(turns)])  # as x = z, 2z and z²/2
     near = np.nextafter(bends, [[-np.inf], [np.inf]]).ravel()
     positive = [
         np.linspace(0, 12, 301),
@@ -110,7 +112,9 @@ def grid() -> np.ndarray:
         rng.uniform(0, 2, 100),
         np.geomspace(5e-324, 1, 60),
         np.arange(1, 30) * np.pi / 2,  # zeros of sin and cos
-        np.arange(1, 30) * np.log(2) / 2,  # ends of the range of reduced exponents
+        np.linspace(4.5, 5, 60),  # across the two pieces of the normal tail
+        reduced,
+        np.abs(np.nextafter(reduced, [[0], [np.inf]])).ravel(),
         np.linspace(700, 760, 40),
         np.geomspace(10, 700, 30),
         bends,

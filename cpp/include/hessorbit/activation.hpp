@@ -73,51 +73,69 @@ Derivatives<V> leaky_relu(V z, double slope) {
     return {z > 0 ? z : left * z, z > 0 ? constant<V>(1) : left, V{}};
 }
 
-// What tanh, sigmoid, silu and softplus are made of, with a = |z| cut where e^{−a} is nothing, and w = 1/(1 + e^{−a}):
-// sigmoid(−a) = lower · e.tail, sigmoid'(z) = bell · e.tail, tanh(a/2) = tanh.
+// What tanh, sigmoid, silu and softplus are made of, with a = |z|, cut where e^{−2a} is nothing:
+// sigmoid(−2a) = 2^k lower, sigmoid(2a) = upper, their product = 2^k bell, tanh(a) = tanh.
 template <class V>
 struct Logistic {
     V a;
     elementary::Exponential<V> e;
-    elementary::Reciprocal<V> w;
-    V lower, bell, tanh;
+    V w, lower, upper, bell, tanh;
 
     explicit Logistic(V z)
-        : a(at_most(magnitude(z), elementary::decay_limit<Lane<V>>)), e(elementary::exponential(-a)),
-          w(1 + e.value, (1 - (1 + e.value)) + e.value), lower(w.times(e.value)), bell(e.value * w.second()),
-          tanh(w.times(magnitude(e.minus_one))) {}
+        : a(at_most(magnitude(z), elementary::decay_limit<Lane<V>> / 2)), e(elementary::exponential_of_twice(-a)),
+          w(1 / e.sum), lower(e.times_above(w)), upper(complement(lower)), bell(lower * upper),
+          tanh(e.difference * w) {}
 
-    V sigmoid(V z) const { return z < 0 ? lower * e.tail : w.first(); }
+    V scaled(V y) const { return e.power.times(y); }
 
-    // scale · sigmoid''(a), a ≥ 0.
-    V bell_slope(Lane<V> scale) const { return scale * e.value * w.third() * e.minus_one * e.tail; }
+    V sigmoid(V z) const { return z < 0 ? scaled(lower) : upper; }
+
+    // scale · sigmoid''(2a) / 2^k = −scale · bell · tanh. What rounding took from w counts 1 + tanh/upper times, for which
+    // 1 + tanh is near enough; what it took from tanh counts too.
+    V bell_slope(Lane<V> scale) const {
+        const V lost = elementary::Reciprocal<V>(e.sum, e.sum_lost).error * (1 + tanh);
+        return -scale * bell * (tanh + multiply_add(tanh, lost, -remainder(e.difference, w, tanh)));
+    }
+
+private:
+    V complement(V l) const { return multiply_add(-e.power.value(), l, constant<V>(1)); }
 };
 
 template <class V>
+V half(V z) { return z * Lane<V>(0.5); }
+
+template <class V>
 Derivatives<V> sigmoid(V z) {
-    const Logistic<V> l(z);
-    return {l.sigmoid(z), l.bell * l.e.tail, flip_sign(l.bell_slope(1), z)};
+    const Logistic<V> l(half(z));
+    return {l.sigmoid(z), l.scaled(l.bell), flip_sign(l.scaled(l.bell_slope(1)), z)};
 }
 
 template <class V>
 Derivatives<V> tanh(V z) {
-    const Logistic<V> l(2 * z);
-    return {flip_sign(l.tanh, z), 4 * l.bell * l.e.tail, flip_sign(l.bell_slope(8), z)};
+    const Logistic<V> l(z);
+    return {flip_sign(l.tanh, z), l.scaled(4 * l.bell), flip_sign(l.scaled(l.bell_slope(8)), z)};
 }
 
+// z s with s = sigmoid(z), s̄ = sigmoid(−z); σ' = s (1 + z s̄).
 template <class V>
 Derivatives<V> silu(V z) {
-    const Logistic<V> l(z);
-    const V left = l.bell * ((1 - l.a) + l.e.value) * l.e.tail;
-    const V right = l.w.second() * multiply_add(l.e.value, l.a, 1 + l.e.value);
-    return {z < 0 ? -l.a * l.lower * l.e.tail : z * l.w.first(), z < 0 ? left : right,
-            l.bell * multiply_add(-l.a, l.tanh, constant<V>(2)) * l.e.tail};
+    const Logistic<V> l(half(z));
+    const V a = l.a + l.a, scale = l.e.power.value();
+    const V left = l.lower * multiply_add(-a, l.upper, constant<V>(1));
+    const V right = l.upper * multiply_add(a, scale * l.lower, constant<V>(1));
+    const V tanh = multiply_add(-2 * scale, l.lower, constant<V>(1));
+    const V below = a * l.lower;  // −σ(−a) / 2^k
+    return {z < 0 ? l.scaled(-below) : multiply_add(-scale, below, z), z < 0 ? l.scaled(left) : right,
+            l.scaled(l.bell * multiply_add(-a, tanh, constant<V>(2)))};
 }
 
+// log(1 + e^z) = max(z, 0) + 2 artanh s with s = e^{−a}/(2 + e^{−a}).
 template <class V>
 Derivatives<V> softplus(V z) {
-    const Logistic<V> l(z);
-    return {multiply_add(elementary::log1p(l.e.value), l.e.tail, z > 0 ? z : V{}), l.sigmoid(z), l.bell * l.e.tail};
+    const Logistic<V> l(half(z));
+    const V s = l.e.above() / (l.e.below() + l.e.sum), scaled = l.e.power.value() * s, square = scaled * scaled;
+    const V y = multiply_add(s * square, polynomial<elementary::detail::artanh_series>(square), s + s);
+    return {z > 0 ? multiply_add(l.e.power.value(), y, z) : l.scaled(y), l.sigmoid(z), l.scaled(l.bell)};
 }
 
 // sigmoid(4z) + softplus(z).
@@ -128,68 +146,74 @@ Derivatives<V> g(V z) {
             multiply_add(constant<V>(16), s.curvature, p.curvature)};
 }
 
-// What erf, normal_cdf and gelu are made of: a = |z|, cut where e^{−a²/2} is nothing; φ(z) = density · e.tail;
-// centre = erf(a/√2), for a ≤ 1 only; Φ(−a) = lower · e.tail = e^{−a²/2} · ratio; Φ(a) = upper.
+// What erf, normal_cdf and gelu are made of: a = |z|, cut where e^{−a²/2} is nothing; Φ(−a) = 2^k lower,
+// φ(z) = 2^k density, Φ(a) = upper.
 template <class V>
 struct Normal {
     static constexpr Lane<V> density_at_zero = 0.398942280401432677939946059934L;  // 1/√(2π)
     static constexpr Lane<V> limit = std::numeric_limits<Lane<V>>::max_exponent > 1024 ? 154 : 40;
 
-    V a;
-    elementary::Gaussian<V> square;
+    V a, square, square_lost;  // a² = square + square_lost: rounding it would cost the exponential up to a²/2 ulp
     elementary::Exponential<V> e;
-    V density, ratio, centre, lower, upper;
+    elementary::ScaledTail<V> tail;
+    V w;  // e^{−a²/2} / (2^k tail.below)
+    V lower, density, upper;
 
     explicit Normal(V z)
-        : a(at_most(magnitude(z), limit)), square(elementary::gaussian(a)), e(square.exponential),
-          density(density_at_zero * e.value), ratio(elementary::scaled_normal_tail(a)),
-          centre(elementary::erf_near_zero(a)), lower(from_centre(-0.5, e.value * ratio)),
-          upper(from_centre(0.5, multiply_add(-e.value, ratio, constant<V>(1)))) {}
+        : a(at_most(magnitude(z), limit)), square(a * a), square_lost(-remainder(a, a, square)),
+          e(elementary::exponential_of_twice(Lane<V>(-0.25) * square, Lane<V>(-0.25) * square_lost)),
+          tail(elementary::scaled_tail(a)), w(quotient()), lower(w * tail.above),
+          density(w * (density_at_zero * tail.below)),
+          upper(multiply_add(-e.power.value(), lower, constant<V>(1))) {}
 
-    // 1/2 ± erf(a/√2)/2 near 0, where it is the more accurate.
-    V from_centre(Lane<V> half, V otherwise) const {
-        return a < Lane<V>(0.625) ? multiply_add(constant<V>(half), centre, constant<V>(0.5)) : otherwise;
+    V scaled(V y) const { return e.power.times(y); }
+
+private:
+    V quotient() const {
+        const V b = e.times_below(tail.below), lost = multiply_add(e.down, tail.below, e.below_head * tail.below - b);
+        return e.times_above(elementary::Reciprocal<V>(b, lost));
     }
 };
 
 template <class V>
 Derivatives<V> normal_cdf(V z) {
     const Normal<V> n(z);
-    return {z < 0 ? n.lower * n.e.tail : n.upper, n.density * n.e.tail, flip_sign(-n.a * n.density * n.e.tail, z)};
+    return {z < 0 ? n.scaled(n.lower) : n.upper, n.scaled(n.density), flip_sign(n.scaled(-n.a * n.density), z)};
 }
 
 // erf(z/√2).
 template <class V>
 Derivatives<V> erf(V z) {
     const Normal<V> n(z);
-    const V value = n.a < 1 ? n.centre : multiply_add(constant<V>(-2), n.lower, constant<V>(1));
-    return {flip_sign(value, z), 2 * n.density * n.e.tail, flip_sign(-2 * n.a * n.density * n.e.tail, z)};
+    const V value = n.a < 1 ? elementary::erf_near_zero(n.a)
+                            : multiply_add(-2 * n.e.power.value(), n.lower, constant<V>(1));
+    return {flip_sign(value, z), n.scaled(2 * n.density), flip_sign(n.scaled(-2 * n.a * n.density), z)};
 }
 
 // z Φ(z), with σ' = Φ + z φ and σ'' = (2 − z²) φ.
 template <class V>
 Derivatives<V> gelu(V z) {
     const Normal<V> n(z);
-    const V left = multiply_add(constant<V>(-n.density_at_zero), n.a, n.ratio);  // times e^{−a²/2}
-    return {z < 0 ? -n.a * n.lower * n.e.tail : z * n.upper,
-            z < 0 ? n.e.value * left * n.e.tail : multiply_add(-n.e.value, left, constant<V>(1)),
-            n.density * ((2 - n.square.high) - n.square.low) * n.e.tail};
+    const V left = n.w * multiply_add(-n.density_at_zero * n.a, n.tail.below, n.tail.above);  // Φ(−a) − a φ
+    const V below = n.w * n.tail.a_above;  // −σ(−a) / 2^k
+    return {z < 0 ? n.scaled(-below) : multiply_add(-n.e.power.value(), below, z),
+            z < 0 ? n.scaled(left) : multiply_add(-n.e.power.value(), left, constant<V>(1)),
+            n.scaled(n.density * ((2 - n.square) - n.square_lost))};
 }
 
 template <class V>
 Derivatives<V> softsign(V z) {
     const V a = at_most(magnitude(z), std::numeric_limits<Lane<V>>::max() * 0x1p-64), sum = 1 + a;
-    const elementary::Reciprocal<V> w(sum, a < 1 ? (1 - sum) + a : (a - sum) + 1);
-    return {flip_sign(a < 1 ? w.times(a) : 1 - w.first(), z), w.second(),
-            a > 0 ? flip_sign(-2 * w.third(), z) : V{}};
+    const V w = elementary::Reciprocal<V>(sum, a < 1 ? (1 - sum) + a : (a - sum) + 1).value();
+    return {flip_sign(a < 1 ? w * a : 1 - w, z), w * w, a > 0 ? flip_sign(-2 * w * w * w, z) : V{}};
 }
 
 // right · z above 0, left · (e^z − 1) below.
 template <class V>
 Derivatives<V> exponential_unit(V z, Lane<V> right, Lane<V> left) {
-    const auto e = elementary::exponential(at_least(at_most(z, 0), -elementary::decay_limit<Lane<V>>));
-    const V below = left * e.value * e.tail;
-    return {z > 0 ? right * z : left * e.minus_one, z > 0 ? constant<V>(right) : below, z < 0 ? below : V{}};
+    const auto e = elementary::exponential_of_twice(half(at_least(at_most(z, 0), -elementary::decay_limit<Lane<V>>)));
+    const V w = left / e.below(), below = e.power.times(e.above() * w);
+    return {z > 0 ? right * z : -e.difference * w, z > 0 ? constant<V>(right) : below, z < 0 ? below : V{}};
 }
 
 // scale = 1.0507…, alpha = 1.6732…: right = scale, left = scale · alpha.
@@ -201,8 +225,8 @@ Derivatives<V> selu(V z) {
 template <class V>
 Derivatives<V> exp(V z) {
     constexpr auto limit = elementary::decay_limit<Lane<V>>;
-    const auto e = elementary::exponential(at_most(at_least(z, -limit), limit));
-    const V value = e.value * e.tail;
+    const auto e = elementary::exponential_of_twice(half(at_most(at_least(z, -limit), limit)));
+    const V value = e.power.times(e.above() / e.below());
     return {value, value, value};
 }
 
@@ -267,14 +291,16 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::g, "g", no_symmetry}, [](auto z) { return g(z); }},
 };
 
-// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed.
+// Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A
+// row that is not asked for is written where the next order goes, which then covers it: the loop has no branches.
 template <int order, class T, class Formula>
 [[gnu::flatten]] void evaluate_row(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
+    if (!slope) slope = curvature;
+    if (!value) value = slope;
     for (Index i = 0; i < n; i += Lanes<T>::count) {
         const Derivatives<Register<T>> d = formula(Register<T>(hessorbit::detail::lanes(z + i)));
-        if (value) hessorbit::detail::lanes(value + i) = d.value;
-        if constexpr (order > 0)
-            if (slope) hessorbit::detail::lanes(slope + i) = d.slope;
+        hessorbit::detail::lanes(value + i) = d.value;
+        if constexpr (order > 0) hessorbit::detail::lanes(slope + i) = d.slope;
         if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = d.curvature;
     }
 }
@@ -303,7 +329,7 @@ void evaluate(const Activation& activation, const T* z, Index n, T* value, T* sl
         };
         if (curvature) activations::evaluate_row<2, T>(formula, z, n, value, slope, curvature);
         else if (slope) activations::evaluate_row<1, T>(formula, z, n, value, slope, curvature);
-        else activations::evaluate_row<0, T>(formula, z, n, value, slope, curvature);
+        else if (value) activations::evaluate_row<0, T>(formula, z, n, value, slope, curvature);
         return true;
     };
     std::apply([&](const auto&... entry) { return (run(entry) || ...); }, activations::entries);

@@ -1,8 +1,8 @@
-// Elementary functions of one SIMD vector of samples, or of one long double, in pieces that activations and losses
-// share: a value and all its derivatives need one exponential.
+// Elementary functions of one SIMD vector of samples, or of one long double, in pieces that activations share: a value
+// and all its derivatives need one exponential and, but for softplus, one division.
 //
-// The vector functions are ours; in long double the exponential, log1p, sin and cos are the C library's. Every series
-// is what mpmath's chebyfit(f, [lower, upper], count) gives at 60 digits, in ascending order; f stands beside it.
+// The vector functions are ours; in long double the exponential, sin and cos are the C library's. Every series is what
+// mpmath's chebyfit(f, [lower, upper], count) gives at 60 digits, in ascending order; f stands beside it.
 #pragma once
 
 #include "simd.hpp"
@@ -12,39 +12,15 @@
 
 namespace hessorbit::elementary {
 
-// e^x = value · tail and e^x − 1 = minus_one. The tail is 1 unless e^x is near the ends of the range of numbers: a
-// result that takes it as its last factor underflows only if it is itself too small, and then is rounded once.
+// 2^k for an integer k of any size. Near the ends of the range of numbers it is applied in two factors, the first of
+// them `value`: y 2^k underflows only if it is itself too small, and is rounded once.
 template <class V>
-struct Exponential {
-    V value, tail, minus_one;
+struct PowerOfTwo {
+    V factor, tail;
+
+    V value() const { return factor; }
+    V times(V y) const { return y * factor * tail; }
 };
-
-template <class V>
-struct SinCos {
-    V sin, cos;
-};
-
-// e^{−a} times any low power of a is 0 from here on. Arguments of `exponential` are to be cut to ±decay_limit.
-template <class T>
-inline constexpr T decay_limit = std::numeric_limits<T>::max_exponent > 1024 ? 12000 : 800;
-
-// e^{x + dx}, where |dx| < 1e-3 holds digits that x has no room for.
-template <class T>
-    requires std::is_floating_point_v<T>
-Exponential<T> exponential(T x, T dx = 0) {
-    const bool extreme = std::abs(x) > decay_limit<T> * T(0.875);
-    const T e = std::exp(extreme ? x / 2 : x);
-    return {e + e * std::expm1(dx), extreme ? e : T(1), std::expm1(x + dx)};
-}
-
-// log(1 + e), 0 ≤ e ≤ 1.
-template <class T>
-    requires std::is_floating_point_v<T>
-T log1p(T e) { return std::log1p(e); }
-
-template <class T>
-    requires std::is_floating_point_v<T>
-SinCos<T> sin_cos(T z) { return {std::sin(z), std::cos(z)}; }
 
 #if defined(__GNUC__)
 namespace detail {
@@ -54,12 +30,6 @@ using hessorbit::detail::bits;
 using hessorbit::detail::Doubles;
 using hessorbit::detail::from_bits;
 
-inline bool any(Bits mask) {
-    bool result = false;
-    for (int i = 0; i < Lanes<double>::count; ++i) result |= mask[i] != 0;
-    return result;
-}
-
 // x + round_to_integer has the nearest integer to x in its last bits, |x| < 2^51.
 inline constexpr double round_to_integer = 0x1.8p52;
 
@@ -68,20 +38,101 @@ inline Doubles periods(Doubles x, double inverse_period) {
     return multiply_add(x, constant<Doubles>(inverse_period), constant<Doubles>(round_to_integer)) - round_to_integer;
 }
 
-// 2^k for an integer −1022 ≤ k ≤ 1023.
-inline Doubles power_of_two(Doubles k) { return from_bits(bits(k + (round_to_integer + 1023)) << 52); }
+}  // namespace detail
 
-// (e^r − 1 − r) / r², |r| ≤ 0.347.
-inline constexpr long double exp_series[] = {
-    5.00000000000000000000e-1L, 1.66666666666666710398e-1L, 4.16666666666666697897e-2L, 8.33333333332606975643e-3L,
-    1.38888888888837016235e-3L, 1.98412698750489052330e-4L, 2.48015873257107583209e-5L, 2.75572551109788893147e-6L,
-    2.75572734365704858097e-7L, 2.51053372446652102137e-8L, 2.09147728322480896450e-9L};
+template <>
+struct PowerOfTwo<detail::Doubles> {
+    using V = detail::Doubles;
+    V k;
+
+#if defined(__AVX512F__)
+    V value() const { return times(constant<V>(1)); }
+    V times(V y) const { return _mm512_maskz_scalef_pd(0xff, y, k); }
+#else
+    V value() const { return power(near()); }
+    V times(V y) const {
+        y *= value();
+        if (any_beyond(magnitude(k), 960)) [[unlikely]] y *= power(k - near());
+        return y;
+    }
+
+private:
+    V near() const { return at_most(at_least(k, -960), 960); }
+    static V power(V k) { return detail::from_bits(detail::bits(k + (detail::round_to_integer + 1023)) << 52); }
+#endif
+};
+#endif
+
+// 1/(a + lost) = w (1 + error), where lost is a rounding error of a.
+template <class V>
+struct Reciprocal {
+    V w, error;
+
+    Reciprocal(V a, V lost) : w(1 / a), error(multiply_add(-lost, w, remainder(a, w, constant<V>(1)))) {}
+
+    V value() const { return multiply_add(w, error, w); }
+};
+
+// e^x = 2^k above/below, 1 + e^x = sum/below and 1 − e^x = difference/below: one division serves whatever is made of
+// them. Nothing here cancels.
+template <class V>
+struct Exponential {
+    // above = above_head + up and below = below_head + down are not rounded before they are multiplied.
+    static constexpr Lane<V> above_head = std::is_floating_point_v<V> ? 0 : 1, below_head = 1;
+
+    V up, down;
+    V sum, sum_lost;  // sum_lost: what rounding took from sum
+    V difference;
+    PowerOfTwo<V> power;
+
+    V above() const { return above_head + up; }
+    V below() const { return below_head + down; }
+
+    V times_below(V w) const { return multiply_add(down, w, below_head * w); }
+    V times_above(V w) const { return multiply_add(up, w, above_head * w); }
+    V times_above(Reciprocal<V> r) const {  // to little more than half an ulp
+        const V q = times_above(r.w);
+        return q + multiply_add(q, r.error, multiply_add(up, r.w, above_head * r.w - q));
+    }
+};
+
+template <class V>
+struct SinCos {
+    V sin, cos;
+};
+
+// e^{−a} times any low power of a is 0 from here on. Exponents are to be cut to ±decay_limit.
+template <class T>
+inline constexpr T decay_limit = std::numeric_limits<T>::max_exponent > 1024 ? 12000 : 800;
+
+// e^{2 (y + dy)}, where |dy| < 1e-3 holds digits that y has no room for.
+template <class T>
+    requires std::is_floating_point_v<T>
+Exponential<T> exponential_of_twice(T y, T dy = 0) {
+    const bool extreme = std::abs(y) > decay_limit<T> * T(0.4375);
+    const T half = std::exp(extreme ? y : 2 * y), e = half + half * std::expm1(2 * dy), sum = 1 + e;
+    return {e, 0, sum, e - (sum - 1), -std::expm1(2 * (y + dy)), {1, extreme ? half : T(1)}};
+}
+
+template <class T>
+    requires std::is_floating_point_v<T>
+SinCos<T> sin_cos(T z) { return {std::sin(z), std::cos(z)}; }
+
+#if defined(__GNUC__)
+namespace detail {
+
+// (√s coth √s − 1) / s, 0 ≤ s ≤ 0.0301.
+inline constexpr long double coth_series[] = {
+    3.33333333333333229677e-1L, -2.22222222220500258315e-2L, 2.11640207062098076611e-3L, -2.11635949914871259321e-4L,
+    2.12157314534617227764e-5L};
 
 // (2 artanh √s − 2√s) / s^{3/2}, 0 ≤ s ≤ 1/9.
 inline constexpr long double artanh_series[] = {
     6.66666666666666668860e-1L, 3.99999999999995225053e-1L, 2.85714285716000992922e-1L, 2.22222221982367705570e-1L,
     1.81818198979627143826e-1L, 1.53845439648605492869e-1L, 1.33351786314492558366e-1L, 1.17342790613031974600e-1L,
     1.08451783948800148220e-1L, 7.49214379555076730083e-2L, 1.56305778009228504463e-1L};
+
+inline constexpr double far_angle = 0x1p20;
 
 // (sin √s − √s) / s^{3/2} and (cos √s − 1 + s/2) / s², 0 ≤ s ≤ 0.617.
 inline constexpr long double sin_series[] = {
@@ -93,33 +144,27 @@ inline constexpr long double cos_series[] = {
 
 }  // namespace detail
 
-// e^x = 2^k (1 + q) with x = k log 2 + r, q = e^r − 1. log 2 comes in two pieces, the first so short that k times it
-// is exact. Then e^x − 1 = 2^k q + (2^k − 1) cancels nowhere: for k = 0 it is q, and elsewhere |e^x − 1| > 1/4.
-inline Exponential<detail::Doubles> exponential(detail::Doubles x, detail::Doubles dx = detail::Doubles{}) {
+// 2y = k log 2 + 2h and e^{2h} = (1 + b + h)/(1 + b − h), where 1 + b = h coth h is even in h: few terms, b small. Half
+// of log 2 comes in two pieces, the first so short that k times it is exact.
+inline Exponential<detail::Doubles> exponential_of_twice(detail::Doubles y, detail::Doubles dy = detail::Doubles{}) {
     using namespace detail;
-    constexpr double log2_high = 0x1.62e42fefa3800p-1, log2_low = 0x1.ef35793c76730p-45;
-    const Doubles k = periods(x, 0x1.71547652b82fep0);
-    const Doubles high = multiply_add(k, constant<Doubles>(-log2_high), x);
-    const Doubles low = multiply_add(k, constant<Doubles>(log2_low), -dx);
-    const Doubles r = high - low;
-    const Doubles bent = multiply_add(r * r, polynomial<exp_series>(r), (high - r) - low);  // q − r
-    const Doubles q = r + bent, one_plus_r = 1 + r, lost = (1 - one_plus_r) + r;
-    const Doubles near = at_most(at_least(k, -960), 960);
-    const Doubles scale = power_of_two(near);
-    return {scale * (one_plus_r + (lost + bent)), power_of_two(k - near), multiply_add(scale, q, scale - 1)};
-}
-
-// log(1 + e) = 2 artanh s with s = e/(2 + e); 2s = e − s e keeps the digits of e.
-inline detail::Doubles log1p(detail::Doubles e) {
-    const detail::Doubles s = e / (2 + e), square = s * s;
-    return multiply_add(-s, multiply_add(-square, polynomial<detail::artanh_series>(square), e), e);
+    constexpr double half_log2_high = 0x1.62e42fefa3800p-2, half_log2_low = 0x1.ef35793c76730p-46;
+    const Doubles k = periods(y, 0x1.71547652b82fep1);
+    const Doubles h = multiply_add(k, constant<Doubles>(-half_log2_high), y) -
+                      multiply_add(k, constant<Doubles>(half_log2_low), -dy);
+    const Doubles square = h * h, series = polynomial<coth_series>(square);
+    const Doubles up = multiply_add(square, series, h), down = multiply_add(square, series, -h);
+    const PowerOfTwo<Doubles> power{k};
+    const Doubles scale = power.value(), rest = 1 - scale;
+    const Doubles small = scale + multiply_add(scale, up, down), sum = 1 + small;
+    const Doubles difference = rest + multiply_add(rest, up, -(h + h));  // exactly −2h for k = 0
+    return {up, down, sum, small - (sum - 1), difference, power};
 }
 
 // Lanes of z beyond the reach of our reduction, one by one. Out of line: rare.
-[[gnu::noinline]] inline SinCos<detail::Doubles> far_sin_cos(detail::Doubles z, SinCos<detail::Doubles> near,
-                                                             detail::Bits far) {
+[[gnu::noinline]] inline SinCos<detail::Doubles> far_sin_cos(detail::Doubles z, SinCos<detail::Doubles> near) {
     for (int i = 0; i < Lanes<double>::count; ++i)
-        if (far[i]) near.sin[i] = std::sin(z[i]), near.cos[i] = std::cos(z[i]);
+        if (std::abs(z[i]) > detail::far_angle) near.sin[i] = std::sin(z[i]), near.cos[i] = std::cos(z[i]);
     return near;
 }
 
@@ -139,34 +184,9 @@ inline SinCos<detail::Doubles> sin_cos(detail::Doubles z) {
     const Bits quadrant = bits(k + round_to_integer), odd = (quadrant & 1) != 0;
     const SinCos<Doubles> near{flip_sign(odd ? c : s, from_bits(quadrant << 62)),
                                flip_sign(odd ? s : c, from_bits((quadrant + 1) << 62))};
-    const Bits far = magnitude(z) > 0x1p20;
-    return any(far) ? far_sin_cos(z, near, far) : near;
+    return any_beyond(magnitude(z), far_angle) ? far_sin_cos(z, near) : near;
 }
 #endif
-
-// 1/(1 + a) and its powers, a ≥ 0, as w (1 + error): near enough that results are rounded about once.
-template <class V>
-struct Reciprocal {
-    V w, error;
-
-    Reciprocal(V sum, V rest)  // 1 + a = sum + rest, sum the rounded sum
-        : w(1 / sum), error(multiply_add(-rest, w, remainder(sum, w, constant<V>(1)))) {}
-
-    V first() const { return multiply_add(w, error, w); }
-    V times(V x) const { return product(x, 1); }
-    V second() const { return product(w, 2); }
-    V third() const {
-        const V square = w * w, lost = -remainder(w, w, square);
-        return multiply_add(square, w, w * multiply_add(3 * square, error, lost));
-    }
-
-private:
-    // x w (1 + error)^power.
-    V product(V x, Lane<V> power) const {
-        const V p = x * w, lost = -remainder(x, w, p);
-        return p + multiply_add(power * p, error, lost);
-    }
-};
 
 // What the normal distribution needs, as functions of a ≥ 0:
 //
@@ -174,6 +194,26 @@ private:
 //
 // R falls like 1/a, without underflow; it is erfcx(a/√2)/2.
 namespace detail {
+
+// 1/R(a) − a √(2π), with √(2π) rounded, as a quotient N/P of polynomials that agrees with it at as many Chebyshev
+// points as it has coefficients: points of [0, tail_split] in a, and of [1/40, 1/tail_split] in 1/a. It falls from 2 to
+// 0, so that its last digits hardly count but near a = 0; P = 7/8 there puts N, P and √(2π) a P + N where rounding takes
+// least.
+inline constexpr double root_two_pi = 0x1.40d931ff62706p+1, tail_split = 4.75;
+inline constexpr long double near_numerator[] = {
+    1.75000000000000002089L, 1.77729165132019776580L, 9.50588759717330382107e-1L, 3.27671643979091208436e-1L,
+    7.81172455598410740556e-2L, 1.30452000795807960757e-2L, 1.48438045846874134894e-3L, 1.05297813826688844406e-4L,
+    3.58686351979510316916e-6L};
+inline constexpr long double near_denominator[] = {
+    8.75000000000000000000e-1L, 1.28714670510865593759L, 9.41956757854265649004e-1L, 4.37958308385694498049e-1L,
+    1.40888641152673433409e-1L, 3.23392953825908383695e-2L, 5.28834130613156641757e-3L, 5.95042165930108953366e-4L,
+    4.20078011895762893314e-5L, 1.43095082550132351781e-6L};
+inline constexpr long double far_numerator[] = {
+    2.00109478211893968934L, 2.37027897840839483707L, 1.39331676972594198204L, 5.07878628094200951603e-1L,
+    1.25046764833322804404e-1L, 1.91286247716714374963e-2L, 1.90758987297869631459e-3L};
+inline constexpr long double far_denominator[] = {
+    1.00000000000000000000L, 1.64238917846200923180L, 1.30506068179630718851L, 6.51059161981637495405e-1L,
+    2.17876708366623642902e-1L, 5.14084777371409123621e-2L, 7.63121719047540177284e-3L, 7.61018253982097195778e-4L};
 
 // (1 + a) R(a) as a series in t = (c − a)/(c + a), c = 5.5, −1 ≤ t ≤ 1: the whole half line. The factor 1 + a makes the
 // first coefficient the bulk of the sum; c is one of those for which rounding that coefficient to double loses little.
@@ -199,14 +239,35 @@ inline constexpr long double erf_series[] = {
 
 }  // namespace detail
 
-// R(a) = e^{a²/2} Φ(−a), a ≥ 0.
+// R(a) = above/below and a R(a) = a_above/below, a ≥ 0.
 template <class V>
-V scaled_normal_tail(V a) {
-    constexpr Lane<V> centre = detail::tail_centre, at_centre = detail::tail_at_centre;
-    const V t = multiply_add(constant<V>(-2), a / (centre + a), constant<V>(1));
-    const V series = multiply_add(t, polynomial<detail::tail_series>(t), constant<V>(at_centre)), sum = 1 + a;
-    return Reciprocal<V>(sum, 1 - (sum - a)).times(series);
+struct ScaledTail {
+    V above, a_above, below;
+};
+
+template <class T>
+    requires std::is_floating_point_v<T>
+ScaledTail<T> scaled_tail(T a) {
+    constexpr T centre = detail::tail_centre, at_centre = detail::tail_at_centre;
+    const T t = multiply_add(T(-2), a / (centre + a), T(1));
+    const T above = multiply_add(t, polynomial<detail::tail_series>(t), at_centre);
+    return {above, a * above, 1 + a};
 }
+
+#if defined(__GNUC__)
+// R = P/(√(2π) a P + N), where the rounding errors of P, and in a R those of a P, hardly count.
+inline ScaledTail<detail::Doubles> scaled_tail(detail::Doubles a) {
+    using namespace detail;
+    Doubles n = headed_polynomial<near_numerator>(a), p = headed_polynomial<near_denominator>(a);
+    if (any_beyond(a, tail_split)) [[unlikely]] {
+        const Bits far = a > tail_split;
+        n = far ? headed_polynomial<far_numerator>(a) : n;
+        p = far ? headed_polynomial<far_denominator>(a) : p;
+    }
+    const Doubles a_p = a * p;
+    return {p, a_p, multiply_add(constant<Doubles>(root_two_pi), a_p, n)};
+}
+#endif
 
 // erf(a/√2), 0 ≤ a ≤ 1.
 template <class V>
@@ -214,20 +275,6 @@ V erf_near_zero(V a) {
     constexpr Lane<V> slope = 0.797884560802865355879892119869L;  // √(2/π)
     const V square = a * a;
     return multiply_add(a * square, polynomial<detail::erf_series>(square), slope * a);
-}
-
-// a² = high + low, and e^{−a²/2}, 0 ≤ a ≤ √(2 decay_limit). The square is formed exactly: rounding it would cost the
-// exponential up to a²/2 ulp.
-template <class V>
-struct Gaussian {
-    V high, low;
-    Exponential<V> exponential;
-};
-
-template <class V>
-Gaussian<V> gaussian(V a) {
-    const V leading = leading_digits(a), high = leading * leading, low = (a - leading) * (a + leading);
-    return {high, low, exponential(high * Lane<V>(-0.5), low * Lane<V>(-0.5))};
 }
 
 }  // namespace hessorbit::elementary

@@ -18,7 +18,7 @@
 #include <limits>
 #include <type_traits>
 
-#if defined(__FMA__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -110,6 +110,21 @@ inline Doubles from_bits(Bits x) { return std::bit_cast<Doubles>(x); }
 
 }  // namespace detail
 
+// Whether x exceeds the bound in any lane.
+inline bool any_beyond(detail::Doubles x, double bound) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_pd_mask(x, constant<detail::Doubles>(bound), _CMP_GT_OQ) != 0;
+#elif defined(__AVX__)
+    return _mm256_movemask_pd(_mm256_cmp_pd(x, constant<detail::Doubles>(bound), _CMP_GT_OQ)) != 0;
+#elif defined(__SSE2__)
+    return _mm_movemask_pd(_mm_cmpgt_pd(x, constant<detail::Doubles>(bound))) != 0;
+#else
+    bool result = false;
+    for (int i = 0; i < Lanes<double>::count; ++i) result |= x[i] > bound;
+    return result;
+#endif
+}
+
 inline detail::Doubles magnitude(detail::Doubles x) { return detail::from_bits(detail::bits(x) & ~detail::sign_bit); }
 
 inline detail::Doubles flip_sign(detail::Doubles x, detail::Doubles s) {
@@ -132,36 +147,76 @@ V remainder(V a, V b, V c) {
 }
 
 // NaN stays NaN in both.
-template <class V>
-V at_most(V x, Lane<V> bound) { return x > bound ? constant<V>(bound) : x; }
+template <class T>
+    requires std::is_floating_point_v<T>
+T at_most(T x, std::type_identity_t<T> bound) { return x > bound ? bound : x; }
 
-template <class V>
-V at_least(V x, Lane<V> bound) { return x < bound ? constant<V>(bound) : x; }
+template <class T>
+    requires std::is_floating_point_v<T>
+T at_least(T x, std::type_identity_t<T> bound) { return x < bound ? bound : x; }
+
+#if defined(__GNUC__)
+inline detail::Doubles at_most(detail::Doubles x, double bound) {
+#if defined(__AVX512F__)
+    return _mm512_maskz_min_pd(0xff, constant<detail::Doubles>(bound), x);
+#elif defined(__AVX__)
+    return _mm256_min_pd(constant<detail::Doubles>(bound), x);
+#elif defined(__SSE2__)
+    return _mm_min_pd(constant<detail::Doubles>(bound), x);
+#else
+    return x > bound ? constant<detail::Doubles>(bound) : x;
+#endif
+}
+
+inline detail::Doubles at_least(detail::Doubles x, double bound) {
+#if defined(__AVX512F__)
+    return _mm512_maskz_max_pd(0xff, constant<detail::Doubles>(bound), x);
+#elif defined(__AVX__)
+    return _mm256_max_pd(constant<detail::Doubles>(bound), x);
+#elif defined(__SSE2__)
+    return _mm_max_pd(constant<detail::Doubles>(bound), x);
+#else
+    return x < bound ? constant<detail::Doubles>(bound) : x;
+#endif
+}
+#endif
 
 namespace detail {
 
-template <std::size_t n, class V>
-V power(V x) {
-    if constexpr (n == 1) return x;
-    else return power<n / 2>(x) * power<n / 2>(x);
+// Σ_{i ≥ first} series[i] x^{i − first}: pairs, side by side, then Horner's rule in x².
+template <const auto& series, std::size_t first, class V>
+V polynomial(V x, V square) {
+    const auto term = [](std::size_t i) { return constant<V>(static_cast<Lane<V>>(series[i])); };
+    if constexpr (first + 1 == std::size(series)) {
+        return term(first);
+    } else {
+        const V pair = multiply_add(x, term(first + 1), term(first));
+        if constexpr (first + 2 == std::size(series)) return pair;
+        else return multiply_add(square, polynomial<series, first + 2>(x, square), pair);
+    }
 }
 
-// Σ_{i < count} series[first + i] x^i, halves evaluated side by side.
-template <const auto& series, std::size_t first, std::size_t count, class V>
-V polynomial(V x) {
-    if constexpr (count == 1) {
-        return constant<V>(static_cast<Lane<V>>(series[first]));
-    } else {
-        constexpr std::size_t half = std::bit_ceil(count) / 2;
-        return multiply_add(power<half>(x), polynomial<series, first + half, count - half>(x),
-                            polynomial<series, first, half>(x));
-    }
+// Σ_{i ≥ first} series[i] x^{(i − first)/step}, i in steps of `step`.
+template <const auto& series, std::size_t first, std::size_t step, class V>
+V horner(V x) {
+    const V c = constant<V>(static_cast<Lane<V>>(series[first]));
+    if constexpr (first + step < std::size(series)) return multiply_add(x, horner<series, first + step, step>(x), c);
+    else return c;
 }
 
 }  // namespace detail
 
 // Σ_i series[i] x^i.
 template <const auto& series, class V>
-V polynomial(V x) { return detail::polynomial<series, 0, std::size(series)>(x); }
+V polynomial(V x) { return detail::polynomial<series, 0>(x, x * x); }
+
+// The same where the first term is the bulk of the sum: rounded about once. Even and odd terms make two chains, whose
+// constants need no registers: for long series.
+template <const auto& series, class V>
+V headed_polynomial(V x) {
+    const V square = x * x;
+    const V rest = multiply_add(x, detail::horner<series, 2, 2>(square), detail::horner<series, 1, 2>(square));
+    return multiply_add(x, rest, constant<V>(static_cast<Lane<V>>(series[0])));
+}
 
 }  // namespace hessorbit
