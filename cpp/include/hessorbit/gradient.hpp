@@ -9,8 +9,12 @@ namespace hessorbit {
 // left (width, n); right (features, n); gradient (P).
 template <class T>
 void add_layer_gradient(const Layer& layer, RowsView<const T> left, RowsView<const T> right, Index n, T* gradient) {
-    contract<T>(left, layer.width, right, layer.features(), n,
-                [&](Index i, Index a, T value) { gradient[layer.parameter(i, a)] += value; });
+    const Index width = layer.width, features = layer.features(), tile = Lanes<T>::right;
+    const auto add = [&](Index i, Index a, T value) { gradient[layer.parameter(i, a)] += value; };
+    const auto filled = [&](Index count) { return (count + tile - 1) / tile * tile; };
+    // The number of right rows is filled up to whole tiles: the way round that wastes less.
+    if (filled(features) * width <= filled(width) * features) contract<T>(left, width, right, features, n, add);
+    else contract<T>(right, features, left, width, n, [&](Index a, Index i, T value) { add(i, a, value); });
 }
 
 // gradient (P) += the first n columns of a tape that has been through backward.

@@ -63,12 +63,11 @@ public:
         const Chunks chunks = sum_chunks(tape_rows(network_, order));
         const Index length = 1 + (gradient ? p : 0);
         for_each_theta(batch, threads, 6, [&](Index b, int team_size) {
-            auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
+            auto work = task.take([&] { return std::make_unique<Workspace>(); });
             const T* at = theta + b * p;
-            work->parameters.unpack(network_, at);
-            sum_over_samples(*work, chunks, length, team_size, order, [&](Space& space, Index chunk, T* sum) {
+            sum_over_samples(*work, at, chunks, length, team_size, order, [&](Space& space, Index chunk, T* sum) {
                 const Index n = chunks.columns(chunk);
-                pass(*work, space, chunks.begin(chunk), n, order);
+                pass(space, chunks.begin(chunk), n, order);
                 sum[0] += sum_row(space.tape.value.data(), n);
                 if (gradient) add_gradient(network_, space.tape, n, sum + 1);
             });
@@ -81,7 +80,7 @@ public:
     // f (batch, N, K).
     void outputs(const T* theta, Index batch, int threads, T* out) {
         for_each_chunk(value_, theta, batch, threads, Order::value, [&](Index b, Space& space, Index begin, Index count) {
-            forward(network_, parameters_of(space), space.tape, {0, padded(count)});
+            forward(network_, space.parameters, space.tape, {0, padded(count)});
             write_samples(RowsView<T>(space.tape.output), begin, count, out + b * samples() * network_.outputs());
         });
     }
@@ -89,7 +88,7 @@ public:
     // ∂ℓ/∂f without weights (batch, N·K).
     void residual(const T* theta, Index batch, int threads, T* out) {
         for_each_chunk(residual_, theta, batch, threads, Order::value, [&](Index b, Space& space, Index begin, Index count) {
-            forward(network_, parameters_of(space), space.tape, {0, padded(count)});
+            forward(network_, space.parameters, space.tape, {0, padded(count)});
             if (space.residual.size() == 0) {
                 space.residual.setZero(network_.outputs(), space.tape.columns);
                 space.unit_weight.setOnes(1, space.tape.columns);
@@ -106,8 +105,8 @@ public:
         const Index p = num_parameters(), outputs = network_.outputs();
         for_each_chunk(jacobian_, theta, batch, threads, Order::gradient, [&](Index b, Space& space, Index begin, Index count) {
             if (!space.sensitivity) space.add_sensitivity(network_, Sensitivity<T>::Extent::jacobian);
-            forward(network_, parameters_of(space), space.tape, {0, padded(count)});
-            differentiate(network_, parameters_of(space), space.tape, Sensitivity<T>::Extent::jacobian,
+            forward(network_, space.parameters, space.tape, {0, padded(count)});
+            differentiate(network_, space.parameters, space.tape, Sensitivity<T>::Extent::jacobian,
                           *space.sensitivity, {0, padded(count)}, space.coefficients);
             T* rows = out + (b * samples() + begin) * outputs * p;
             std::fill(rows, rows + count * outputs * p, T(0));
@@ -120,18 +119,17 @@ public:
         const Index p = num_parameters();
         const Chunks chunks = sum_chunks(tape_rows(network_, Order::hessian) + sensitivity_rows(network_));
         for_each_theta(batch, threads, 12, [&](Index b, int team_size) {
-            auto work = diagonal_.take([&] { return std::make_unique<Workspace>(network_); });
-            work->parameters.unpack(network_, theta + b * p);
-            sum_over_samples(*work, chunks, p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
+            auto work = diagonal_.take([&] { return std::make_unique<Workspace>(); });
+            sum_over_samples(*work, theta + b * p, chunks, p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
                 const Columns all{0, chunks.columns(chunk)};
                 if (!space.sensitivity) {
                     space.add_sensitivity(network_, Sensitivity<T>::Extent::hessian);
                     space.diagonal = std::make_unique<DiagonalScratch<T>>(network_, space.tape.columns);
                 }
-                pass(*work, space, chunks.begin(chunk), all.size, Order::hessian);
-                differentiate(network_, work->parameters, space.tape, Sensitivity<T>::Extent::hessian,
+                pass(space, chunks.begin(chunk), all.size, Order::hessian);
+                differentiate(network_, space.parameters, space.tape, Sensitivity<T>::Extent::hessian,
                               *space.sensitivity, all, space.coefficients);
-                add_diagonal(network_, work->parameters, space.tape, *space.sensitivity, all.size, *space.diagonal, sum);
+                add_diagonal(network_, space.parameters, space.tape, *space.sensitivity, all.size, *space.diagonal, sum);
             });
             for (Index i = 0; i < p; ++i) diagonal[b * p + i] = work->partial[i] + l2_;
         });
@@ -144,21 +142,20 @@ public:
         for (Index l = 0; l < network_.depth(); ++l)
             extra += network_.layer(l).features() + 2 * network_.layer(l).width;
         const Chunks chunks = sum_chunks(tape_rows(network_, Order::hessian) + extra);
-        auto work = product_.take([&] { return std::make_unique<Workspace>(network_); });
-        work->parameters.unpack(network_, theta);
+        auto work = product_.take([&] { return std::make_unique<Workspace>(); });
         while (static_cast<Index>(work->directions.size()) < std::min(count, directions_at_once))
             work->directions.emplace_back(network_);
         for (Index first = 0; first < count; first += directions_at_once) {
             const Index block = std::min(directions_at_once, count - first);
             for (Index d = 0; d < block; ++d) work->directions[d].unpack(network_, v + (first + d) * p);
             const int team_size = useful_threads(threads, 12 * block);
-            sum_over_samples(*work, chunks, block * p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
+            sum_over_samples(*work, theta, chunks, block * p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
                 const Index n = chunks.columns(chunk);
                 if (!space.directional)
                     space.directional = std::make_unique<DirectionalTape<T>>(network_, space.tape.columns);
-                pass(*work, space, chunks.begin(chunk), n, Order::hessian);
+                pass(space, chunks.begin(chunk), n, Order::hessian);
                 for (Index d = 0; d < block; ++d)
-                    add_product(network_, work->parameters, work->directions[d], space.tape, *space.directional, n,
+                    add_product(network_, space.parameters, work->directions[d], space.tape, *space.directional, n,
                                 sum + d * p);
             });
             for (Index i = 0; i < block * p; ++i)
@@ -171,9 +168,8 @@ public:
         const Index p = num_parameters();
         Task& task = gauss_newton ? gauss_newton_ : hessian_;
         for_each_theta(batch, threads, num_parameters(), [&](Index b, int team_size) {
-            auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
-            work->parameters.unpack(network_, theta + b * p);
-            one_hessian(*work, gauss_newton, team_size, out + b * p * p);
+            auto work = task.take([&] { return std::make_unique<Workspace>(); });
+            one_hessian(*work, theta + b * p, gauss_newton, team_size, out + b * p * p);
         });
     }
 
@@ -185,18 +181,17 @@ public:
     }
 
 private:
-    // What one thread needs for a chunk.
+    // What one thread needs for a chunk. Its own copy of θ too: memory that another core has written comes slowly.
     struct Space {
         Tape<T> tape;
-        const Parameters<T>* parameters;
+        Parameters<T> parameters;
         std::unique_ptr<Sensitivity<T>> sensitivity;
         std::unique_ptr<DirectionalTape<T>> directional;
         std::unique_ptr<DiagonalScratch<T>> diagonal;
         Matrix<T> coefficients;
         Rows<T> residual, unit_weight;
 
-        Space(const Network& network, Index columns, Order order, const Parameters<T>* weights)
-            : tape(network, columns, order), parameters(weights) {}
+        Space(const Network& network, Index columns, Order order) : tape(network, columns, order), parameters(network) {}
 
         void add_sensitivity(const Network& network, typename Sensitivity<T>::Extent extent) {
             sensitivity = std::make_unique<Sensitivity<T>>(network, tape.columns, extent);
@@ -209,13 +204,10 @@ private:
 
     // What one θ needs; kept between calls.
     struct Workspace {
-        Parameters<T> parameters;
         std::vector<Parameters<T>> directions;
         std::vector<T> partial;                      // (slots, length): sums over the samples of a slot
         std::vector<std::unique_ptr<Space>> spaces;  // one per thread
         std::vector<std::unique_ptr<HessianScratch<T>>> scratch;
-
-        explicit Workspace(const Network& network) : parameters(network) {}
 
         template <class Make>
         void grow(int threads, Make make) {
@@ -231,8 +223,6 @@ private:
     static constexpr Index small_hessian = 256;       // parameters; a thread keeps as small an H for itself
 
     Chunks sum_chunks(Index rows) const { return {samples(), chunk_capacity(rows, cache_budget, 64, 256)}; }
-
-    const Parameters<T>& parameters_of(const Space& space) const { return *space.parameters; }
 
     // Threads worth waking for `cost` multiplications per sample and parameter: a fork costs a few microseconds.
     int useful_threads(int threads, Index cost) const {
@@ -254,23 +244,27 @@ private:
     }
 
     // Fills the tape for n columns from sample `begin`.
-    void pass(Workspace& work, Space& space, Index begin, Index n, Order order) {
+    void pass(Space& space, Index begin, Index n, Order order) {
         space.tape.input = RowsView<T>(data_.features).from_column(begin);
-        propagate(network_, work.parameters, loss_, data_, begin, order, space.tape, {0, n});
+        propagate(network_, space.parameters, loss_, data_, begin, order, space.tape, {0, n});
     }
 
     // Leaves in work.partial[0 … length − 1] the sum over chunks of what add(space, chunk, sum) adds to sum (length).
     template <class Add>
-    void sum_over_samples(Workspace& work, const Chunks& chunks, Index length, int threads, Order order, Add add) {
+    void sum_over_samples(Workspace& work, const T* theta, const Chunks& chunks, Index length, int threads, Order order,
+                          Add add) {
         threads = static_cast<int>(std::min<Index>(threads, chunks.slots));
-        work.grow(threads, [&] { return std::make_unique<Space>(network_, row_stride(chunks.size), order, &work.parameters); });
-        work.partial.assign(static_cast<std::size_t>(chunks.slots * length), T(0));
+        work.grow(threads, [&] { return std::make_unique<Space>(network_, row_stride(chunks.size), order); });
+        work.partial.resize(static_cast<std::size_t>(chunks.slots * length));
         with_team(threads, [&](const Team& team) {
+            Space& space = *work.spaces[team.rank];
+            space.parameters.unpack(network_, theta);
             const Range slots = team.share(chunks.slots);
             for (Index slot = slots.begin; slot < slots.end; ++slot) {
+                T* sum = work.partial.data() + slot * length;
+                std::fill(sum, sum + length, T(0));
                 const Range range = chunks.of_slot(slot);
-                for (Index chunk = range.begin; chunk < range.end; ++chunk)
-                    add(*work.spaces[team.rank], chunk, work.partial.data() + slot * length);
+                for (Index chunk = range.begin; chunk < range.end; ++chunk) add(space, chunk, sum);
             }
         });
         for (Index slot = 1; slot < chunks.slots; ++slot)
@@ -283,13 +277,11 @@ private:
         const Index extra = order == Order::gradient ? sensitivity_rows(network_) : 0;
         const Chunks chunks = sum_chunks(tape_rows(network_, order) + extra);
         for_each_theta(batch, threads, 6, [&](Index b, int team_size) {
-            auto work = task.take([&] { return std::make_unique<Workspace>(network_); });
-            work->parameters.unpack(network_, theta + b * num_parameters());
-            work->grow(team_size, [&] {
-                return std::make_unique<Space>(network_, row_stride(chunks.size), order, &work->parameters);
-            });
+            auto work = task.take([&] { return std::make_unique<Workspace>(); });
+            work->grow(team_size, [&] { return std::make_unique<Space>(network_, row_stride(chunks.size), order); });
             with_team(team_size, [&](const Team& team) {
                 Space& space = *work->spaces[team.rank];
+                space.parameters.unpack(network_, theta + b * num_parameters());
                 const Range share = team.share(chunks.count);
                 for (Index chunk = share.begin; chunk < share.end; ++chunk) {
                     space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
@@ -318,9 +310,9 @@ private:
         return *plan;
     }
 
-    void one_hessian(Workspace& work, bool gauss_newton, int threads, T* out) {
-        if (num_parameters() <= small_hessian) sum_hessians(work, gauss_newton, threads, out);
-        else share_hessian(work, gauss_newton, threads, out);
+    void one_hessian(Workspace& work, const T* theta, bool gauss_newton, int threads, T* out) {
+        if (num_parameters() <= small_hessian) sum_hessians(work, theta, gauss_newton, threads, out);
+        else share_hessian(work, theta, gauss_newton, threads, out);
     }
 
     static Order order_of(bool gauss_newton) { return gauss_newton ? Order::gauss_newton : Order::hessian; }
@@ -332,8 +324,7 @@ private:
     // Scratch for each of `threads`, and tapes for as many as work on chunks of their own.
     void grow_for_hessian(Workspace& work, Index columns, bool gauss_newton, int tapes, int threads) {
         work.grow(tapes, [&] {
-            auto space =
-                std::make_unique<Space>(network_, row_stride(columns), order_of(gauss_newton), &work.parameters);
+            auto space = std::make_unique<Space>(network_, row_stride(columns), order_of(gauss_newton));
             space->add_sensitivity(network_, extent_of(gauss_newton));
             return space;
         });
@@ -343,7 +334,7 @@ private:
 
     // One Hessian for each slot of samples, and their sum: the way for small H, where threads need not wait for each
     // other.
-    void sum_hessians(Workspace& work, bool gauss_newton, int threads, T* out) {
+    void sum_hessians(Workspace& work, const T* theta, bool gauss_newton, int threads, T* out) {
         const Index p = num_parameters();
         const Chunks chunks(samples(), std::clamp<Index>(samples() / 2, 256, 1024));
         threads = static_cast<int>(std::min<Index>(threads, chunks.slots));
@@ -352,17 +343,18 @@ private:
         const HessianPlan& tasks = plan(gauss_newton);
         with_team(threads, [&](const Team& team) {
             Space& space = *work.spaces[team.rank];
+            space.parameters.unpack(network_, theta);
             const Range slots = team.share(chunks.slots);
             for (Index slot = slots.begin; slot < slots.end; ++slot) {
                 T* sum = slot == 0 ? out : work.partial.data() + (slot - 1) * p * p;
                 std::fill(sum, sum + p * p, T(0));
-                HessianAssembler<T> assembler(network_, work.parameters, tasks, space.tape, *space.sensitivity,
+                HessianAssembler<T> assembler(network_, space.parameters, tasks, space.tape, *space.sensitivity,
                                               gauss_newton, *work.scratch[team.rank], sum);
                 const Range range = chunks.of_slot(slot);
                 for (Index chunk = range.begin; chunk < range.end; ++chunk) {
                     const Columns all{0, chunks.columns(chunk)};
-                    pass(work, space, chunks.begin(chunk), all.size, order_of(gauss_newton));
-                    differentiate(network_, work.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity,
+                    pass(space, chunks.begin(chunk), all.size, order_of(gauss_newton));
+                    differentiate(network_, space.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity,
                                   all, space.coefficients);
                     for (int stage = 0; stage < HessianPlan::stages; ++stage) {
                         std::atomic<Index> next{0};
@@ -377,13 +369,14 @@ private:
     }
 
     // All threads on one chunk at a time, sharing the blocks of the one H.
-    void share_hessian(Workspace& work, bool gauss_newton, int threads, T* out) {
+    void share_hessian(Workspace& work, const T* theta, bool gauss_newton, int threads, T* out) {
         const Order order = order_of(gauss_newton);
         const Index rows = tape_rows(network_, order) + sensitivity_rows(network_);
         const Index segment = HessianScratch<T>::segment;
         const Chunks chunks(samples(), chunk_capacity(rows, hessian_budget, segment, 16 * segment));
         grow_for_hessian(work, chunks.size, gauss_newton, 1, threads);
         Space& space = *work.spaces[0];
+        space.parameters.unpack(network_, theta);
 
         const HessianPlan& tasks = plan(gauss_newton);
         const Index p = num_parameters();
@@ -392,7 +385,7 @@ private:
             HessianScratch<T>& scratch = *work.scratch[team.rank];
             const Range zero = team.share(p);
             std::fill(out + zero.begin * p, out + zero.end * p, T(0));
-            HessianAssembler<T> assembler(network_, work.parameters, tasks, space.tape, *space.sensitivity,
+            HessianAssembler<T> assembler(network_, space.parameters, tasks, space.tape, *space.sensitivity,
                                           gauss_newton, scratch, out);
             for (Index chunk = 0; chunk < chunks.count; ++chunk) {
                 const Index n = chunks.columns(chunk);
@@ -403,8 +396,8 @@ private:
                 }
                 team.barrier();
                 const Columns mine = team.columns(n);
-                propagate(network_, work.parameters, loss_, data_, chunks.begin(chunk), order, space.tape, mine);
-                differentiate(network_, work.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity, mine,
+                propagate(network_, space.parameters, loss_, data_, chunks.begin(chunk), order, space.tape, mine);
+                differentiate(network_, space.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity, mine,
                               scratch.coefficients);
                 for (int stage = 0; stage < HessianPlan::stages; ++stage) {
                     team.barrier();

@@ -34,7 +34,7 @@ struct Tape {
     std::vector<Rows<T>> features;   // φ_l (features, n); φ_0 is a view of the data instead
     std::vector<Rows<T>> slope;      // σ'_l (width, n)
     std::vector<Rows<T>> curvature;  // σ''_l, then e_l (width, n)
-    std::vector<Rows<T>> delta;      // δ_l (width, n); first u_l
+    std::vector<Rows<T>> delta;      // δ_l (width, n)
     Rows<T> output;                  // f (K, n)
     Rows<T> value;                   // w ℓ (1, n)
     Rows<T> hessian;                 // M (K·K, n)
@@ -145,12 +145,12 @@ void backward(const Network& network, const Parameters<T>& parameters, Tape<T>& 
         const RowsView<T> delta = RowsView<T>(tape.delta[l]).from_column(c.begin);
         const RowsView<T> slope = RowsView<T>(tape.slope[l]).from_column(c.begin);
         const RowsView<T> curvature = detail::view_or_null(tape.curvature[l], c.begin);
-        combine<T>(parameters.backward[l + 1].data(), above, width, above,
-                   RowsView<T>(tape.delta[l + 1]).from_column(c.begin), delta, c.size);
-        for (Index i = 0; i < width; ++i) {
-            if (curvature.data) curvature.array(i, c.size) *= delta.array(i, c.size);
-            delta.array(i, c.size) *= slope.array(i, c.size);
-        }
+        const RowsView<T> above_delta = RowsView<T>(tape.delta[l + 1]).from_column(c.begin);
+        combine_each<T>(parameters.backward[l + 1].data(), above, width, above, above_delta, c.size,
+                        [&](Index i, Index column, const auto& u) {
+                            if (curvature.data) detail::lanes(curvature.row(i) + column) *= u;
+                            detail::lanes(delta.row(i) + column) = detail::lanes(slope.row(i) + column) * u;
+                        });
     }
 }
 

@@ -181,43 +181,53 @@ void contract(Left left, Index left_count, Right right, Index right_count, Index
     }
 }
 
-// out_i(n) = Σ_j M_ij in_j(n), or += when accumulate.
-// M (out_count, in_count) with row stride `matrix_stride`; in (in_count, n); out (out_count, n), not aliasing in.
-template <class T, bool accumulate = false>
-void combine(const T* matrix, Index matrix_stride, Index out_count, Index in_count, RowsView<const T> in,
-             RowsView<T> out, Index n) {
+// Calls store(i, column, Σ_j M_ij in_j(n)) for every i < out_count, with one SIMD vector of samples from `column` on.
+// M (out_count, in_count) with row stride `matrix_stride`; in (in_count, n).
+template <class T, class Store>
+void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index in_count, RowsView<const T> in, Index n,
+                  Store store) {
     using V = detail::Vector<T>;
     constexpr int lane_count = Lanes<T>::count;
     const auto tile = [&]<int rows, int vectors>(Index i, Index k) {
         V sum[rows][vectors] = {};
         for (Index j = 0; j < in_count; ++j) {
             V x[vectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v) x[v] = detail::lanes(in.row(j) + k + v * lane_count);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
                 const T m = matrix[(i + r) * matrix_stride + j];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
                 for (int v = 0; v < vectors; ++v) sum[r][v] += m * x[v];
             }
         }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; ++v) {
-                V& target = detail::lanes(out.row(i + r) + k + v * lane_count);
-                if constexpr (accumulate) target += sum[r][v];
-                else target = sum[r][v];
-            }
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; ++v) store(i + r, k + v * lane_count, sum[r][v]);
     };
+    // As many sums at once as hide the latency of an addition.
     const auto strip = [&]<int vectors>(Index k) {
         Index i = 0;
         for (; i + 4 <= out_count; i += 4) tile.template operator()<4, vectors>(i, k);
         for (; i < out_count; ++i) tile.template operator()<1, vectors>(i, k);
     };
     Index k = 0;
+    if (out_count < 4)
+        for (; k + 8 * lane_count <= n; k += 8 * lane_count) strip.template operator()<8>(k);
     for (; k + 2 * lane_count <= n; k += 2 * lane_count) strip.template operator()<2>(k);
     for (; k < n; k += lane_count) strip.template operator()<1>(k);
+}
+
+// out_i(n) = Σ_j M_ij in_j(n), or += when accumulate. out (out_count, n), not aliasing in.
+template <class T, bool accumulate = false>
+void combine(const T* matrix, Index matrix_stride, Index out_count, Index in_count, RowsView<const T> in,
+             RowsView<T> out, Index n) {
+    combine_each<T>(matrix, matrix_stride, out_count, in_count, in, n, [&](Index i, Index column, const auto& sum) {
+        auto& target = detail::lanes(out.row(i) + column);
+        if constexpr (accumulate) target += sum;
+        else target = sum;
+    });
 }
 
 // Sum of a row, in a fixed order.
