@@ -3,14 +3,18 @@
 // Nodes are opened in order of their bound (Dual). A node is closed when its bound reaches the best distance² known, or
 // its roles are decided; roles whose cost exceeds the least by more than what is left of the gap are struck out. Where
 // the expected number of copies of a teacher neuron is far from an integer, the branch is on that number: with many
-// nearly equal neurons, numbers decide and roles do not. Otherwise it is on the neuron most torn between roles.
+// nearly equal neurons, numbers decide and roles do not. Otherwise it is on the neuron most torn between roles. Where the
+// tree of a small student has grown large, sets of neurons are tabulated instead (Exhaustion).
 #pragma once
 
 #include "assignment.hpp"
 #include "dual.hpp"
+#include "exhaustion.hpp"
 #include "local_search.hpp"
 
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <queue>
 #include <utility>
 #include <vector>
@@ -54,14 +58,17 @@ public:
             open.push(std::move(node));
         };
         look_at(std::move(root));
-        while (!open.empty()) {
+        bool stopped = false;
+        while (!open.empty() && open.top().bound < cutoff() && nodes_ < worth_exhausting()) {
+            stopped = nodes_ >= options_.max_nodes || (options_.stop && options_.stop());
+            if (stopped) break;
             const Node node = open.top();
-            if (node.bound >= cutoff()) break;
-            if (nodes_ >= options_.max_nodes || (options_.stop && options_.stop())) break;
             open.pop();
             for (Node& child : branch(node)) look_at(std::move(child));
         }
         if (!open.empty()) close(open.top().bound);
+        // The tree has grown large, or the minima of some of its leaves are not known exactly.
+        if (!stopped && lower_ < cutoff() && worth_exhausting() <= options_.max_nodes) exhaust();
         // At a minimum itself rounding may leave less than nothing.
         const double value = std::max(best_.value, 0.0);
         return {assignment_.minimum(best_), value, std::clamp(lower_, 0.0, value), nodes_};
@@ -76,7 +83,8 @@ private:
 
     static constexpr int max_boxes = 4000;
 
-    double slack() const { return options_.tolerance * best_.value + 1e-13 * problem_.scale; }
+    double slack_of(double value) const { return options_.tolerance * value + 1e-13 * problem_.scale; }
+    double slack() const { return slack_of(best_.value); }
     double cutoff() const { return best_.value - slack(); }
     void close(double bound) { lower_ = std::min(lower_, bound); }
 
@@ -130,6 +138,32 @@ private:
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
         close(std::max(placement.lower, node.bound));
         if (placement.value < best_.value) best_ = placement;
+    }
+
+    // Tables over all sets of neurons take about as long as this many nodes.
+    int64_t worth_exhausting() const {
+        const int m = problem_.neurons();
+        return m > Exhaustion::most_neurons ? std::numeric_limits<int64_t>::max() : std::llround(std::pow(3.0, m - 10));
+    }
+
+    struct Interrupted {};
+
+    // Settles all assignments, unless it is interrupted.
+    void exhaust() {
+        Node root = dual_.root();
+        dual_.raise(root, best_.value, cutoff(), 150);
+        strike_out(root);
+        Exhaustion exhaustion(
+            problem_, zero_groups_, assignment_, dual_, root, best_,
+            [&](double value) { return slack_of(value); },
+            [&] {
+                if (options_.stop && options_.stop()) throw Interrupted{};
+            });
+        try {
+            lower_ = std::max(lower_, exhaustion.run());
+        } catch (const Interrupted&) {
+        }
+        nodes_ += exhaustion.looked_at();
     }
 
     // The branch is kept in the node until it is opened: a teacher neuron and a number, or a neuron.

@@ -36,8 +36,9 @@ struct ZeroGroup {
 
 struct Partition {
     std::vector<ZeroGroup> groups;  // of two members and more; the other idle neurons are alone
-    double value = infinity;        // all idle costs, and those at the output bias where mirrored members shift it
+    double value = infinity;        // all idle costs, and where mirrored members shift the output bias, those there
     double lower = infinity;
+    bool holds_outputs = false;  // whether these are counted
 };
 
 // Lower bounds on what each neuron adds to the cost of a partition, and how they change with ν.
@@ -88,9 +89,56 @@ public:
             for (const int k : members) result.value += single(k);
             result.lower = result.value + without.lower;
             result.value += without.value;
-            return result;
+        } else {
+            result = partition(members, shift, outputs, without.dual);
         }
-        return partition(members, shift, outputs, without.dual);
+        result.holds_outputs = true;
+        return result;
+    }
+
+    // Calls body(cost, group) for `members` as one group with all signs there are, up to a common one.
+    template <class Body>
+    void for_each_sign(const std::vector<int>& members, const Vector& nu, Body body) const {
+        const Shift shift(*this, nu);
+        std::vector<double> sign(members.size(), 1);
+        const std::uint32_t choices = signs() ? std::uint32_t(1) << (members.size() - 1) : 1;
+        for (std::uint32_t minus = 0; minus < choices; ++minus) {
+            for (std::size_t a = 1; a < members.size(); ++a) sign[a] = minus >> (a - 1) & 1 ? -1 : 1;
+            const auto [cost, factor] = group_cost(members, sign, shift);
+            body(cost, ZeroGroup{members, factor});
+        }
+    }
+
+    // The least cost of `members` as one group, for homogeneous σ.
+    double cost(const std::vector<int>& members) const {
+        return members.size() == 1 ? single(members[0]) : group_cost(members, {}, {*this, Vector::Zero(problem_.outputs())}).first;
+    }
+
+    // `members` as one group, with the best signs.
+    ZeroGroup group(const std::vector<int>& members) const {
+        ZeroGroup best;
+        double least = infinity;
+        for_each_sign(members, Vector::Zero(problem_.outputs()), [&](double cost, const ZeroGroup& group) {
+            if (cost < least) least = cost, best = group;
+        });
+        return best;
+    }
+
+    // What these zero groups cost together with the idle that are in none.
+    Partition partition(const std::vector<int>& role, const std::vector<ZeroGroup>& groups) const {
+        const Shift none(*this, Vector::Zero(problem_.outputs()));
+        Partition result{groups, 0, 0, false};
+        std::vector<char> grouped(role.size(), 0);
+        for (const ZeroGroup& group : groups) {
+            std::vector<double> sign;
+            for (const double n : group.factor) sign.push_back(n < 0 ? -1 : 1);
+            for (const int k : group.members) grouped[k] = 1;
+            result.value += group_cost(group.members, sign, none).first;
+        }
+        for (int k = 0; k < problem_.neurons(); ++k)
+            if (role[k] == problem_.idle && !grouped[k]) result.value += single(k);
+        result.lower = result.value;
+        return result;
     }
 
 private:
@@ -122,7 +170,7 @@ private:
     }
 
     Partition partition(const std::vector<int>& members, const Shift& shift, const Outputs& outputs, double dual) const {
-        if (members.size() == 1) return {{}, single(members[0]), single(members[0])};
+        if (members.size() == 1) return {{}, single(members[0]), single(members[0]), false};
         return members.size() <= largest_enumerated ? enumerate(members, shift, outputs, dual)
                                                     : gather(members, shift, outputs, dual);
     }
@@ -294,7 +342,7 @@ private:
             } else {
                 best.lower = value;
             }
-            if (value < best.value) best = {std::move(groups), value, best.lower};
+            if (value < best.value) best = {std::move(groups), value, best.lower, false};
         };
         const std::function<void(std::size_t)> place = [&](std::size_t next) {
             if (next == component.size()) return offer();
@@ -383,7 +431,7 @@ private:
             members.push_back(std::move(cluster.members));
             sign.push_back(std::move(cluster.sign));
         }
-        Partition result{chosen(members, sign, shift), idle_cost(members, sign), dual};
+        Partition result{chosen(members, sign, shift), idle_cost(members, sign), dual, false};
         if (outputs) result.value += outputs(result.groups).value;
         const Shares least = shares(component, shift.nu);
         for (const int k : component) result.lower += least.value[k];
