@@ -12,6 +12,7 @@
 #include "exhaustion.hpp"
 #include "local_search.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -24,7 +25,8 @@ namespace hessorbit::minima {
 struct Options {
     double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
     int64_t max_nodes = 10000;
-    std::function<bool()> stop;  // asked at every node, where there is one; ends the search
+    double time_limit = infinity;  // seconds after which no further node is opened
+    std::function<bool()> stop;    // asked at every node, where there is one; ends the search
 };
 
 struct Nearest {
@@ -37,11 +39,13 @@ class Search {
 public:
     Search(const Problem& problem, const Options& options)
         : problem_(problem), options_(options), zero_groups_(problem), assignment_(problem, zero_groups_),
-          dual_(problem, zero_groups_) {}
+          dual_(problem, zero_groups_), alone_(problem.fixed.col(problem.idle)), hoped_(zero_groups_.hoped()) {}
 
     Nearest run() {
-        Node root = dual_.root();
         improve(cheapest());
+        if (problem_.neurons() > Exhaustion::most_neurons && alone_ != hoped_)
+            zero_groups_.work_out_shares(problem_.fixed.rowwise().minCoeff());
+        Node root = dual_.root();
         std::priority_queue<Node, std::vector<Node>, LowestBoundFirst> open;
         const auto look_at = [&](Node node) {
             if (!consistent(node)) return;
@@ -60,7 +64,7 @@ public:
         look_at(std::move(root));
         bool stopped = false;
         while (!open.empty() && open.top().bound < cutoff() && nodes_ < worth_exhausting()) {
-            stopped = nodes_ >= options_.max_nodes || (options_.stop && options_.stop());
+            stopped = nodes_ >= options_.max_nodes || ended();
             if (stopped) break;
             const Node node = open.top();
             open.pop();
@@ -75,6 +79,8 @@ public:
     }
 
 private:
+    using Clock = std::chrono::steady_clock;
+
     struct LowestBoundFirst {
         bool operator()(const Node& a, const Node& b) const {
             return a.bound != b.bound ? a.bound > b.bound : a.order < b.order;
@@ -82,6 +88,11 @@ private:
     };
 
     static constexpr int max_boxes = 4000;
+
+    bool ended() const {
+        if (options_.stop && options_.stop()) return true;
+        return std::chrono::duration<double>(Clock::now() - start_).count() >= options_.time_limit;
+    }
 
     double slack_of(double value) const { return options_.tolerance * value + 1e-13 * problem_.scale; }
     double slack() const { return slack_of(best_.value); }
@@ -157,7 +168,7 @@ private:
             problem_, zero_groups_, assignment_, dual_, root, best_,
             [&](double value) { return slack_of(value); },
             [&] {
-                if (options_.stop && options_.stop()) throw Interrupted{};
+                if (ended()) throw Interrupted{};
             });
         try {
             lower_ = std::max(lower_, exhaustion.run());
@@ -232,17 +243,26 @@ private:
         if ((nodes_ & (nodes_ - 1)) == 0) improve(role);
     }
 
-    void improve(std::vector<int> role) {
-        LocalSearch(problem_, assignment_).run(role);
+    // Idle neurons count as well off as they may be in zero groups, and as alone. With very many neurons there are partners
+    // for all, and only the former is worth its time.
+    void improve(const std::vector<int>& role) {
+        improve(role, hoped_);
+        if (alone_ != hoped_ && problem_.neurons() <= 64) improve(role, alone_);
+    }
+
+    void improve(std::vector<int> role, const Vector& idle) {
+        LocalSearch(problem_, assignment_, idle).run(role);
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
         if (placement.value < best_.value) best_ = placement;
     }
 
     const Problem& problem_;
     Options options_;
+    Clock::time_point start_ = Clock::now();
     ZeroGroups zero_groups_;
     Assignment assignment_;
     Dual dual_;
+    Vector alone_, hoped_;  // (m)  what the idle cost
     Placement best_;
     double lower_ = infinity;
     int64_t nodes_ = 0;

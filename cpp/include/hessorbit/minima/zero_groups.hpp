@@ -20,11 +20,13 @@
 #pragma once
 
 #include "coupling.hpp"
+#include "group_shares.hpp"
 #include "problem.hpp"
 
 #include <Eigen/Eigenvalues>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <vector>
 
 namespace hessorbit::minima {
@@ -63,12 +65,31 @@ public:
         const Shift shift(*this, nu);
         Shares result{problem_.fixed.col(problem_.idle), Matrix<double>::Zero(problem_.neurons(), problem_.outputs()),
                       Vector::Zero(problem_.neurons())};
+        if (mirrored() && worked_out_.size()) {
+            for (const int k : candidates) worked_out(k, shift, result);
+            return result;
+        }
         for (const std::vector<int>& component : components(candidates, shift)) {
             if (component.size() == 1) continue;
             const double part = counted_part(component, shift);
             for (const int k : component) share(k, component, shift, part, result);
+            if (worked_out_.size() == 0) continue;
+            double simple = 0, better = 0;
+            for (const int k : component) simple += result.value[k], better += worked_out_[k];
+            for (const int k : component)
+                if (better > simple) result.value[k] = worked_out_[k];
         }
         return result;
+    }
+
+    // Takes its time for better shares, of neurons that pay at most `most` in other roles.
+    void work_out_shares(const Vector& most) {
+        if (problem_.neurons() > GroupShares::most_neurons) return;
+        std::vector<int> everyone(problem_.neurons());
+        std::iota(everyone.begin(), everyone.end(), 0);
+        const double simple = shares(everyone, Vector::Zero(problem_.outputs())).value.cwiseMin(most).sum();
+        const Vector better = GroupShares(problem_, most.cwiseMin(problem_.fixed.col(problem_.idle))).shares();
+        if (better.sum() > simple) worked_out_ = better;
     }
 
     // The best partition of `members`. `outputs` is empty unless the groups matter there.
@@ -93,6 +114,20 @@ public:
             result = partition(members, shift, outputs, without.dual);
         }
         result.holds_outputs = true;
+        return result;
+    }
+
+    // What each neuron pays alone, or where it is less, its half of the best zero group of two.
+    Vector hoped() const {
+        const Shift none(*this, Vector::Zero(problem_.outputs()));
+        Vector result = problem_.fixed.col(problem_.idle);
+        for (int j = 0; j < problem_.neurons(); ++j)
+            for (int k = 0; k < j; ++k) {
+                if (!linked(j, k, none)) continue;
+                const double half = (scaled() ? cost({j, k}) : outgoing_(j, j) + outgoing_(k, k) + pull(j, k, none).value / 2) / 2;
+                result[j] = std::min(result[j], half);
+                result[k] = std::min(result[k], half);
+            }
         return result;
     }
 
@@ -159,6 +194,7 @@ private:
     };
 
     bool scaled() const { return problem_.geometry.copies == Copies::scaled; }
+    bool mirrored() const { return problem_.geometry.copies == Copies::mirrored; }
     bool even() const { return problem_.geometry.copies == Copies::even; }
     bool signs() const { return !scaled() && problem_.geometry.copies != Copies::plain; }
     double single(int k) const { return problem_.fixed(k, problem_.idle); }
@@ -230,6 +266,17 @@ private:
             best = part;
         }
         return best;
+    }
+
+    // With ν a group of n, m of them mirrored, costs Σ_k α_k (2 ν·v_k − ‖ν‖²/2) more, with α_k = (n−m)/n for the mirrored
+    // and m/n for the others, which is at least what α_k = 1 takes off where that is negative.
+    void worked_out(int k, const Shift& shift, Shares& shares) const {
+        shares.value[k] = worked_out_[k];
+        const double more = 2 * shift.along[k] - shift.square / 2;
+        if (more >= 0) return;
+        shares.value[k] += more;
+        shares.slope.row(k) = 2 * problem_.start.outgoing.row(k) - shift.nu.transpose();
+        shares.stiffness[k] = 1;
     }
 
     // Shares of a group's cost that add up to it, from below: ‖v_k‖² and half of each pull, at the worst size; for
@@ -405,10 +452,54 @@ private:
         return best;
     }
 
+    Cluster lone(int k) const { return {{k}, {1.0}, single(k)}; }
+
+    Cluster without(const Cluster& cluster, std::size_t a, const Shift& shift) const {
+        Cluster rest = cluster;
+        rest.members.erase(rest.members.begin() + a);
+        rest.sign.erase(rest.sign.begin() + a);
+        if (rest.members.size() > 1) rest.cost = group_cost(rest.members, rest.sign, shift).first;
+        else rest.cost = rest.members.empty() ? 0 : single(rest.members[0]);
+        return rest;
+    }
+
+    // Moves a member to another cluster, or exchanges two, as long as that is cheaper.
+    void rearrange(std::vector<Cluster>& clusters, const Shift& shift) const {
+        const double enough = 1e-12 * problem_.scale;
+        const auto move = [&](std::size_t a, std::size_t b) {
+            for (std::size_t i = 0; i < clusters[a].members.size(); ++i) {
+                const Cluster left = without(clusters[a], i, shift), one = lone(clusters[a].members[i]);
+                const Cluster more = clusters[b].members.empty() ? one : joined(clusters[b], one, shift);
+                if (left.cost + more.cost < clusters[a].cost + clusters[b].cost - enough) {
+                    clusters[a] = left;
+                    clusters[b] = more;
+                    return true;
+                }
+                for (std::size_t j = 0; a < b && j < clusters[b].members.size(); ++j) {
+                    const Cluster other = lone(clusters[b].members[j]), rest = without(clusters[b], j, shift);
+                    const Cluster first = left.members.empty() ? other : joined(left, other, shift);
+                    if (first.cost >= clusters[a].cost + clusters[b].cost - enough) continue;
+                    const Cluster second = rest.members.empty() ? one : joined(rest, one, shift);
+                    if (first.cost + second.cost >= clusters[a].cost + clusters[b].cost - enough) continue;
+                    clusters[a] = first;
+                    clusters[b] = second;
+                    return true;
+                }
+            }
+            return false;
+        };
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (std::size_t a = 0; a < clusters.size(); ++a)
+                for (std::size_t b = 0; b < clusters.size(); ++b)
+                    if (a != b && !clusters[a].members.empty()) moved |= move(a, b);
+        }
+    }
+
     // Too many for all partitions: join the two clusters that gain most, as long as any two do. Bounded by shares.
     Partition gather(const std::vector<int>& component, const Shift& shift, const Outputs& outputs, double dual) const {
         std::vector<Cluster> clusters;
-        for (const int k : component) clusters.push_back({{k}, {1.0}, single(k)});
+        for (const int k : component) clusters.push_back(lone(k));
         const auto gain = [&](std::size_t a, std::size_t b) {
             return clusters[a].cost + clusters[b].cost - joined(clusters[a], clusters[b], shift).cost;
         };
@@ -425,6 +516,7 @@ private:
                 if (other != a && !clusters[other].members.empty())
                     gains(std::min(a, other), std::max(a, other)) = gain(std::min(a, other), std::max(a, other));
         }
+        rearrange(clusters, shift);
         std::vector<std::vector<int>> members;
         std::vector<std::vector<double>> sign;
         for (Cluster& cluster : clusters) {
@@ -440,6 +532,7 @@ private:
 
     const Problem& problem_;
     Eigen::MatrixXd incoming_, outgoing_;  // (m, m) Gram matrices
+    Vector worked_out_;                    // (m)  shares that hold for any candidates
 };
 
 }  // namespace hessorbit::minima
