@@ -1,7 +1,8 @@
 """The global minimum nearest to θ₀: exact, with a certificate.
 
 At a global minimum every student neuron copies a teacher neuron, idles in a zero group, or is constant; with the roles
-of all neurons given, the nearest minimum is a projection. The roles are found in the core, by branch and bound or, for few neurons, over all their sets.
+of all neurons given, the nearest minimum is a projection. The roles are found in the core, by branch and bound or, for
+few neurons, over all their sets.
 """
 
 from __future__ import annotations

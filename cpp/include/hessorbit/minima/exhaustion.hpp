@@ -17,6 +17,7 @@
 #include "set_costs.hpp"
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace hessorbit::minima {
@@ -120,8 +121,9 @@ private:
         const int r = problem_.teachers();
         SetFunction constants = costs_.no_constants();
         if (problem_.geometry.constants != Constants::none) constants = costs_.constants(output_multiplier_);
-        std::vector<std::vector<char>> final(r + 1, std::vector<char>(group_.size(), problem_.geometry.copies != Copies::scaled));
-        final[r].assign(group_.size(), 0);
+        const bool known = problem_.geometry.copies != Copies::scaled;
+        std::vector<std::vector<char>> settled(r + 1, std::vector<char>(group_.size(), known));
+        settled[r].assign(group_.size(), 0);
         while (true) {
             const Division division = least(constants);
             const double bound = constants[division.constant] + others_.back()[all() ^ division.constant];
@@ -129,21 +131,21 @@ private:
             const std::vector<int> role = roles(division);
             look_at(role, groups(division));
             bool raised = false;
-            if (!std::exchange(final[r][division.constant], 1)) {
+            if (!std::exchange(settled[r][division.constant], 1)) {
                 const Certified output = assignment_.outputs(role, {}, slack() / 4, max_boxes);
                 if (problem_.geometry.constants != Constants::none) {
                     const SetFunction cut = costs_.constants(output.multiplier);
                     for (std::size_t set = 0; set < cut.size(); ++set) constants[set] = std::max(constants[set], cut[set]);
                 }
-                double& known = constants[division.constant];
-                known = std::max(known, fixed(role, division.constant) + output.lower);
+                double& cost = constants[division.constant];
+                cost = std::max(cost, fixed(role, division.constant) + output.lower);
                 raised = true;
             }
             for (int i = 0; i < r; ++i) {
                 const Set set = division.copies[i];
-                if (!std::exchange(final[i][set], 1)) {
-                    double& known = copies_[i][set];
-                    known = std::max(known, fixed(role, set) + assignment_.copies(i, role, slack() / 4, max_boxes).lower);
+                if (!std::exchange(settled[i][set], 1)) {
+                    double& cost = copies_[i][set];
+                    cost = std::max(cost, fixed(role, set) + assignment_.copies(i, role, slack() / 4, max_boxes).lower);
                     raised = true;
                 }
                 if (raised && problem_.geometry.copies == Copies::scaled)

@@ -124,9 +124,10 @@ public:
         for (int j = 0; j < problem_.neurons(); ++j)
             for (int k = 0; k < j; ++k) {
                 if (!linked(j, k, none)) continue;
-                const double half = (scaled() ? cost({j, k}) : outgoing_(j, j) + outgoing_(k, k) + pull(j, k, none).value / 2) / 2;
-                result[j] = std::min(result[j], half);
-                result[k] = std::min(result[k], half);
+                const double silent = outgoing_(j, j) + outgoing_(k, k);
+                const double both = scaled() ? cost({j, k}) : silent + pull(j, k, none).value / 2;
+                result[j] = std::min(result[j], both / 2);
+                result[k] = std::min(result[k], both / 2);
             }
         return result;
     }
@@ -146,7 +147,8 @@ public:
 
     // The least cost of `members` as one group, for homogeneous σ.
     double cost(const std::vector<int>& members) const {
-        return members.size() == 1 ? single(members[0]) : group_cost(members, {}, {*this, Vector::Zero(problem_.outputs())}).first;
+        if (members.size() == 1) return single(members[0]);
+        return group_cost(members, {}, {*this, Vector::Zero(problem_.outputs())}).first;
     }
 
     // `members` as one group, with the best signs.
