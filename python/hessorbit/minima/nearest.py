@@ -148,8 +148,8 @@ def nearest_minimum(
         + Σ_Z [Σ_{k∈Z} ‖w̃_k − s_k w̄_Z‖² + ‖Σ_{k∈Z} s_k v_k‖²/|Z|] + ‖c − c*‖²
 
     and the roles are found by branch and bound, bounded by the Lagrangian dual that relaxes the sums over copies. Up to
-    20 neurons, a search that has grown to 3^(m − 10) nodes is ended by dynamic programming over sets of neurons, which is
-    exact; the default of `max_nodes` allows it up to 18.
+    20 neurons, a search that has grown to 3^(m − 10) nodes is ended by dynamic programming over sets of neurons, which
+    is exact; the default of `max_nodes` allows it up to 18.
 
     References
     ----------
