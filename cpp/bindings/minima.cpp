@@ -53,7 +53,7 @@ bool interrupted() {
 py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_outgoing, const std::string& copies,
                         double mirror, double multiplier, bool hidden_bias, const std::string& constants, const std::string& off,
                         const std::string& name, double parameter, const Doubles& incoming, const Doubles& outgoing,
-                        const Doubles& output, double tolerance, std::int64_t max_nodes, int threads) {
+                        const Doubles& output, double tolerance, std::int64_t max_nodes, double time_limit, int threads) {
     if (teacher_incoming.ndim() != 2 || teacher_outgoing.ndim() != 2 || incoming.ndim() != 3 || outgoing.ndim() != 3 ||
         output.ndim() != 2 || incoming.shape(2) != teacher_incoming.shape(1) ||
         outgoing.shape(2) != teacher_outgoing.shape(1) || incoming.shape(1) < teacher_incoming.shape(0) ||
@@ -78,7 +78,7 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
     {
         const py::gil_scoped_release release;
         if (geometry.constants != Constants::none) geometry.bias.emplace(sigma, multiplier, geometry.constants == Constants::fixed);
-        found = nearest(geometry, starts, {tolerance, max_nodes, interrupted}, threads);
+        found = nearest(geometry, starts, {tolerance, max_nodes, time_limit, interrupted}, threads);
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);
@@ -117,5 +117,5 @@ void register_minima(py::module_& m) {
           py::arg("teacher_outgoing").noconvert(), py::arg("copies"), py::arg("mirror"), py::arg("multiplier"),
           py::arg("hidden_bias"), py::arg("constants"), py::arg("off"), py::arg("activation"), py::arg("parameter"),
           py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("output").noconvert(),
-          py::arg("tolerance"), py::arg("max_nodes"), py::arg("threads"));
+          py::arg("tolerance"), py::arg("max_nodes"), py::arg("time_limit"), py::arg("threads"));
 }

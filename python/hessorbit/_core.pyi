@@ -152,5 +152,6 @@ def nearest_minima(
     output: NDArray[np.float64],
     tolerance: float,
     max_nodes: int,
+    time_limit: float,
     threads: int,
 ) -> dict[str, NDArray[Any]]: ...

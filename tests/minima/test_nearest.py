@@ -101,9 +101,10 @@ CURVED = [
 
 
 @pytest.mark.parametrize(("activation", "bias"), CURVED)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(5))
 def test_curved_pieces_against_exhaustion(activation: str, bias: tuple[bool, bool], seed: int) -> None:
-    student, start, teacher, theta = pair(activation, ((1, 1, 3, 1), (2, 1, 3, 2), (2, 2, 3, 1))[seed], bias, seed)
+    widths = ((1, 1, 3, 1), (2, 1, 3, 2), (2, 2, 3, 1), (2, 2, 3, 3), (3, 1, 3, 3))[seed]
+    student, start, teacher, theta = pair(activation, widths, bias, seed)
     near = ho.nearest_minimum(student, start, teacher, theta)
     expected = exhaustion(student, teacher, theta).nearest(in_blocks(student, start), np.random.default_rng(seed))
     # Quasi-Newton with differences of 1e-8 leaves some 1e-8 of the squared distance; a factor 10 for bounds on scales.
@@ -152,9 +153,10 @@ def least_over_assignments(
 
 
 @pytest.mark.parametrize("activation", ["tanh", "elu"])
-@pytest.mark.parametrize(("outputs", "scale"), [(1, 0.7), (3, 0.7), (2, 0.05)])
-def test_six_students_against_all_assignments(activation: str, outputs: int, scale: float) -> None:
-    student, start, teacher, theta = pair(activation, (2, 2, 6, outputs), (True, False), 3, scale)
+@pytest.mark.parametrize(("outputs", "scale"), [(1, 0.7), (3, 0.7), (3, 1.5), (2, 0.05)])
+@pytest.mark.parametrize("seed", range(3, 6))
+def test_six_students_against_all_assignments(activation: str, outputs: int, scale: float, seed: int) -> None:
+    student, start, teacher, theta = pair(activation, (2, 2, 6, outputs), (True, False), seed, scale)
     problem = setting(student, teacher, theta)
     near = ho.nearest_minimum(student, start, teacher, theta)
     (incoming,), (outgoing,), _ = problem.split(start[None])
@@ -236,6 +238,35 @@ def test_twelve_students_of_four_teachers_are_exact(activation: str) -> None:
     starts = student.init(np.random.default_rng(0), "torch", size=4)
     near = ho.nearest_minimum(student, starts, teacher, theta)
     assert (near.gap <= 1e-9).all()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "leaky_relu", "cos", "sigmoid", "normal_cdf", "gelu"])
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_twelve_students_of_large_outgoing_weights_are_exact(activation: str, outputs: int) -> None:
+    student, start, teacher, theta = pair(activation, (5, 4, 12, outputs), (True, True), outputs, 1.0)
+    near = ho.nearest_minimum(student, start, teacher, theta)
+    assert near.gap <= 1e-9
+    x = np.random.default_rng(1).standard_normal((20, 5))
+    np.testing.assert_allclose(student(near.theta, x), teacher(theta, x), atol=1e-12)
+
+
+def test_time_ends_a_search_with_a_bound() -> None:
+    student, start, teacher, theta = pair("tanh", (5, 4, 32, 3), (True, True), 0, 1.0)
+    near = ho.nearest_minimum(student, start, teacher, theta, max_nodes=10**9, time_limit=1e-3)
+    assert 0 < near.lower_bound < near.distance
+    with pytest.raises(ValueError, match="time_limit must be positive; got -1"):
+        ho.nearest_minimum(student, start, teacher, theta, time_limit=-1)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_many_neurons_pair_up_in_zero_groups(activation: str) -> None:
+    """Silence alone costs far more than the point found, and the bound is more than half of that."""
+    student, start, teacher, theta = pair(activation, (5, 4, 64, 3), (True, True), 1, 1.0)
+    near = ho.nearest_minimum(student, start, teacher, theta, max_nodes=1)
+    problem = setting(student, teacher, theta)
+    _, (outgoing,), _ = problem.split(start[None])
+    assert near.distance**2 < 0.75 * (outgoing**2).sum()
+    assert near.lower_bound > 0.6 * near.distance
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

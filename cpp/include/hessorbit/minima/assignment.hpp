@@ -66,30 +66,36 @@ public:
 
     // Everything, the zero groups chosen. slack: how far `lower` may stay below `value` where boxes are cut.
     Placement place(const std::vector<int>& role, double slack, int max_boxes) const {
+        std::vector<int> idle;
+        for (int k = 0; k < problem_.neurons(); ++k)
+            if (role[k] == problem_.idle) idle.push_back(k);
+        const auto at_outputs = [&](const std::vector<ZeroGroup>& groups) {
+            return outputs(role, groups, slack, max_boxes);
+        };
+        const bool mirrored = problem_.geometry.copies == Copies::mirrored;
+        return place(role, zero_groups_.best(idle, mirrored ? at_outputs : ZeroGroups::Outputs{}), slack, max_boxes);
+    }
+
+    // The same with the idle as given.
+    Placement place(const std::vector<int>& role, const Partition& partition, double slack, int max_boxes) const {
         Placement result;
         result.role = role;
         result.x.assign(role.size(), 0);
-        result.value = result.lower = 0;
-        std::vector<int> idle;
+        result.groups = partition.groups;
+        result.value = partition.value;
+        result.lower = partition.lower;
         for (int k = 0; k < problem_.neurons(); ++k) {
-            if (role[k] == problem_.idle) idle.push_back(k);
-            else result.value += problem_.fixed(k, role[k]), result.lower += problem_.fixed(k, role[k]);
+            if (role[k] == problem_.idle) continue;
+            result.value += problem_.fixed(k, role[k]);
+            result.lower += problem_.fixed(k, role[k]);
         }
         for (int i = 0; i < problem_.teachers(); ++i) {
             const Certified part = copies(i, role, slack, max_boxes);
             add(result, part, members(i, role));
             if (result.value == infinity) return {role, result.x, {}, infinity, infinity};
         }
-        const auto at_outputs = [&](const std::vector<ZeroGroup>& groups) {
-            return outputs(role, groups, slack, max_boxes);
-        };
-        const bool mirrored = problem_.geometry.copies == Copies::mirrored;
-        const Partition partition = zero_groups_.best(idle, mirrored ? at_outputs : ZeroGroups::Outputs{});
-        result.groups = partition.groups;
-        result.value += partition.value;
-        result.lower += partition.lower;
-        Certified last = at_outputs(result.groups);
-        if (mirrored) last.value = last.lower = 0;  // counted with the partition
+        Certified last = outputs(role, result.groups, slack, max_boxes);
+        if (partition.holds_outputs) last.value = last.lower = 0;
         add(result, last, constants(role));
         return result;
     }

@@ -68,6 +68,11 @@ public:
     const Matrix<double>& probabilities() const { return probability_; }
     double bound() const { return best_; }
 
+    // λ_c at which the costs are.
+    Vector output_multiplier() const {
+        return couples() ? Vector(best_z_.segment(output_block(), outputs_)) : Vector::Zero(outputs_);
+    }
+
     int64_t steps() const { return steps_; }
 
 private:
@@ -113,6 +118,7 @@ private:
 
     Matrix<double> cost_, factor_, stiffness_, probability_;  // (m, roles)
     double best_ = -infinity;
+    Vector best_z_;
     int64_t steps_ = 0;
 };
 
@@ -316,7 +322,7 @@ inline void Dual::raise(Node& node, double target, double cutoff, int max_steps)
     Vector z = node.multipliers, gradient;
     Eigen::MatrixXd curvature;
     best_ = evaluate(node, z);
-    Vector best_z = z;
+    best_z_ = z;
     double tau = std::isinf(node.bound) ? 4 * std::max(target - best_, 1e-13 * problem_.scale) / costs : final_tau();
     for (int step = 0; step < max_steps && best_ < cutoff; ++step, ++steps_) {
         const double value = smooth(node, z, tau, &gradient, &curvature);
@@ -332,7 +338,7 @@ inline void Dual::raise(Node& node, double target, double cutoff, int max_steps)
             const double bound = evaluate(node, trial);
             if (bound > best_) {
                 best_ = bound;
-                best_z = trial;
+                best_z_ = trial;
             }
             if (std::isinf(bound)) continue;
             if (smooth(node, trial, tau, nullptr, nullptr) >= value + 0.1 * length * gain - 1e-14 * problem_.scale) {
@@ -347,7 +353,7 @@ inline void Dual::raise(Node& node, double target, double cutoff, int max_steps)
     if (best_ >= cutoff) return;
     evaluate(node, z);
     smooth(node, z, tau, nullptr, nullptr);
-    evaluate(node, best_z);
+    evaluate(node, best_z_);
     node.multipliers = z;
 }
 

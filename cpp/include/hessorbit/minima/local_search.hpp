@@ -1,5 +1,5 @@
 // A good assignment from any: give a neuron another role, or exchange the roles of two, as long as that is cheaper.
-// Idle neurons count as alone, and costs that need a search of their own as what their first guess gives.
+// Idle neurons cost what is given, and costs that need a search of their own what their first guess gives.
 #pragma once
 
 #include "assignment.hpp"
@@ -10,7 +10,11 @@ namespace hessorbit::minima {
 
 class LocalSearch {
 public:
-    LocalSearch(const Problem& problem, const Assignment& assignment) : problem_(problem), assignment_(assignment) {}
+    // idle (m): what neurons are taken to cost that are idle.
+    LocalSearch(const Problem& problem, const Assignment& assignment, const Vector& idle)
+        : problem_(problem), assignment_(assignment), fixed_(problem.fixed) {
+        fixed_.col(problem.idle) = idle;
+    }
 
     // Improves `role` until no step helps.
     void run(std::vector<int>& role) {
@@ -41,7 +45,7 @@ private:
             for (int k = 0; k < problem_.neurons(); ++k) {
                 if (teacher(k) >= 0 && copies[teacher(k)] < 2) continue;
                 for (int o = 0; o < problem_.num_roles(); ++o) {
-                    const double cost = problem_.fixed(k, o) - problem_.fixed(k, role_[k]);
+                    const double cost = fixed_(k, o) - fixed_(k, role_[k]);
                     if (problem_.roles[o].teacher != i || cost >= least) continue;
                     least = cost;
                     neuron = k;
@@ -68,7 +72,7 @@ private:
             if (i >= 0 && std::find(touched.begin(), touched.end(), i) == touched.end()) touched.push_back(i);
         };
         for (std::size_t a = 0; a < neurons.size(); ++a) {
-            gain += problem_.fixed(neurons[a], before[a]) - problem_.fixed(neurons[a], role_[neurons[a]]);
+            gain += fixed_(neurons[a], before[a]) - fixed_(neurons[a], role_[neurons[a]]);
             touch(before[a]);
             touch(role_[neurons[a]]);
         }
@@ -128,6 +132,7 @@ private:
 
     const Problem& problem_;
     const Assignment& assignment_;
+    Matrix<double> fixed_;
     std::vector<int> role_;
     std::vector<double> part_;  // (r + 1)
 };

@@ -3,14 +3,19 @@
 // Nodes are opened in order of their bound (Dual). A node is closed when its bound reaches the best distance² known, or
 // its roles are decided; roles whose cost exceeds the least by more than what is left of the gap are struck out. Where
 // the expected number of copies of a teacher neuron is far from an integer, the branch is on that number: with many
-// nearly equal neurons, numbers decide and roles do not. Otherwise it is on the neuron most torn between roles.
+// nearly equal neurons, numbers decide and roles do not. Otherwise it is on the neuron most torn between roles. Where the
+// tree of a small student has grown large, sets of neurons are tabulated instead (Exhaustion).
 #pragma once
 
 #include "assignment.hpp"
 #include "dual.hpp"
+#include "exhaustion.hpp"
 #include "local_search.hpp"
 
+#include <chrono>
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <queue>
 #include <utility>
 #include <vector>
@@ -20,7 +25,8 @@ namespace hessorbit::minima {
 struct Options {
     double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
     int64_t max_nodes = 10000;
-    std::function<bool()> stop;  // asked at every node, where there is one; ends the search
+    double time_limit = infinity;  // seconds after which no further node is opened
+    std::function<bool()> stop;    // asked at every node, where there is one; ends the search
 };
 
 struct Nearest {
@@ -33,11 +39,13 @@ class Search {
 public:
     Search(const Problem& problem, const Options& options)
         : problem_(problem), options_(options), zero_groups_(problem), assignment_(problem, zero_groups_),
-          dual_(problem, zero_groups_) {}
+          dual_(problem, zero_groups_), alone_(problem.fixed.col(problem.idle)), hoped_(zero_groups_.hoped()) {}
 
     Nearest run() {
-        Node root = dual_.root();
         improve(cheapest());
+        if (problem_.neurons() > Exhaustion::most_neurons && alone_ != hoped_)
+            zero_groups_.work_out_shares(problem_.fixed.rowwise().minCoeff());
+        Node root = dual_.root();
         std::priority_queue<Node, std::vector<Node>, LowestBoundFirst> open;
         const auto look_at = [&](Node node) {
             if (!consistent(node)) return;
@@ -54,20 +62,25 @@ public:
             open.push(std::move(node));
         };
         look_at(std::move(root));
-        while (!open.empty()) {
+        bool stopped = false;
+        while (!open.empty() && open.top().bound < cutoff() && nodes_ < worth_exhausting()) {
+            stopped = nodes_ >= options_.max_nodes || ended();
+            if (stopped) break;
             const Node node = open.top();
-            if (node.bound >= cutoff()) break;
-            if (nodes_ >= options_.max_nodes || (options_.stop && options_.stop())) break;
             open.pop();
             for (Node& child : branch(node)) look_at(std::move(child));
         }
         if (!open.empty()) close(open.top().bound);
+        // The tree has grown large, or the minima of some of its leaves are not known exactly.
+        if (!stopped && lower_ < cutoff() && worth_exhausting() <= options_.max_nodes) exhaust();
         // At a minimum itself rounding may leave less than nothing.
         const double value = std::max(best_.value, 0.0);
         return {assignment_.minimum(best_), value, std::clamp(lower_, 0.0, value), nodes_};
     }
 
 private:
+    using Clock = std::chrono::steady_clock;
+
     struct LowestBoundFirst {
         bool operator()(const Node& a, const Node& b) const {
             return a.bound != b.bound ? a.bound > b.bound : a.order < b.order;
@@ -76,7 +89,13 @@ private:
 
     static constexpr int max_boxes = 4000;
 
-    double slack() const { return options_.tolerance * best_.value + 1e-13 * problem_.scale; }
+    bool ended() const {
+        if (options_.stop && options_.stop()) return true;
+        return std::chrono::duration<double>(Clock::now() - start_).count() >= options_.time_limit;
+    }
+
+    double slack_of(double value) const { return options_.tolerance * value + 1e-13 * problem_.scale; }
+    double slack() const { return slack_of(best_.value); }
     double cutoff() const { return best_.value - slack(); }
     void close(double bound) { lower_ = std::min(lower_, bound); }
 
@@ -130,6 +149,32 @@ private:
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
         close(std::max(placement.lower, node.bound));
         if (placement.value < best_.value) best_ = placement;
+    }
+
+    // Tables over all sets of neurons take about as long as this many nodes.
+    int64_t worth_exhausting() const {
+        const int m = problem_.neurons();
+        return m > Exhaustion::most_neurons ? std::numeric_limits<int64_t>::max() : std::llround(std::pow(3.0, m - 10));
+    }
+
+    struct Interrupted {};
+
+    // Settles all assignments, unless it is interrupted.
+    void exhaust() {
+        Node root = dual_.root();
+        dual_.raise(root, best_.value, cutoff(), 150);
+        strike_out(root);
+        Exhaustion exhaustion(
+            problem_, zero_groups_, assignment_, dual_, root, best_,
+            [&](double value) { return slack_of(value); },
+            [&] {
+                if (ended()) throw Interrupted{};
+            });
+        try {
+            lower_ = std::max(lower_, exhaustion.run());
+        } catch (const Interrupted&) {
+        }
+        nodes_ += exhaustion.looked_at();
     }
 
     // The branch is kept in the node until it is opened: a teacher neuron and a number, or a neuron.
@@ -198,17 +243,26 @@ private:
         if ((nodes_ & (nodes_ - 1)) == 0) improve(role);
     }
 
-    void improve(std::vector<int> role) {
-        LocalSearch(problem_, assignment_).run(role);
+    // Idle neurons count as well off as they may be in zero groups, and as alone. With very many neurons there are partners
+    // for all, and only the former is worth its time.
+    void improve(const std::vector<int>& role) {
+        improve(role, hoped_);
+        if (alone_ != hoped_ && problem_.neurons() <= 64) improve(role, alone_);
+    }
+
+    void improve(std::vector<int> role, const Vector& idle) {
+        LocalSearch(problem_, assignment_, idle).run(role);
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
         if (placement.value < best_.value) best_ = placement;
     }
 
     const Problem& problem_;
     Options options_;
+    Clock::time_point start_ = Clock::now();
     ZeroGroups zero_groups_;
     Assignment assignment_;
     Dual dual_;
+    Vector alone_, hoped_;  // (m)  what the idle cost
     Placement best_;
     double lower_ = infinity;
     int64_t nodes_ = 0;

@@ -20,11 +20,13 @@
 #pragma once
 
 #include "coupling.hpp"
+#include "group_shares.hpp"
 #include "problem.hpp"
 
 #include <Eigen/Eigenvalues>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <vector>
 
 namespace hessorbit::minima {
@@ -36,8 +38,9 @@ struct ZeroGroup {
 
 struct Partition {
     std::vector<ZeroGroup> groups;  // of two members and more; the other idle neurons are alone
-    double value = infinity;        // all idle costs, and those at the output bias where mirrored members shift it
+    double value = infinity;        // all idle costs, and where mirrored members shift the output bias, those there
     double lower = infinity;
+    bool holds_outputs = false;  // whether these are counted
 };
 
 // Lower bounds on what each neuron adds to the cost of a partition, and how they change with ν.
@@ -62,12 +65,31 @@ public:
         const Shift shift(*this, nu);
         Shares result{problem_.fixed.col(problem_.idle), Matrix<double>::Zero(problem_.neurons(), problem_.outputs()),
                       Vector::Zero(problem_.neurons())};
+        if (mirrored() && worked_out_.size()) {
+            for (const int k : candidates) worked_out(k, shift, result);
+            return result;
+        }
         for (const std::vector<int>& component : components(candidates, shift)) {
             if (component.size() == 1) continue;
             const double part = counted_part(component, shift);
             for (const int k : component) share(k, component, shift, part, result);
+            if (worked_out_.size() == 0) continue;
+            double simple = 0, better = 0;
+            for (const int k : component) simple += result.value[k], better += worked_out_[k];
+            for (const int k : component)
+                if (better > simple) result.value[k] = worked_out_[k];
         }
         return result;
+    }
+
+    // Takes its time for better shares, of neurons that pay at most `most` in other roles.
+    void work_out_shares(const Vector& most) {
+        if (problem_.neurons() > GroupShares::most_neurons) return;
+        std::vector<int> everyone(problem_.neurons());
+        std::iota(everyone.begin(), everyone.end(), 0);
+        const double simple = shares(everyone, Vector::Zero(problem_.outputs())).value.cwiseMin(most).sum();
+        const Vector better = GroupShares(problem_, most.cwiseMin(problem_.fixed.col(problem_.idle))).shares();
+        if (better.sum() > simple) worked_out_ = better;
     }
 
     // The best partition of `members`. `outputs` is empty unless the groups matter there.
@@ -88,9 +110,72 @@ public:
             for (const int k : members) result.value += single(k);
             result.lower = result.value + without.lower;
             result.value += without.value;
-            return result;
+        } else {
+            result = partition(members, shift, outputs, without.dual);
         }
-        return partition(members, shift, outputs, without.dual);
+        result.holds_outputs = true;
+        return result;
+    }
+
+    // What each neuron pays alone, or where it is less, its half of the best zero group of two.
+    Vector hoped() const {
+        const Shift none(*this, Vector::Zero(problem_.outputs()));
+        Vector result = problem_.fixed.col(problem_.idle);
+        for (int j = 0; j < problem_.neurons(); ++j)
+            for (int k = 0; k < j; ++k) {
+                if (!linked(j, k, none)) continue;
+                const double silent = outgoing_(j, j) + outgoing_(k, k);
+                const double both = scaled() ? cost({j, k}) : silent + pull(j, k, none).value / 2;
+                result[j] = std::min(result[j], both / 2);
+                result[k] = std::min(result[k], both / 2);
+            }
+        return result;
+    }
+
+    // Calls body(cost, group) for `members` as one group with all signs there are, up to a common one.
+    template <class Body>
+    void for_each_sign(const std::vector<int>& members, const Vector& nu, Body body) const {
+        const Shift shift(*this, nu);
+        std::vector<double> sign(members.size(), 1);
+        const std::uint32_t choices = signs() ? std::uint32_t(1) << (members.size() - 1) : 1;
+        for (std::uint32_t minus = 0; minus < choices; ++minus) {
+            for (std::size_t a = 1; a < members.size(); ++a) sign[a] = minus >> (a - 1) & 1 ? -1 : 1;
+            const auto [cost, factor] = group_cost(members, sign, shift);
+            body(cost, ZeroGroup{members, factor});
+        }
+    }
+
+    // The least cost of `members` as one group, for homogeneous σ.
+    double cost(const std::vector<int>& members) const {
+        if (members.size() == 1) return single(members[0]);
+        return group_cost(members, {}, {*this, Vector::Zero(problem_.outputs())}).first;
+    }
+
+    // `members` as one group, with the best signs.
+    ZeroGroup group(const std::vector<int>& members) const {
+        ZeroGroup best;
+        double least = infinity;
+        for_each_sign(members, Vector::Zero(problem_.outputs()), [&](double cost, const ZeroGroup& group) {
+            if (cost < least) least = cost, best = group;
+        });
+        return best;
+    }
+
+    // What these zero groups cost together with the idle that are in none.
+    Partition partition(const std::vector<int>& role, const std::vector<ZeroGroup>& groups) const {
+        const Shift none(*this, Vector::Zero(problem_.outputs()));
+        Partition result{groups, 0, 0, false};
+        std::vector<char> grouped(role.size(), 0);
+        for (const ZeroGroup& group : groups) {
+            std::vector<double> sign;
+            for (const double n : group.factor) sign.push_back(n < 0 ? -1 : 1);
+            for (const int k : group.members) grouped[k] = 1;
+            result.value += group_cost(group.members, sign, none).first;
+        }
+        for (int k = 0; k < problem_.neurons(); ++k)
+            if (role[k] == problem_.idle && !grouped[k]) result.value += single(k);
+        result.lower = result.value;
+        return result;
     }
 
 private:
@@ -111,6 +196,7 @@ private:
     };
 
     bool scaled() const { return problem_.geometry.copies == Copies::scaled; }
+    bool mirrored() const { return problem_.geometry.copies == Copies::mirrored; }
     bool even() const { return problem_.geometry.copies == Copies::even; }
     bool signs() const { return !scaled() && problem_.geometry.copies != Copies::plain; }
     double single(int k) const { return problem_.fixed(k, problem_.idle); }
@@ -122,7 +208,7 @@ private:
     }
 
     Partition partition(const std::vector<int>& members, const Shift& shift, const Outputs& outputs, double dual) const {
-        if (members.size() == 1) return {{}, single(members[0]), single(members[0])};
+        if (members.size() == 1) return {{}, single(members[0]), single(members[0]), false};
         return members.size() <= largest_enumerated ? enumerate(members, shift, outputs, dual)
                                                     : gather(members, shift, outputs, dual);
     }
@@ -182,6 +268,17 @@ private:
             best = part;
         }
         return best;
+    }
+
+    // With ν a group of n, m of them mirrored, costs Σ_k α_k (2 ν·v_k − ‖ν‖²/2) more, with α_k = (n−m)/n for the mirrored
+    // and m/n for the others, which is at least what α_k = 1 takes off where that is negative.
+    void worked_out(int k, const Shift& shift, Shares& shares) const {
+        shares.value[k] = worked_out_[k];
+        const double more = 2 * shift.along[k] - shift.square / 2;
+        if (more >= 0) return;
+        shares.value[k] += more;
+        shares.slope.row(k) = 2 * problem_.start.outgoing.row(k) - shift.nu.transpose();
+        shares.stiffness[k] = 1;
     }
 
     // Shares of a group's cost that add up to it, from below: ‖v_k‖² and half of each pull, at the worst size; for
@@ -294,7 +391,7 @@ private:
             } else {
                 best.lower = value;
             }
-            if (value < best.value) best = {std::move(groups), value, best.lower};
+            if (value < best.value) best = {std::move(groups), value, best.lower, false};
         };
         const std::function<void(std::size_t)> place = [&](std::size_t next) {
             if (next == component.size()) return offer();
@@ -357,10 +454,54 @@ private:
         return best;
     }
 
+    Cluster lone(int k) const { return {{k}, {1.0}, single(k)}; }
+
+    Cluster without(const Cluster& cluster, std::size_t a, const Shift& shift) const {
+        Cluster rest = cluster;
+        rest.members.erase(rest.members.begin() + a);
+        rest.sign.erase(rest.sign.begin() + a);
+        if (rest.members.size() > 1) rest.cost = group_cost(rest.members, rest.sign, shift).first;
+        else rest.cost = rest.members.empty() ? 0 : single(rest.members[0]);
+        return rest;
+    }
+
+    // Moves a member to another cluster, or exchanges two, as long as that is cheaper.
+    void rearrange(std::vector<Cluster>& clusters, const Shift& shift) const {
+        const double enough = 1e-12 * problem_.scale;
+        const auto move = [&](std::size_t a, std::size_t b) {
+            for (std::size_t i = 0; i < clusters[a].members.size(); ++i) {
+                const Cluster left = without(clusters[a], i, shift), one = lone(clusters[a].members[i]);
+                const Cluster more = clusters[b].members.empty() ? one : joined(clusters[b], one, shift);
+                if (left.cost + more.cost < clusters[a].cost + clusters[b].cost - enough) {
+                    clusters[a] = left;
+                    clusters[b] = more;
+                    return true;
+                }
+                for (std::size_t j = 0; a < b && j < clusters[b].members.size(); ++j) {
+                    const Cluster other = lone(clusters[b].members[j]), rest = without(clusters[b], j, shift);
+                    const Cluster first = left.members.empty() ? other : joined(left, other, shift);
+                    if (first.cost >= clusters[a].cost + clusters[b].cost - enough) continue;
+                    const Cluster second = rest.members.empty() ? one : joined(rest, one, shift);
+                    if (first.cost + second.cost >= clusters[a].cost + clusters[b].cost - enough) continue;
+                    clusters[a] = first;
+                    clusters[b] = second;
+                    return true;
+                }
+            }
+            return false;
+        };
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (std::size_t a = 0; a < clusters.size(); ++a)
+                for (std::size_t b = 0; b < clusters.size(); ++b)
+                    if (a != b && !clusters[a].members.empty()) moved |= move(a, b);
+        }
+    }
+
     // Too many for all partitions: join the two clusters that gain most, as long as any two do. Bounded by shares.
     Partition gather(const std::vector<int>& component, const Shift& shift, const Outputs& outputs, double dual) const {
         std::vector<Cluster> clusters;
-        for (const int k : component) clusters.push_back({{k}, {1.0}, single(k)});
+        for (const int k : component) clusters.push_back(lone(k));
         const auto gain = [&](std::size_t a, std::size_t b) {
             return clusters[a].cost + clusters[b].cost - joined(clusters[a], clusters[b], shift).cost;
         };
@@ -377,13 +518,14 @@ private:
                 if (other != a && !clusters[other].members.empty())
                     gains(std::min(a, other), std::max(a, other)) = gain(std::min(a, other), std::max(a, other));
         }
+        rearrange(clusters, shift);
         std::vector<std::vector<int>> members;
         std::vector<std::vector<double>> sign;
         for (Cluster& cluster : clusters) {
             members.push_back(std::move(cluster.members));
             sign.push_back(std::move(cluster.sign));
         }
-        Partition result{chosen(members, sign, shift), idle_cost(members, sign), dual};
+        Partition result{chosen(members, sign, shift), idle_cost(members, sign), dual, false};
         if (outputs) result.value += outputs(result.groups).value;
         const Shares least = shares(component, shift.nu);
         for (const int k : component) result.lower += least.value[k];
@@ -392,6 +534,7 @@ private:
 
     const Problem& problem_;
     Eigen::MatrixXd incoming_, outgoing_;  // (m, m) Gram matrices
+    Vector worked_out_;                    // (m)  shares that hold for any candidates
 };
 
 }  // namespace hessorbit::minima
