@@ -181,7 +181,7 @@ public:
     }
 
 private:
-    // What one thread needs for a chunk. Its own copy of θ too: memory that another core has written comes slowly.
+    // What one thread needs for a chunk, θ included.
     struct Space {
         Tape<T> tape;
         Parameters<T> parameters;
