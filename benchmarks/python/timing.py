@@ -22,7 +22,7 @@ LONGEST_CONTEST = 30.0  # seconds, warm-up excluded
 SETTLING = 0.1  # seconds
 AT_REST = 2e-3  # seconds of CPU time in twenty times as long
 LONGEST_REST = 10.0  # seconds
-SLOW = 1.0  # seconds; one call warms up a slower callable, and one makes a turn
+SLOW = 1.0  # seconds; two calls warm up a slower callable, and one makes a turn
 
 
 def seconds(call: Call, count: int = 1) -> float:
@@ -40,11 +40,11 @@ def repetitions(call: Call) -> int:
     return max(1, round(SHORTEST_TURN / max(seconds(call), 1e-7)))
 
 
-def settle(call: Call) -> None:
+def settle(call: Call, count: int) -> None:
     """Make a fast call for a while, untimed, as caches and threads went cold while the others had their turns."""
     start = time.perf_counter()
-    while seconds(call) < SLOW and time.perf_counter() - start < SETTLING:
-        pass
+    while count > 1 and time.perf_counter() - start < SETTLING:
+        call()
 
 
 def rest() -> None:
@@ -63,7 +63,7 @@ def contestant(maker: Maker, referee: Connection) -> None:
         rest()
         referee.send(0.0)
         while referee.recv():
-            settle(call)
+            settle(call, count)
             result = seconds(call, count)
             rest()
             referee.send(result)
@@ -87,8 +87,9 @@ def contest(makers: Mapping[str, Maker], *, turns: int = 7) -> dict[str, float]:
     try:
         for name, maker in makers.items():
             connections[name], theirs = context.Pipe()
-            processes.append(context.Process(target=contestant, args=(maker, theirs), daemon=True))
-            processes[-1].start()
+            process = context.Process(target=contestant, args=(maker, theirs), daemon=True)
+            process.start()
+            processes.append(process)
             theirs.close()
             answer(connections[name])
         start = time.perf_counter()

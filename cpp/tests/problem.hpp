@@ -65,6 +65,7 @@ inline std::vector<Problem> problems() {
         {.name = "linear", .widths = {3, 2}},
         {.name = "shallow", .widths = {2, 5, 1}},
         {.name = "gelu", .widths = {3, 4, 2}, .hidden = ActivationKind::gelu, .loss = LossKind::cross_entropy},
+        {.name = "many outputs", .widths = {2, 3, 70}, .loss = LossKind::cross_entropy},
         {.name = "deep", .widths = {2, 3, 4, 3, 2}, .hidden = ActivationKind::softplus, .loss = LossKind::logistic},
         {.name = "bent output", .widths = {2, 3, 2}, .hidden = ActivationKind::silu, .output = ActivationKind::sigmoid},
         {.name = "mean field, no bias", .widths = {3, 4, 4, 2}, .parametrization = Parametrization::mean_field, .bias = false},

@@ -16,7 +16,7 @@ struct Chunks {
     Index samples, size, count, slots;
 
     // Chunks of at most about `capacity` samples, all of nearly the same size, each a multiple of row_multiple; if more
-    // than one, then an even number, for two threads.
+    // than one, then mostly an even number, for two threads.
     Chunks(Index sample_count, Index capacity) : samples(sample_count) {
         Index parts = (samples + capacity - 1) / capacity;
         if (parts > 1) parts += parts % 2;

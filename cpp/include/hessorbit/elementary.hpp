@@ -1,5 +1,5 @@
 // Elementary functions of one SIMD vector of samples, or of one long double, in pieces that activations share: a value
-// and all its derivatives need one exponential and, but for softplus, one division.
+// and all its derivatives need one exponential and, but for softplus and g, one division.
 //
 // The vector functions are ours; in long double the exponential, sin and cos are the C library's. Every series is what
 // mpmath's chebyfit(f, [lower, upper], count) gives at 60 digits, in ascending order; f stands beside it.

@@ -8,7 +8,7 @@
 //     Khatri–Rao        left φ_l[a] φ_m[c]       right B_lm[i,j]                        hidden with hidden layers
 //     rank one          left E_l[j]              right F_l[i] φ_l[a] φ_l[c]             last hidden layer, one output
 //     to the output     left φ_L[c]              right E_l[k,i] φ_l[a]                  hidden with output layer
-//     to outputs alike  left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last one, if M = w I
+//     to outputs alike  left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last one, if M = w I, K > 1
 //     within output     left φ_L[a]              right M_kj φ_L[c]
 //     weights           left φ_l[a]              right δ_m[j] ∂φ_m[c]/∂z_l[i]           the second sum
 //
@@ -18,8 +18,8 @@
 // In a diagonal block both factors are symmetric, so only a ≤ c and i ≤ j are formed: N P_l²/2 flops. The Gauss–Newton
 // matrix is the first sum with the term q = L of B alone.
 //
-// Products go straight to their places in the upper triangle of H, and the rest is filled by symmetry at the end, so
-// that no memory beyond H and a few rows per thread is needed.
+// The sums of a chunk go to their places in the upper triangle of H, and the rest is filled by symmetry at the end, so
+// that no memory beyond H, a chunk's rows and the sums of one task per thread is needed.
 #pragma once
 
 #include "sensitivity.hpp"
@@ -278,16 +278,19 @@ private:
             for (Index r = 0; r < task.count; ++r)
                 for (Index x = 0; x < task.left_count; ++x) add(x, r, right[r].i, pair[x].a, right[r].j, pair[x].c);
         } else if (task.kind == Kind::rank_one) {
-            for (Index first = 0, end = 0; first < task.count; first = end) {
-                const auto [i, j, a, c] = right[first];
-                while (end < task.count && right[end].i == i && right[end].a == a) ++end;
+            for (Index r = 0; r < task.count; ++r) {
+                const auto [i, j, a, c] = right[r];
+                const Index step = upper.step(c);
+                T* to = hessian_ + lower.parameter(i, a) * p_ + upper.start(c) + task.left_first * step;
                 for (Index x = std::max<Index>(0, i - task.left_first); x < task.left_count; ++x)
-                    for (Index r = first; r < end; ++r) add(x, r, i, a, task.left_first + x, right[r].c);
+                    to[x * step] += s_.sums[x * task.count + r];
             }
         } else if (task.kind == Kind::to_output) {
-            for (Index r = 0; r < task.count; ++r)
+            for (Index r = 0; r < task.count; ++r) {
+                T* to = hessian_ + lower.parameter(right[r].i, right[r].a) * p_;
                 for (Index x = 0; x < task.left_count; ++x)
-                    add(x, r, right[r].i, right[r].a, right[r].j, task.left_first + x);
+                    to[upper.parameter(right[r].j, task.left_first + x)] += s_.sums[x * task.count + r];
+            }
         } else if (task.kind == Kind::to_outputs_alike) {
             for (Index r = 0; r < task.count; ++r)
                 for (Index k = 0; k < network_.outputs(); ++k) {

@@ -36,9 +36,9 @@ T sigmoid(T z) {
 
 // Everything the loss says of one chunk, already multiplied by the sample weights.
 // f, y (K, n); weight (n); outputs: value (n), residual (K, n), hessian (K·K, n), row k·K + j holding M_kj.
-// Null views skip an output.
+// Null views skip an output. cross_entropy leaves q in the place of f.
 template <class T>
-void evaluate_loss(LossKind kind, Index outputs, RowsView<const T> f, RowsView<const T> y, const T* weight, Index n,
+void evaluate_loss(LossKind kind, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
                    T* value, RowsView<T> residual, RowsView<T> hessian);
 
 namespace detail {
@@ -74,12 +74,9 @@ void logistic(Index outputs, RowsView<const T> f, RowsView<const T> y, const T* 
 }
 
 template <class T>
-void cross_entropy(Index outputs, RowsView<const T> f, RowsView<const T> y, const T* weight, Index n, T* value,
+void cross_entropy(Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n, T* value,
                    RowsView<T> residual, RowsView<T> hessian) {
     using std::exp, std::log1p;
-    Eigen::Array<T, Eigen::Dynamic, 1, 0, 64> small(std::min<Index>(outputs, 64));
-    std::vector<T> large(outputs > 64 ? outputs : 0);
-    T* q = outputs > 64 ? large.data() : small.data();
     for (Index i = 0; i < n; ++i) {
         Index top = 0;
         for (Index k = 1; k < outputs; ++k)
@@ -88,21 +85,22 @@ void cross_entropy(Index outputs, RowsView<const T> f, RowsView<const T> y, cons
         T others = 0, mass = 0, inner = 0;  // Σ_{k≠top} e^{f_k − f_top}; Σ p; Σ p_k (f_k − f_top)
         for (Index k = 0; k < outputs; ++k) {
             const T p = y.row(k)[i], z = f.row(k)[i] - shift;
-            q[k] = k == top ? T(1) : exp(z);
-            if (k != top) others += q[k];
+            f.row(k)[i] = k == top ? T(1) : exp(z);
+            if (k != top) others += f.row(k)[i];
             mass += p;
             if (p != 0) inner += p * z;
         }
         if (value) value[i] += weight[i] * (mass * log1p(others) - inner);
-        for (Index k = 0; k < outputs; ++k) q[k] /= 1 + others;
+        const RowsView<T> q = f;
+        for (Index k = 0; k < outputs; ++k) q.row(k)[i] /= 1 + others;
         for (Index k = 0; k < outputs; ++k) {
             T rest_q = 0, rest_p = 0;
             for (Index j = 0; j < outputs; ++j)
-                if (j != k) rest_q += q[j], rest_p += y.row(j)[i];
-            if (residual.data) residual.row(k)[i] = weight[i] * (q[k] * rest_p - y.row(k)[i] * rest_q);
+                if (j != k) rest_q += q.row(j)[i], rest_p += y.row(j)[i];
+            if (residual.data) residual.row(k)[i] = weight[i] * (q.row(k)[i] * rest_p - y.row(k)[i] * rest_q);
             if (hessian.data)
                 for (Index j = 0; j < outputs; ++j)
-                    hessian.row(k * outputs + j)[i] = weight[i] * mass * (j == k ? q[k] * rest_q : -q[k] * q[j]);
+                    hessian.row(k * outputs + j)[i] = weight[i] * mass * q.row(k)[i] * (j == k ? rest_q : -q.row(j)[i]);
         }
     }
 }
@@ -110,15 +108,15 @@ void cross_entropy(Index outputs, RowsView<const T> f, RowsView<const T> y, cons
 }  // namespace detail
 
 template <class T>
-void evaluate_loss(LossKind kind, Index outputs, RowsView<const T> f, RowsView<const T> y, const T* weight, Index n,
+void evaluate_loss(LossKind kind, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
                    T* value, RowsView<T> residual, RowsView<T> hessian) {
     if (value) std::fill(value, value + n, T(0));
     switch (kind) {
         case LossKind::squared_error:
-            return detail::squared_error(outputs, f, y, weight, n, value, residual, hessian);
+            return detail::squared_error<T>(outputs, f, y, weight, n, value, residual, hessian);
         case LossKind::cross_entropy:
-            return detail::cross_entropy(outputs, f, y, weight, n, value, residual, hessian);
-        case LossKind::logistic: return detail::logistic(outputs, f, y, weight, n, value, residual, hessian);
+            return detail::cross_entropy<T>(outputs, f, y, weight, n, value, residual, hessian);
+        case LossKind::logistic: return detail::logistic<T>(outputs, f, y, weight, n, value, residual, hessian);
     }
 }
 

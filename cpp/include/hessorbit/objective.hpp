@@ -3,7 +3,7 @@
 // keeps the workspaces; the formulas are in the headers it includes.
 //
 // Every method takes θ (batch, P), contiguous, and writes one result per θ. Batches are shared θ by θ among threads.
-// A single θ is shared by slots of samples (chunks.hpp), or, for the Hessian, by blocks of the result (team.hpp).
+// A single θ is shared by slots of samples (chunks.hpp), or, for a large Hessian, by blocks of the result (team.hpp).
 // Results have the same bits for any number of threads and any batch.
 #pragma once
 
@@ -181,7 +181,7 @@ public:
     }
 
 private:
-    // What one thread needs for a chunk, θ included.
+    // What a chunk needs, θ included.
     struct Space {
         Tape<T> tape;
         Parameters<T> parameters;
@@ -206,7 +206,7 @@ private:
     struct Workspace {
         std::vector<Parameters<T>> directions;
         std::vector<T> partial;                      // (slots, length): sums over the samples of a slot
-        std::vector<std::unique_ptr<Space>> spaces;  // one per thread
+        std::vector<std::unique_ptr<Space>> spaces;  // one per thread, but one for all in a large Hessian
         std::vector<std::unique_ptr<HessianScratch<T>>> scratch;
 
         template <class Make>
@@ -220,7 +220,7 @@ private:
     static constexpr Index directions_at_once = 8;
     static constexpr Index cache_budget = 40000;      // numbers a tape may hold in a sum over samples: near the L2 cache
     static constexpr Index hessian_budget = 1600000;  // numbers tape and sensitivities may hold for a Hessian
-    static constexpr Index small_hessian = 256;       // parameters; a thread keeps as small an H for itself
+    static constexpr Index small_hessian = 256;       // parameters up to which every slot of samples has its own H
 
     Chunks sum_chunks(Index rows) const { return {samples(), chunk_capacity(rows, cache_budget, 64, 256)}; }
 

@@ -35,7 +35,7 @@ struct Tape {
     std::vector<Rows<T>> slope;      // σ'_l (width, n)
     std::vector<Rows<T>> curvature;  // σ''_l, then e_l (width, n)
     std::vector<Rows<T>> delta;      // δ_l (width, n)
-    Rows<T> output;                  // f (K, n)
+    Rows<T> output;                  // f (K, n), until the loss has been evaluated
     Rows<T> value;                   // w ℓ (1, n)
     Rows<T> hessian;                 // M (K·K, n)
     RowsView<T> input;               // φ_0 of the current chunk
@@ -119,7 +119,7 @@ void differentiate_loss(const Network& network, LossKind loss, const Data<T>& da
 
 }  // namespace detail
 
-// Fills φ, σ', σ'' and f for the samples first + c.begin … of the data.
+// Fills φ, σ', σ'' and f for columns c of the chunk.
 template <class T>
 void forward(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Columns c) {
     for (Index l = 0; l < network.depth(); ++l) {
