@@ -67,7 +67,8 @@ def test_tables_hold_the_same_rows(tmp_path: Path) -> None:
         (["--samples", "0"], "samples must be at least 1"),
         (["--activation", "identity"], "linear"),
         (["--scheme", "zeros"], "scheme must be one of"),
-        (["--plot", "/no/such/folder/reach.png"], "its folder does not exist"),
+        (["--plot", "/no/such/folder/reach.png"], "cannot be written: there is no folder '/no/such/folder'"),
+        (["--table", "/"], "--table '/' must be a file; it is a folder"),
     ],
 )
 def test_bad_options_are_one_line(options: list[str], message: str) -> None:

@@ -10,16 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
-from oracles.problem import ACTIVATIONS, PARAMETRIZATIONS
+from oracles.networks import NAMES, STEEP, points_of_an_orbit
+from oracles.problem import PARAMETRIZATIONS
 
 pytestmark = pytest.mark.core
 
 # Weights and signals are of order one, factors of random elements within e^±2, and a few dozen operations lie on the
 # way: 1e-10 leaves 1e4 for the conditions of the matrices on linear neurons and for powers.
 CLOSE = 1e-10
-
-NAMES = (*ACTIVATIONS, "leaky_relu(0.3)", "leaky_relu(-1.0)")
-STEEP = ("exp", "square", "cube")
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -37,28 +35,16 @@ def assert_same_point(a: np.ndarray, b: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("activation", NAMES)
-@given(
-    seed=st.integers(0, 10**6),
-    depth=st.integers(1, 3),
-    biases=st.lists(st.booleans(), min_size=4, max_size=4),
-    parametrization=st.sampled_from(PARAMETRIZATIONS),
-)
-def test_all_points_of_an_orbit_have_one_form(
-    activation: str, seed: int, depth: int, biases: list[bool], parametrization: str
-) -> None:
-    depth = min(depth, 2) if activation in STEEP else depth
-    # Narrowing layers, so that incoming weights of linear neurons are independent.
-    widths = [5, *(4, 4, 3)[:depth], 2]
-    net = ho.MLP(widths, activation, bias=biases[: depth + 1], parametrization=parametrization)
-    theta = net.init(rng(seed), "normal(0.7)")
-    g = ho.symmetries(net).random(rng(seed + 1), scale=0.3)
+@given(data=st.data())
+def test_all_points_of_an_orbit_have_one_form(activation: str, data: st.DataObject) -> None:
+    net, theta, moved = data.draw(points_of_an_orbit(activation))
     form = ho.canonical(net, theta)
     assert form.net == net
     assert form.element is not None
     assert (form.element(theta) == form.theta).all()
     assert_same_function(net, theta, net, form.theta)
     if activation != "identity":  # a matrix on linear neurons may be as badly conditioned as it likes
-        assert_same_point(ho.canonical(net, g(theta)).theta, form.theta)
+        assert_same_point(ho.canonical(net, moved).theta, form.theta)
         assert_same_point(ho.canonical(net, form.theta).theta, form.theta)
 
 

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 import hessorbit as ho
 from hessorbit import activations
 from hessorbit.symmetry import Equivalence, GroupElement
-from oracles.problem import ACTIVATIONS, PARAMETRIZATIONS
+from oracles.networks import NAMES, STEEP, points_of_an_orbit
+from oracles.problem import PARAMETRIZATIONS
 
 pytestmark = pytest.mark.core
 
-NAMES = (*ACTIVATIONS, "leaky_relu(0.3)", "leaky_relu(-1.0)")
 EVEN_LINEAR = ("relu", "leaky_relu", "leaky_relu(0.3)", "leaky_relu(-2.0)", "gelu", "silu", "softplus")
-STEEP = ("exp", "square", "cube")
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -59,20 +58,9 @@ def assert_different(
 
 
 @pytest.mark.parametrize("activation", NAMES)
-@given(
-    seed=st.integers(0, 10**6),
-    depth=st.integers(1, 3),
-    biases=st.lists(st.booleans(), min_size=4, max_size=4),
-    parametrization=st.sampled_from(PARAMETRIZATIONS),
-)
-def test_group_elements_are_found(
-    activation: str, seed: int, depth: int, biases: list[bool], parametrization: str
-) -> None:
-    depth = min(depth, 2) if activation in STEEP else depth
-    widths = [5, *(4, 4, 3)[:depth], 2]
-    net = ho.MLP(widths, activation, bias=biases[: depth + 1], parametrization=parametrization)
-    theta = net.init(rng(seed), "normal(0.7)")
-    moved = ho.symmetries(net).random(rng(seed + 1), scale=0.3)(theta)
+@given(data=st.data())
+def test_group_elements_are_found(activation: str, data: st.DataObject) -> None:
+    net, theta, moved = data.draw(points_of_an_orbit(activation))
     result = ho.equivalent(net, theta, net, moved)
     assert result, result
     if activation != "identity":  # deep linear layers: the condition of matrices is anyone's guess

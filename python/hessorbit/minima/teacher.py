@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core, activations
 from .._checks import Array
 from ..network import MLP
+from ..symmetry.duplicates import LayerParameters, constant_neurons, dead_neurons, factors_between, layer_parameters
+from ..symmetry.reduction import is_empty, reduced
 
 # Vectors that differ by less than this part of their size are the same: some thousand times the rounding of float64.
 SAME = 1e-12
@@ -124,8 +126,9 @@ def setting(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
     theta = _checks.parameters(theta_teacher, teacher.num_parameters, "theta_teacher")
     if theta.ndim != 1:
         raise _checks.shape_error("theta_teacher", f"({teacher.num_parameters},)", theta.shape)
-    (weights, biases), (last, output) = teacher.unflatten(_checks.cast(theta, np.float64, "theta_teacher", "net"))
-    check_irreducible(teacher, weights, biases, last, output)
+    theta = _checks.cast(theta, np.float64, "theta_teacher", "net")
+    check_irreducible(teacher, theta)
+    (weights, biases), (last, output) = teacher.unflatten(theta)
     ratio = [t / s for t, s in zip(teacher.multipliers, net.multipliers, strict=True)]
     incoming = ratio[0] * weights
     if net.biases[0]:
@@ -213,107 +216,56 @@ def symmetry_of(net: MLP) -> Symmetry:
     return Symmetry(name, parameter, copies, known["constant_odd"] or 0.0, constants, off)
 
 
-def check_irreducible(teacher: MLP, weights: Array, biases: Array | None, last: Array, output: Array | None) -> None:
+def check_irreducible(teacher: MLP, theta: Array) -> None:
     """Refuse a teacher with dead, constant, duplicate or mirrored neurons, and say which network it equals."""
-    known = properties(teacher)
-    incoming = weights if biases is None else np.concatenate([weights, biases[:, None]], axis=1)
-    length = np.linalg.norm(incoming, axis=1)
-    r = len(incoming)
-    faults: list[str] = []
-    kept = {i: (incoming[i].copy(), last[:, i].copy()) for i in range(r)}
-    shift = np.zeros(len(last))
-    equal = True  # whether `kept` and `shift` compute the teacher's function
-    for i in range(r):
-        if np.abs(last[:, i]).max() <= SAME * np.abs(last).max():
-            faults.append(f"neuron {i} is dead (its outgoing weights are 0)")
-            del kept[i]
-        elif np.linalg.norm(weights[i]) <= SAME * max(length.max(), 1e-300):
-            faults.append(f"neuron {i} is constant (its incoming weights are 0)")
-            constant = float(
-                _core.activation_derivatives(
-                    *activations.split(teacher.activations[0][0]), np.array([0.0 if biases is None else biases[i]])
-                )[0][0]
-            )
-            shift += last[:, i] * constant
-            equal &= output is not None or constant == 0
-            del kept[i]
-    order = list(kept)
-    for position, i in enumerate(order):
-        if i not in kept:
-            continue
-        for j in order[position + 1 :]:
-            if j not in kept:
-                continue
-            relation = related(incoming[i], incoming[j], known)
-            if relation is None:
-                continue
-            faults.append(f"neurons {i} and {j} are {relation}")
-            ratio = length[j] / length[i] if known["positively_homogeneous"] else 1.0
-            factor = ratio
-            if relation == "mirrored":
-                factor = 1.0 if known["even"] else -1.0
-                if known["constant_odd"] is not None:
-                    shift += known["constant_odd"] * last[:, j]
-                    equal &= output is not None
-                if known["even_linear"] is not None:
-                    equal = False
-            kept[i] = (kept[i][0], kept[i][1] + factor * last[:, j])
-            del kept[j]
-    if not faults:
+    found = faults(teacher, theta)
+    if not found:
         return
-    kept = {i: pair for i, pair in kept.items() if np.abs(pair[1]).max() > SAME * np.abs(last).max()}
-    narrow, theta = reduced(teacher, kept, shift, output) if equal and kept else (None, None)
-    if narrow is not None:
-        advice = (
-            f"the same function has {len(kept)} hidden neurons; attributes teacher and theta_teacher of this error "
-            f"are that network"
-        )
-    elif equal:
-        advice = "it has no neuron left when they are removed"
-    else:
+    narrow: MLP | None
+    narrow, theta_narrow = reduced(teacher, theta, SAME)
+    if is_empty(layer_parameters(narrow, theta_narrow)[0]):
+        narrow, advice = None, "it has no neuron left when they are removed"
+    elif faults(narrow, theta_narrow):
+        narrow = None
         advice = (
             "no narrower network of this architecture equals it, but what they leave can be moved to other neurons, "
             "and its global minima are not copies of neurons"
         )
-    raise ReducibleTeacherError(f"theta_teacher must be irreducible; {'; '.join(faults)}: {advice}", narrow, theta)
+    else:
+        advice = (
+            f"the same function has {narrow.widths[1]} hidden neurons; attributes teacher and theta_teacher of this "
+            f"error are that network"
+        )
+    message = f"theta_teacher must be irreducible; {'; '.join(found)}: {advice}"
+    raise ReducibleTeacherError(message, narrow, None if narrow is None else theta_narrow)
 
 
-def related(a: Array, b: Array, known: dict[str, Any]) -> str | None:
-    """Whether neurons with these incoming weights are duplicates or mirrored, for this activation."""
-    mirrors = known["odd"] or known["even"] or known["constant_odd"] is not None or known["even_linear"] is not None
-    size = float(max(np.linalg.norm(a), np.linalg.norm(b)))
-    if known["positively_homogeneous"]:
-        a, b, size = a / np.linalg.norm(a), b / np.linalg.norm(b), 1.0
-    if np.linalg.norm(a - b) <= SAME * size:
-        return "duplicates"
-    if mirrors and np.linalg.norm(a + b) <= SAME * size:
-        return "mirrored"
-    return None
+def faults(teacher: MLP, theta: Array) -> list[str]:
+    """What makes the teacher reducible, or would but for a constant or linear remainder that nothing can carry."""
+    (parameters,) = layer_parameters(teacher, theta)
+    found = [f"neuron {i} is dead (its outgoing weights are 0)" for i in dead_neurons(parameters, SAME)]
+    found += [f"neuron {i} is constant (its incoming weights are 0)" for i in constant_neurons(parameters, SAME)]
+    rest = np.arange(parameters.layer.width)
+    while len(rest):
+        factors = copy_factors(parameters, rest)
+        for neuron, factor in zip(rest[1:], factors[1:], strict=True):
+            if factor:
+                found.append(f"neurons {rest[0]} and {neuron} are {'duplicates' if factor > 0 else 'mirrored'}")
+        rest = rest[factors == 0]
+    return found
 
 
-def reduced(
-    teacher: MLP, kept: dict[int, tuple[Array, Array]], shift: Array, output: Array | None
-) -> tuple[MLP, Array]:
-    """The network of the neurons kept, with the teacher's function."""
-    inputs, _, outputs = teacher.widths
-    name = teacher.activations[0][0]
-    narrow = MLP(
-        [inputs, len(kept), outputs],
-        name,
-        bias=teacher.biases,
-        parametrization=teacher.parametrization,
-        output_activation=list(teacher.activations[1]),
-    )
-    scale = teacher.multipliers[1] / narrow.multipliers[1]
-    incoming = np.array([pair[0] for pair in kept.values()])
-    outgoing = np.array([pair[1] for pair in kept.values()]).T
-    theta = narrow.flatten(
-        [
-            (incoming[:, :inputs], incoming[:, inputs] if teacher.biases[0] else None),
-            (scale * outgoing, None if output is None else output + teacher.multipliers[1] * shift),
-        ]
-    )
-    return narrow, theta
+def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
+    """Incoming weights of neurons as multiples of the first one's, where that makes them its copies; else 0."""
+    layer, vectors = parameters.layer, parameters.incoming[neurons]
+    law = layer.laws[neurons[0]]
+    factors = factors_between(layer, vectors, neurons[0], SAME)
+    if law.parity or law.even_linear:  # mirrored, whether or not there is a bias for what remains
+        opposite = factors_between(layer, np.vstack([vectors[:1], -vectors[1:]]), neurons[0], SAME)
+        factors = np.where(factors == 0, -opposite, factors)
+    if law.degree > 1:  # other multiples of square and cube are no copies in the search
+        factors = np.where(np.abs(np.abs(factors) - 1) <= SAME, factors, 0)
+    return factors
 
 
 def missing_pieces(setting: Setting) -> str:

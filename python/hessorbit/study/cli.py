@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +18,7 @@ except ImportError as error:
 from ..config import show_config
 from .claims import Finding
 from .configuration import presets
+from .explanations import check_writable, explained
 from .reach import parsed_widths, reach
 from .report import factor, spread
 from .result import StudyResult, load
@@ -69,14 +68,14 @@ def study(
     Writes a row per student to a database as it finishes, prints what the data say about the claims, and writes a page
     with the figures. Interrupted or killed, it goes on from there when called again with the same settings.
     """
-    with explained():
+    with explained("Interrupted. Finished students are stored; the same command goes on from there."):
         named = {"widths": None if widths is None else parsed_widths(widths), "seeds": seeds}
         changes = {name: value for name, value in named.items() if value is not None}
         chosen = resolve(preset, config, {**changes, **dict(map(assignment, set_ or []))})
         if show:
             typer.echo(chosen.to_toml(), nl=False)
             return
-        check_writable(report, "report")
+        check_writable(report, "--report")
         result = chosen.run(store, workers=workers, progress=progress)
         summarise(result)
         result.report(report)
@@ -128,15 +127,6 @@ def assignment(text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
-def check_writable(path: Path, name: str) -> None:
-    """Before hours of work, not after."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{name} {str(path)!r} must be a file; it is a folder")
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{name} {str(path)!r} cannot be written: there is no folder {str(folder)!r}")
-
-
 def summarise(result: StudyResult) -> None:
     """Print what the data say, and what is missing."""
     console = Console()
@@ -157,20 +147,6 @@ def claims_table(findings: list[Finding]) -> Table:
         verdict = f"[{VERDICT_STYLES[finding.verdict]}]{finding.verdict}[/]"
         table.add_row(finding.claim.sentence, factor(finding.effect), spread(finding), str(finding.seeds), verdict)
     return table
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Errors of input as one line, and Ctrl-C with what is kept."""
-    try:
-        yield
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        typer.secho(f"hessorbit: {error}", fg="red", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        message = "Interrupted. Finished students are stored; the same command goes on from there."
-        typer.secho(message, fg="yellow", err=True)
-        raise typer.Exit(130) from None
 
 
 def main() -> None:

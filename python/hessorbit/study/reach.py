@@ -21,6 +21,7 @@ except ImportError as error:
 
 from ..minima.scaling import QUARTILES, ReachByWidth, reach_by_width
 from .configuration import Configuration
+from .explanations import check_writable, explained
 from .plots import BLUE, GREEN, GREY, ORANGE, PURPLE
 from .student import make_problem, stream
 
@@ -85,10 +86,10 @@ def reach(
     distance over ‖θ₀‖ and over √P for P parameters, and the probability to be within a radius, with its 95 %
     interval.
     """
-    try:
-        check_folder(plot, "--plot")
+    with explained():
+        check_writable(plot, "--plot")
         if table is not None:
-            check_folder(table, "--table")
+            check_writable(table, "--table")
         found, teacher = compute(
             parsed_widths(widths), samples, scheme, radius, seed, max_nodes, threads,
             {
@@ -102,15 +103,6 @@ def reach(
             typer.echo(f"The numbers are in {table}.")
         figure(found).savefig(plot, dpi=150)
         typer.echo(f"The figure is in {plot}.")
-    except (ValueError, TypeError, OSError) as error:
-        typer.secho(f"hessorbit: {error}", fg="red", err=True)
-        raise typer.Exit(2) from None
-
-
-def check_folder(path: Path, option: str) -> None:
-    """Before the work, not after."""
-    if not path.resolve().parent.is_dir():
-        raise FileNotFoundError(f"{option} {str(path)!r} cannot be written: its folder does not exist")
 
 
 def parsed_widths(widths: str) -> list[int]:
