@@ -123,7 +123,7 @@ private:
         if (problem_.geometry.constants != Constants::none) constants = costs_.constants(output_multiplier_);
         const bool known = problem_.geometry.copies != Copies::scaled;
         std::vector<std::vector<char>> settled(r + 1, std::vector<char>(group_.size(), known));
-        settled[r].assign(group_.size(), 0);
+        settled[r].assign(group_.size(), problem_.geometry.constants == Constants::none);
         while (true) {
             const Division division = least(constants);
             const double bound = constants[division.constant] + others_.back()[all() ^ division.constant];
@@ -133,25 +133,23 @@ private:
             bool raised = false;
             if (!std::exchange(settled[r][division.constant], 1)) {
                 const Certified output = assignment_.outputs(role, {}, slack() / 4, max_boxes);
-                if (problem_.geometry.constants != Constants::none) {
-                    const SetFunction cut = costs_.constants(output.multiplier);
-                    for (std::size_t set = 0; set < cut.size(); ++set) constants[set] = std::max(constants[set], cut[set]);
-                }
+                const SetFunction cut = costs_.constants(output.multiplier);
+                for (std::size_t set = 0; set < cut.size(); ++set) constants[set] = std::max(constants[set], cut[set]);
                 double& cost = constants[division.constant];
                 cost = std::max(cost, fixed(role, division.constant) + output.lower);
                 raised = true;
             }
+            bool changed = false;  // the tables of copies
             for (int i = 0; i < r; ++i) {
                 const Set set = division.copies[i];
                 if (!std::exchange(settled[i][set], 1)) {
                     double& cost = copies_[i][set];
                     cost = std::max(cost, fixed(role, set) + assignment_.copies(i, role, slack() / 4, max_boxes).lower);
-                    raised = true;
+                    changed = true;
                 }
-                if (raised && problem_.geometry.copies == Copies::scaled)
-                    others_[i + 1] = convolve(copies_[i], others_[i], poll_);
+                if (changed) others_[i + 1] = convolve(copies_[i], others_[i], poll_);
             }
-            if (!raised) return std::min(bound, cutoff());
+            if (!raised && !changed) return std::min(bound, cutoff());
         }
     }
 
