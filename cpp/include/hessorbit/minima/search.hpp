@@ -26,7 +26,7 @@ struct Options {
     double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
     int64_t max_nodes = 10000;
     double time_limit = infinity;  // seconds after which no further node is opened
-    std::function<bool()> stop;    // asked at every node, where there is one; ends the search
+    std::function<bool()> stop;    // asked at every node and while sets are tabulated, where there is one; ends the search
 };
 
 struct Nearest {
@@ -151,7 +151,8 @@ private:
         if (placement.value < best_.value) best_ = placement;
     }
 
-    // Tables over all sets of neurons take about as long as this many nodes.
+    // Tables over all sets of neurons take about as long as this many nodes; assignments that mirrored copies leave to be
+    // looked at come on top.
     int64_t worth_exhausting() const {
         const int m = problem_.neurons();
         return m > Exhaustion::most_neurons ? std::numeric_limits<int64_t>::max() : std::llround(std::pow(3.0, m - 10));
