@@ -26,11 +26,13 @@ class Exhaustion {
 public:
     static constexpr int most_neurons = 20;  // tables of 2²⁰ numbers
 
-    // `dual` has been raised at `root`, whose roles may have been struck out.
+    // `dual` has been raised at `root`, whose roles may have been struck out. Every assignment that is looked at adds to
+    // `looked_at`; `poll` may end it all by an exception, after which bound() holds what is known.
     Exhaustion(const Problem& problem, const ZeroGroups& zero_groups, const Assignment& assignment, const Dual& dual,
-               const Node& root, Placement& best, std::function<double(double)> slack, const Poll& poll)
-        : problem_(problem), zero_groups_(zero_groups), assignment_(assignment), best_(best), slack_(std::move(slack)),
-          poll_(poll), output_multiplier_(dual.output_multiplier()),
+               const Node& root, Placement& best, int64_t& looked_at,
+               std::function<double(double)> slack, const Poll& poll)
+        : problem_(problem), zero_groups_(zero_groups), assignment_(assignment), best_(best),
+          looked_at_(looked_at), slack_(std::move(slack)), poll_(poll), output_multiplier_(dual.output_multiplier()),
           costs_(problem, zero_groups, assignment, excess(problem, dual, root), cutoff() - dual.bound(),
                  output_multiplier_, poll) {}
 
@@ -43,7 +45,8 @@ public:
         return problem_.geometry.copies == Copies::mirrored ? look_at_all_below() : refine();
     }
 
-    int64_t looked_at() const { return looked_at_; }  // assignments
+    // A lower bound on all assignments, also where run() did not come to its end.
+    double bound() const { return std::min(bound_, cutoff()); }
 
 private:
     static constexpr int max_boxes = 4000;
@@ -128,6 +131,7 @@ private:
             const Division division = least(constants);
             const double bound = constants[division.constant] + others_.back()[all() ^ division.constant];
             if (bound >= cutoff()) return cutoff();
+            bound_ = std::max(bound_, bound);
             const std::vector<int> role = roles(division);
             look_at(role, groups(division));
             bool raised = false;
@@ -156,8 +160,8 @@ private:
     double look_at_all_below() {
         const SetFunction constants = costs_.constants(output_multiplier_);
         const Division division = least(constants);
-        if (constants[division.constant] + others_.back()[all() ^ division.constant] < cutoff())
-            look_at(roles(division), groups(division));
+        bound_ = constants[division.constant] + others_.back()[all() ^ division.constant];
+        if (bound_ < cutoff()) look_at(roles(division), groups(division));
         lower_ = infinity;
         std::vector<int> role(problem_.neurons(), problem_.idle);
         for_each_subset(all(), [&](Set set) {
@@ -214,6 +218,7 @@ private:
     const ZeroGroups& zero_groups_;
     const Assignment& assignment_;
     Placement& best_;
+    int64_t& looked_at_;  // assignments
     std::function<double(double)> slack_;
     Poll poll_;
     Vector output_multiplier_;  // λ_c
@@ -221,8 +226,7 @@ private:
     std::vector<SetFunction> copies_;  // f_i
     SetFunction group_;                // one zero group
     std::vector<SetFunction> others_;  // [i]: the idle and the copies of teacher neurons before i
-    double lower_ = infinity;
-    int64_t looked_at_ = 0;
+    double lower_ = infinity, bound_ = -infinity;
 };
 
 }  // namespace hessorbit::minima

@@ -24,7 +24,7 @@ namespace hessorbit::minima {
 
 struct Options {
     double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
-    int64_t max_nodes = 10000;
+    int64_t max_nodes = 10000;     // and assignments looked at
     double time_limit = infinity;  // seconds after which no further node is opened
     std::function<bool()> stop;    // asked at every node and while sets are tabulated, where there is one; ends the search
 };
@@ -88,6 +88,7 @@ private:
     };
 
     static constexpr int max_boxes = 4000;
+    static constexpr int64_t least_looks = 1000;  // at assignments; few against the tables
 
     bool ended() const {
         if (options_.stop && options_.stop()) return true;
@@ -160,22 +161,22 @@ private:
 
     struct Interrupted {};
 
-    // Settles all assignments, unless it is interrupted.
+    // Settles all assignments, unless there are too many or it is interrupted.
     void exhaust() {
         Node root = dual_.root();
         dual_.raise(root, best_.value, cutoff(), 150);
         strike_out(root);
         Exhaustion exhaustion(
-            problem_, zero_groups_, assignment_, dual_, root, best_,
+            problem_, zero_groups_, assignment_, dual_, root, best_, nodes_,
             [&](double value) { return slack_of(value); },
             [&] {
-                if (ended()) throw Interrupted{};
+                if (nodes_ >= std::max(options_.max_nodes, least_looks) || ended()) throw Interrupted{};
             });
         try {
             lower_ = std::max(lower_, exhaustion.run());
         } catch (const Interrupted&) {
+            lower_ = std::max(lower_, exhaustion.bound());
         }
-        nodes_ += exhaustion.looked_at();
     }
 
     // The branch is kept in the node until it is opened: a teacher neuron and a number, or a neuron.
