@@ -255,7 +255,8 @@ private:
     void improve(std::vector<int> role, const Vector& idle) {
         LocalSearch(problem_, assignment_, idle).run(role);
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
-        if (placement.value < best_.value) best_ = placement;
+        // The first is kept whatever it costs: where squares overflow, none is below infinity.
+        if (best_.role.empty() || placement.value < best_.value) best_ = placement;
     }
 
     const Problem& problem_;
