@@ -318,6 +318,35 @@ def test_bounds_hold_however_early_the_search_ends() -> None:
         assert early.distance >= exact.lower_bound * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "normal_cdf"])
+def test_max_nodes_ends_a_search_of_mirrored_copies(activation: str) -> None:
+    """From zero nearly all assignments are below the best point: hundreds of thousands of them for 8 neurons."""
+    student, start, teacher, theta = pair(activation, (3, 3, 8, 1), (True, True), 0)
+    small = pair(activation, (3, 3, 6, 1), (True, True), 0)
+    for nodes in (1, 1500):
+        near = ho.nearest_minimum(student, 0 * start, teacher, theta, max_nodes=nodes)
+        assert near.nodes == max(nodes, 1000)
+        assert 1e-9 < near.gap < 0.01
+    # From zero idle neurons cost nothing: a wider student is no farther, and the same bound holds for fewer neurons.
+    exact = ho.nearest_minimum(small[0], 0 * small[1], teacher, theta)
+    assert exact.gap <= 1e-9
+    assert near.lower_bound <= exact.distance
+
+
+def test_parameters_whose_squares_overflow_are_refused() -> None:
+    student, start, teacher, theta = pair("tanh", (3, 2, 4, 1), (True, True), 0)
+    start[3] = -1e160
+    with pytest.raises(ValueError, match=r"theta0 must be within ±1e\+75.*theta0\[3\] is -1e\+160"):
+        ho.nearest_minimum(student, start, teacher, theta)
+    with pytest.raises(ValueError, match=r"theta0\[1, 3\] is -1e\+160"):
+        ho.nearest_minimum(student, [0 * start, start], teacher, theta)
+    with pytest.raises(ValueError, match=r"theta_end\[0, 3\] is -1e\+160"):
+        ho.minima.compare_descent(student, 0 * start, start, teacher, theta)
+    theta[0] = 1e160
+    with pytest.raises(ValueError, match=r"theta_teacher must be within .*theta_teacher\[0\] is 1e\+160"):
+        ho.nearest_minimum(student, 0 * start, teacher, theta)
+
+
 @settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -11,7 +11,7 @@ from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
 from .nearest import NearestMinimum, default_nodes, search
-from .teacher import Setting, setting
+from .teacher import Setting, check_size, setting
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,6 +107,8 @@ def compare_descent(
     )
     if starts.shape != ends.shape:
         raise _checks.shape_error("theta_end", f"{starts.shape}, as theta0 has", ends.shape)
+    check_size(starts, "theta0")
+    check_size(ends, "theta_end")
     part = _checks.positive(tolerance, "tolerance")
     workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
     nodes = default_nodes(net.widths[1])

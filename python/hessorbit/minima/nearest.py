@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
-from .teacher import Setting, setting
+from .teacher import Setting, check_size, setting
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,8 +104,8 @@ def nearest_minimum(
     tolerance : float
         The search ends when the lower bound on the squared distance is within this part of it.
     max_nodes : int, optional
-        The search ends, with a gap, after this many parts of its tree; by default 20000 for up to 16 neurons, and
-        falling to 200 for 256 and more.
+        The search ends, with a gap, after this many parts of its tree and assignments looked at (1000 of these are
+        always allowed); by default 20000 for up to 16 neurons, and falling to 200 for 256 and more.
     time_limit : float, optional
         Seconds after which the search of a start ends, with a gap; the first point and bound are always awaited. What
         is found then depends on the machine.
@@ -122,9 +122,9 @@ def nearest_minimum(
         A ValueError that names the offending neurons and carries the narrower teacher.
     TypeError, ValueError
         If networks do not match or have more than one hidden layer, the teacher is wider than the student, θ has the
-        wrong length or is not finite, or an option is out of its range.
+        wrong length, is not finite or beyond ±1e75, or an option is out of its range.
     KeyboardInterrupt
-        Ctrl-C ends the search at the next node.
+        Ctrl-C ends the search at the next node or assignment.
 
     Notes
     -----
@@ -149,7 +149,8 @@ def nearest_minimum(
 
     and the roles are found by branch and bound, bounded by the Lagrangian dual that relaxes the sums over copies. Up to
     20 neurons, a search that has grown to 3^(m − 10) nodes is ended by dynamic programming over sets of neurons, which
-    is exact; the default of `max_nodes` allows it up to 18.
+    is exact; the default of `max_nodes` allows it up to 18. Where there are mirrored copies, it leaves assignments to be
+    looked at one by one, and a gap if there are more than `max_nodes`, as for θ₀ near 0.
 
     References
     ----------
@@ -171,6 +172,7 @@ def nearest_minimum(
     start = _checks.cast(
         _checks.parameters(theta0, net.num_parameters, "theta0"), np.float64, "theta0", "the search for minima"
     )
+    check_size(start, "theta0")
     tolerance = _checks.positive(tolerance, "tolerance")
     nodes = default_nodes(net.widths[1]) if max_nodes is None else _checks.integer(max_nodes, "max_nodes", minimum=1)
     seconds = math.inf if time_limit is None else _checks.positive(time_limit, "time_limit")

@@ -22,6 +22,9 @@ from ..symmetry.reduction import is_empty, reduced
 # Vectors that differ by less than this part of their size are the same: some thousand times the rounding of float64.
 SAME = 1e-12
 
+# The fourth power of this, which squared products of two weights reach, is still finite.
+LARGEST = 1e75
+
 
 class ReducibleTeacherError(ValueError):
     """A teacher that a narrower network equals; `teacher` and `theta_teacher` are that network, if there is one."""
@@ -127,6 +130,7 @@ def setting(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
     if theta.ndim != 1:
         raise _checks.shape_error("theta_teacher", f"({teacher.num_parameters},)", theta.shape)
     theta = _checks.cast(theta, np.float64, "theta_teacher", "net")
+    check_size(theta, "theta_teacher")
     check_irreducible(teacher, theta)
     (weights, biases), (last, output) = teacher.unflatten(theta)
     ratio = [t / s for t, s in zip(teacher.multipliers, net.multipliers, strict=True)]
@@ -141,6 +145,17 @@ def setting(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
         outgoing=np.ascontiguousarray(ratio[1] * last.T),
         output_bias=np.zeros(net.widths[2]) if output is None else output.copy(),
     )
+
+
+def check_size(theta: Array, name: str) -> None:
+    """Refuse θ where squared distances would overflow."""
+    size = np.abs(theta)
+    position = np.unravel_index(size.argmax(), size.shape)
+    if size[position] > LARGEST:
+        where = f"{name}[{', '.join(map(str, position))}]"
+        raise ValueError(
+            f"{name} must be within ±{LARGEST:g}, as squared distances overflow beyond; {where} is {theta[position]}"
+        )
 
 
 def check_network(network: Any, name: str) -> None:

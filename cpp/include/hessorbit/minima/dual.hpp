@@ -73,8 +73,6 @@ public:
         return couples() ? Vector(best_z_.segment(output_block(), outputs_)) : Vector::Zero(outputs_);
     }
 
-    int64_t steps() const { return steps_; }
-
 private:
     int block(int i) const { return i * (outputs_ + 1); }
     int output_block() const { return teachers_ * (outputs_ + 1); }
@@ -119,7 +117,6 @@ private:
     Matrix<double> cost_, factor_, stiffness_, probability_;  // (m, roles)
     double best_ = -infinity;
     Vector best_z_;
-    int64_t steps_ = 0;
 };
 
 // D at z, and the tables of roles; −infinity outside the domain.
@@ -324,7 +321,7 @@ inline void Dual::raise(Node& node, double target, double cutoff, int max_steps)
     best_ = evaluate(node, z);
     best_z_ = z;
     double tau = std::isinf(node.bound) ? 4 * std::max(target - best_, 1e-13 * problem_.scale) / costs : final_tau();
-    for (int step = 0; step < max_steps && best_ < cutoff; ++step, ++steps_) {
+    for (int step = 0; step < max_steps && best_ < cutoff; ++step) {
         const double value = smooth(node, z, tau, &gradient, &curvature);
         curvature.diagonal().array() += 1e-12 * curvature.diagonal().maxCoeff();
         const Vector direction = curvature.ldlt().solve(gradient);

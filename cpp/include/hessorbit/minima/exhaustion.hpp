@@ -26,11 +26,13 @@ class Exhaustion {
 public:
     static constexpr int most_neurons = 20;  // tables of 2²⁰ numbers
 
-    // `dual` has been raised at `root`, whose roles may have been struck out.
+    // `dual` has been raised at `root`, whose roles may have been struck out. Every assignment that is looked at adds to
+    // `looked_at`; `poll` may end it all by an exception, after which bound() holds what is known.
     Exhaustion(const Problem& problem, const ZeroGroups& zero_groups, const Assignment& assignment, const Dual& dual,
-               const Node& root, Placement& best, std::function<double(double)> slack, const Poll& poll)
-        : problem_(problem), zero_groups_(zero_groups), assignment_(assignment), best_(best), slack_(std::move(slack)),
-          poll_(poll), output_multiplier_(dual.output_multiplier()),
+               const Node& root, Placement& best, int64_t& looked_at,
+               std::function<double(double)> slack, const Poll& poll)
+        : problem_(problem), zero_groups_(zero_groups), assignment_(assignment), best_(best),
+          looked_at_(looked_at), slack_(std::move(slack)), poll_(poll), output_multiplier_(dual.output_multiplier()),
           costs_(problem, zero_groups, assignment, excess(problem, dual, root), cutoff() - dual.bound(),
                  output_multiplier_, poll) {}
 
@@ -43,7 +45,8 @@ public:
         return problem_.geometry.copies == Copies::mirrored ? look_at_all_below() : refine();
     }
 
-    int64_t looked_at() const { return looked_at_; }  // assignments
+    // A lower bound on all assignments, also where run() did not come to its end.
+    double bound() const { return std::min(bound_, cutoff()); }
 
 private:
     static constexpr int max_boxes = 4000;
@@ -123,43 +126,42 @@ private:
         if (problem_.geometry.constants != Constants::none) constants = costs_.constants(output_multiplier_);
         const bool known = problem_.geometry.copies != Copies::scaled;
         std::vector<std::vector<char>> settled(r + 1, std::vector<char>(group_.size(), known));
-        settled[r].assign(group_.size(), 0);
+        settled[r].assign(group_.size(), problem_.geometry.constants == Constants::none);
         while (true) {
             const Division division = least(constants);
             const double bound = constants[division.constant] + others_.back()[all() ^ division.constant];
             if (bound >= cutoff()) return cutoff();
+            bound_ = std::max(bound_, bound);
             const std::vector<int> role = roles(division);
             look_at(role, groups(division));
             bool raised = false;
             if (!std::exchange(settled[r][division.constant], 1)) {
                 const Certified output = assignment_.outputs(role, {}, slack() / 4, max_boxes);
-                if (problem_.geometry.constants != Constants::none) {
-                    const SetFunction cut = costs_.constants(output.multiplier);
-                    for (std::size_t set = 0; set < cut.size(); ++set) constants[set] = std::max(constants[set], cut[set]);
-                }
+                const SetFunction cut = costs_.constants(output.multiplier);
+                for (std::size_t set = 0; set < cut.size(); ++set) constants[set] = std::max(constants[set], cut[set]);
                 double& cost = constants[division.constant];
                 cost = std::max(cost, fixed(role, division.constant) + output.lower);
                 raised = true;
             }
+            bool changed = false;  // the tables of copies
             for (int i = 0; i < r; ++i) {
                 const Set set = division.copies[i];
                 if (!std::exchange(settled[i][set], 1)) {
                     double& cost = copies_[i][set];
                     cost = std::max(cost, fixed(role, set) + assignment_.copies(i, role, slack() / 4, max_boxes).lower);
-                    raised = true;
+                    changed = true;
                 }
-                if (raised && problem_.geometry.copies == Copies::scaled)
-                    others_[i + 1] = convolve(copies_[i], others_[i], poll_);
+                if (changed) others_[i + 1] = convolve(copies_[i], others_[i], poll_);
             }
-            if (!raised) return std::min(bound, cutoff());
+            if (!raised && !changed) return std::min(bound, cutoff());
         }
     }
 
     double look_at_all_below() {
         const SetFunction constants = costs_.constants(output_multiplier_);
         const Division division = least(constants);
-        if (constants[division.constant] + others_.back()[all() ^ division.constant] < cutoff())
-            look_at(roles(division), groups(division));
+        bound_ = constants[division.constant] + others_.back()[all() ^ division.constant];
+        if (bound_ < cutoff()) look_at(roles(division), groups(division));
         lower_ = infinity;
         std::vector<int> role(problem_.neurons(), problem_.idle);
         for_each_subset(all(), [&](Set set) {
@@ -216,6 +218,7 @@ private:
     const ZeroGroups& zero_groups_;
     const Assignment& assignment_;
     Placement& best_;
+    int64_t& looked_at_;  // assignments
     std::function<double(double)> slack_;
     Poll poll_;
     Vector output_multiplier_;  // λ_c
@@ -223,8 +226,7 @@ private:
     std::vector<SetFunction> copies_;  // f_i
     SetFunction group_;                // one zero group
     std::vector<SetFunction> others_;  // [i]: the idle and the copies of teacher neurons before i
-    double lower_ = infinity;
-    int64_t looked_at_ = 0;
+    double lower_ = infinity, bound_ = -infinity;
 };
 
 }  // namespace hessorbit::minima

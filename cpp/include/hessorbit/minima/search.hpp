@@ -24,9 +24,9 @@ namespace hessorbit::minima {
 
 struct Options {
     double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
-    int64_t max_nodes = 10000;
+    int64_t max_nodes = 10000;     // and assignments looked at
     double time_limit = infinity;  // seconds after which no further node is opened
-    std::function<bool()> stop;    // asked at every node, where there is one; ends the search
+    std::function<bool()> stop;    // asked at every node and while sets are tabulated, where there is one; ends the search
 };
 
 struct Nearest {
@@ -88,6 +88,7 @@ private:
     };
 
     static constexpr int max_boxes = 4000;
+    static constexpr int64_t least_looks = 1000;  // at assignments; few against the tables
 
     bool ended() const {
         if (options_.stop && options_.stop()) return true;
@@ -151,7 +152,8 @@ private:
         if (placement.value < best_.value) best_ = placement;
     }
 
-    // Tables over all sets of neurons take about as long as this many nodes.
+    // Tables over all sets of neurons take about as long as this many nodes; assignments that mirrored copies leave to be
+    // looked at come on top.
     int64_t worth_exhausting() const {
         const int m = problem_.neurons();
         return m > Exhaustion::most_neurons ? std::numeric_limits<int64_t>::max() : std::llround(std::pow(3.0, m - 10));
@@ -159,22 +161,22 @@ private:
 
     struct Interrupted {};
 
-    // Settles all assignments, unless it is interrupted.
+    // Settles all assignments, unless there are too many or it is interrupted.
     void exhaust() {
         Node root = dual_.root();
         dual_.raise(root, best_.value, cutoff(), 150);
         strike_out(root);
         Exhaustion exhaustion(
-            problem_, zero_groups_, assignment_, dual_, root, best_,
+            problem_, zero_groups_, assignment_, dual_, root, best_, nodes_,
             [&](double value) { return slack_of(value); },
             [&] {
-                if (ended()) throw Interrupted{};
+                if (nodes_ >= std::max(options_.max_nodes, least_looks) || ended()) throw Interrupted{};
             });
         try {
             lower_ = std::max(lower_, exhaustion.run());
         } catch (const Interrupted&) {
+            lower_ = std::max(lower_, exhaustion.bound());
         }
-        nodes_ += exhaustion.looked_at();
     }
 
     // The branch is kept in the node until it is opened: a teacher neuron and a number, or a neuron.
@@ -253,7 +255,8 @@ private:
     void improve(std::vector<int> role, const Vector& idle) {
         LocalSearch(problem_, assignment_, idle).run(role);
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
-        if (placement.value < best_.value) best_ = placement;
+        // The first is kept whatever it costs: where squares overflow, none is below infinity.
+        if (best_.role.empty() || placement.value < best_.value) best_ = placement;
     }
 
     const Problem& problem_;
