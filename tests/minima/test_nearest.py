@@ -333,6 +333,20 @@ def test_max_nodes_ends_a_search_of_mirrored_copies(activation: str) -> None:
     assert near.lower_bound <= exact.distance
 
 
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu", "relu"])
+@pytest.mark.parametrize("scale", [1e5, 1e7, 1e75])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_far_starts_come_to_an_end(activation: str, scale: float, seed: int) -> None:
+    """Biases of constant neurons are sought on an interval of the size of θ₀, and activations vary on one of size 1."""
+    student, _, teacher, theta = pair(activation, (3, 2, 4, 1), (True, True), seed)
+    unit = np.random.default_rng(seed).standard_normal(student.num_parameters)
+    start = scale * unit / np.abs(unit).max()
+    near = ho.nearest_minimum(student, start, teacher, theta)
+    assert 0 < near.lower_bound <= near.distance
+    # All neurons silent but the copies, which lie at θ = 0 as seen from here.
+    assert near.distance <= np.linalg.norm(start) * (1 + 1e-4)
+
+
 def test_parameters_whose_squares_overflow_are_refused() -> None:
     student, start, teacher, theta = pair("tanh", (3, 2, 4, 1), (True, True), 0)
     start[3] = -1e160

@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <vector>
 
 namespace hessorbit::minima {
@@ -43,7 +44,8 @@ struct Ray {
 // there is no bias. Below σ stands for s σ.
 //
 // The minimum is global to rounding: an interval is given up only when a bound from |ψ''| ≥ −bend on it shows that it
-// holds nothing lower. σ may have a kink at 0, where the line is cut in two.
+// holds nothing lower. Where p or q are so large that this takes too many intervals, the value is what
+// those that are left cannot fall below. σ may have a kink at 0, where the line is cut in two.
 class Bias {
 public:
     Bias(const Activation& activation, double multiplier, bool held)
@@ -65,8 +67,7 @@ public:
             lower = std::max(lower, start - radius);
             upper = std::min(upper, start + radius);
         }
-        const double bend = std::max(0.0, 2 * std::abs(p) * sharpest_ + 2 * q * sharpest_square_ - 2);
-        Search search{*this, start, p, q, bend, {}, {infinity, start, 0, 0}};
+        Search search{*this, start, p, q, {}, {infinity, start, 0, 0}};
         if (lower < 0 && upper > 0) {
             search.add(lower, 0);
             search.add(std::numeric_limits<double>::min(), upper);  // the branch right of the kink
@@ -78,15 +79,37 @@ public:
 
 private:
     static constexpr int points = 8;  // σ is evaluated on rows of this many
+    static constexpr int most_cuts = 2000;  // some twenty are usual
     static_assert(points % row_multiple == 0);
 
     struct Point {
         double x, value, slope, curvature;
     };
 
+    // Suprema of |σ''| and (σ²/2)''.
+    struct Sharpness {
+        double value = 0, square = 0;
+
+        Sharpness with(const Sharpness& other) const {
+            return {std::max(value, other.value), std::max(square, other.square)};
+        }
+    };
+
+    static constexpr double end = 40;  // beyond which every activation is at its asymptote
+    static constexpr double period = 8;  // a tail holds a whole one of sin and cos
+    static constexpr int cells = 640;
+
+    // Where σ is flat far from 0, ψ bends there as its square alone.
+    Sharpness sharpest_between(double lower, double upper) const {
+        const auto cell = [](double x) {
+            return static_cast<int>((std::clamp(x, -end + period, end - period) + end) * cells / (2 * end));
+        };
+        return lower > 0 ? tails_->right[cell(lower)] : upper < 0 ? tails_->left[cell(upper)] : tails_->left.back();
+    }
+
     struct Search {
         const Bias& bias;
-        double start, p, q, bend;
+        double start, p, q;
         std::vector<std::array<Point, 2>> intervals;
         Inner best;
 
@@ -102,6 +125,8 @@ private:
 
         // Below what ψ can be between two points, from the tangent at either and the bound on the bend.
         double bound(const Point& a, const Point& b) const {
+            const Sharpness sharpest = bias.sharpest_between(a.x, b.x);
+            const double bend = std::max(0.0, 2 * std::abs(p) * sharpest.value + 2 * q * sharpest.square - 2);
             const double h = b.x - a.x, sag = bend * h * h / 2;
             return std::max(std::min(psi(a), psi(a) + psi_slope(a) * h - sag),
                             std::min(psi(b), psi(b) - psi_slope(b) * h - sag));
@@ -114,13 +139,18 @@ private:
         }
 
         Inner run() {
+            int cuts = 0;
+            double left = infinity;
             while (!intervals.empty()) {
                 const auto [a, b] = intervals.back();
                 intervals.pop_back();
                 const double rounding = 1e-14 * (1 + start * start + std::abs(p) + q);
                 const bool narrow = b.x - a.x <= 1e-13 * (1 + std::abs(a.x));
-                if (!narrow && bound(a, b) < best.value - rounding) add(a.x, b.x);
+                if (narrow || !(bound(a, b) < best.value - rounding)) continue;
+                if (cuts++ < most_cuts) add(a.x, b.x);
+                else left = std::min(left, bound(a, b));
             }
+            best.value = std::min(best.value, left);
             return best;
         }
     };
@@ -137,21 +167,27 @@ private:
         return result;
     }
 
-    // Suprema of |σ|, |σ'|, |σ''| and (σ²/2)'' over the line, from a grid beyond which every activation is at its
-    // asymptote; a hundredth more than measured covers what lies between the points.
+    // Suprema of |σ|, |σ'|, |σ''| and (σ²/2)'', from a grid; a hundredth more than measured covers what lies between the
+    // points.
     void measure() {
-        constexpr double end = 40;
-        constexpr int steps = 640;
+        std::vector<Sharpness> own;
         double last = 0;
-        for (int i = 0; i < steps; ++i) {
-            const double lower = -end + 2 * end * i / steps;
-            for (const Point& z : sample_between(lower, lower + 2 * end / steps)) {
+        for (int i = 0; i < cells; ++i) {
+            const double lower = -end + 2 * end * i / cells;
+            own.emplace_back();
+            for (const Point& z : sample_between(lower, lower + 2 * end / cells)) {
                 largest_value_ = std::max(largest_value_, std::abs(z.value));
                 steepest_ = std::max(steepest_, 1.01 * std::abs(z.slope));
-                sharpest_ = std::max(sharpest_, 1.01 * std::abs(z.curvature));
-                sharpest_square_ = std::max(sharpest_square_, 1.01 * (z.slope * z.slope + z.value * z.curvature));
+                own.back() = own.back().with(
+                    {1.01 * std::abs(z.curvature), 1.01 * (z.slope * z.slope + z.value * z.curvature)});
             }
         }
+        Tails tails{own, own};
+        for (int i = 1; i < cells; ++i) {
+            tails.left[i] = tails.left[i].with(tails.left[i - 1]);
+            tails.right[cells - 1 - i] = tails.right[cells - 1 - i].with(tails.right[cells - i]);
+        }
+        tails_ = std::make_shared<const Tails>(std::move(tails));
         for (const double x : {-1e6, 1e6}) last = std::max(last, std::abs(sample(x).value));
         largest_value_ = last > 1e3 * multiplier_ ? infinity : 1.03 * std::max(largest_value_, last);
     }
@@ -166,10 +202,16 @@ private:
         return radius + 1e-12;
     }
 
+    // Of all cells up to one, and from one on.
+    struct Tails {
+        std::vector<Sharpness> left, right;
+    };
+
     Activation activation_;
     double multiplier_;
     bool held_;
-    double largest_value_ = 0, steepest_ = 0, sharpest_ = 0, sharpest_square_ = 0, at_zero_ = 0;
+    double largest_value_ = 0, steepest_ = 0, at_zero_ = 0;
+    std::shared_ptr<const Tails> tails_;
 };
 
 }  // namespace hessorbit::minima
