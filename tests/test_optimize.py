@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -412,14 +411,6 @@ def test_interruption_keeps_what_was_reached(method: str) -> None:
     result = caught.value.result
     assert (result.status, result.success, result.nit, len(result.trajectory)) == (Stop.INTERRUPTED, False, 5, 6)
     assert result.fun == problem.objective().loss(result.x)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, as it does not in a process that was started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -298,6 +298,7 @@ def test_many_linked_neurons_leave_a_bound_that_is_worth_something() -> None:
     assert near.lower_bound**2 >= simple / 2
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_search_is_interrupted() -> None:
     student, _, teacher, theta = pair("tanh", (5, 4, 64, 3), (True, True), 0)
     starts = student.init(np.random.default_rng(0), "normal(1)", size=8)

@@ -231,6 +231,7 @@ def group_is_alive(group: int) -> bool:
     return True
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = tmp_path / "study.sqlite"
     count = 0
@@ -243,12 +244,8 @@ def test_interrupted_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.Monk
         return run_cell(configuration, cell)
 
     monkeypatch.setattr(workers, "run_cell", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            ho.WidthStudy(**SMALL).run(store, executor=Immediately())
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        ho.WidthStudy(**SMALL).run(store, executor=Immediately())
     assert len(load(store).records) == 2
 
 

@@ -149,8 +149,8 @@ def nearest_minimum(
 
     and the roles are found by branch and bound, bounded by the Lagrangian dual that relaxes the sums over copies. Up to
     20 neurons, a search that has grown to 3^(m − 10) nodes is ended by dynamic programming over sets of neurons, which
-    is exact; the default of `max_nodes` allows it up to 18. Where there are mirrored copies, it leaves assignments to be
-    looked at one by one, and a gap if there are more than `max_nodes`, as for θ₀ near 0.
+    is exact; the default of `max_nodes` allows it up to 18. Where there are mirrored copies, it leaves assignments to
+    be looked at one by one, and a gap if there are more than `max_nodes`, as for θ₀ near 0.
 
     References
     ----------
