@@ -1,6 +1,7 @@
 """Signatures of the compiled module. T is float64 or longdouble; arrays are C-contiguous and already checked."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -8,9 +9,12 @@ from numpy.typing import NDArray
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 
+SPINS: int
+
 class _Pybind11Type(type): ...
 
 def choose_level(requested: str | None, built: Sequence[str], supported: Sequence[str]) -> str: ...
+def load(level: str) -> ModuleType: ...
 def config() -> dict[str, Any]: ...
 def all_finite(a: NDArray[_T]) -> bool: ...
 def activation_table() -> list[dict[str, Any]]: ...
