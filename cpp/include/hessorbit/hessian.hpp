@@ -216,7 +216,7 @@ private:
                 for (Index r = 0; r < task.count; r += tile) {
                     const Index count = std::min(tile, task.count - r);
                     form_right(task, r, count);
-                    contract_rows(task, needed_left(task, r, count), 0, r, count);
+                    contract_rows(task, needed_left(task, r, count), r, count);
                 }
             }
         }
@@ -241,11 +241,10 @@ private:
         return needed;
     }
 
-    // sums[x, r] += Σ_n left_x(n) right_r(n) for x in left, r = right_first … ; the table of left rows starts at x =
-    // `at`, that of right rows at r = right_first.
-    void contract_rows(const HessianTask& task, Range left, Index at, Index right_first, Index right_count) {
+    // sums[x, r] += Σ_n left_x(n) right_r(n) for x in left, r = right_first … ; the table of right rows starts there.
+    void contract_rows(const HessianTask& task, Range left, Index right_first, Index right_count) {
         T* sums = s_.sums.data() + left.begin * task.count + right_first;
-        contract<T>(RowTable<T>{s_.left_rows.data() + left.begin - at}, left.end - left.begin,
+        contract<T>(RowTable<T>{s_.left_rows.data() + left.begin}, left.end - left.begin,
                     RowTable<T>{s_.right_rows.data()}, right_count, c_.size,
                     [&](Index x, Index r, T value) { sums[x * task.count + r] += value; });
     }
@@ -258,15 +257,15 @@ private:
                 const auto [i, j, a, c] = pairs[first + x];
                 Row<T> out = RowsView<T>(s_.left).array(x, c_.size);
                 if (!is_bias(task.l, a) && !is_bias(task.m, c)) out = phi(task.l, a) * phi(task.m, c);
-                s_.left_rows[x] = is_bias(task.m, c)   ? features(task.l).row(a)
-                                  : is_bias(task.l, a) ? features(task.m).row(c)
-                                                       : out.data();
+                s_.left_rows[first + x] = is_bias(task.m, c)   ? features(task.l).row(a)
+                                          : is_bias(task.l, a) ? features(task.m).row(c)
+                                                               : out.data();
             }
-            contract_rows(task, {first, first + count}, first, 0, task.count);
+            contract_rows(task, {first, first + count}, 0, task.count);
         }
     }
 
-    // H += sums, each at its place. The inner loops run along rows of H, where neighbours share a cache line.
+    // H += sums, each at its place, row by row of H.
     void place(const HessianTask& task) {
         const Layer &lower = network_.layer(task.l), &upper = network_.layer(task.m);
         const auto add = [&](Index x, Index r, Index i, Index a, Index j, Index c) {
