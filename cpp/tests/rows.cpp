@@ -1,7 +1,7 @@
 // The two products over rows, on small integers, whose sums are exact in any order.
 #include <doctest/doctest.h>
 
-#include <hessorbit/rows.hpp>
+#include <hessorbit/kernel/rows.hpp>
 
 using namespace hessorbit;
 

@@ -6,77 +6,109 @@ vector. An `Objective` binds a network to data; whatever else there is takes an 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import typing as _typing
 
 from ._cpu import __version__ as __version__
 from .network import MLP
 from .objective import Objective
 
-if TYPE_CHECKING:
-    from .config import configuration as configuration
-    from .config import show_config as show_config
-    from .minima import count_minima as count_minima
-    from .minima import enumerate_minima as enumerate_minima
-    from .minima import nearest_minimum as nearest_minimum
-    from .minima import reach_probability as reach_probability
-    from .optimize import minimize as minimize
-    from .spectra import spectrum as spectrum
-    from .study import WidthStudy as WidthStudy
-    from .symmetry import Widening as Widening
-    from .symmetry import best_conditioned as best_conditioned
-    from .symmetry import canonical as canonical
-    from .symmetry import equivalent as equivalent
-    from .symmetry import symmetries as symmetries
-    from .symmetry import zero_modes as zero_modes
+if _typing.TYPE_CHECKING:
+    from . import conditioning, equivalence, minima, optimize, study, symmetry
+    from .conditioning import BestConditioned, best_conditioned
+    from .config import configuration, show_config
+    from .equivalence import CanonicalForm, Equivalence, canonical, equivalent
+    from .minima import (
+        MinimumSubspace,
+        NearestMinimum,
+        ReachProbability,
+        ReducibleTeacherError,
+        count_minima,
+        enumerate_minima,
+        nearest_minimum,
+        reach_probability,
+    )
+    from .optimize import Interrupted, Stop, Trajectory, minimize
+    from .spectra import ConditionNumber, Spectrum, spectrum
+    from .study import StudyResult, WidthStudy
+    from .symmetry import GroupElement, SymmetryGroup, Widening, ZeroModes, symmetries, zero_modes
 
-# Names whose modules import SciPy and more: loaded at first use, so that `import hessorbit` stays cheap.
-_LAZY = {
-    "minimize": "optimize",
-    "spectrum": "spectra",
-    "symmetries": "symmetry",
-    "zero_modes": "symmetry",
-    "equivalent": "symmetry",
-    "canonical": "symmetry",
-    "Widening": "symmetry",
-    "best_conditioned": "symmetry",
-    "count_minima": "minima",
-    "enumerate_minima": "minima",
-    "nearest_minimum": "minima",
-    "reach_probability": "minima",
-    "WidthStudy": "study",
-    "configuration": "config",
-    "show_config": "config",
+# Rooms, and where the names of each are found: loaded at first use, as they import SciPy and more.
+_ROOMS = {
+    "conditioning": ["BestConditioned", "best_conditioned"],
+    "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
+    "minima": [
+        "MinimumSubspace",
+        "NearestMinimum",
+        "ReachProbability",
+        "ReducibleTeacherError",
+        "count_minima",
+        "enumerate_minima",
+        "nearest_minimum",
+        "reach_probability",
+    ],
+    "optimize": ["Interrupted", "Stop", "Trajectory", "minimize"],
+    "study": ["StudyResult", "WidthStudy"],
+    "symmetry": ["GroupElement", "SymmetryGroup", "Widening", "ZeroModes", "symmetries", "zero_modes"],
+}
+_MODULE_OF = {
+    **{name: room for room, names in _ROOMS.items() for name in names},
+    **dict.fromkeys(["ConditionNumber", "Spectrum", "spectrum"], "spectra"),
+    **dict.fromkeys(["configuration", "show_config"], "config"),
 }
 
 __all__ = [
     "MLP",
+    "BestConditioned",
+    "CanonicalForm",
+    "ConditionNumber",
+    "Equivalence",
+    "GroupElement",
+    "Interrupted",
+    "MinimumSubspace",
+    "NearestMinimum",
     "Objective",
+    "ReachProbability",
+    "ReducibleTeacherError",
+    "Spectrum",
+    "Stop",
+    "StudyResult",
+    "SymmetryGroup",
+    "Trajectory",
     "Widening",
     "WidthStudy",
+    "ZeroModes",
     "best_conditioned",
     "canonical",
+    "conditioning",
     "configuration",
     "count_minima",
     "enumerate_minima",
+    "equivalence",
     "equivalent",
+    "minima",
     "minimize",
     "nearest_minimum",
+    "optimize",
     "reach_probability",
     "show_config",
     "spectrum",
+    "study",
     "symmetries",
+    "symmetry",
     "zero_modes",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+def __getattr__(name: str) -> _typing.Any:
+    if name in _ROOMS:
+        return _importlib.import_module(f".{name}", __name__)
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    value = getattr(_importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)

@@ -17,8 +17,8 @@
 // All work is lane by lane: a result depends on its z alone, not on its place in the row or on what else is asked for.
 #pragma once
 
-#include "elementary.hpp"
-#include "rows.hpp"
+#include "kernel/elementary.hpp"
+#include "kernel/rows.hpp"
 
 #include <array>
 #include <optional>

@@ -23,7 +23,7 @@
 #pragma once
 
 #include "sensitivity.hpp"
-#include "team.hpp"
+#include "kernel/team.hpp"
 
 #include <atomic>
 

@@ -8,8 +8,8 @@
 // equal probabilities are never formed: 1 − q_k is the sum of the other q_j, so that small residuals keep their digits.
 #pragma once
 
-#include "elementary.hpp"
-#include "rows.hpp"
+#include "kernel/elementary.hpp"
+#include "kernel/rows.hpp"
 
 #include <cmath>
 

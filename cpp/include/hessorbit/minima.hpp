@@ -3,7 +3,7 @@
 #pragma once
 
 #include "minima/search.hpp"
-#include "team.hpp"
+#include "kernel/team.hpp"
 
 #include <atomic>
 #include <vector>

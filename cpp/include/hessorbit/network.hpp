@@ -8,7 +8,7 @@
 #pragma once
 
 #include "activation.hpp"
-#include "rows.hpp"
+#include "kernel/rows.hpp"
 
 #include <cmath>
 #include <string>

@@ -7,12 +7,12 @@
 // Results have the same bits for any number of threads and any batch.
 #pragma once
 
-#include "chunks.hpp"
+#include "kernel/chunks.hpp"
 #include "diagonal.hpp"
 #include "gradient.hpp"
 #include "hessian.hpp"
 #include "jacobian.hpp"
-#include "pool.hpp"
+#include "kernel/pool.hpp"
 #include "product.hpp"
 #include "propagate.hpp"
 #include "sensitivity.hpp"

@@ -15,9 +15,15 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core, activations
 from .._checks import Array
+from ..equivalence.reduction import is_empty, reduced
 from ..network import MLP
-from ..symmetry.duplicates import LayerParameters, constant_neurons, dead_neurons, factors_between, layer_parameters
-from ..symmetry.reduction import is_empty, reduced
+from ..symmetry.related_neurons import (
+    LayerParameters,
+    constant_neurons,
+    dead_neurons,
+    factors_between,
+    layer_parameters,
+)
 
 # Vectors that differ by less than this part of their size are the same: some thousand times the rounding of float64.
 SAME = 1e-12

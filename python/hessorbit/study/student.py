@@ -28,9 +28,9 @@ from .configuration import Configuration
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
+    from ..conditioning import BestConditioned
     from ..minima import NearestMinimum
     from ..spectra import Spectrum
-    from ..symmetry import BestConditioned
 
 # A student computes on one thread: the study is parallel over students.
 THREADS = 1
@@ -76,7 +76,7 @@ class Student:
     @cached_property
     def best(self) -> BestConditioned | None:
         """The best-conditioned widening of the teacher to this width; None if the student is narrower."""
-        from ..symmetry import best_conditioned
+        from ..conditioning import best_conditioned
 
         width = self.objective.net.widths[1]
         if width < self.configuration.teacher_width:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from .block_preconditioner import BlockPreconditioner, block_preconditioner
-from .canonical_form import canonical
-from .conditioning import BestConditioned, best_conditioned
 from .element import GroupElement
-from .equivalence import Equivalence, equivalent
 from .even_linear import EvenLinearFlip
 from .factors import Factor
-from .groups import SymmetryGroup, symmetries
+from .group import SymmetryGroup, symmetries
+from .predicted_zero_modes import ZeroModes, zero_modes
 from .tangents import Generator
 from .widening import Widening
-from .zero_directions import ZeroModes, zero_modes
 
 __all__ = [
-    "BestConditioned",
     "BlockPreconditioner",
-    "Equivalence",
     "EvenLinearFlip",
     "Factor",
     "Generator",
@@ -25,10 +20,7 @@ __all__ = [
     "SymmetryGroup",
     "Widening",
     "ZeroModes",
-    "best_conditioned",
     "block_preconditioner",
-    "canonical",
-    "equivalent",
     "symmetries",
     "zero_modes",
 ]

@@ -24,7 +24,7 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
     layers = net.unflatten(theta)
     result = {}
     for factor in factors:
-        if not factor.dimension or (factor.kind == "translation" and factor.law.linear):
+        if not factor.dimension or (factor.kind == "translation" and factor.rule.linear):
             continue
         (weights, biases), (above, _) = layers[factor.layer - 1], layers[factor.layer]
         neurons = list(factor.neurons)
@@ -33,7 +33,7 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
         if factor.kind == "linear":
             value = gram(incoming) - gram(outgoing)
         elif factor.kind == "rescaling":
-            value = squares(incoming) - factor.law.degree * squares(outgoing)
+            value = squares(incoming) - factor.rule.degree * squares(outgoing)
         else:
             value = 2 * incoming[..., -1] - squares(outgoing)
         result[f"layer {factor.layer} {factor.kind} ({factor.activation})"] = value

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
-from .laws import HiddenLayer, hidden_layers
+from .rules import HiddenLayer, hidden_layers
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,6 +1,6 @@
 """The factors of a symmetry group: one kind of move of the neurons of one activation in one layer.
 
-Which there are follows from the laws of the activation (σ is homogeneous, odd, even, …):
+Which there are follows from the rules of the activation (σ is homogeneous, odd, even, …):
 
     permutation         neurons of one activation change places          order m!
     sign flip           incoming × −1; outgoing × −1 if σ is odd         order 2^m
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from .laws import HiddenLayer, Law, law_of
+from .rules import HiddenLayer, Rule, rule_of
 
 
 @dataclass(frozen=True)
@@ -55,39 +55,39 @@ class Factor:
         return self.kind == "even-linear flip"
 
     @property
-    def law(self) -> Law:
-        return law_of(self.activation)
+    def rule(self) -> Rule:
+        return rule_of(self.activation)
 
 
 def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:
     """The factors of one hidden layer."""
     for name, neurons in hidden.classes.items():
-        law, count = law_of(name), len(neurons)
+        rule, count = rule_of(name), len(neurons)
         factor = partial(Factor, layer=hidden.layer, activation=name, neurons=neurons)
-        if law.linear:
+        if rule.linear:
             yield factor(kind="linear", action="incoming × M, outgoing × M⁻¹", dimension=count**2)
         else:
             if count > 1:
                 yield factor(kind="permutation", action="neurons change places", order=math.factorial(count))
             if hidden.can_flip(neurons[0]):
-                yield factor(kind="sign flip", action=flip_action(law), order=2**count)
-            if law.degree:
-                yield factor(kind="rescaling", action=rescaling_action(law), dimension=count)
+                yield factor(kind="sign flip", action=flip_action(rule), order=2**count)
+            if rule.degree:
+                yield factor(kind="rescaling", action=rescaling_action(rule), dimension=count)
         if hidden.can_shift(neurons[0]):
-            yield factor(kind="translation", action=translation_action(law), dimension=count)
-        if law.even_linear:
+            yield factor(kind="translation", action=translation_action(rule), dimension=count)
+        if rule.even_linear:
             yield factor(kind="even-linear flip", action="incoming × −1, if others carry the rest", order=2**count)
 
 
-def flip_action(law: Law) -> str:
-    if law.parity > 0:
+def flip_action(rule: Rule) -> str:
+    if rule.parity > 0:
         return "incoming × −1"
-    return "incoming × −1, outgoing × −1" + (", next bias + outgoing" if law.constant else "")
+    return "incoming × −1, outgoing × −1" + (", next bias + outgoing" if rule.constant else "")
 
 
-def rescaling_action(law: Law) -> str:
-    return "incoming × c, outgoing × 1/c" + (f"^{law.degree}" if law.degree > 1 else "")
+def rescaling_action(rule: Rule) -> str:
+    return "incoming × c, outgoing × 1/c" + (f"^{rule.degree}" if rule.degree > 1 else "")
 
 
-def translation_action(law: Law) -> str:
-    return "bias + τ, " + ("next bias − outgoing × τ" if law.linear else "outgoing × e^−τ")
+def translation_action(rule: Rule) -> str:
+    return "bias + τ, " + ("next bias − outgoing × τ" if rule.linear else "outgoing × e^−τ")

@@ -3,7 +3,7 @@
     σ(M z + τ) = N σ(z) + c
 
 M is a scaled permutation, except that a dense matrix may mix the linear neurons. M and τ determine N and c through the
-laws of the activations, and moves multiply as their M do.
+rules of the activations, and moves multiply as their M do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import LONGDOUBLE, Array
-from .laws import HiddenLayer, law_of
+from .rules import HiddenLayer, rule_of
 
 LARGEST_CONDITION = 1e13
 
@@ -68,14 +68,14 @@ class LayerMove:
     @cached_property
     def outgoing(self) -> Array:
         """N[i, sources[i]], (d,)."""
-        each = zip(self.hidden.laws, self.factors, self.shifts, strict=True)
-        return np.array([law.outgoing(factor, shift) for law, factor, shift in each], LONGDOUBLE)
+        each = zip(self.hidden.rules, self.factors, self.shifts, strict=True)
+        return np.array([rule.outgoing(factor, shift) for rule, factor, shift in each], LONGDOUBLE)
 
     @cached_property
     def constants(self) -> Array:
         """c, (d,)."""
-        each = zip(self.hidden.laws, self.factors, self.shifts, strict=True)
-        return np.array([law.offset(factor, shift) for law, factor, shift in each], LONGDOUBLE)
+        each = zip(self.hidden.rules, self.factors, self.shifts, strict=True)
+        return np.array([rule.offset(factor, shift) for rule, factor, shift in each], LONGDOUBLE)
 
     def linear_part(self, values: Array) -> Array:
         """M on one number for each neuron, (d,)."""
@@ -176,9 +176,9 @@ def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> 
     sources = np.arange(hidden.width)
     factors, shifts = np.ones(hidden.width, LONGDOUBLE), np.zeros(hidden.width, LONGDOUBLE)
     for name, members in hidden.classes.items():
-        law, neurons = law_of(name), np.array(members)
+        rule, neurons = rule_of(name), np.array(members)
         sources[neurons] = rng.permutation(neurons)
-        if law.degree:
+        if rule.degree:
             factors[neurons] = np.exp(scale * rng.standard_normal(len(neurons)))
         if hidden.can_flip(members[0]):
             factors[neurons] *= rng.choice([-1, 1], len(neurons))

@@ -1,7 +1,7 @@
 """Widening: the same function in a wider network, and the diagonal preconditioner that it puts on the Hessian.
 
 Neuron i of a hidden layer becomes m_i copies with incoming parameters c_ik (W_l b_l)[i] and outgoing weights
-α_ik W_{l+1}[:, i]. Where the activation answers with σ(c z) = N(c) σ(z) + o(c) (laws.py), the function is unchanged if
+α_ik W_{l+1}[:, i]. Where the activation answers with σ(c z) = N(c) σ(z) + o(c) (rules.py), the function is unchanged if
 
     Σ_k α_ik N(c_ik) = 1        and b_{l+1} takes up the constants −s_{l+1} Σ_k α_ik o(c_ik) W_{l+1}[:, i].
 
@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core, activations
 from .._checks import Array
 from ..network import MLP
-from .laws import HiddenLayer, hidden_layers
+from .rules import HiddenLayer, hidden_layers
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -253,19 +253,19 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
     factors = {name: neuron_values(layer, counts, name, value) for name, value in given.items()}
     for neuron, count in enumerate(counts):
         where = f"[{layer.layer - 1}][{neuron}]"
-        law = layer.laws[neuron]
+        rule = layer.rules[neuron]
         scale, sign = factors["scales"][neuron], factors["signs"][neuron]
         if (scale <= 0).any():
             raise ValueError(f"scales{where} must be positive; got {scale.tolist()}")
-        if (scale != 1).any() and not law.degree:
-            raise ValueError(f"scales{where} must be 1, as {law.activation} is not homogeneous; got {scale.tolist()}")
+        if (scale != 1).any() and not rule.degree:
+            raise ValueError(f"scales{where} must be 1, as {rule.activation} is not homogeneous; got {scale.tolist()}")
         if (np.abs(sign) != 1).any():
             raise ValueError(f"signs{where} must be +1 or -1; got {sign.tolist()}")
         if (sign < 0).any() and not layer.can_flip(neuron):
-            reason = "the layer above has no biases" if law.parity else f"{law.activation} has no sign symmetry"
+            reason = "the layer above has no biases" if rule.parity else f"{rule.activation} has no sign symmetry"
             raise ValueError(f"signs{where} must be +1, as {reason}; got {sign.tolist()}")
         factor = scale * sign
-        gain = np.asarray(law.outgoing(factor, 0.0)) * np.ones(count)
+        gain = np.asarray(rule.outgoing(factor, 0.0)) * np.ones(count)
         alpha = factors["coefficients"][neuron] if given["coefficients"] is not None else 1 / (count * gain)
         total = float(alpha @ gain)
         if abs(total - 1) > SUM_TOLERANCE:
@@ -277,7 +277,7 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
         parts["incoming"].append(factor)
         parts["gain"].append(gain)
         # An offset of a linear activation belongs to a shift; none is made here.
-        parts["offset"].append(np.where(factor < 0, law.constant, 0.0))
+        parts["offset"].append(np.where(factor < 0, rule.constant, 0.0))
     if dead:
         value = value_at_zero(layer.names[-1])
         if value and not layer.bias_above:

@@ -9,7 +9,7 @@
 // (Even σ: the sign is on w̃ alone.) Everything is in the student's coordinates; w̃ = (w, b), D entries, the bias last.
 #pragma once
 
-#include "../rows.hpp"
+#include "../kernel/rows.hpp"
 #include "response.hpp"
 
 #include <optional>

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
-from ._checks import Array
-from .objective import Objective
+from .. import _core
+from .._checks import Array
+from ..objective import Objective
 
 
 class Stop(enum.IntEnum):

@@ -22,11 +22,11 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._checks import LONGDOUBLE, Array
 from ..network import MLP
-from .duplicates import LayerParameters, layer_parameters
-from .element import GroupElement
-from .laws import hidden_layers
+from ..symmetry.element import GroupElement
+from ..symmetry.moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
+from ..symmetry.related_neurons import LayerParameters, layer_parameters
+from ..symmetry.rules import hidden_layers
 from .matching import element_of, is_last
-from .moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
 from .reduction import reduced
 
 
@@ -133,13 +133,13 @@ def scaling(parameters: LayerParameters, tolerance: float) -> LayerMove:
     hidden = parameters.layer
     move = identity_move(hidden)
     factors, shifts = move.factors.copy(), move.shifts.copy()
-    for neuron, (law, vector) in enumerate(zip(hidden.laws, parameters.incoming, strict=True)):
-        if law.linear:
+    for neuron, (rule, vector) in enumerate(zip(hidden.rules, parameters.incoming, strict=True)):
+        if rule.linear:
             continue
         if hidden.can_shift(neuron):
             shifts[neuron] = -np.longdouble(vector[-1])
         length = np.linalg.norm(vector)
-        if law.degree and length > 0:
+        if rule.degree and length > 0:
             factors[neuron] = 1 / np.longdouble(length)
         if hidden.can_flip(neuron) and first_sign(vector, tolerance) < 0:
             factors[neuron] *= -1
@@ -199,7 +199,7 @@ def sorting(parameters: LayerParameters, tolerance: float) -> LayerMove:
     keys = np.hstack([parameters.incoming, parameters.outgoing.T]) if is_last(hidden) else parameters.incoming
     for members in hidden.classes.values():
         neurons = np.array(members)
-        if not hidden.laws[neurons[0]].linear:
+        if not hidden.rules[neurons[0]].linear:
             sources[neurons] = neurons[lexicographic(keys[neurons], tolerance)]
     return replace(identity_move(hidden), sources=sources)
 

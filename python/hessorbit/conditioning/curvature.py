@@ -9,8 +9,8 @@ from .._checks import Array
 from ..decomposition import rounding
 from ..gauss_newton import factor, residual_curvature_bound
 from ..objective import Objective
+from ..symmetry.predicted_zero_modes import zero_modes
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
-from .zero_directions import zero_modes
 
 NEGLIGIBLE = 1e-6  # what a Hessian may have beside its factor, relative to the smallest eigenvalue that matters
 

@@ -18,8 +18,8 @@ from . import conserved, tangents
 from .element import GroupElement
 from .even_linear import EvenLinearFlip
 from .factors import Factor, factors_of
-from .laws import HiddenLayer, hidden_layers
 from .moves import LayerMove, identity_move, mixing_of, random_move, with_mixing
+from .rules import HiddenLayer, hidden_layers
 from .tangents import Generator
 
 
@@ -155,13 +155,13 @@ class SymmetryGroup:
         else:
             flipped = distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
         for neuron in flipped:
-            law = hidden.laws[neuron]
-            if not law.parity:
-                hint = "; see even_linear_flip" if law.even_linear else ""
+            rule = hidden.rules[neuron]
+            if not rule.parity:
+                hint = "; see even_linear_flip" if rule.even_linear else ""
                 raise no_such_move(hidden, neuron, "is neither odd nor even", "sign flip", hint)
             if not hidden.can_flip(neuron):
                 raise ValueError(
-                    f"layer {layer + 1} must have a bias, to take the constant that flipping {law.activation} neurons "
+                    f"layer {layer + 1} must have a bias, to take the constant that flipping {rule.activation} neurons "
                     f"of layer {layer} leaves; {self.net!r} has none there"
                 )
         return self._element(replace(identity_move(hidden), factors=placed(-1.0, flipped, hidden, 1.0)))
@@ -190,10 +190,10 @@ class SymmetryGroup:
         if (values <= 0).any():
             raise ValueError(f"factors must be positive; got {values.tolist()}")
         for neuron, value in zip(chosen, values, strict=True):
-            law = hidden.laws[neuron]
-            if value != 1 and not law.degree:
+            rule = hidden.rules[neuron]
+            if value != 1 and not rule.degree:
                 raise no_such_move(hidden, neuron, "is not homogeneous", "rescaling")
-            check_size(value, "factors", value, law.outgoing(value, 0.0))
+            check_size(value, "factors", value, rule.outgoing(value, 0.0))
         return self._element(replace(identity_move(hidden), factors=placed(values, chosen, hidden, 1.0)))
 
     def linear(self, *, layer: int, matrix: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
@@ -223,7 +223,7 @@ class SymmetryGroup:
         else:
             chosen = chosen_neurons(neurons, hidden)
         for neuron in chosen:
-            if not hidden.laws[neuron].linear:
+            if not hidden.rules[neuron].linear:
                 raise no_such_move(hidden, neuron, "is not linear", "linear move")
         square = _checks.as_floats(matrix, "matrix")
         if square.shape != (len(chosen), len(chosen)):
@@ -257,8 +257,8 @@ class SymmetryGroup:
         chosen = chosen_neurons(neurons, hidden)
         values = vector(shifts, "shifts", len(chosen))
         for neuron, value in zip(chosen, values, strict=True):
-            law = hidden.laws[neuron]
-            if value and not (law.exponential or law.linear):
+            rule = hidden.rules[neuron]
+            if value and not (rule.exponential or rule.linear):
                 raise no_such_move(hidden, neuron, "is neither exponential nor linear", "translation")
             if value and not hidden.can_shift(neuron):
                 lacking = layer + 1 if hidden.has_bias else layer
@@ -266,7 +266,7 @@ class SymmetryGroup:
                     f"layer {lacking} must have a bias for neurons of layer {layer} to be shifted; {self.net!r} has "
                     f"none there"
                 )
-            check_size(value, "shifts", law.outgoing(1.0, np.longdouble(value)))
+            check_size(value, "shifts", rule.outgoing(1.0, np.longdouble(value)))
         return self._element(replace(identity_move(hidden), shifts=placed(values, chosen, hidden, 0.0)))
 
     def even_linear_flip(
@@ -306,7 +306,7 @@ class SymmetryGroup:
             raise ValueError(f"pairs must hold two neurons each; got {mirrored}")
         named = distinct([*flipped, *(neuron for pair in mirrored for neuron in pair)], "neurons and pairs")
         for neuron in named:
-            if not hidden.laws[neuron].even_linear:
+            if not hidden.rules[neuron].even_linear:
                 raise no_such_move(hidden, neuron, "is not even-linear", "even-linear flip")
         for plus, minus in mirrored:
             if hidden.names[plus] != hidden.names[minus]:

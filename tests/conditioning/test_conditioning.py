@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import hessorbit as ho
-from hessorbit.symmetry.branching import Choice, Search
-from hessorbit.symmetry.diagonal_scaling import Architecture
-from hessorbit.symmetry.neuron_scaling import split_into_copies
-from hessorbit.symmetry.smoothed_spectrum import Balanced, Extremes, Trace, soft_maximum
+from hessorbit.conditioning.branching import Choice, Search
+from hessorbit.conditioning.diagonals import Architecture
+from hessorbit.conditioning.regions import split_into_copies
+from hessorbit.conditioning.smoothed_spectrum import Balanced, Extremes, Trace, soft_maximum
 from oracles.autodiff import AutodiffReference
 from oracles.problem import Problem, random_problem
 from oracles.semidefinite import ConditionProgram

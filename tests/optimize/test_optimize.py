@@ -17,8 +17,8 @@ import scipy.linalg
 
 import hessorbit as ho
 from hessorbit.optimize import METHODS, Interrupted
-from hessorbit.run import Run, Stop
-from hessorbit.trust_region import SLACK, Eigen, LeastSquares, minimiser
+from hessorbit.optimize.run import Run, Stop
+from hessorbit.optimize.trust_region import SLACK, Eigen, LeastSquares, minimiser
 from oracles.autodiff import AutodiffReference
 from oracles.compare import assert_close
 from oracles.problem import Problem, random_problem
@@ -227,7 +227,7 @@ def test_lm_on_the_gauss_newton_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     """The way for data too large for a Jacobian finds the same minimum."""
     problem = student("tanh", 1).replace(l2=1e-3)
     by_qr = ho.minimize(problem.objective(), problem.theta, tol=1e-11)
-    monkeypatch.setattr("hessorbit.trust_region.MOST_JACOBIAN_ENTRIES", 0)
+    monkeypatch.setattr("hessorbit.optimize.trust_region.MOST_JACOBIAN_ENTRIES", 0)
     formed = ho.minimize(problem.objective(), by_qr.x + 1e-3, tol=1e-11)
     check_minimum(problem, formed, tol=1e-11)
     assert formed.fun == pytest.approx(by_qr.fun, rel=1e-10)

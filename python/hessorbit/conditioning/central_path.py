@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._checks import Array
-from .diagonal_scaling import DiagonalScalings
+from .diagonals import DiagonalScalings
 from .smoothed_spectrum import SpectralFunction
 
 GROWTH = 8.0  # of the sharpness

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _core, activations
 from .._checks import Array
-from .laws import law_of
+from ..symmetry.rules import rule_of
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ SOFTPLUS = Atom("softplus", +1)
 def expansion_of(activation: str) -> Expansion:
     """The expansion of an activation by name; sin, cos and exp, whose biases matter otherwise, count as atoms here."""
     kind, parameter = activations.split(activation)
-    law = law_of(activation)
-    if law.linear:
+    rule = rule_of(activation)
+    if rule.linear:
         return Expansion(0.0, 1.0, ())
     match kind:
         case "relu" | "leaky_relu":
@@ -72,8 +72,8 @@ def expansion_of(activation: str) -> Expansion:
             return Expansion(0.0, (right - left) / 2, ((left, 1.0, ELU), ((right - left) / 2, 1.0, ABSOLUTE)))
         case "g":  # sigmoid(4z) + softplus(z)
             return Expansion(0.5, 0.5, ((0.5, 2.0, TANH), (1.0, 1.0, SOFTPLUS)))
-    parity = law.parity or int(law.even_linear != 0)
-    return Expansion(law.constant / 2, law.even_linear / 2, ((1.0, 1.0, Atom(kind, parity, law.degree)),))
+    parity = rule.parity or int(rule.even_linear != 0)
+    return Expansion(rule.constant / 2, rule.even_linear / 2, ((1.0, 1.0, Atom(kind, parity, rule.degree)),))
 
 
 def values(activation: str, z: Array | list[float]) -> Array:

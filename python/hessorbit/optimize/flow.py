@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _checks
-from ._checks import Array
+from .. import _checks
+from .._checks import Array
 from .run import Run, Stop
 
 SOLVERS = ("Radau", "BDF", "LSODA")

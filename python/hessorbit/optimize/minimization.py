@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _checks
-from ._checks import FLOAT64
-from .objective import Objective
+from .. import _checks
+from .._checks import FLOAT64
+from ..objective import Objective
 from .run import Run, Stop
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 METHODS = {
-    "gd": "training",
-    "momentum": "training",
-    "adam": "training",
+    "gd": "first_order",
+    "momentum": "first_order",
+    "adam": "first_order",
     "lm": "trust_region",
     "newton": "trust_region",
-    "lbfgs": "training",
+    "lbfgs": "first_order",
     "flow": "flow",
 }
 MAX_STEPS = {

@@ -16,8 +16,14 @@ import numpy as np
 
 from .._checks import Array
 from ..network import MLP
+from ..symmetry.related_neurons import (
+    LayerParameters,
+    constant_neurons,
+    dead_neurons,
+    layer_parameters,
+    related_neurons,
+)
 from .atoms import values
-from .duplicates import LayerParameters, constant_neurons, dead_neurons, layer_parameters, related_neurons
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._checks import Array
 from ..network import MLP
-from .element import GroupElement
+from ..symmetry.element import GroupElement
 from .features import Features
 from .matching import connecting_element
 from .separating import separation

@@ -1,7 +1,7 @@
 """Neurons of one layer that compute the same thing, nothing, or a constant.
 
 Two neurons of equal activation are *related* when their incoming parameters w̃ = (W b)[i] agree up to a factor that the
-activation passes through: σ(c z) = N(c) σ(z) + o(c) (laws.py).
+activation passes through: σ(c z) = N(c) σ(z) + o(c) (rules.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from .._checks import Array
 from ..network import MLP
-from .laws import HiddenLayer, hidden_layers
+from .rules import HiddenLayer, hidden_layers
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: 
 
     The reference is the first of the vectors (m, fan_in [+ 1]); its own factor is 1.
     """
-    law, reference = layer.laws[neuron], vectors[0]
+    rule, reference = layer.rules[neuron], vectors[0]
     sizes = np.linalg.norm(vectors, axis=1)
     if not sizes[0]:  # without a direction, so that homogeneous neurons have no factor
-        factors = np.where(sizes == 0, float(law.degree == 0), 0.0)
+        factors = np.where(sizes == 0, float(rule.degree == 0), 0.0)
         factors[0] = 1.0
         return factors
-    scales = sizes / sizes[0] if law.degree else np.ones(len(sizes))
+    scales = sizes / sizes[0] if rule.degree else np.ones(len(sizes))
     factors = np.zeros(len(sizes))
     for sign in (-1.0, 1.0) if layer.can_flip(neuron) else (1.0,):
         differences = np.linalg.norm(vectors - sign * scales[:, None] * reference, axis=1)
@@ -101,9 +101,9 @@ def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: 
 
 
 def make_class(layer: HiddenLayer, neurons: Array, factors: Array) -> RelatedNeurons:
-    law = layer.laws[neurons[0]]
-    gains = np.asarray(law.outgoing(factors, 0.0)) * np.ones(len(factors))
-    return RelatedNeurons(layer, neurons, factors, gains, np.where(factors < 0, law.constant, 0.0))
+    rule = layer.rules[neurons[0]]
+    gains = np.asarray(rule.outgoing(factors, 0.0)) * np.ones(len(factors))
+    return RelatedNeurons(layer, neurons, factors, gains, np.where(factors < 0, rule.constant, 0.0))
 
 
 def dead_neurons(parameters: LayerParameters, tolerance: float) -> Array:

@@ -17,9 +17,9 @@ import numpy as np
 
 from .._checks import Array
 from .central_path import PathPoint, follow
-from .certificate import convex_bound, linear_bound
-from .diagonal_scaling import Architecture, NeuronScalings
-from .neuron_scaling import (
+from .diagonals import Architecture, NeuronScalings
+from .lower_bounds import convex_bound, linear_bound
+from .regions import (
     LOG_SPAN,
     Copied,
     CopiedAndRescaled,

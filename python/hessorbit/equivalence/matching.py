@@ -13,10 +13,10 @@ from scipy.optimize import linear_sum_assignment
 
 from .._checks import Array
 from ..network import MLP
-from .duplicates import LayerParameters, factors_between, layer_parameters
-from .element import GroupElement
-from .laws import HiddenLayer, hidden_layers
-from .moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
+from ..symmetry.element import GroupElement
+from ..symmetry.moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
+from ..symmetry.related_neurons import LayerParameters, factors_between, layer_parameters
+from ..symmetry.rules import HiddenLayer, hidden_layers
 
 
 def element_of(net: MLP, move: LayerMove) -> GroupElement:
@@ -54,14 +54,14 @@ def matching_move(here: LayerParameters, there: LayerParameters, tolerance: floa
     sources, factors, shifts = move.sources.copy(), move.factors.copy(), move.shifts.copy()
     for members in hidden.classes.values():
         neurons = np.array(members)
-        if hidden.laws[neurons[0]].linear:
+        if hidden.rules[neurons[0]].linear:
             continue
         table = np.array([[factor(here, there, i, j, tolerance) for j in neurons] for i in neurons])
         rows, columns = linear_sum_assignment(table == 0)
         if (table[rows, columns] == 0).any():
             return None
         sources[neurons], factors[neurons] = neurons[columns], table[rows, columns]
-        if hidden.laws[neurons[0]].exponential and hidden.has_bias:
+        if hidden.rules[neurons[0]].exponential and hidden.has_bias:
             shifts[neurons] = there.incoming[neurons, -1] - here.incoming[neurons[columns], -1]
     move = replace(move, sources=sources, factors=factors, shifts=shifts)
     return mixed(move, here, there) if len(hidden.linear) else move
@@ -70,8 +70,8 @@ def matching_move(here: LayerParameters, there: LayerParameters, tolerance: floa
 def factor(here: LayerParameters, there: LayerParameters, place: int, source: int, tolerance: float) -> float:
     """c with incoming parameters of `place` = c · those of `source`, and outgoing weights to match; else 0."""
     hidden = here.layer
-    law = hidden.laws[place]
-    free = law.exponential and hidden.has_bias
+    rule = hidden.rules[place]
+    free = rule.exponential and hidden.has_bias
     goal, start = (p.weights if free else p.incoming for p in (there, here))
     if not goal[place].any() and not start[source].any():
         ratio = 1.0
@@ -81,7 +81,7 @@ def factor(here: LayerParameters, there: LayerParameters, place: int, source: in
         return ratio
     shift = there.incoming[place, -1] - here.incoming[source, -1] if free else 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        carried = law.outgoing(ratio, shift) * there.outgoing[:, place]
+        carried = rule.outgoing(ratio, shift) * there.outgoing[:, place]
         distance = np.abs(carried - here.outgoing[:, source]).max()
         return ratio if distance <= tolerance * np.abs(here.outgoing).max() else 0.0
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from .._checks import Array
 from .central_path import PathPoint, follow
-from .diagonal_scaling import Architecture, DiagonalScalings, NeuronScalings, free_scalings
+from .diagonals import Architecture, DiagonalScalings, NeuronScalings, free_scalings
 from .smoothed_spectrum import Balanced, Extremes, SpectralFunction, log_harmonic_mean, soft_maximum
 
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from .. import _core, activations
 from .._checks import Array
+from ..symmetry.element import GroupElement
+from ..symmetry.group import SymmetryGroup
+from ..symmetry.rules import HiddenLayer, hidden_layers
+from ..symmetry.widening import Widening
 from .branching import Solution
-from .diagonal_scaling import Architecture
-from .element import GroupElement
-from .groups import SymmetryGroup
-from .laws import HiddenLayer, hidden_layers
-from .neuron_scaling import split_into_copies
+from .diagonals import Architecture
+from .regions import split_into_copies
 from .smoothed_spectrum import SpectralFunction
-from .widening import Widening
 
 SILENT = 1e-16  # size of an activation that counts as zero
 
@@ -39,8 +39,8 @@ def element_of(group: SymmetryGroup, solution: Solution) -> GroupElement:
     first = 0
     for hidden in hidden_layers(group.net):
         layer, first = slice(first, first + hidden.width), first + hidden.width
-        homogeneous = [neuron for neuron, law in enumerate(hidden.laws) if law.degree]
-        shifted = [n for n, law in enumerate(hidden.laws) if law.exponential and hidden.can_shift(n)]
+        homogeneous = [neuron for neuron, rule in enumerate(hidden.rules) if rule.degree]
+        shifted = [n for n, rule in enumerate(hidden.rules) if rule.exponential and hidden.can_shift(n)]
         if homogeneous:
             factors = incoming[layer][homogeneous] ** -0.5
             element = group.rescaling(layer=hidden.layer, factors=factors, neurons=homogeneous) @ element
@@ -57,8 +57,8 @@ def widening_of(architecture: Architecture, solution: Solution, copies: list[lis
     coefficients, scales = [], []
     for hidden, numbers in zip(hidden_layers(net), copies, strict=True):
         parts = [
-            split_into_copies(law.degree, number, *pair)
-            for law, number, pair in zip(hidden.laws, numbers, pairs, strict=False)
+            split_into_copies(rule.degree, number, *pair)
+            for rule, number, pair in zip(hidden.rules, numbers, pairs, strict=False)
         ]
         coefficients.append([alpha for alpha, _ in parts])
         scales.append([scale for _, scale in parts])

@@ -22,17 +22,17 @@ from .. import _checks
 from .._checks import Array
 from ..network import MLP
 from ..objective import Objective
+from ..symmetry.element import GroupElement
+from ..symmetry.group import SymmetryGroup
+from ..symmetry.rules import hidden_layers
+from ..symmetry.widening import Widening
 from .branching import Choice, Choices, Search, Solution
-from .certificate import free_bound
 from .curvature import spectral_function
-from .diagonal_scaling import Architecture
-from .element import GroupElement
-from .groups import SymmetryGroup
-from .laws import hidden_layers
-from .neuron_scaling import LOG_SPAN
+from .diagonals import Architecture
+from .lower_bounds import free_bound
 from .realisation import at_rest, element_of, resting_bias, widening_of, without_idle_moves
+from .regions import LOG_SPAN
 from .smoothed_spectrum import Extremes, SpectralFunction
-from .widening import Widening
 
 OBJECTIVES = ("condition_number", "max", "trace")
 CLOSED = 1e-4  # relative gap up to which a lower bound proves the minimum
@@ -278,9 +278,9 @@ def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, probl
 def orbit_choices(net: MLP) -> Choices:
     """Every neuron by itself."""
     return tuple(
-        Choice(law.degree, 1, 1, shifted=law.exponential and hidden.can_shift(neuron))
+        Choice(rule.degree, 1, 1, shifted=rule.exponential and hidden.can_shift(neuron))
         for hidden in hidden_layers(net)
-        for neuron, law in enumerate(hidden.laws)
+        for neuron, rule in enumerate(hidden.rules)
     )
 
 
@@ -288,13 +288,13 @@ def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None
     """Every neuron with the numbers of copies given, or with any that fit."""
     choices = []
     for index, (hidden, size) in enumerate(zip(hidden_layers(net), sizes, strict=True)):
-        for neuron, law in enumerate(hidden.laws):
+        for neuron, rule in enumerate(hidden.rules):
             if numbers is None:
                 most = size - hidden.width + 1
-                low, high = 1, min(most, 2) if law.degree == 1 else most
+                low, high = 1, min(most, 2) if rule.degree == 1 else most
             else:
                 low = high = numbers[index][neuron]
-            choices.append(Choice(law.degree, low, high))
+            choices.append(Choice(rule.degree, low, high))
     return tuple(choices)
 
 

@@ -3,7 +3,7 @@
     σ(M z + τ) = N σ(z) + c
 
 Everything here follows from the core's table of activations; only the exponential, which turns shifts into factors,
-has a law of its own.
+has a rule of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..network import MLP
 
 
 @dataclass(frozen=True)
-class Law:
+class Rule:
     """How one activation answers to a factor f and a shift τ of its argument.
 
     Attributes
@@ -58,13 +58,13 @@ class Law:
 
 
 @cache
-def law_of(activation: str) -> Law:
-    """The law of an activation by name, as 'leaky_relu(0.2)'."""
+def rule_of(activation: str) -> Rule:
+    """The rule of an activation by name, as 'leaky_relu(0.2)'."""
     kind, parameter = activations.split(activation)
     known = _core.activation_properties(kind, parameter)
     constant, slope = known["constant_odd"], known["even_linear"]
     even = known["even"] or slope == 0  # leaky_relu(-1) is |z|
-    return Law(
+    return Rule(
         activation=activation,
         linear=known["linear"],
         degree=known["homogeneous_degree"],
@@ -103,9 +103,9 @@ class HiddenLayer:
         return self.net.biases[self.layer]
 
     @cached_property
-    def laws(self) -> tuple[Law, ...]:
-        """Law of each neuron."""
-        return tuple(map(law_of, self.names))
+    def rules(self) -> tuple[Rule, ...]:
+        """Rule of each neuron."""
+        return tuple(map(rule_of, self.names))
 
     @cached_property
     def classes(self) -> dict[str, tuple[int, ...]]:
@@ -115,17 +115,17 @@ class HiddenLayer:
     @cached_property
     def linear(self) -> Array:
         """Neurons that a matrix may mix, (m,)."""
-        return np.flatnonzero([law.linear for law in self.laws])
+        return np.flatnonzero([rule.linear for rule in self.rules])
 
     def can_flip(self, neuron: int) -> bool:
         """Whether z → −z is a move of this neuron by itself."""
-        law = self.laws[neuron]
-        return law.parity != 0 and (law.constant == 0 or self.bias_above)
+        rule = self.rules[neuron]
+        return rule.parity != 0 and (rule.constant == 0 or self.bias_above)
 
     def can_shift(self, neuron: int) -> bool:
         """Whether z → z + τ is a move of this neuron."""
-        law = self.laws[neuron]
-        return self.has_bias and (law.exponential or (law.linear and self.bias_above))
+        rule = self.rules[neuron]
+        return self.has_bias and (rule.exponential or (rule.linear and self.bias_above))
 
 
 @cache

@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core, activations
 from .._checks import FLOAT64, Array
 from ..network import MLP
-from .duplicates import (
+from .group import symmetries
+from .related_neurons import (
     LayerParameters,
     RelatedNeurons,
     constant_neurons,
@@ -30,7 +31,6 @@ from .duplicates import (
     layer_parameters,
     related_neurons,
 )
-from .groups import symmetries
 from .span import Directions, orthonormal_basis
 
 FLAT, FIRST_ORDER = "flat", "first-order"

@@ -24,10 +24,10 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg import lapack
 
-from . import _checks
-from ._checks import Array
-from .decomposition import symmetric_eigen
-from .gauss_newton import factor, root_weights
+from .. import _checks
+from .._checks import Array
+from ..decomposition import symmetric_eigen
+from ..gauss_newton import factor, root_weights
 from .run import Run, Stop
 
 EPS = float(np.finfo(np.float64).eps)

@@ -20,7 +20,7 @@ from scipy.linalg import block_diag
 
 from .._checks import Array
 from ..network import MLP
-from .neuron_scaling import LOG_SPAN, NeuronScaling, Posynomial, Region
+from .regions import LOG_SPAN, NeuronScaling, Posynomial, Region
 
 
 @dataclass(frozen=True)

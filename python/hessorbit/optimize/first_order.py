@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import _checks, _core
-from ._checks import Array
+from .. import _checks, _core
+from .._checks import Array
 from .run import Run, Stop
 
 # Between portions of steps of about this long, Python can act on Ctrl-C.
