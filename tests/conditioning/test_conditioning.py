@@ -62,14 +62,14 @@ def jacobian_of(problem: Problem) -> np.ndarray:
     return rows.reshape(-1, problem.num_parameters)
 
 
-def at(problem: Problem, best: ho.symmetry.BestConditioned) -> Problem:
+def at(problem: Problem, best: ho.BestConditioned) -> Problem:
     """The same data with the network and the θ that were found."""
     net = best.net
     return problem.replace(widths=net.widths, activations=net.activations, theta=best.theta)
 
 
-def check_value(problem: Problem, best: ho.symmetry.BestConditioned) -> None:
-    """The function is the same, and the objective, from jax's Hessian at the point found, is the value claimed."""
+def check_value(problem: Problem, best: ho.BestConditioned) -> None:
+    """The function is the same, and the criterion, from jax's Hessian at the point found, is the value claimed."""
     found = at(problem, best)
     outputs = best.net(best.theta, problem.x)
     before = problem.network()(problem.theta, problem.x)
@@ -80,9 +80,9 @@ def check_value(problem: Problem, best: ho.symmetry.BestConditioned) -> None:
     # The norm of a matrix is at most P times its largest entry.
     error = 2 * JAX * np.sqrt(len(hessian)) * len(hessian) * np.abs(hessian).max()
     eigenvalues = np.sort(np.abs(np.linalg.eigvalsh((hessian + hessian.T) / 2)))[::-1]
-    if best.objective == "trace":
+    if best.criterion == "trace":
         assert abs(np.trace(hessian) - best.value) <= error
-    elif best.objective == "max":
+    elif best.criterion == "max":
         assert abs(eigenvalues[0] - best.value) <= error
     else:
         smallest = eigenvalues[best.rank - 1]
@@ -114,21 +114,21 @@ CASES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "objective"),
+    ("name", "criterion"),
     [
         *((name, "condition_number") for name in CASES),
         *itertools.product(["mean field", "cube", "mixed", "cross-entropy", "deep relu"], ["max", "trace"]),
     ],
 )
-def test_value_is_that_of_the_recomputed_hessian(name: str, objective: str) -> None:
+def test_value_is_that_of_the_recomputed_hessian(name: str, criterion: str) -> None:
     widths, activations, options = CASES[name]
     problem, obj = planted(3, widths, activations, **options)
-    over = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), objective=objective, max_problems=4)
+    over = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), criterion=criterion, max_problems=4)
     check_value(problem, over)
     np.testing.assert_array_equal(over.element(problem.theta), over.theta)
     assert over.value <= over.start * (1 + GAP)
     wide = ho.best_conditioned(
-        obj, problem.theta, widths=[2 * width + 1 for width in widths[1:-1]], objective=objective, max_problems=4
+        obj, problem.theta, widths=[2 * width + 1 for width in widths[1:-1]], criterion=criterion, max_problems=4
     )
     check_value(problem, wide)
     assert wide.value <= wide.start * (1 + GAP)
@@ -346,7 +346,7 @@ def test_trace_has_a_closed_form() -> None:
     diagonal = np.diag(hessian_of(problem))
     incoming = diagonal[first.weights].sum(axis=1) + diagonal[first.bias]
     outgoing, rest = diagonal[last.weights].sum(axis=0), diagonal[last.bias].sum()
-    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), objective="trace")
+    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), criterion="trace")
     exact = 2 * np.sqrt(incoming * outgoing).sum() + rest
     assert best.lower_bound <= exact * (1 + 1e-12)
     assert best.value == pytest.approx(exact, rel=GAP)
@@ -360,7 +360,7 @@ def test_trace_has_a_closed_form() -> None:
         for copies in itertools.product(range(1, 6), repeat=3)
         if sum(copies) <= 7
     ]
-    best = ho.best_conditioned(obj, problem.theta, widths=[7], objective="trace")
+    best = ho.best_conditioned(obj, problem.theta, widths=[7], criterion="trace")
     assert best.certificate == "minimum"
     assert best.value == pytest.approx(min(every), rel=GAP)
 
@@ -368,7 +368,7 @@ def test_trace_has_a_closed_form() -> None:
 def test_largest_eigenvalue_is_smallest_at_equal_parts() -> None:
     """λ_max grows with every entry of D, so D_in = 1/m."""
     problem, obj = planted(1, (3, 3, 2), "tanh")
-    best = ho.best_conditioned(obj, problem.theta, copies=[[1, 2, 3]], objective="max")
+    best = ho.best_conditioned(obj, problem.theta, copies=[[1, 2, 3]], criterion="max")
     wide = ho.Widening(obj.net, copies=[[1, 2, 3]])
     equal = ho.Objective(wide.net, problem.x, problem.y)
     largest = np.linalg.eigvalsh(equal.hessian(wide(problem.theta)))[-1]
@@ -384,11 +384,11 @@ def test_own_orbit_away_from_zero_residual() -> None:
     obj = problem.objective()
     theta = ho.minimize(obj, problem.theta, method="newton", tol=1e-13).x
     problem = problem.replace(theta=theta)
-    for objective in ("condition_number", "max", "trace"):
-        best = ho.best_conditioned(obj, theta, over=ho.symmetries(obj.net), objective=objective)
+    for criterion in ("condition_number", "max", "trace"):
+        best = ho.best_conditioned(obj, theta, over=ho.symmetries(obj.net), criterion=criterion)
         check_value(problem, best)
         assert best.certificate == "minimum"
-        assert best.rank == len(theta) - 2 or objective == "trace"
+        assert best.rank == len(theta) - 2 or criterion == "trace"
     with pytest.raises(ValueError, match="theta must have zero residual"):
         ho.best_conditioned(obj, theta, widths=[4])
 
@@ -565,7 +565,7 @@ class TestBadInput:
             ({"copies": [[1, 2]]}, ValueError, r"copies\[0\] must have 3 entries"),
             ({"copies": [[1, 2, 0]]}, ValueError, r"copies\[0\]\[2\] must be at least 1"),
             ({"copies": [[1, 2, 3]], "widths": [5]}, ValueError, r"widths\[0\] must be at least 6"),
-            ({"widths": [6], "objective": "condition"}, ValueError, "objective must be one of"),
+            ({"widths": [6], "criterion": "condition"}, ValueError, "criterion must be one of"),
             ({"widths": [6], "max_problems": 0}, ValueError, "max_problems must be at least 1"),
         ],
     )

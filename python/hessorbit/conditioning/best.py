@@ -34,8 +34,8 @@ from .realisation import at_rest, element_of, resting_bias, widening_of, without
 from .regions import LOG_SPAN
 from .smoothed_spectrum import Extremes, SpectralFunction
 
-OBJECTIVES = ("condition_number", "max", "trace")
-CLOSED = 1e-4  # relative gap up to which a lower bound proves the minimum
+CRITERIA = ("condition_number", "trace", "max")
+CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
 
 
@@ -48,13 +48,13 @@ class BestConditioned:
     net : MLP
         The network, widened or not.
     theta : ndarray
-        Its parameters: the same function, the objective smallest.
+        Its parameters, which give the same function.
     value : float
-        The objective there: λ_max/λ_min over the nonzero eigenvalues, λ_max, or the trace of the Hessian.
+        The criterion there: λ_max/λ_min over the nonzero eigenvalues, the trace of the Hessian, or λ_max.
     lower_bound : float
         No point of the orbit, or of the widenings, has a smaller value, up to rounding.
     gap : float
-        value/lower_bound − 1.
+        (value − lower_bound)/value.
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
         larger. ``"none"``: the problem is not convex; the value is a local minimum, and the lower bound is that of
@@ -62,8 +62,9 @@ class BestConditioned:
     message : str
         The same in words, with the reason.
     start : float
-        The objective at the θ that was given.
-    objective : str
+        The criterion at the θ that was given.
+    criterion : str
+        What was minimised.
     rank : int
         Number r of nonzero eigenvalues: the value is `Spectrum.condition_number(rank=r)`.
     scaling : ndarray, shape (P,)
@@ -83,7 +84,7 @@ class BestConditioned:
     certificate: str
     message: str
     start: float
-    objective: str
+    criterion: str
     rank: int
     scaling: Array
     copies: tuple[tuple[int, ...], ...]
@@ -92,11 +93,11 @@ class BestConditioned:
 
     @property
     def gap(self) -> float:
-        return self.value / self.lower_bound - 1 if self.lower_bound > 0 else math.inf
+        return (self.value - self.lower_bound) / self.value
 
     def __repr__(self) -> str:
         return (
-            f"Best {self.objective.replace('_', ' ')} {self.value:.6g} of {self.net!r}, {self.start:.6g} at the start\n"
+            f"Best {self.criterion.replace('_', ' ')} {self.value:.6g} of {self.net!r}, {self.start:.6g} at the start\n"
             f"  lower bound {self.lower_bound:.6g}, gap {self.gap:.1e}: {self.message}"
         )
 
@@ -108,7 +109,7 @@ def best_conditioned(
     over: SymmetryGroup | None = None,
     widths: Sequence[int] | None = None,
     copies: Sequence[Sequence[int]] | None = None,
-    objective: str = "condition_number",
+    criterion: str = "condition_number",
     max_problems: int | None = None,
 ) -> BestConditioned:
     """The point of an orbit, or among all widenings, where the Hessian is best conditioned.
@@ -127,8 +128,8 @@ def best_conditioned(
     copies : sequence of sequence of int
         Instead of or beside `widths`: given numbers of copies, one per hidden neuron by layer. What they leave of
         `widths` is filled with dead neurons.
-    objective : {"condition_number", "max", "trace"}
-        λ_max/λ_min over the nonzero eigenvalues, λ_max, or the trace.
+    criterion : {"condition_number", "trace", "max"}
+        What is minimised: λ_max/λ_min over the nonzero eigenvalues, the trace, or λ_max.
     max_problems : int, optional
         How many minima branch and bound may seek, where one is not enough. By default 100, and fewer
         beyond P = 140.
@@ -181,7 +182,7 @@ def best_conditioned(
     True
     """
     at = checked_point(obj, theta)
-    name = _checks.one_of(objective, OBJECTIVES, "objective")
+    name = _checks.one_of(criterion, CRITERIA, "criterion")
     if (over is None) == (widths is None and copies is None):
         raise TypeError("best_conditioned takes either over=symmetries(net), or widths, copies or both")
     net = obj.net
@@ -309,7 +310,7 @@ def with_curve(choice: Choice) -> Choice:
 def report(
     obj: Objective,
     theta: Array,
-    objective: str,
+    criterion: str,
     search: Search,
     solution: Solution,
     log_bound: float,
@@ -319,11 +320,11 @@ def report(
     function, searched = search.function, bool(np.isfinite(log_bound))
     if not searched and isinstance(function, Extremes):
         log_bound = free_bound(function, search.architecture, FREE_ACCURACY)
-    if objective == "condition_number":
+    if criterion == "condition_number":
         log_bound = max(log_bound, 0.0)
     value = math.exp(solution.log_value)
     bound = min(math.exp(log_bound), value)  # above it by rounding alone
-    closed = value <= bound * (1 + CLOSED)
+    closed = value - bound <= CLOSED * value
     layers = [[solution.copies[i] for i in layer] for layer in search.layers]
     element = widening = None
     if over is not None:
@@ -340,7 +341,7 @@ def report(
         certificate="minimum" if closed else "bound" if searched else "none",
         message=explanation(closed, searched, search),
         start=math.exp(function.exact(np.zeros(len(theta)))),
-        objective=objective,
+        criterion=criterion,
         rank=len(function.factor) if isinstance(function, Extremes) else len(theta),
         scaling=np.exp(solution.log_scaling),
         copies=tuple(map(tuple, layers)),

@@ -1,7 +1,7 @@
 """Global minimisation over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
 
 Best-first branch and bound. A node gives every neuron a range of numbers of copies and, to a neuron without copies
-where the objective is convex in D but not in log D, a range of rescalings. Its relaxation, real numbers of copies and
+where the criterion is convex in D but not in log D, a range of rescalings. Its relaxation, real numbers of copies and
 the convex hull of the curve, is minimised along the central path and bounded from below; rounding its minimiser gives
 diagonals that can be reached. (Land and Doig, Econometrica 28, 1960.)
 """
@@ -125,7 +125,7 @@ class Search:
     order: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, choices: Choices) -> tuple[Solution, float]:
-        """The best diagonal found, and a lower bound on the logarithm of the objective; −inf if there is none."""
+        """The best diagonal found, and a lower bound on the logarithm of the criterion; −inf if there is none."""
         settled = self.settle(choices)
         assert settled is not None
         root = self.solve(settled, -np.inf, None)

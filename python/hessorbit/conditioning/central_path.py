@@ -1,6 +1,6 @@
 """Minimising a spectral function over a set of diagonal scalings, by Newton's method along the central path.
 
-At sharpness t the path's point minimises  f_t(log D(v)) + B(v)/t,  f_t the smoothed logarithm of the objective and B
+At sharpness t the path's point minimises  f_t(log D(v)) + B(v)/t,  f_t the smoothed logarithm of the criterion and B
 the barrier of the set. Where f is convex the point is within (rank + number of slacks)/t of the minimum of f; t grows
 until that is as small as asked. Elsewhere the Hessian's eigenvalues are replaced by their sizes, and the point is a
 local minimum. (Boyd and Vandenberghe, Convex Optimization, 2004, chapter 11.)

@@ -15,14 +15,14 @@ from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 NEGLIGIBLE = 1e-6  # what a Hessian may have beside its factor, relative to the smallest eigenvalue that matters
 
 
-def spectral_function(obj: Objective, theta: Array, objective: str, *, exact: bool) -> SpectralFunction:
-    """The objective as a function of log D; `exact` if H transforms exactly even away from zero residual."""
+def spectral_function(obj: Objective, theta: Array, criterion: str, *, exact: bool) -> SpectralFunction:
+    """The criterion as a function of log D; `exact` if H transforms exactly even away from zero residual."""
     rows = factor(obj, theta)
     squares = np.einsum("np,np->p", rows, rows)
     root = reduced(rows, obj.net.num_layers)
     missing = residual_curvature_bound(obj, theta)
     singular = scipy.linalg.svdvals(root) if len(root) else np.zeros(1)
-    smallest = {"condition_number": singular[-1], "max": singular[0], "trace": singular[0]}[objective] ** 2
+    smallest = {"condition_number": singular[-1], "max": singular[0], "trace": singular[0]}[criterion] ** 2
     if missing > NEGLIGIBLE * smallest:
         if not exact:
             raise ValueError(
@@ -32,9 +32,9 @@ def spectral_function(obj: Objective, theta: Array, objective: str, *, exact: bo
             )
         hessian = obj.hessian(theta)
         squares = np.diag(hessian)
-        if objective != "trace":
+        if criterion != "trace":
             root = hessian_root(hessian, zero_modes(obj.net, theta).of_kind("flat").basis, obj.net.num_layers)
-    if objective == "trace":
+    if criterion == "trace":
         if squares.min() < 0:
             raise ValueError(f"theta must have a Hessian with diagonal entries ≥ 0; one is {squares.min():.3e}")
         if not squares.any():
@@ -42,7 +42,7 @@ def spectral_function(obj: Objective, theta: Array, objective: str, *, exact: bo
         return Trace(squares)
     if not len(root):
         raise ValueError("theta must have a Hessian other than zero")
-    return Extremes(root, objective == "condition_number")
+    return Extremes(root, criterion == "condition_number")
 
 
 def reduced(rows: Array, layers: int) -> Array:

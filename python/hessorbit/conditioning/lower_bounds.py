@@ -3,7 +3,7 @@
 Both hold for whatever weights they are given, so rounding in the minimiser cannot make them wrong; good weights only
 make them tight. What is left is the rounding of the bounds' own evaluation, of the order of P eps √κ relative.
 
-`convex_bound`, where f = log of the objective is convex in u = log D. For any multipliers μ_j ≥ 0 of the concave slacks
+`convex_bound`, where f = log of the criterion is convex in u = log D. For any multipliers μ_j ≥ 0 of the concave slacks
 s_j ≥ 0 of the set, f(u(v')) ≥ f(u(v')) − Σ_j μ_j s_j(v'), whose tangent at v bounds it in turn:
 
     f* ≥ support(v) − Σ_j μ_j s_j(v) − Σ_i |residual_i| · (largest |v'_i − v_i| in the set)
