@@ -20,6 +20,7 @@ from . import _core
 Array = NDArray[Any]
 FLOAT64 = np.dtype(np.float64)
 LONGDOUBLE = np.dtype(np.longdouble)
+MOST_THREADS = 1024  # where a system cannot start the threads asked for, OpenMP ends the process
 LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 
 
@@ -88,6 +89,25 @@ def parameter_vector(value: Any, count: int, name: str = "theta") -> Array:
     if theta.ndim != 1:
         raise shape_error(name, f"({count},)", theta.shape)
     return theta
+
+
+def instance(value: Any, kind: type, name: str, such_as: str = "") -> None:
+    """Refuse what is not of a kind; `such_as` says where one comes from."""
+    if not isinstance(value, kind):
+        hint = f", such as {such_as}" if such_as else ""
+        raise TypeError(f"{name} must be {with_article(kind)}{hint}; got {with_article(type(value))}")
+
+
+def with_article(kind: type) -> str:
+    """A class by its name: "an MLP", "a Widening"."""
+    name = kind.__name__
+    spelled = name.isupper() or (len(name) > 1 and name[1].isupper())  # each letter is read by its name
+    return f"an {name}" if name[0].upper() in ("AEFHILMNORSX" if spelled else "AEIOU") else f"a {name}"
+
+
+def threads(value: int | None) -> int:
+    """A number of threads as the core wants it, 0 for None: as many as OpenMP would use."""
+    return 0 if value is None else integer(value, "threads", minimum=1, maximum=MOST_THREADS)
 
 
 def one_of(value: Any, choices: Sequence[str], name: str) -> str:

@@ -157,7 +157,7 @@ class MLP:
         names = [[activations.split(name) for name in layer] for layer in self.activations]
         return _core.Network(list(self.widths), names, list(self.biases), self.parametrization)
 
-    def __call__(self, theta: ArrayLike, x: ArrayLike) -> Array:
+    def __call__(self, theta: ArrayLike, x: ArrayLike, *, threads: int | None = None) -> Array:
         """Outputs f(x; θ).
 
         Parameters
@@ -166,6 +166,9 @@ class MLP:
             Parameters, float64 or longdouble, which is also the precision of the computation.
         x : array_like, shape (N, inputs)
             Samples as rows.
+        threads : int, optional
+            Number of threads; by default what OpenMP would use, which threadpoolctl governs. The result does not
+            depend on it.
 
         Returns
         -------
@@ -174,14 +177,14 @@ class MLP:
         Raises
         ------
         TypeError, ValueError
-            If a shape does not fit, an entry is not finite, or x is longdouble and theta is not.
+            If a shape does not fit, an entry is not finite, threads is not in 1 … 1024, or x is longdouble and theta is not.
 
         Notes
         -----
         Takes about 2·N·P floating-point operations.
         """
-        at = _checks.parameters(theta, self.num_parameters)
-        return _core.outputs(self.core, at, _checks.cast(self.samples(x), at.dtype, "x", "theta"), 0)
+        at, workers = _checks.parameters(theta, self.num_parameters), _checks.threads(threads)
+        return _core.outputs(self.core, at, _checks.cast(self.samples(x), at.dtype, "x", "theta"), workers)
 
     def samples(self, x: ArrayLike) -> Array:
         """`x` as checked rows of inputs, (N, inputs)."""

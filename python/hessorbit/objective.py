@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LOSSES = ("squared_error", "cross_entropy", "logistic")
 ROW_SUM_TOLERANCE = 1e-12
-MOST_THREADS = 1024  # where a system cannot start the threads asked for, OpenMP ends the process
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
@@ -115,7 +114,7 @@ class Objective:
         self.y = read_only(targets(y, self.loss_name, self.num_samples, net.widths[-1]))
         self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
         self.l2 = _checks.real(l2, "l2", minimum=0.0)
-        self.threads = None if threads is None else _checks.integer(threads, "threads", minimum=1, maximum=MOST_THREADS)
+        self.threads = _checks.threads(threads) or None
         self._extended = [name for name in ("x", "y", "sample_weight") if is_longdouble(getattr(self, name))]
         # The shape of a θ that may go straight to the core; None if the data need extended precision.
         self._plain_shape = None if self._extended else (net.num_parameters,)

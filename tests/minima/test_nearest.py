@@ -413,7 +413,7 @@ def test_moving_both_by_a_symmetry_leaves_the_distance(activation: str, bias: tu
         points = [g(point) for g, point in zip(moved, (start, theta), strict=True)]
         if activation == "tanh":
             flips = [
-                ho.symmetries(net).sign_flip(layer=1, signs=rng.choice([1, -1], net.widths[1]))
+                ho.symmetries(net).sign_flip(layer=1, neurons=np.flatnonzero(rng.integers(0, 2, net.widths[1])))
                 for net in (student, teacher)
             ]
             points = [g(point) for g, point in zip(flips, points, strict=True)]

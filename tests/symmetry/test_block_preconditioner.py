@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import hessorbit as ho
-from hessorbit.symmetry import block_preconditioner
 
 CASES = [
     ([3, 2, 2], "tanh", "standard"),
@@ -51,7 +50,7 @@ def test_gram_matrix_and_spectrum(case: Any, seed: int) -> None:
     y = wide.source(theta, x)
     np.testing.assert_allclose(wide.net(theta_wide, x), y, atol=1e-13 * max(1.0, np.abs(y).max()))
     obj = ho.Objective(wide.net, x, wide.net(theta_wide, x))
-    D = block_preconditioner(wide, theta, theta_wide)
+    D = wide.block_preconditioner(theta, theta_wide)
     F = D.jacobian(x)
     gram = F @ (D.matrix @ F.T)
     jacobian = obj.jacobian(theta_wide)
@@ -68,7 +67,7 @@ def test_gram_matrix_and_spectrum(case: Any, seed: int) -> None:
 @pytest.mark.parametrize("case", CASES[:5], ids=str)
 def test_parallel_copies_have_the_number_times_the_outer_product(case: Any) -> None:
     wide, theta, _, x = spread(case, 5)
-    D = block_preconditioner(wide, theta, wide(theta))
+    D = wide.block_preconditioner(theta)
     F = D.jacobian(x)
     J = ho.Objective(wide.source, x, np.zeros((7, wide.source.widths[-1]))).jacobian(theta)
     expected = (J * wide.preconditioner()) @ J.T
@@ -80,19 +79,17 @@ def test_bad_input() -> None:
     wide = ho.Widening(net, copies=[[2, 1]], dead=[1])
     theta = net.init(np.random.default_rng(0))
     good = wide(theta)
-    with pytest.raises(TypeError, match="widening must be a Widening; got a MLP"):
-        block_preconditioner(net, theta, good)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="theta must have shape"):
-        block_preconditioner(wide, [theta, theta], good)
+        wide.block_preconditioner([theta, theta], good)
     moved = good.copy()
     moved[1] += 1
     with pytest.raises(ValueError, match=r"theta_wide must be widening\(theta\) but for.*theta_wide\[1\]"):
-        block_preconditioner(wide, theta, moved)
+        wide.block_preconditioner(theta, moved)
     for neuron, what in ((0, "of the copies of neuron 0"), (2, "of the copies of neuron 1"), (3, "of dead neurons")):
         moved = good.copy()
         wide.net.unflatten(moved)[-1][0][0, neuron] += 1
         with pytest.raises(ValueError, match=what):
-            block_preconditioner(wide, theta, moved)
+            wide.block_preconditioner(theta, moved)
     curved = ho.Widening(ho.MLP([2, 2, 2], output_activation="tanh"), copies=[[2, 1]])
     with pytest.raises(ValueError, match="linear output layer"):
-        block_preconditioner(curved, theta, curved(theta))
+        curved.block_preconditioner(theta, curved(theta))

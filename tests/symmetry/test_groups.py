@@ -143,7 +143,8 @@ def test_odd_flips(activation: str) -> None:
     before, after = layer_rows(net, theta, 1), layer_rows(net, moved, 1)
     assert (after[0] == signs * before[0]).all()
     assert (after[1] == signs * before[1]).all()
-    assert (ho.symmetries(net).sign_flip(layer=1, signs=[-1, 1, -1])(theta) == moved).all()
+    everyone = ho.symmetries(net).sign_flip(layer=1)
+    assert (everyone(moved) == ho.symmetries(net).sign_flip(layer=1, neurons=[1])(theta)).all()
 
 
 @pytest.mark.parametrize("activation", ["square", "cos", "leaky_relu(-1.0)"])
@@ -518,7 +519,7 @@ EXP = ho.symmetries(ho.MLP([2, 2, 1], "exp", bias=False))
         (lambda: TWO.linear(layer=1, matrix=np.eye(3)), "neuron 0 of layer 1 has activation relu, which is not linear"),
         (lambda: TWO.linear(layer=1, matrix=[[2.0]], neurons=[1]), "neuron 1 of layer 1 has activation tanh"),
         (lambda: TWO.sign_flip(layer=1, neurons=[0]), "relu, which is neither odd nor even: .*; see even_linear_flip"),
-        (lambda: TWO.sign_flip(layer=1, signs=[1, 2, 1]), "signs must be 1 or -1"),
+        (lambda: TWO.sign_flip(layer=1), "relu, which is neither odd nor even: .*; see even_linear_flip"),
         (lambda: TWO.sign_flip(layer=1, neurons=[3]), "neurons must hold neurons from 0 to 2; got 3"),
         (lambda: SIGMOID.sign_flip(layer=1, neurons=[0]), "layer 2 must have a bias, to take the constant"),
         (lambda: TWO.translation(layer=1, shifts=[1, 0, 0]), "relu, which is neither exponential nor linear"),
@@ -550,8 +551,6 @@ def test_bad_values(call: Any, message: str) -> None:
         (lambda: ho.symmetries([2, 3, 1]), "net must be an MLP; got a list"),
         (lambda: TWO.permutation(layer=1.0, order=[0, 1, 2]), "layer must be an integer; got 1.0"),
         (lambda: TWO.permutation(layer=1, order=[0.0, 1.0, 2.0]), "order must be a sequence of integers"),
-        (lambda: TWO.sign_flip(layer=1), "sign_flip takes either neurons or signs"),
-        (lambda: TWO.sign_flip(layer=1, neurons=[1], signs=[1, -1, 1]), "sign_flip takes either neurons or signs"),
         (lambda: TWO.sign_flip(layer=1, neurons=1), "neurons must be a sequence of integers"),
         (lambda: TWO.rescaling(layer=1, factors=["a", "b", "c"]), "factors must hold real numbers"),
         (lambda: TWO.rescaling(layer=1, factors=[1, 1, 1j]), "factors must hold real numbers"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .block_preconditioner import BlockPreconditioner, block_preconditioner
+from .block_preconditioner import BlockPreconditioner
 from .element import GroupElement
 from .even_linear import EvenLinearFlip
 from .factors import Factor
@@ -20,7 +20,6 @@ __all__ = [
     "SymmetryGroup",
     "Widening",
     "ZeroModes",
-    "block_preconditioner",
     "symmetries",
     "zero_modes",
 ]

@@ -26,30 +26,50 @@ from .. import _checks
 from .._checks import Array
 from ..network import MLP
 from ..objective import Objective
-from .widening import Widening
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from .widening import Widening
 
 AGREEMENT = 1e-12  # relative, of parameters and of sums over copies
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BlockPreconditioner:
-    """D for copies with any outgoing vectors, and the Jacobian it belongs to; made by `block_preconditioner`.
+    """D for copies with any outgoing vectors, and the Jacobian it belongs to; made by `Widening.block_preconditioner`.
 
     Attributes
     ----------
-    matrix : csr_array, shape (Q, Q)
+    matrix : scipy.sparse.csr_array, shape (Q, Q)
         D. The Q rows are, for each neuron i of the last hidden layer, each output j and each incoming parameter of
         the neuron, bias last, one row; then the other parameters of the narrow network in their order.
+    net : MLP
+        The narrow network.
+    theta : ndarray, shape (P,)
+        Its parameters.
+
+    Examples
+    --------
+    The nonzero spectrum of a wide network whose copies have other outgoing vectors, from the narrow network alone:
+
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> wide = ho.Widening(ho.MLP([1, 1, 2], bias=False), copies=[[2]])
+    >>> apart = [0.5, 0.5, 1.0, 0.0, 0.0, 2.0]
+    >>> D = wide.block_preconditioner([0.5, 1.0, 2.0], apart)
+    >>> x = np.array([[0.5], [-1.0], [2.0]])
+    >>> F = D.jacobian(x)
+    >>> J = ho.Objective(wide.net, x, np.zeros((3, 2))).jacobian(apart)
+    >>> np.allclose(F @ (D.matrix @ F.T), J @ J.T)
+    True
     """
 
     matrix: csr_array
-    untied: MLP
-    theta_untied: Array
     net: MLP
     theta: Array
+    _untied: MLP
+    _theta_untied: Array
 
     def __repr__(self) -> str:
         return f"BlockPreconditioner({self.matrix.shape[0]} rows, of {self.net!r})"
@@ -58,69 +78,26 @@ class BlockPreconditioner:
         """F at the inputs x (N, d), of shape (N·K, Q)."""
         samples = self.net.samples(x)
         zeros = np.zeros((len(samples), self.net.widths[-1]))
-        apart = Objective(self.untied, samples, zeros).jacobian(self.theta_untied)[:, incoming(self.untied).ravel()]
+        apart = Objective(self._untied, samples, zeros).jacobian(self._theta_untied)[:, incoming(self._untied).ravel()]
         narrow = Objective(self.net, samples, zeros).jacobian(self.theta)
         return np.hstack([apart, np.delete(narrow, incoming(self.net).ravel(), axis=1)])
 
 
-def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: ArrayLike) -> BlockPreconditioner:
-    """D where the copies of the last hidden layer share their neuron's outgoing vector in any way.
-
-    Parameters
-    ----------
-    widening : Widening
-        Numbers of copies, and their incoming factors.
-    theta : array_like, shape (P,)
-        Parameters of the narrow network.
-    theta_wide : array_like, shape (P_wide,)
-        Those of the wide one: ``widening(theta)``, but for the outgoing vectors of the last hidden layer, which may be
-        any with the same sums Σ_k N(c_k) u_k.
-
-    Returns
-    -------
-    BlockPreconditioner
-
-    Raises
-    ------
-    TypeError, ValueError
-        If theta_wide differs in other parameters or in the sums, if the output layer is not linear, or if
-        `Widening.preconditioner` is not diagonal.
-
-    Notes
-    -----
-    Forming D takes O(K² P) operations. The identity is that of Sareen et al., arXiv 2604.25150, with the number D_in
-    replaced by a matrix.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import hessorbit as ho
-    >>> net = ho.MLP([1, 1, 2], bias=False)
-    >>> wide = ho.Widening(net, copies=[[2]])
-    >>> theta = [0.5, 1.0, 2.0]                          # outgoing (1, 2)
-    >>> parallel = wide(theta)
-    >>> parallel
-    array([0.5, 0.5, 0.5, 0.5, 1. , 1. ])
-    >>> apart = [0.5, 0.5, 1.0, 0.0, 0.0, 2.0]           # the same function: outgoing (1, 0) and (0, 2)
-    >>> D = ho.symmetry.block_preconditioner(wide, theta, apart).matrix
-    >>> D.toarray()
-    array([[1., 0., 0., 0.],
-           [0., 4., 0., 0.],
-           [0., 0., 2., 0.],
-           [0., 0., 0., 2.]])
-    """
-    if not isinstance(widening, Widening):
-        raise TypeError(f"widening must be a Widening; got a {type(widening).__name__}")
+def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: ArrayLike | None) -> BlockPreconditioner:
+    """What `Widening.block_preconditioner` returns."""
     net, wide = widening.source, widening.net
     if net.num_layers < 2:
-        raise ValueError(f"widening must be of a network with a hidden layer; got {net!r}")
+        raise ValueError(f"a block preconditioner needs a network with a hidden layer; got {net!r}")
     if net.activations[-1] != ("identity",) * net.widths[-1]:
-        raise ValueError(f"widening must be of a network with a linear output layer; got {net!r}")
+        raise ValueError(f"a block preconditioner needs a network with a linear output layer; got {net!r}")
     at = _checks.parameter_vector(theta, net.num_parameters).astype(np.float64)
-    at_wide = _checks.parameter_vector(theta_wide, wide.num_parameters, "theta_wide").astype(np.float64)
+    if theta_wide is None:
+        at_wide = widening(at)
+    else:
+        at_wide = _checks.parameter_vector(theta_wide, wide.num_parameters, "theta_wide").astype(np.float64)
     vectors = outgoing_vectors(widening, at, at_wide)
     untied, theta_untied = taken_apart(net, at)
-    return BlockPreconditioner(blocks(widening, vectors), untied, theta_untied, net, at)
+    return BlockPreconditioner(blocks(widening, vectors), net, at, untied, theta_untied)
 
 
 def incoming(net: MLP) -> Array:

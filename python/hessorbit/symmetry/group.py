@@ -121,9 +121,7 @@ class SymmetryGroup:
                 )
         return self._element(replace(identity_move(hidden), sources=np.array(sources)))
 
-    def sign_flip(
-        self, *, layer: int, neurons: Sequence[int] | None = None, signs: ArrayLike | None = None
-    ) -> GroupElement:
+    def sign_flip(self, *, layer: int, neurons: Sequence[int] | None = None) -> GroupElement:
         """Incoming weights change sign, for odd, even and linear activations.
 
         Outgoing weights change sign too, unless the activation is even. For sigmoid and normal_cdf, whose σ(z) + σ(−z)
@@ -134,26 +132,23 @@ class SymmetryGroup:
         layer : int
             Hidden layer, counted from 1.
         neurons : sequence of int, optional
-            Neurons to flip.
-        signs : array_like, shape (d,), optional
-            ±1 for each neuron of the layer, in place of `neurons`.
+            Neurons to flip; by default all of the layer.
 
         Raises
         ------
         TypeError, ValueError
-            If the layer or a neuron is out of range, a sign is not ±1, or a neuron has no such move: its activation is
-            neither odd nor even, or it needs a bias in the next layer that is not there.
+            If the layer or a neuron is out of range, or a neuron has no such move: its activation is neither odd nor
+            even, or it needs a bias in the next layer that is not there.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 3, 1], bias=False))
+        >>> group.sign_flip(layer=1, neurons=[1])([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+        array([ 1., -2.,  3.,  4., -5.,  6.])
         """
         hidden = self._hidden(layer)
-        if (neurons is None) == (signs is None):
-            raise TypeError("sign_flip takes either neurons or signs")
-        if signs is not None:
-            values = vector(signs, "signs", hidden.width)
-            if (np.abs(values) != 1).any():
-                raise ValueError(f"signs must be 1 or -1; got {values.tolist()}")
-            flipped = np.flatnonzero(values < 0).tolist()
-        else:
-            flipped = distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
+        flipped = chosen_neurons(neurons, hidden)
         for neuron in flipped:
             rule = hidden.rules[neuron]
             if not rule.parity:
@@ -472,8 +467,7 @@ def symmetries(net: MLP) -> SymmetryGroup:
           1  tanh             16  permutation  20922789888000             neurons change places
           1  tanh             16  sign flip             65536             incoming × −1, outgoing × −1
     """
-    if not isinstance(net, MLP):
-        raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+    _checks.instance(net, MLP, "net")
     return SymmetryGroup(net)
 
 

@@ -29,6 +29,8 @@ from .rules import HiddenLayer, hidden_layers
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from .block_preconditioner import BlockPreconditioner
+
 SUM_TOLERANCE = 1e-9
 
 PerNeuron = Sequence[Sequence[ArrayLike]]
@@ -137,8 +139,7 @@ class Widening:
         signs: PerNeuron | None = None,
         dead: Sequence[int] | None = None,
     ) -> None:
-        if not isinstance(net, MLP):
-            raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+        _checks.instance(net, MLP, "net")
         self.source = net
         layers = hidden_layers(net)
         counts = checked_copies(net, copies)
@@ -202,6 +203,51 @@ class Widening:
             )
         transfer = self.transfer()
         return np.asarray(transfer.multiply(transfer).sum(axis=1)).ravel()
+
+    def block_preconditioner(self, theta: ArrayLike, theta_wide: ArrayLike | None = None) -> BlockPreconditioner:
+        """D where the copies of the last hidden layer share their neuron's outgoing vector in any way.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,)
+            Parameters of the narrow network.
+        theta_wide : array_like, shape (P_wide,), optional
+            Those of the wide one: ``w(theta)``, but for the outgoing vectors u_k of the copies k in the last hidden
+            layer, which may be any with the same sums Σ_k N(c_k) u_k. By default ``w(theta)`` itself, whose copies have
+            parallel outgoing vectors.
+
+        Returns
+        -------
+        BlockPreconditioner
+
+        Raises
+        ------
+        TypeError, ValueError
+            If theta_wide differs in other parameters or in the sums, if there is no hidden layer, if the output layer
+            is not linear, or if `preconditioner` is not diagonal.
+
+        Notes
+        -----
+        Forming D takes O(K² P) operations. The identity is that of Sareen et al., arXiv 2604.25150, with the number
+        D_in replaced by a matrix.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> w = ho.Widening(ho.MLP([1, 1, 2], bias=False), copies=[[2]])
+        >>> theta = [0.5, 1.0, 2.0]                          # outgoing (1, 2)
+        >>> w(theta)
+        array([0.5, 0.5, 0.5, 0.5, 1. , 1. ])
+        >>> apart = [0.5, 0.5, 1.0, 0.0, 0.0, 2.0]           # the same function: outgoing (1, 0) and (0, 2)
+        >>> w.block_preconditioner(theta, apart).matrix.toarray()
+        array([[1., 0., 0., 0.],
+               [0., 4., 0., 0.],
+               [0., 0., 2., 0.],
+               [0., 0., 0., 2.]])
+        """
+        from .block_preconditioner import block_preconditioner
+
+        return block_preconditioner(self, theta, theta_wide)
 
     @property
     def _flips_constants(self) -> bool:
