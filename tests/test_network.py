@@ -67,6 +67,45 @@ def test_different() -> None:
                                       net(np.ones(net.num_parameters), np.ones((1, 2))))  # fmt: skip
 
 
+BLOCKED = ho.MLP([2, 3, 2, 2], bias=[True, False, True])  # W 0–5, b 6–8, W 9–14, W 15–18, b 19–20
+
+
+@pytest.mark.parametrize(
+    ("layer", "part", "neurons", "expected"),
+    [
+        (1, "weights", None, range(6)),
+        (1, "weights", [2, 0], [0, 1, 4, 5]),
+        (1, "bias", None, [6, 7, 8]),
+        (1, "bias", np.array([1]), [7]),
+        (1, "incoming", [1], [2, 3, 7]),
+        (1, "outgoing", [2], [11, 14]),
+        (1, "outgoing", None, range(9, 15)),
+        (2, "incoming", None, range(9, 15)),
+        (2, "outgoing", (0,), [15, 17]),
+        (3, "incoming", [1], [17, 18, 20]),
+        (3, "weights", [], []),
+    ],
+)
+def test_block(layer: int, part: str, neurons: Any, expected: Any) -> None:
+    positions = BLOCKED.block(layer=layer, part=part, neurons=neurons)
+    assert positions.dtype.kind == "i"
+    assert positions.tolist() == list(expected)
+
+
+@pytest.mark.parametrize("hidden", [[1], [4, 1], [3, 2, 5]])
+def test_incoming_parts_of_all_layers_make_up_theta(hidden: list[int]) -> None:
+    net = ho.MLP([2, *hidden, 3], bias=[True] * len(hidden) + [False])
+    blocks = [net.block(layer=layer, part="incoming") for layer in range(1, net.num_layers + 1)]
+    np.testing.assert_array_equal(np.concatenate(blocks), np.arange(net.num_parameters))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_outputs_do_not_depend_on_threads(threads: int) -> None:
+    net = ho.MLP([3, 5, 2], "gelu")
+    theta, x = net.init(rng(), size=4), rng(1).standard_normal((501, 3))
+    np.testing.assert_array_equal(net(theta, x, threads=threads), net(theta, x))
+
+
 def test_immutable() -> None:
     net = ho.MLP([2, 3, 1])
     with pytest.raises(AttributeError):

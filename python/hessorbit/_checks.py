@@ -110,6 +110,32 @@ def threads(value: int | None) -> int:
     return 0 if value is None else integer(value, "threads", minimum=1, maximum=MOST_THREADS)
 
 
+def neurons(value: Any, width: int, name: str = "neurons") -> list[int]:
+    """Different neurons of a layer, counted from 0; all of them for None."""
+    if value is None:
+        return list(range(width))
+    chosen = indices(value, width, name)
+    distinct(chosen, name, "a neuron")
+    return chosen
+
+
+def indices(value: Any, count: int, name: str, what: str = "neurons") -> list[int]:
+    """A sequence of integers from 0 to count − 1."""
+    array = as_array(value, name)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise TypeError(f"{name} must be a sequence of integers, {what} counted from 0; got {value!r}")
+    found = [int(index) for index in array]
+    outside = [index for index in found if not 0 <= index < count]
+    if outside:
+        raise ValueError(f"{name} must hold {what} from 0 to {count - 1}; got {outside[0]}")
+    return found
+
+
+def distinct(found: Sequence[int], name: str, what: str) -> None:
+    if len(set(found)) < len(found):
+        raise ValueError(f"{name} must not name {what} twice; got {list(found)}")
+
+
 def one_of(value: Any, choices: Sequence[str], name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, one of {', '.join(choices)}; got {value!r}")

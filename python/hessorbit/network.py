@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from . import _checks, _core, activations, schemes
 from ._checks import Array
 
+PARTS = ("weights", "bias", "incoming", "outgoing")
 PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
 MOST_PARAMETERS = 10**8
 
@@ -271,6 +272,54 @@ class MLP:
         if len(leading) > 1:
             raise ValueError(f"layers must agree in their leading axes; got {sorted(leading)}")
         return np.concatenate(parts, axis=-1)
+
+    def block(self, *, layer: int, part: str, neurons: Sequence[int] | None = None) -> Array:
+        """The positions in θ of the parameters of some neurons.
+
+        Parameters
+        ----------
+        layer : int
+            Layer of the neurons, counted from 1; the last is the output layer.
+        part : {"weights", "bias", "incoming", "outgoing"}
+            The neurons' rows of W_l; their entries of b_l; both of these; or their columns of W_{l+1}.
+        neurons : sequence of int, optional
+            Neurons of the layer, counted from 0; by default all of them.
+
+        Returns
+        -------
+        ndarray of int
+            In ascending order, as the parameters stand in θ: a row-major submatrix of W, then of b.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the layer or a neuron is out of range, a neuron is named twice, the layer has no biases for ``"bias"``,
+            or it is the output layer for ``"outgoing"``.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 3, 1])
+        >>> net.block(layer=1, part="incoming", neurons=[1])
+        array([2, 3, 7])
+        >>> net.block(layer=1, part="outgoing")
+        array([ 9, 10, 11])
+        """
+        number = _checks.integer(layer, "layer", minimum=1, maximum=self.num_layers)
+        name = _checks.one_of(part, PARTS, "part")
+        chosen = _checks.neurons(neurons, self.widths[number])
+        positions = self.unflatten(np.arange(self.num_parameters))
+        weights, biases = positions[number - 1]
+        if name == "outgoing":
+            if number == self.num_layers:
+                raise ValueError(f"part 'outgoing' needs a hidden layer, below {number}, which is the output layer")
+            return np.sort(positions[number][0][:, chosen].ravel())
+        if name == "bias" and biases is None:
+            raise ValueError(f"part 'bias' needs a layer with biases; layer {number} of {self!r} has none")
+        parts = [] if name == "bias" else [weights[chosen].ravel()]
+        if name != "weights" and biases is not None:
+            parts.append(biases[chosen])
+        return np.sort(np.concatenate(parts))
 
     def init(
         self, rng: np.random.Generator, scheme: str = "torch", *, size: int | tuple[int, ...] | None = None

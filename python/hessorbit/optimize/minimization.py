@@ -148,12 +148,9 @@ def minimize(
     """
     from scipy.optimize import OptimizeResult
 
-    if not isinstance(obj, Objective):
-        raise TypeError(f"obj must be an Objective; got a {type(obj).__name__}")
+    _checks.instance(obj, Objective, "obj")
     name = _checks.one_of(method, list(METHODS), "method")
-    start = _checks.parameters(theta, obj.net.num_parameters)
-    if start.ndim != 1:
-        raise _checks.shape_error("theta", f"({obj.net.num_parameters},)", start.shape)
+    start = _checks.parameter_vector(theta, obj.net.num_parameters)
     if start.dtype != FLOAT64:
         raise TypeError("theta must be float64, the precision in which minimize computes; got longdouble")
     if callback is not None and not callable(callback):

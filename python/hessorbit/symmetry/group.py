@@ -110,7 +110,7 @@ class SymmetryGroup:
         array([3., 1., 2., 6., 4., 5.])
         """
         hidden = self._hidden(layer)
-        sources = neuron_list(order, hidden.width, "order")
+        sources = _checks.indices(order, hidden.width, "order")
         if sorted(sources) != list(range(hidden.width)):
             raise ValueError(f"order must be a permutation of 0 … {hidden.width - 1}; got {sources}")
         for place, source in enumerate(sources):
@@ -148,7 +148,7 @@ class SymmetryGroup:
         array([ 1., -2.,  3.,  4., -5.,  6.])
         """
         hidden = self._hidden(layer)
-        flipped = chosen_neurons(neurons, hidden)
+        flipped = _checks.neurons(neurons, hidden.width)
         for neuron in flipped:
             rule = hidden.rules[neuron]
             if not rule.parity:
@@ -180,7 +180,7 @@ class SymmetryGroup:
             not homogeneous.
         """
         hidden = self._hidden(layer)
-        chosen = chosen_neurons(neurons, hidden)
+        chosen = _checks.neurons(neurons, hidden.width)
         values = vector(factors, "factors", len(chosen))
         if (values <= 0).any():
             raise ValueError(f"factors must be positive; got {values.tolist()}")
@@ -216,7 +216,7 @@ class SymmetryGroup:
                 raise no_such_move(hidden, 0, "is not linear", "linear move")
             chosen = linear.tolist()
         else:
-            chosen = chosen_neurons(neurons, hidden)
+            chosen = _checks.neurons(neurons, hidden.width)
         for neuron in chosen:
             if not hidden.rules[neuron].linear:
                 raise no_such_move(hidden, neuron, "is not linear", "linear move")
@@ -249,7 +249,7 @@ class SymmetryGroup:
             none.
         """
         hidden = self._hidden(layer)
-        chosen = chosen_neurons(neurons, hidden)
+        chosen = _checks.neurons(neurons, hidden.width)
         values = vector(shifts, "shifts", len(chosen))
         for neuron, value in zip(chosen, values, strict=True):
             rule = hidden.rules[neuron]
@@ -295,11 +295,12 @@ class SymmetryGroup:
             If the layer or a neuron is out of range, a neuron is named twice, or its activation is not even-linear.
         """
         hidden = self._hidden(layer)
-        flipped = neuron_list(neurons, hidden.width, "neurons")
-        mirrored = [tuple(neuron_list(pair, hidden.width, f"pairs[{i}]")) for i, pair in enumerate(pairs)]
+        flipped = _checks.indices(neurons, hidden.width, "neurons")
+        mirrored = [tuple(_checks.indices(pair, hidden.width, f"pairs[{i}]")) for i, pair in enumerate(pairs)]
         if any(len(pair) != 2 for pair in mirrored):
             raise ValueError(f"pairs must hold two neurons each; got {mirrored}")
-        named = distinct([*flipped, *(neuron for pair in mirrored for neuron in pair)], "neurons and pairs")
+        named = [*flipped, *(neuron for pair in mirrored for neuron in pair)]
+        _checks.distinct(named, "neurons and pairs", "a neuron")
         for neuron in named:
             if not hidden.rules[neuron].even_linear:
                 raise no_such_move(hidden, neuron, "is not even-linear", "even-linear flip")
@@ -390,7 +391,7 @@ class SymmetryGroup:
         -----
         The dimension of the group less the numerical rank of the `tangents`, each scaled to norm one.
         """
-        return self.dimension - tangents.rank(self.tangents(one_point(theta, self.net)))
+        return self.dimension - tangents.rank(self.tangents(_checks.parameter_vector(theta, self.net.num_parameters)))
 
     def conserved(self, theta: ArrayLike) -> dict[str, Array]:
         """What gradient flow on any loss of the network's function conserves.
@@ -471,42 +472,11 @@ def symmetries(net: MLP) -> SymmetryGroup:
     return SymmetryGroup(net)
 
 
-def one_point(theta: ArrayLike, net: MLP) -> Array:
-    point = _checks.parameters(theta, net.num_parameters)
-    if point.ndim != 1:
-        raise _checks.shape_error("theta", f"({net.num_parameters},)", point.shape)
-    return point
-
-
 def vector(value: ArrayLike, name: str, size: int) -> Array:
     array = _checks.as_floats(value, name)
     if array.shape != (size,):
         raise _checks.shape_error(name, f"({size},), a number for each neuron", array.shape)
     return array
-
-
-def neuron_list(value: Any, width: int, name: str) -> list[int]:
-    """Neurons as integers in range."""
-    array = _checks.as_array(value, name)
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
-        raise TypeError(f"{name} must be a sequence of integers, neurons counted from 0; got {value!r}")
-    neurons = [int(neuron) for neuron in array]
-    outside = [neuron for neuron in neurons if not 0 <= neuron < width]
-    if outside:
-        raise ValueError(f"{name} must hold neurons from 0 to {width - 1}; got {outside[0]}")
-    return neurons
-
-
-def distinct(neurons: list[int], name: str) -> list[int]:
-    if len(set(neurons)) < len(neurons):
-        raise ValueError(f"{name} must not name a neuron twice; got {neurons}")
-    return neurons
-
-
-def chosen_neurons(neurons: Sequence[int] | None, hidden: HiddenLayer) -> list[int]:
-    if neurons is None:
-        return list(range(hidden.width))
-    return distinct(neuron_list(neurons, hidden.width, "neurons"), "neurons")
 
 
 def placed(values: Array | float, neurons: list[int], hidden: HiddenLayer, rest: float) -> Array:
