@@ -29,6 +29,7 @@ if _typing.TYPE_CHECKING:
         reach_probability,
     )
     from .optimize import Interrupted, Stop, Trajectory, minimize
+    from .saving import load, save
     from .spectra import ConditionNumber, Spectrum, spectrum
     from .study import StudyResult, WidthStudy
     from .symmetry import GroupElement, SymmetryGroup, Widening, ZeroModes, symmetries, zero_modes
@@ -55,6 +56,7 @@ _MODULE_OF = {
     **{name: room for room, names in _ROOMS.items() for name in names},
     **dict.fromkeys(["ConditionNumber", "Spectrum", "spectrum"], "spectra"),
     **dict.fromkeys(["configuration", "show_config"], "config"),
+    **dict.fromkeys(["load", "save"], "saving"),
 }
 
 __all__ = [
@@ -86,11 +88,13 @@ __all__ = [
     "enumerate_minima",
     "equivalence",
     "equivalent",
+    "load",
     "minima",
     "minimize",
     "nearest_minimum",
     "optimize",
     "reach_probability",
+    "save",
     "show_config",
     "spectrum",
     "study",

@@ -178,7 +178,7 @@ class MLP:
         Raises
         ------
         TypeError, ValueError
-            If a shape does not fit, an entry is not finite, threads is not in 1 … 1024, or x is longdouble and theta is not.
+            If a shape does not fit, an entry is not finite, threads is out of range, or x is longdouble and theta is not.
 
         Notes
         -----
