@@ -208,6 +208,16 @@ def test_claimed_symmetries_hold(name: str, z: Any, c: Any) -> None:
         assert close(value(-z), value(z))
     if law["homogeneous_degree"]:
         assert close(value(c * z), c ** law["homogeneous_degree"] * value(z))
+    if law["exponential"]:
+        assert close(value(z + c), mp.exp(c) * value(z))
+    if law["phase"] is not None:
+        assert abs(value(z) - mp.sin(z + law["phase"])) <= 2**-53 * 2
+    if law["power"]:
+        assert close(value(z), z ** law["power"])
+    if law["zero_below"]:
+        assert value(-abs(z)) == 0
+    slope = abs(taylor.derivatives(name, z)[1])
+    assert slope <= (taylor.derivatives(name, abs(z))[1] if law["slope_bound"] is None else law["slope_bound"])
     if law["even_linear"] is not None:
         # 1 + slope comes rounded to double.
         assert abs(value(z) - value(-z) - law["even_linear"] * z) <= 2**-52 * abs(z)
@@ -241,3 +251,29 @@ def test_no_symmetry_is_missing(name: str) -> None:
     homogeneous = bool(degrees) and same(degrees)
     assert law["homogeneous_degree"] == (round(float(degrees[0])) if homogeneous else 0)
     assert law["positively_homogeneous"] == (law["homogeneous_degree"] == 1)
+
+
+# Atoms that are no activation of their own, as mpmath evaluates them; softplus(z) − z/2 is the even part of softplus.
+ATOMS = {
+    "absolute value": abs,
+    "softplus": lambda z: taylor.derivatives("softplus", z)[0] - z / 2,
+    "gelu": lambda z: taylor.derivatives("gelu", z)[0] - z / 2,
+    "silu": lambda z: taylor.derivatives("silu", z)[0] - z / 2,
+}
+
+
+@given(name=st.sampled_from([*taylor.FUNCTIONS, *(f"leaky_relu({slope})" for slope in SLOPES)]), z=points)
+def test_expansions_in_atoms(name: str, z: Any) -> None:
+    """σ(z) = constant + slope · z + Σ amplitude · φ(scale · z), and each φ has its parity and degree."""
+    expansion = _core.activation_properties(*split(name))["expansion"]
+    total = expansion["constant"] + expansion["slope"] * z
+    for amplitude, scale, atom, parity, degree in expansion["terms"]:
+        phi = ATOMS.get(atom, lambda z, atom=atom: taylor.derivatives(atom, z)[0])
+        total += amplitude * phi(scale * z)
+        if parity:
+            assert abs(phi(-z) - parity * phi(z)) <= mp.mpf(10) ** -40 * (1 + abs(phi(z)))
+        if degree:
+            assert abs(phi(3 * z) - 3**degree * phi(z)) <= mp.mpf(10) ** -40 * (1 + abs(phi(3 * z)))
+    value = taylor.derivatives(name, z)[0]
+    # Constants, slopes and amplitudes come rounded to double.
+    assert abs(value - total) <= 4 * 2**-53 * (1 + abs(z) + abs(value))

@@ -6,7 +6,11 @@ import math
 import re
 from functools import cache
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from . import _core
+from ._checks import FLOAT64, Array
 
 
 @cache
@@ -59,3 +63,14 @@ def parse(name: str, argument: str) -> tuple[str, float | None]:
     if not math.isfinite(number):
         raise ValueError(f"{argument} must carry a finite number in its parentheses; got {name!r}")
     return kind, number
+
+
+def derivatives(name: str, z: ArrayLike) -> tuple[Array, Array, Array]:
+    """σ(z), σ'(z) and σ''(z) of an activation by name, each in the shape of z.
+
+    >>> derivatives("square", [3.0])
+    (array([9.]), array([6.]), array([2.]))
+    """
+    at = np.asarray(z, FLOAT64)
+    value, slope, curvature = (d.reshape(at.shape) for d in _core.activation_derivatives(*split(name), at.ravel()))
+    return value, slope, curvature

@@ -23,6 +23,7 @@ from ._checks import Array
 PARTS = ("weights", "bias", "incoming", "outgoing")
 PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
 MOST_PARAMETERS = 10**8
+DEFAULT_OUTPUT = "identity"
 
 Layers = list[tuple[Array, Array | None]]
 
@@ -96,7 +97,7 @@ class MLP:
         *,
         bias: bool | Sequence[bool] = True,
         parametrization: str = "standard",
-        output_activation: str | Sequence[str] = "identity",
+        output_activation: str | Sequence[str] = DEFAULT_OUTPUT,
     ) -> None:
         sizes = checked_widths(widths)
         biases = per_layer_biases(bias, len(sizes) - 1)
@@ -127,7 +128,7 @@ class MLP:
             parts.append(f"bias={shortest(self.biases)!r}")
         if self.parametrization != "standard":
             parts.append(f"parametrization={self.parametrization!r}")
-        if set(self.activations[-1]) != {"identity"}:
+        if set(self.activations[-1]) != {DEFAULT_OUTPUT}:
             parts.append(f"output_activation={shortest(self.activations[-1])!r}")
         return f"MLP({', '.join(parts)})"
 

@@ -27,6 +27,9 @@ def rng(seed: int = 0) -> np.random.Generator:
 def assert_same_function(net1: ho.MLP, theta1: np.ndarray, net2: ho.MLP, theta2: np.ndarray) -> None:
     x = rng(99).standard_normal((30, net1.widths[0]))
     expected = net1(theta1, x)
+    finite = np.isfinite(expected).all(axis=1)  # exponentials of exponentials overflow on some
+    x, expected = x[finite], expected[finite]
+    assert len(x)
     np.testing.assert_allclose(net2(theta2, x), expected, rtol=0, atol=CLOSE * (1 + np.abs(expected).max()))
 
 

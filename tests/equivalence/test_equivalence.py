@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit import activations
-from hessorbit.symmetry import Equivalence, GroupElement
+from hessorbit.equivalence import Equivalence
+from hessorbit.symmetry import GroupElement
 from oracles.networks import NAMES, STEEP, points_of_an_orbit
 from oracles.problem import PARAMETRIZATIONS
 
@@ -182,9 +183,7 @@ def test_sums_of_other_activations() -> None:
     assert_equal(g, np.array([*z, *v, 0.0]), parts, np.array([4 * z[0], z[0], 4 * z[1], z[1], *v, *v, 0.0]))
     selu, parts = ho.MLP([1, 1, 1], "selu"), ho.MLP([1, 2, 1], [["elu", "relu"]])
     right, left = 1.0507009873554804934, 1.7580993408473768599
-    assert_equal(
-        selu, np.array([*z, 1.0, 0.0]), parts, np.array([z[0], z[0], z[1], z[1], left, right - left, 0.0])
-    )
+    assert_equal(selu, np.array([*z, 1.0, 0.0]), parts, np.array([z[0], z[0], z[1], z[1], left, right - left, 0.0]))
 
 
 def test_linear_layers_do_not_count() -> None:

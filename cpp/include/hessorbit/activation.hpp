@@ -1,7 +1,7 @@
 // Activations σ with their first two derivatives, written once for a SIMD vector of samples and for long double.
 //
-// One table says everything about an activation: its name, the default of its parameter, its symmetry class and its
-// derivatives. Adding one means an enumerator, an entry and tests.
+// One table says everything about an activation: its name, the default of its parameter, its properties (symmetries,
+// bounds, the atoms it is made of) and its derivatives. Adding one means an enumerator, an entry and tests.
 //
 // At a kink, z = 0, the slope is the one torch returns: 0 for relu, the slope for leaky_relu, 1 for elu and softsign,
 // scale·alpha for selu; the curvature there is 0.
@@ -21,6 +21,7 @@
 #include "kernel/rows.hpp"
 
 #include <array>
+#include <numbers>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -37,23 +38,58 @@ struct Activation {
     double parameter = 0;
 };
 
-// What σ does under z → −z and z → c z, c > 0.
-struct SymmetryClass {
+// A function φ of one number that activations are made of, and no sum of others. Its parity is +1 if it is even, −1 if
+// odd, else 0; if degree is not 0, φ(c z) = c^degree φ(z) for c > 0.
+struct Atom {
+    std::string_view name;
+    int parity = 0, degree = 0;
+};
+
+// amplitude · φ(scale · z)
+struct Term {
+    double amplitude, scale;
+    Atom atom;
+};
+
+// σ(z) = constant + slope · z + Σ terms; an amplitude of 0 marks a term that is not there.
+struct Expansion {
+    double constant = 0, slope = 0;
+    std::array<Term, 2> terms{};
+};
+
+// What is known of σ for one value of its parameter.
+struct Properties {
     bool positively_homogeneous = false;  // σ(c z) = c σ(z)
     bool linear = false;
     bool odd = false;
     std::optional<double> constant_odd{};  // σ(z) + σ(−z), where that is a constant other than 0
     bool even = false;
-    int homogeneous_degree = 0;           // k with σ(c z) = c^k σ(z); 0 if there is none
-    std::optional<double> even_linear{};  // (σ(z) − σ(−z)) / z, where that is a constant and σ neither even nor odd
+    int homogeneous_degree = 0;            // k with σ(c z) = c^k σ(z); 0 if there is none
+    std::optional<double> even_linear{};   // (σ(z) − σ(−z)) / z, where that is a constant and σ neither even nor odd
+    bool exponential = false;              // σ(z + τ) = e^τ σ(z)
+    std::optional<double> phase{};         // σ(z) = sin(z + phase)
+    int power = 0;                         // k > 1 with σ(z) = z^k; 0 if there is none
+    bool zero_below = false;               // σ(z) = 0 for every z ≤ 0
+    std::optional<double> slope_bound{};   // |σ'| is at most this; where there is none, at most σ'(c) for |z| ≤ c
+    std::optional<Expansion> expansion{};  // where σ is not an atom of its own beside a constant and a linear part
 };
 
 // All that is known of an activation but its formula.
 struct ActivationDescription {
     ActivationKind kind;
     std::string_view name;
-    SymmetryClass (*symmetry)(double parameter);
+    Properties (*properties)(double parameter);
     std::optional<double> parameter{};  // its default, if σ has one
+
+    // σ in atoms.
+    constexpr Expansion expansion(double at) const {
+        const Properties p = properties(at);
+        if (p.expansion) return *p.expansion;
+        if (p.linear) return {.slope = 1};
+        const int parity = p.even || p.even_linear ? 1 : p.odd || p.constant_odd ? -1 : 0;
+        const Term own{1, 1, {name, parity, p.homogeneous_degree}};
+        return {p.constant_odd.value_or(0) / 2, p.even_linear.value_or(0) / 2, {own}};
+    }
 };
 
 namespace activations {
@@ -217,10 +253,11 @@ Derivatives<V> exponential_unit(V z, Lane<V> right, Lane<V> left) {
 }
 
 // scale = 1.0507…, alpha = 1.6732…: right = scale, left = scale · alpha.
+inline constexpr long double selu_right = 1.0507009873554804934193349852946L;
+inline constexpr long double selu_left = 1.7580993408473768599402175208123L;
+
 template <class V>
-Derivatives<V> selu(V z) {
-    return exponential_unit<V>(z, 1.0507009873554804934193349852946L, 1.7580993408473768599402175208123L);
-}
+Derivatives<V> selu(V z) { return exponential_unit<V>(z, selu_right, selu_left); }
 
 template <class V>
 Derivatives<V> exp(V z) {
@@ -242,21 +279,29 @@ Derivatives<V> cos(V z) {
     return {c, -s, -c};
 }
 
-constexpr SymmetryClass no_symmetry(double) { return {}; }
-constexpr SymmetryClass odd(double) { return {.odd = true}; }
-constexpr SymmetryClass even(double) { return {.even = true}; }
-constexpr SymmetryClass one_odd(double) { return {.constant_odd = 1}; }
-constexpr SymmetryClass even_plus_half(double) { return {.even_linear = 1}; }
-constexpr SymmetryClass linear(double) {
-    return {.positively_homogeneous = true, .linear = true, .odd = true, .homogeneous_degree = 1};
+inline constexpr Atom absolute_atom{"absolute value", +1, 1}, tanh_atom{"tanh", -1}, erf_atom{"erf", -1};
+inline constexpr Atom elu_atom{"elu"}, softplus_atom{"softplus", +1};
+
+constexpr Properties linear() {
+    return {.positively_homogeneous = true, .linear = true, .odd = true, .homogeneous_degree = 1, .slope_bound = 1};
 }
-constexpr SymmetryClass rectified(double slope) {
-    if (slope == 1) return linear(slope);
-    if (slope == -1) return {.positively_homogeneous = true, .even = true, .homogeneous_degree = 1};
-    return {.positively_homogeneous = true, .homogeneous_degree = 1, .even_linear = 1 + slope};
+
+// z above 0, slope · z below.
+constexpr Properties rectified(double slope) {
+    if (slope == 1) return linear();
+    Properties p{.positively_homogeneous = true, .homogeneous_degree = 1, .zero_below = slope == 0};
+    if (slope == -1) p.even = true;
+    else p.even_linear = 1 + slope;
+    p.slope_bound = slope > 1 ? slope : slope < -1 ? -slope : 1;
+    p.expansion = Expansion{0, (1 + slope) / 2, {Term{(1 - slope) / 2, 1, absolute_atom}}};
+    return p;
 }
-constexpr SymmetryClass quadratic(double) { return {.even = true, .homogeneous_degree = 2}; }
-constexpr SymmetryClass cubic(double) { return {.odd = true, .homogeneous_degree = 3}; }
+
+// left · elu(z) + (right − left) · relu(z)
+constexpr Expansion selu_expansion() {
+    constexpr double left = selu_left, half = (selu_right - selu_left) / 2;
+    return {0, half, {Term{left, 1, elu_atom}, Term{half, 1, absolute_atom}}};
+}
 
 // Formula: V z [, double parameter] → Derivatives<V>.
 template <class Formula>
@@ -265,30 +310,61 @@ struct Entry {
     Formula formula;
 };
 
+// Bounds on slopes are rounded up: √(2/π) for erf, half of it for normal_cdf, at z = √2 for gelu, at 2.3994 for silu.
 inline constexpr auto entries = std::tuple{
-    Entry{{ActivationKind::identity, "identity", linear},
+    Entry{{ActivationKind::identity, "identity", [](double) { return linear(); }},
           []<class V>(V z) { return Derivatives<V>{z, constant<V>(1), V{}}; }},
-    Entry{{ActivationKind::relu, "relu", rectified}, [](auto z) { return relu(z); }},
+    Entry{{ActivationKind::relu, "relu", [](double) { return rectified(0); }}, [](auto z) { return relu(z); }},
     Entry{{ActivationKind::leaky_relu, "leaky_relu", rectified, 0.01},
           [](auto z, double slope) { return leaky_relu(z, slope); }},
-    Entry{{ActivationKind::tanh, "tanh", odd}, [](auto z) { return tanh(z); }},
-    Entry{{ActivationKind::sigmoid, "sigmoid", one_odd}, [](auto z) { return sigmoid(z); }},
-    Entry{{ActivationKind::erf, "erf", odd}, [](auto z) { return erf(z); }},
-    Entry{{ActivationKind::normal_cdf, "normal_cdf", one_odd}, [](auto z) { return normal_cdf(z); }},
-    Entry{{ActivationKind::gelu, "gelu", even_plus_half}, [](auto z) { return gelu(z); }},
-    Entry{{ActivationKind::silu, "silu", even_plus_half}, [](auto z) { return silu(z); }},
-    Entry{{ActivationKind::softplus, "softplus", even_plus_half}, [](auto z) { return softplus(z); }},
-    Entry{{ActivationKind::softsign, "softsign", odd}, [](auto z) { return softsign(z); }},
-    Entry{{ActivationKind::elu, "elu", no_symmetry}, [](auto z) { return exponential_unit(z, 1, 1); }},
-    Entry{{ActivationKind::selu, "selu", no_symmetry}, [](auto z) { return selu(z); }},
-    Entry{{ActivationKind::sin, "sin", odd}, [](auto z) { return sin(z); }},
-    Entry{{ActivationKind::cos, "cos", even}, [](auto z) { return cos(z); }},
-    Entry{{ActivationKind::exp, "exp", no_symmetry}, [](auto z) { return exp(z); }},
-    Entry{{ActivationKind::square, "square", quadratic},
+    Entry{{ActivationKind::tanh, "tanh", [](double) { return Properties{.odd = true, .slope_bound = 1}; }},
+          [](auto z) { return tanh(z); }},
+    Entry{{ActivationKind::sigmoid, "sigmoid",
+           [](double) {
+               return Properties{.constant_odd = 1, .slope_bound = 0.25,
+                                 .expansion = Expansion{0.5, 0, {Term{0.5, 0.5, tanh_atom}}}};
+           }},
+          [](auto z) { return sigmoid(z); }},
+    Entry{{ActivationKind::erf, "erf", [](double) { return Properties{.odd = true, .slope_bound = 0.79789}; }},
+          [](auto z) { return erf(z); }},
+    Entry{{ActivationKind::normal_cdf, "normal_cdf",
+           [](double) {
+               return Properties{.constant_odd = 1, .slope_bound = 0.39895,
+                                 .expansion = Expansion{0.5, 0, {Term{0.5, 1, erf_atom}}}};
+           }},
+          [](auto z) { return normal_cdf(z); }},
+    Entry{{ActivationKind::gelu, "gelu", [](double) { return Properties{.even_linear = 1, .slope_bound = 1.1290}; }},
+          [](auto z) { return gelu(z); }},
+    Entry{{ActivationKind::silu, "silu", [](double) { return Properties{.even_linear = 1, .slope_bound = 1.0999}; }},
+          [](auto z) { return silu(z); }},
+    Entry{{ActivationKind::softplus, "softplus", [](double) { return Properties{.even_linear = 1, .slope_bound = 1}; }},
+          [](auto z) { return softplus(z); }},
+    Entry{{ActivationKind::softsign, "softsign", [](double) { return Properties{.odd = true, .slope_bound = 1}; }},
+          [](auto z) { return softsign(z); }},
+    Entry{{ActivationKind::elu, "elu", [](double) { return Properties{.slope_bound = 1}; }},
+          [](auto z) { return exponential_unit(z, 1, 1); }},
+    Entry{{ActivationKind::selu, "selu",
+           [](double) { return Properties{.slope_bound = 1.7581, .expansion = selu_expansion()}; }},
+          [](auto z) { return selu(z); }},
+    Entry{{ActivationKind::sin, "sin", [](double) { return Properties{.odd = true, .phase = 0, .slope_bound = 1}; }},
+          [](auto z) { return sin(z); }},
+    Entry{{ActivationKind::cos, "cos",
+           [](double) { return Properties{.even = true, .phase = std::numbers::pi / 2, .slope_bound = 1}; }},
+          [](auto z) { return cos(z); }},
+    Entry{{ActivationKind::exp, "exp", [](double) { return Properties{.exponential = true}; }},
+          [](auto z) { return exp(z); }},
+    Entry{{ActivationKind::square, "square",
+           [](double) { return Properties{.even = true, .homogeneous_degree = 2, .power = 2}; }},
           []<class V>(V z) { return Derivatives<V>{z * z, 2 * z, constant<V>(2)}; }},
-    Entry{{ActivationKind::cube, "cube", cubic},
+    Entry{{ActivationKind::cube, "cube",
+           [](double) { return Properties{.odd = true, .homogeneous_degree = 3, .power = 3}; }},
           []<class V>(V z) { return Derivatives<V>{z * z * z, 3 * (z * z), 6 * z}; }},
-    Entry{{ActivationKind::g, "g", no_symmetry}, [](auto z) { return g(z); }},
+    Entry{{ActivationKind::g, "g",
+           [](double) {
+               const std::array terms{Term{0.5, 2, tanh_atom}, Term{1, 1, softplus_atom}};
+               return Properties{.slope_bound = 2, .expansion = Expansion{0.5, 0.5, terms}};
+           }},
+          [](auto z) { return g(z); }},
 };
 
 // Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A

@@ -20,9 +20,9 @@
 
 namespace hessorbit {
 
-inline SymmetryClass symmetry_of(const Activation& activation) {
+inline Properties properties_of(const Activation& activation) {
     for (const ActivationDescription& description : activation_table)
-        if (description.kind == activation.kind) return description.symmetry(activation.parameter);
+        if (description.kind == activation.kind) return description.properties(activation.parameter);
     return {};
 }
 
@@ -44,7 +44,7 @@ public:
         : layer_(network.layer(layer)), next_(network.layer(layer + 1)), flipped_(std::move(flipped)),
           linear_(std::move(linear)), pairs_(std::move(pairs)) {
         for (const ActivationRun& run : layer_.activations)
-            symmetry_.insert(symmetry_.end(), run.count, symmetry_of(run.activation));
+            properties_.insert(properties_.end(), run.count, properties_of(run.activation));
     }
 
     // θ (P), in place.
@@ -68,7 +68,7 @@ private:
 
     static T largest(const Dense& m) { return m.cwiseAbs().maxCoeff(); }
 
-    T slope(Index k) const { return static_cast<T>(symmetry_[k].even_linear.value_or(0)); }
+    T slope(Index k) const { return static_cast<T>(properties_[k].even_linear.value_or(0)); }
 
     // w̃_kᵀ (1, features)
     Dense incoming(const T* theta, Index k) const {
@@ -103,7 +103,7 @@ private:
         for (Index i = 0; i < count; ++i) {
             const Dense plus = incoming(theta, pairs_[i].plus), minus = incoming(theta, pairs_[i].minus);
             const T plus_norm = plus.norm(), minus_norm = minus.norm();
-            const bool homogeneous = symmetry_[pairs_[i].plus].positively_homogeneous;
+            const bool homogeneous = properties_[pairs_[i].plus].positively_homogeneous;
             ratio[i] = homogeneous && plus_norm > 0 ? minus_norm / plus_norm : T(1);
             if (plus_norm + minus_norm > 0)
                 asymmetry = std::max(asymmetry, (minus + ratio[i] * plus).norm() / (plus_norm + minus_norm));
@@ -131,7 +131,7 @@ private:
     Layer layer_, next_;
     std::vector<Index> flipped_, linear_;
     std::vector<MirroredPair> pairs_;
-    std::vector<SymmetryClass> symmetry_;  // of every neuron
+    std::vector<Properties> properties_;  // of every neuron
 };
 
 }  // namespace hessorbit

@@ -27,15 +27,16 @@ from itertools import combinations_with_replacement
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from .. import activations
 from .._checks import Array
 from ..network import MLP
-from .atoms import Atom, expansion_of, values_and_slopes
+from ..symmetry.rules import rule_of
+from .atoms import Atom, expansion_of
 
 ROUNDING = 1e-13  # of the size of a sum's terms, some hundred times what float64 leaves: below, it is zero
 SMALL = 1e-3  # times the tolerance: the part of the whole below which a difference does not matter
 MOST_MONOMIALS = 100_000
-POWERS = {"square": 2, "cube": 3}
-WAVE, EXPONENTIAL = Atom("sin and cos", 0), Atom("exp", 0)
+WAVE, EXPONENTIAL = Atom("wave", 0), Atom("exponential", 0)
 
 
 @dataclass(frozen=True)
@@ -144,18 +145,19 @@ class Features:
         entries: list[tuple[Array, Array | int, Array, Array]] = []
         varies = np.asarray((np.abs(z.values[:, 1:]) > ROUNDING * z.scales[:, None]).any(axis=1))
         fixed, rows = np.flatnonzero(~varies), np.flatnonzero(varies)
-        value, slope = values_and_slopes(name, z.values[fixed, 0])
+        value, slope, _ = activations.derivatives(name, z.values[fixed, 0])
         entries.append((fixed, 0, value, np.abs(value) + np.abs(slope) * z.sizes[fixed, 0]))
         z = z[rows]
         linear = 0.0
-        if name in ("sin", "cos"):
-            entries += self._wave(rows, z, 0.0 if name == "sin" else np.pi / 2)
-        elif name == "exp":
+        rule = rule_of(name)
+        if rule.phase is not None:
+            entries += self._wave(rows, z, rule.phase)
+        elif rule.exponential:
             factor = np.exp(z.values[:, 0])
             places, _ = self._find(EXPONENTIAL, without_constant(z))
             entries.append((rows, places, factor, factor * np.maximum(1, z.sizes[:, 0])))
-        elif name in POWERS and self._has_monomials(z, POWERS[name]):
-            entries += self._power(rows, z, POWERS[name])
+        elif rule.power and self._has_monomials(z, rule.power):
+            entries += self._power(rows, z, rule.power)
         else:
             expansion = expansion_of(name)
             linear = expansion.slope

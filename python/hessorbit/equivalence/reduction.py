@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import activations
 from .._checks import Array
 from ..network import MLP
 from ..symmetry.related_neurons import (
@@ -23,7 +24,6 @@ from ..symmetry.related_neurons import (
     layer_parameters,
     related_neurons,
 )
-from .atoms import values
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def constant(parameters: LayerParameters, tolerance: float) -> Removal:
     keep = np.ones(layer.width, bool)
     neurons = constant_neurons(parameters, tolerance)
     biases = parameters.incoming[neurons, -1] if layer.has_bias else np.zeros(len(neurons))
-    heights = np.array([values(layer.names[n], [bias])[0] for n, bias in zip(neurons, biases, strict=True)])
+    heights = np.array(
+        [activations.derivatives(layer.names[n], [bias])[0][0] for n, bias in zip(neurons, biases, strict=True)]
+    )
     keep[neurons] = False
     if len(neurons) and not layer.bias_above and heights.any():
         best = int(np.abs(heights).argmax())
@@ -111,9 +113,7 @@ def applied(net: MLP, theta: Array, index: int, removal: Removal) -> tuple[MLP, 
     widths, names, layers = list(net.widths), list(net.activations), net.unflatten(theta.copy())
     widths[index + 1] = int(keep.sum())
     names[index] = tuple(name for name, kept in zip(names[index], keep, strict=True) if kept)
-    narrow = MLP(
-        widths, names[:-1], bias=net.biases, parametrization=net.parametrization, output_activation=names[-1]
-    )
+    narrow = MLP(widths, names[:-1], bias=net.biases, parametrization=net.parametrization, output_activation=names[-1])
     (weights, biases), (_, above) = layers[index], layers[index + 1]
     scale = net.multipliers[index + 1] / narrow.multipliers[index + 1]
     below, outgoing = weights[keep], scale * removal.outgoing[:, keep]

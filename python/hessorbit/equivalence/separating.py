@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
+from .. import _core, activations
 from .._checks import LONGDOUBLE, Array
 from ..network import MLP
-from .atoms import values_and_slopes
 from .features import ROUNDING
 
 SIZES = (0.1, 1.0, 10.0, 100.0)
@@ -79,6 +78,6 @@ def error_sizes(net: MLP, theta: Array, x: Array) -> Array:
         a, slopes = np.zeros_like(z), np.zeros_like(z)
         for name in dict.fromkeys(names):
             at = np.array([n == name for n in names])
-            a[:, at], slopes[:, at] = values_and_slopes(name, z[:, at])
+            a[:, at], slopes[:, at], _ = activations.derivatives(name, z[:, at])
         error = np.abs(slopes) * error + np.abs(a)
     return error

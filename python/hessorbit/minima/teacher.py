@@ -24,6 +24,7 @@ from ..symmetry.related_neurons import (
     factors_between,
     layer_parameters,
 )
+from ..symmetry.rules import rule_of
 
 # Vectors that differ by less than this part of their size are the same: some thousand times the rounding of float64.
 SAME = 1e-12
@@ -207,8 +208,7 @@ def properties(network: MLP) -> dict[str, Any]:
 
 def at_zero(network: MLP) -> float:
     """σ(0)."""
-    value, _, _ = _core.activation_derivatives(*activations.split(network.activations[0][0]), np.zeros(1))
-    return float(value[0])
+    return float(activations.derivatives(network.activations[0][0], 0.0)[0])
 
 
 def symmetry_of(net: MLP) -> Symmetry:
@@ -227,13 +227,13 @@ def symmetry_of(net: MLP) -> Symmetry:
         copies = "mirrored"
     vanishes = at_zero(net) == 0
     constants: Literal["none", "fixed", "free"] = "none"
-    if output_bias and hidden_bias and name not in ("exp", "square", "cube"):
+    if output_bias and hidden_bias and not (known["exponential"] or known["power"]):
         constants = "free"
     elif output_bias and not hidden_bias and not vanishes:
         constants = "fixed"
     off: Literal["never", "zero", "half_line"] = "never"
     if vanishes and constants != "free":
-        off = "half_line" if name == "relu" and hidden_bias else "zero"
+        off = "half_line" if known["zero_below"] and hidden_bias else "zero"
     return Symmetry(name, parameter, copies, known["constant_odd"] or 0.0, constants, off)
 
 
@@ -279,12 +279,12 @@ def faults(teacher: MLP, theta: Array) -> list[str]:
 def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
     """Incoming weights of neurons as multiples of the first one's, where that makes them its copies; else 0."""
     layer, vectors = parameters.layer, parameters.incoming[neurons]
-    law = layer.laws[neurons[0]]
+    rule = layer.rules[neurons[0]]
     factors = factors_between(layer, vectors, neurons[0], SAME)
-    if law.parity or law.even_linear:  # mirrored, whether or not there is a bias for what remains
+    if rule.parity or rule.even_linear:  # mirrored, whether or not there is a bias for what remains
         opposite = factors_between(layer, np.vstack([vectors[:1], -vectors[1:]]), neurons[0], SAME)
         factors = np.where(factors == 0, -opposite, factors)
-    if law.degree > 1:  # other multiples of square and cube are no copies in the search
+    if rule.degree > 1:  # other multiples of square and cube are no copies in the search
         factors = np.where(np.abs(np.abs(factors) - 1) <= SAME, factors, 0)
     return factors
 
@@ -296,16 +296,17 @@ def missing_pieces(setting: Setting) -> str:
     spread over an open set (analytic σ) or over the whole space.
     """
     name = setting.symmetry.name
+    rule = rule_of(setting.net.activations[0][0])
     hidden_bias, output_bias = setting.net.biases
     spare = setting.width - setting.teacher_width
-    if set(setting.net.activations[1]) != {"identity"}:
+    if not all(rule_of(name).linear for name in setting.net.activations[1]):
         return "the output activation may take the same value at different arguments"
-    if name in ("square", "cube"):
+    if rule.power:
         return f"sums of {name}s can be written in many ways"
-    if name in ("sin", "cos") and hidden_bias:
+    if rule.phase is not None and hidden_bias:
         return f"{name} with biases has shifts by π, and neurons of equal weights merge whatever their biases"
-    if name == "exp" and hidden_bias:
-        return "a bias of exp is a factor of its neuron"
+    if rule.exponential and hidden_bias:
+        return f"a bias of {name} is a factor of its neuron"
     known = properties(setting.net)
     if known["even_linear"] is not None:
         weights = setting.incoming[:, : setting.net.widths[0]]

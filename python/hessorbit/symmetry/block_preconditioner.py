@@ -26,6 +26,7 @@ from .. import _checks
 from .._checks import Array
 from ..network import MLP
 from ..objective import Objective
+from .rules import rule_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -88,7 +89,7 @@ def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: Array
     net, wide = widening.source, widening.net
     if net.num_layers < 2:
         raise ValueError(f"a block preconditioner needs a network with a hidden layer; got {net!r}")
-    if net.activations[-1] != ("identity",) * net.widths[-1]:
+    if not all(rule_of(name).linear for name in net.activations[-1]):
         raise ValueError(f"a block preconditioner needs a network with a linear output layer; got {net!r}")
     at = _checks.parameter_vector(theta, net.num_parameters).astype(np.float64)
     if theta_wide is None:

@@ -66,7 +66,7 @@ class GroupElement:
     def __repr__(self) -> str:
         words = [(move.hidden.layer, ", ".join(move.parts())) for move in self.moves]
         moved = "; ".join(f"layer {layer}: {text}" for layer, text in words if text)
-        return f"GroupElement({self.net!r}, {moved or 'identity'})"
+        return f"GroupElement({self.net!r}, {moved or 'the identity'})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GroupElement):

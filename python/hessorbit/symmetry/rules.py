@@ -2,8 +2,7 @@
 
     σ(M z + τ) = N σ(z) + c
 
-Everything here follows from the core's table of activations; only the exponential, which turns shifts into factors,
-has a rule of its own.
+Everything here follows from the core's table of activations.
 """
 
 from __future__ import annotations
@@ -37,6 +36,14 @@ class Rule:
         κ with σ(z) − σ(−z) = κ z, where σ is neither even nor odd; 0 if there is none.
     exponential : bool
         σ(z + τ) = e^τ σ(z).
+    phase : float or None
+        φ with σ(z) = sin(z + φ), if there is one.
+    power : int
+        k > 1 with σ(z) = z^k; 0 if there is none.
+    zero_below : bool
+        σ(z) = 0 for every z ≤ 0.
+    slope_bound : float or None
+        |σ'| is at most this everywhere; None if σ' is unbounded.
     """
 
     activation: str
@@ -46,6 +53,10 @@ class Rule:
     constant: float
     even_linear: float
     exponential: bool
+    phase: float | None
+    power: int
+    zero_below: bool
+    slope_bound: float | None
 
     def outgoing(self, factor: Any, shift: Any) -> Any:
         """N for M = factor and τ = shift, which the activation must allow."""
@@ -55,6 +66,12 @@ class Rule:
     def offset(self, factor: Any, shift: Any) -> Any:
         """c for M = factor and τ = shift."""
         return shift if self.linear else np.where(factor < 0, self.constant, 0)
+
+    def steepest(self, size: Any) -> Any:
+        """The largest |σ'(z)| for |z| ≤ size, or more."""
+        if self.slope_bound is not None:
+            return np.full_like(size, self.slope_bound)
+        return activations.derivatives(self.activation, size)[1]
 
 
 @cache
@@ -71,7 +88,11 @@ def rule_of(activation: str) -> Rule:
         parity=1 if even else -1 if known["odd"] or constant is not None else 0,
         constant=constant or 0.0,
         even_linear=slope or 0.0,
-        exponential=kind == "exp",
+        exponential=known["exponential"],
+        phase=known["phase"],
+        power=known["power"],
+        zero_below=known["zero_below"],
+        slope_bound=known["slope_bound"],
     )
 
 
