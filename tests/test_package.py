@@ -1,15 +1,11 @@
-"""The package as installed: version, public names, what an import costs, and how the instruction level is chosen."""
+"""The package as installed: version, what an import costs, and how the instruction level is chosen."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 import subprocess
 import sys
 from importlib import metadata, resources
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -35,35 +31,6 @@ def test_import_is_light() -> None:
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"scipy", "pandas", "matplotlib", "typer", "rich", "jinja2", "sqlite3", "concurrent", "torch", "jax"}
     assert heavy.isdisjoint(json.loads(output))
-
-
-@pytest.fixture(scope="module")
-def submodules() -> list[str]:
-    """Names of all modules, each of them imported: none may hide a public name behind it."""
-    names = [module.name for module in pkgutil.walk_packages(ho.__path__, "hessorbit.")]
-    names = [name for name in names if "._core_" not in name]
-    for name in names:
-        importlib.import_module(name)
-    return names
-
-
-@pytest.mark.usefixtures("submodules")
-@pytest.mark.parametrize("name", ho.__all__)
-def test_public_name(name: str) -> None:
-    value = getattr(ho, name)
-    assert not isinstance(value, ModuleType)
-    assert value.__doc__
-    assert name in dir(ho)
-
-
-def test_unknown_name() -> None:
-    with pytest.raises(AttributeError, match="'hessorbit' has no attribute 'unknown'"):
-        _ = ho.unknown  # type: ignore[attr-defined]
-
-
-def test_reference_lists_every_public_name() -> None:
-    page = Path(__file__).parents[1].joinpath("docs", "reference", "index.md").read_text(encoding="utf-8")
-    assert set(ho.__all__) <= {line.strip() for line in page.splitlines()}
 
 
 def test_configuration(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,13 +30,14 @@ if _typing.TYPE_CHECKING:
     )
     from .optimize import Interrupted, Stop, Trajectory, minimize
     from .saving import load, save
-    from .spectra import ConditionNumber, Spectrum, spectrum
+    from .spectra import ConditionNumber, Spectrum, ZeroModeTest, spectrum
     from .study import StudyResult, WidthStudy
     from .symmetry import GroupElement, SymmetryGroup, Widening, ZeroModes, symmetries, zero_modes
 
-# Rooms, and where the names of each are found: loaded at first use, as they import SciPy and more.
-_ROOMS = {
+# Where public names are found. These modules are loaded at first use, as they import SciPy and more.
+_NAMES = {
     "conditioning": ["BestConditioned", "best_conditioned"],
+    "config": ["configuration", "show_config"],
     "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
     "minima": [
         "MinimumSubspace",
@@ -49,24 +50,21 @@ _ROOMS = {
         "reach_probability",
     ],
     "optimize": ["Interrupted", "Stop", "Trajectory", "minimize"],
+    "saving": ["load", "save"],
+    "spectra": ["ConditionNumber", "Spectrum", "ZeroModeTest", "spectrum"],
     "study": ["StudyResult", "WidthStudy"],
     "symmetry": ["GroupElement", "SymmetryGroup", "Widening", "ZeroModes", "symmetries", "zero_modes"],
 }
-_MODULE_OF = {
-    **{name: room for room, names in _ROOMS.items() for name in names},
-    **dict.fromkeys(["ConditionNumber", "Spectrum", "spectrum"], "spectra"),
-    **dict.fromkeys(["configuration", "show_config"], "config"),
-    **dict.fromkeys(["load", "save"], "saving"),
-}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = [
-    "MLP",
+__all__ = [  # noqa: RUF022, in the order of dir
     "BestConditioned",
     "CanonicalForm",
     "ConditionNumber",
     "Equivalence",
     "GroupElement",
     "Interrupted",
+    "MLP",
     "MinimumSubspace",
     "NearestMinimum",
     "Objective",
@@ -79,6 +77,7 @@ __all__ = [
     "Trajectory",
     "Widening",
     "WidthStudy",
+    "ZeroModeTest",
     "ZeroModes",
     "best_conditioned",
     "canonical",
@@ -105,13 +104,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _typing.Any:
-    if name in _ROOMS:
-        return _importlib.import_module(f".{name}", __name__)
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(_importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-    globals()[name] = value
-    return value
+    if name in _MODULE_OF:
+        value = getattr(_importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if not name.startswith("_"):
+        module = f"{__name__}.{name}"
+        try:
+            return _importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

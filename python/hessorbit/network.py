@@ -179,7 +179,8 @@ class MLP:
         Raises
         ------
         TypeError, ValueError
-            If a shape does not fit, an entry is not finite, threads is out of range, or x is longdouble and theta is not.
+            If a shape does not fit, an entry is not finite, threads is out of range, or x is longdouble and theta is
+            not.
 
         Notes
         -----

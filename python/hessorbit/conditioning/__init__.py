@@ -5,3 +5,7 @@ from __future__ import annotations
 from .best import BestConditioned, best_conditioned
 
 __all__ = ["BestConditioned", "best_conditioned"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

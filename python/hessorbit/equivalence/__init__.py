@@ -6,3 +6,7 @@ from .canonical_form import CanonicalForm, canonical
 from .equality import Equivalence, equivalent
 
 __all__ = ["CanonicalForm", "Equivalence", "canonical", "equivalent"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -25,3 +25,7 @@ __all__ = [
     "reach_by_width",
     "reach_probability",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

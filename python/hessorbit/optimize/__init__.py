@@ -6,3 +6,7 @@ from .minimization import METHODS, Interrupted, minimize
 from .run import Stop, Trajectory
 
 __all__ = ["METHODS", "Interrupted", "Stop", "Trajectory", "minimize"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

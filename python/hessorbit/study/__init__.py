@@ -9,3 +9,7 @@ from .result import StudyResult, load
 from .sweep import WidthStudy
 
 __all__ = ["StudyResult", "WidthStudy", "load"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -23,3 +23,7 @@ __all__ = [
     "symmetries",
     "zero_modes",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
