@@ -12,8 +12,9 @@ import pytest
 
 import hessorbit as ho
 from hessorbit.study import StudyResult, plots
-from hessorbit.study.cell import Cell, failure
+from hessorbit.study.cell import failure
 from hessorbit.study.measurements import MEASUREMENTS
+from hessorbit.study.record import Cell
 from hessorbit.study.report import render
 
 mpl.use("agg")

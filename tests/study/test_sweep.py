@@ -20,7 +20,8 @@ import pytest
 
 import hessorbit as ho
 from hessorbit.study import StudyResult, load, workers
-from hessorbit.study.cell import Cell, run_cell
+from hessorbit.study.cell import run_cell
+from hessorbit.study.record import Cell
 
 SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 100}
 CLOCK = "seconds"
@@ -136,10 +137,10 @@ def test_more_widths_and_seeds_keep_the_cells_there_are(tmp_path: Path) -> None:
 
 
 def test_a_failed_cell_stops_nothing_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(configuration: Any, cell: Cell) -> Any:
+    def failing(settings: Any, cell: Cell) -> Any:
         if cell == Cell(2, 1):
             raise MemoryError("out of memory")
-        return run_cell(configuration, cell)
+        return run_cell(settings, cell)
 
     store = tmp_path / "study.sqlite"
     study = ho.WidthStudy(**SMALL)
@@ -216,11 +217,11 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     result = load(store)
     assert result.missing == 0
     one = result.records[0]
-    assert rows(StudyResult(result.configuration, [one]))[one.cell] == fresh(result, one.cell)
+    assert rows(StudyResult(result.settings, [one]))[one.cell] == fresh(result, one.cell)
 
 
 def fresh(result: StudyResult, cell: Cell) -> Any:
-    return rows(StudyResult(result.configuration, [run_cell(result.configuration, cell)]))[cell]
+    return rows(StudyResult(result.settings, [run_cell(result.settings, cell)]))[cell]
 
 
 def group_is_alive(group: int) -> bool:
@@ -236,12 +237,12 @@ def test_interrupted_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.Monk
     store = tmp_path / "study.sqlite"
     count = 0
 
-    def interrupted(configuration: Any, cell: Cell) -> Any:
+    def interrupted(settings: Any, cell: Cell) -> Any:
         nonlocal count
         count += 1
         if count == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return run_cell(configuration, cell)
+        return run_cell(settings, cell)
 
     monkeypatch.setattr(workers, "run_cell", interrupted)
     with pytest.raises(KeyboardInterrupt):

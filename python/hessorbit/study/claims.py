@@ -1,4 +1,4 @@
-"""Claims about width, and what the data say about each.
+"""Judges claims about width by what the data say.
 
 The effect of width on a quantity q is the median over seeds of the slope of log₂ q against log₂ width (least squares
 over the widths of a seed); its factor 2^slope is what a doubling of the width multiplies q by. The interval is the
@@ -39,7 +39,7 @@ class Claim:
     negligible: float = 1e-9
 
     def verdict(self, low: float, high: float) -> Verdict:
-        """The verdict of an interval for the slope."""
+        """Return the verdict of an interval for the slope."""
         if high < -self.negligible or (high <= self.negligible and self.direction == "does not grow"):
             return "supported"
         if low > self.negligible:
@@ -89,7 +89,7 @@ class Finding:
 
 
 def judge(table: DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
-    """What a table with columns `width`, `seed` and those of the claims says about the claims.
+    """Return what a table with columns `width`, `seed` and those of the claims says about the claims.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def judge(table: DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]
 
 
 def find(claim: Claim, values: Array) -> Finding:
-    """The finding from the slopes of the seeds."""
+    """Return the finding from the slopes of the seeds."""
     middle = float(np.median(values)) if len(values) else np.nan
     low, high = interval(values) if len(values) >= FEWEST_SEEDS else (np.nan, np.nan)
     effect, least, most = np.exp2([middle, low, high]).tolist()
@@ -114,7 +114,7 @@ def find(claim: Claim, values: Array) -> Finding:
 
 
 def slopes(table: DataFrame, column: str) -> Array:
-    """Slope of log₂ of a column against log₂ width, for each seed that has it at two widths or more."""
+    """Return the slope of log₂ of a column against log₂ width, for each seed that has it at two widths or more."""
     usable = table[table[column] > 0]
     found = [
         slope(np.log2(rows["width"].to_numpy(float)), np.log2(rows[column].to_numpy(float)))
@@ -125,13 +125,13 @@ def slopes(table: DataFrame, column: str) -> Array:
 
 
 def slope(x: Array, y: Array) -> float:
-    """Of the least-squares line."""
+    """Return the slope of the least-squares line."""
     centred = x - x.mean()
     return float(centred @ y / (centred @ centred))
 
 
 def interval(values: Array) -> tuple[float, float]:
-    """Percentile bootstrap interval of the median; the same for the same values."""
+    """Return the percentile bootstrap interval of the median; the same for the same values."""
     resamples = np.random.default_rng(0).choice(values, (RESAMPLES, len(values)))
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(np.median(resamples, axis=1), [tail, 1 - tail])

@@ -13,31 +13,36 @@ from .student import Student
 
 @dataclass(frozen=True)
 class Measurement:
-    """A column of the table, what it means, and the function that computes it; nan where it has no meaning."""
+    """A column of the table, what it means, and the function that computes it; nan where it has no meaning.
+
+    A count is an integer in the table.
+    """
 
     column: str
     meaning: str
     measure: Callable[[Student], Any]
+    count: bool = False
 
 
 def condition_of_rank(student: Student) -> float:
-    """κ over as many eigenvalues as the teacher has parameters; nan for a student with fewer."""
+    """Return κ over as many eigenvalues as the teacher has parameters; nan for a student with fewer."""
     rank = student.problem.teacher.num_parameters
     return student.spectrum.condition_number(rank=rank) if rank <= len(student.theta) else np.nan
 
 
 def participation(student: Student) -> float:
-    """(Σv²)²/Σv⁴, from 1 (one parameter) to P (all alike), the mean over the leading eigenvectors."""
-    return float(student.spectrum.participation_ratio[-student.configuration.leading :].mean())
+    """Return the mean over the leading eigenvectors of (Σv²)²/Σv⁴, from 1 (one parameter) to P (all alike)."""
+    return float(student.spectrum.participation_ratio[-student.settings.leading :].mean())
 
 
 def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
-    """The value of every column, and by column what went wrong where one could not be measured; then it is nan."""
+    """Return the value of every column, and by column what went wrong where one could not be measured and is nan."""
     values: dict[str, float] = {}
     problems: dict[str, str] = {}
     for entry in MEASUREMENTS:
         try:
-            values[entry.column] = float(entry.measure(student))
+            value = float(entry.measure(student))
+            values[entry.column] = int(value) if entry.count else value
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             values[entry.column] = np.nan
             problems[entry.column] = f"{type(error).__name__}: {error}"
@@ -45,11 +50,14 @@ def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
 
 
 MEASUREMENTS = (
-    Measurement("parameters", "number of parameters P", lambda s: len(s.theta)),
+    Measurement("parameters", "number of parameters P", lambda s: len(s.theta), count=True),
     Measurement(
-        "reached", "1 if training reached the loss tolerance, 0 if max_steps came first", lambda s: s.training.success
+        "reached",
+        "1 if training reached the loss tolerance, 0 if max_steps came first",
+        lambda s: s.training.success,
+        count=True,
     ),
-    Measurement("steps", "training steps taken", lambda s: s.training.nit),
+    Measurement("steps", "training steps taken", lambda s: s.training.nit, count=True),
     Measurement("seconds", "time of training in seconds, on one thread", lambda s: s.seconds),
     Measurement("loss", "final loss, where the Hessian is taken", lambda s: s.objective.loss(s.theta)),
     Measurement("baseline", "loss of predicting the mean of the targets", lambda s: s.problem.baseline),
@@ -84,15 +92,18 @@ MEASUREMENTS = (
     Measurement(
         "condition_threshold",
         "condition number of the eigenvalues above threshold·|λ|₁",
-        lambda s: s.spectrum.condition_number(threshold=s.configuration.threshold),
+        lambda s: s.spectrum.condition_number(threshold=s.settings.threshold),
     ),
     Measurement("condition_raw", "condition number of all eigenvalues", lambda s: s.spectrum.condition_number("raw")),
-    Measurement("num_negative", "resolved negative eigenvalues", lambda s: s.spectrum.num_negative),
-    Measurement("zero_modes_predicted", "zero modes that symmetry predicts", lambda s: len(s.spectrum.zero_modes)),
+    Measurement("num_negative", "resolved negative eigenvalues", lambda s: s.spectrum.num_negative, count=True),
+    Measurement(
+        "zero_modes_predicted", "zero modes that symmetry predicts", lambda s: len(s.spectrum.zero_modes), count=True
+    ),
     Measurement(
         "zero_modes_measured",
         "eigenvalues that cannot be told from zero",
         lambda s: s.spectrum.zero_modes.measured,
+        count=True,
     ),
     Measurement("participation_ratio", "mean participation ratio of the leading eigenvectors", participation),
     Measurement(
@@ -121,3 +132,6 @@ MEASUREMENTS = (
         lambda s: np.linalg.norm(s.theta - s.start),
     ),
 )
+
+COLUMNS = tuple(entry.column for entry in MEASUREMENTS)
+COUNTS = tuple(entry.column for entry in MEASUREMENTS if entry.count)

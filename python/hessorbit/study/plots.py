@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
-from .result import StudyResult
+from .cells import StudyCells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +25,8 @@ LOSS_POINTS = 150  # of a loss curve that are drawn
 SMALLEST_SHARE = 1e-16  # eigenvalues below this times the largest are not drawn
 
 
-def plot_trace(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """The Hessian's trace against width, and its parts from incoming and outgoing weights."""
+def plot_trace(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw the Hessian's trace against width, and its parts from incoming and outgoing weights."""
     ax = axes_for_widths(result, ax, "Trace of the Hessian", "trace")
     draw(ax, result, "trace", "trace", BLUE)
     draw(ax, result, "trace_incoming", "part of incoming weights", ORANGE, dashed=True)
@@ -34,50 +34,50 @@ def plot_trace(result: StudyResult, ax: Axes | None = None) -> Axes:
     return finish(ax)
 
 
-def plot_lambda_max(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """The largest eigenvalue against width."""
+def plot_lambda_max(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw the largest eigenvalue against width."""
     ax = axes_for_widths(result, ax, "Largest eigenvalue", "λ_max")
     draw(ax, result, "lambda_max", "λ_max", BLUE)
     return finish(ax)
 
 
-def plot_condition(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """The condition number against width, by the conventions that compare widths."""
+def plot_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw the condition number against width, by the conventions that compare widths."""
     ax = axes_for_widths(result, ax, "Condition number of the Hessian", "κ")
-    rank = result.configuration.network(result.configuration.teacher_width).num_parameters
+    rank = result.settings.network(result.settings.teacher_width).num_parameters
     draw(ax, result, "condition_rank", f"of the {rank} largest eigenvalues (as many as teacher parameters)", BLUE)
     draw(ax, result, "condition_quotient", "off the predicted zero modes", ORANGE, dashed=True)
     return finish(ax)
 
 
-def plot_best_condition(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """The least condition number among all widenings of the teacher against width, beside that of the students."""
+def plot_best_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw the least condition number among all widenings of the teacher against width, beside that of the students."""
     ax = axes_for_widths(result, ax, "Best-conditioned widening of the teacher", "κ")
     draw(ax, result, "condition_rank", "trained students", GREY, dashed=True)
     draw(ax, result, "best_condition", "best widening of the teacher", GREEN)
     return finish(ax)
 
 
-def plot_steps(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """Training steps to the loss tolerance against width."""
+def plot_steps(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw training steps to the loss tolerance against width."""
     ax = axes_for_widths(result, ax, "Steps to the loss tolerance", "training steps")
     draw(ax, result, "steps", "steps", BLUE)
-    limit = result.configuration.max_steps
+    limit = result.settings.max_steps
     if (result.table["reached"] == 0).any():
         ax.axhline(limit, color=GREY, linewidth=1, linestyle=":", label=f"max_steps = {limit}: tolerance not reached")
     return finish(ax)
 
 
-def plot_nearest(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """Distance of the initialisation from the nearest global minimum against width."""
+def plot_nearest(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw the distance of the initialisation from the nearest global minimum against width."""
     ax = axes_for_widths(result, ax, "Nearest global minimum at initialisation", "distance")
     draw(ax, result, "nearest_distance", "distance", PURPLE)
     draw(ax, result, "travelled", "distance travelled in training", GREY, dashed=True)
     return finish(ax)
 
 
-def plot_spectra(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """Magnitudes of all eigenvalues in descending order, the median over seeds, for each width."""
+def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw magnitudes of all eigenvalues in descending order, the median over seeds, for each width."""
     ax = new_axes() if ax is None else ax
     for width, colour in width_colours(result):
         spectra = [np.abs(record.arrays["eigenvalues"]) for record in result.done if record.cell.width == width]
@@ -86,14 +86,14 @@ def plot_spectra(result: StudyResult, ax: Axes | None = None) -> Axes:
         magnitudes = np.median(np.sort(spectra, axis=1)[:, ::-1], axis=0)
         shown = magnitudes > SMALLEST_SHARE * magnitudes[0]
         ax.plot(np.flatnonzero(shown) + 1, magnitudes[shown], color=colour, label=f"width {width}")
-    rank = result.configuration.network(result.configuration.teacher_width).num_parameters
+    rank = result.settings.network(result.settings.teacher_width).num_parameters
     ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{rank} parameters of the teacher")
     ax.set(title="Spectra of the Hessian", xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
     return finish(ax)
 
 
-def plot_losses(result: StudyResult, ax: Axes | None = None) -> Axes:
-    """Training loss, relative to that of predicting the mean, of every student."""
+def plot_losses(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draw the training loss, relative to that of predicting the mean, of every student."""
     ax = new_axes() if ax is None else ax
     for width, colour in width_colours(result):
         label: str | None = f"width {width}"
@@ -103,7 +103,7 @@ def plot_losses(result: StudyResult, ax: Axes | None = None) -> Axes:
                 baseline = record.measurements["baseline"]
                 ax.plot(steps, losses / baseline, color=colour, linewidth=0.8, alpha=0.7, label=label)
                 label = None
-    ax.axhline(result.configuration.loss_tolerance, color=GREY, linewidth=1, linestyle=":", label="tolerance")
+    ax.axhline(result.settings.loss_tolerance, color=GREY, linewidth=1, linestyle=":", label="tolerance")
     ax.set(title="Loss curves", xlabel="training step", ylabel="loss / loss of the mean", yscale="log")
     return finish(ax)
 
@@ -158,15 +158,15 @@ FIGURES = (
 )
 
 
-def figures(result: StudyResult) -> list[FigureKind]:
-    """The figures for which the result has something to show."""
+def figures(result: StudyCells) -> list[FigureKind]:
+    """Return the figures for which the result has something to show."""
     if not result.done:
         return []
     return [kind for kind in FIGURES if not kind.columns or result.table[list(kind.columns)].notna().any(axis=None)]
 
 
-def plot_all(result: StudyResult) -> list[Axes]:
-    """All figures in one."""
+def plot_all(result: StudyCells) -> list[Axes]:
+    """Draw all figures into one and return their axes."""
     from matplotlib import pyplot
 
     kinds = figures(result)
@@ -187,27 +187,27 @@ def new_axes() -> Axes:
 
 
 def new_figure() -> tuple[Figure, Axes]:
-    """A figure that no window system knows of."""
+    """Return a figure that no window system knows of, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")
     return figure, figure.subplots()
 
 
-def axes_for_widths(result: StudyResult, ax: Axes | None, title: str, ylabel: str) -> Axes:
+def axes_for_widths(result: StudyCells, ax: Axes | None, title: str, ylabel: str) -> Axes:
     from matplotlib.ticker import NullLocator
 
     ax = new_axes() if ax is None else ax
     ax.set(title=title, xlabel="width (hidden neurons)", ylabel=ylabel, xscale="log", yscale="log")
-    widths = result.configuration.widths
+    widths = result.settings.widths
     ax.set_xticks(widths, [str(width) for width in widths])
     ax.xaxis.set_minor_locator(NullLocator())
     return ax
 
 
-def draw(ax: Axes, result: StudyResult, column: str, label: str, colour: str, *, dashed: bool = False) -> None:
-    """Median and quartiles over seeds against width, and every seed as a point; nothing where there are no values."""
-    table = result.table[["width", "seed", column]]
+def draw(ax: Axes, result: StudyCells, column: str, label: str, colour: str, *, dashed: bool = False) -> None:
+    """Draw median and quartiles over seeds against width, and every seed as a point."""
+    table = result.table[["width", "seed", column]].astype({column: float})
     table = table[np.isfinite(table[column]) & (table[column] > 0)]
     if table.empty:
         return
@@ -227,15 +227,15 @@ def finish(ax: Axes) -> Axes:
     return ax
 
 
-def width_colours(result: StudyResult) -> list[tuple[int, tuple[float, ...]]]:
-    """Dark for narrow, light for wide."""
+def width_colours(result: StudyCells) -> list[tuple[int, tuple[float, ...]]]:
+    """Return the widths with a colour each, dark for narrow and light for wide."""
     from matplotlib import colormaps
 
-    widths = result.configuration.widths
+    widths = result.settings.widths
     return [(width, colormaps["viridis"](0.9 * i / max(len(widths) - 1, 1))) for i, width in enumerate(widths)]
 
 
 def thinned(steps: Array, losses: Array) -> tuple[Array, Array]:
-    """So many points of a curve that it looks the same."""
+    """Return enough points of a curve to draw it."""
     chosen = np.unique(np.linspace(0, len(steps) - 1, LOSS_POINTS).astype(int))
     return steps[chosen], losses[chosen]

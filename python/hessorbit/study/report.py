@@ -1,4 +1,4 @@
-"""The report: claims, figures, numbers and settings of a study in one HTML file that needs nothing else."""
+"""Writes claims, figures, numbers and settings of a study as one HTML page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .cells import StudyCells
 from .claims import Finding
 from .measurements import MEASUREMENTS
 from .plots import FigureKind, figures, new_figure
-from .result import StudyResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,12 +31,12 @@ class Drawing:
     svg: str
 
 
-def render(result: StudyResult) -> str:
-    """The page as a string."""
+def render(result: StudyCells) -> str:
+    """Return the page."""
     template = environment().get_template("report.html")
     return template.render(
         result=result,
-        title=result.configuration.title,
+        title=result.settings.title,
         findings=result.claims(),
         drawings=[drawing(kind, result) for kind in figures(result)],
         medians=medians(result),
@@ -44,7 +44,7 @@ def render(result: StudyResult) -> str:
         failures=result.failures,
         unmeasured=unmeasured(result),
         unreached=unreached(result),
-        configuration=result.configuration.to_toml(),
+        settings=result.settings.to_toml(),
         facts=common_facts(result),
         finished=max((record.finished for record in result.records), default="never"),
     )
@@ -65,8 +65,8 @@ def environment() -> Environment:
     return page
 
 
-def drawing(kind: FigureKind, result: StudyResult) -> Drawing:
-    """A figure as an SVG whose text is text, the same for the same result."""
+def drawing(kind: FigureKind, result: StudyCells) -> Drawing:
+    """Return a figure as an SVG whose text is text, the same for the same result."""
     from matplotlib import rc_context
 
     figure, ax = new_figure()
@@ -80,44 +80,44 @@ def drawing(kind: FigureKind, result: StudyResult) -> Drawing:
     return Drawing(kind.name, kind.caption, svg[svg.index("<svg") :])
 
 
-def medians(result: StudyResult) -> list[dict[str, Any]]:
-    """For every column that has values, its median by width."""
+def medians(result: StudyCells) -> list[dict[str, Any]]:
+    """Return the median by width of every column that has values."""
     if result.table.empty:
         return []
-    table = result.table.drop(columns="seed").groupby("width").median().reindex(result.configuration.widths)
+    table = result.table.drop(columns="seed").astype(float).groupby("width").median().reindex(result.settings.widths)
     return [{"column": name, "values": column.tolist()} for name, column in table.items() if column.notna().any()]
 
 
-def unmeasured(result: StudyResult) -> Counter[str]:
-    """What could not be measured, and in how many cells."""
+def unmeasured(result: StudyCells) -> Counter[str]:
+    """Return what could not be measured, and in how many cells."""
     notes = [record.facts.get("not_measured", {}) for record in result.done]
     return Counter(f"{column}: {problem}" for note in notes for column, problem in note.items())
 
 
-def unreached(result: StudyResult) -> int:
-    """Number of cells whose training ended at max_steps."""
+def unreached(result: StudyCells) -> int:
+    """Return the number of cells whose training ended at max_steps."""
     return int((result.table["reached"] == 0).sum())
 
 
-def common_facts(result: StudyResult) -> dict[str, str]:
-    """What the cells were computed with; where they differ, all that occurs."""
+def common_facts(result: StudyCells) -> dict[str, str]:
+    """Return what the cells were computed with; where they differ, all that occurs."""
     return {name: ", ".join(sorted({str(record.facts.get(name)) for record in result.records})) for name in FACTS}
 
 
 def number(value: float) -> str:
-    """Four significant digits; a dash for nan."""
+    """Write four significant digits, and a dash for nan."""
     if not np.isfinite(value):
         return "–"
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 
 def factor(value: float) -> str:
-    """A factor per doubling of the width."""
+    """Write a factor per doubling of the width."""
     return f"×{value:.3g}" if np.isfinite(value) else "–"
 
 
 def spread(finding: Finding) -> str:
-    """The interval of a finding."""
+    """Write the interval of a finding."""
     if not np.isfinite(finding.low):
         return "–"
     return f"{finding.low:.3g} to {finding.high:.3g}"

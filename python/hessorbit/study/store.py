@@ -1,7 +1,7 @@
 """Where a study keeps its cells: one SQLite file, one row per cell, each written in a transaction of its own.
 
 A process killed at any moment leaves a file that holds every row it had committed. The file says what it is by its
-application id and schema version, and which study it belongs to by the configuration in it.
+application id and schema version, and which study it belongs to by the settings in it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ from typing import Any, Self
 
 import numpy as np
 
-from .cell import Cell, Record
-from .configuration import Configuration
-from .measurements import MEASUREMENTS
+from .measurements import COLUMNS as MEASURED
+from .record import Cell, Record
+from .settings import Settings
 
 APPLICATION_ID = 0x684F7262  # "hOrb"
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60.0
 
-MEASURED = tuple(entry.column for entry in MEASUREMENTS)
 ARRAYS = ("eigenvalues", "theta", "steps_recorded", "losses")
 COLUMNS = ("width", "seed", "error", "finished", "facts", *MEASURED, *ARRAYS)
 
 SCHEMA = (
-    "CREATE TABLE study (configuration TEXT NOT NULL, fingerprint TEXT NOT NULL)",
+    "CREATE TABLE study (settings TEXT NOT NULL, fingerprint TEXT NOT NULL)",
     f"""CREATE TABLE cells (
         width INTEGER NOT NULL,
         seed INTEGER NOT NULL,
@@ -56,7 +55,7 @@ class Store:
         self.name = name
 
     @classmethod
-    def create_or_resume(cls, path: str | PathLike[str] | None, configuration: Configuration) -> Self:
+    def create_or_resume(cls, path: str | PathLike[str] | None, settings: Settings) -> Self:
         """Open the store of a study, made anew if there is none; in memory if path is None.
 
         Raises
@@ -71,10 +70,10 @@ class Store:
             store = cls(sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None), name)
             with closed_on_error(store), store.transaction():
                 if store.is_new():
-                    store.create(configuration)
+                    store.create(settings)
                 else:
                     store.identify()
-                    store.extend(configuration)
+                    store.extend(settings)
         return store
 
     @classmethod
@@ -103,10 +102,10 @@ class Store:
         tables = self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         return not tables and self.pragma("application_id") in (0, APPLICATION_ID)
 
-    def create(self, configuration: Configuration) -> None:
+    def create(self, settings: Settings) -> None:
         for statement in SCHEMA:
             self.connection.execute(statement)
-        row = (configuration.to_toml(), configuration.fingerprint)
+        row = (settings.to_toml(), settings.fingerprint)
         self.connection.execute("INSERT INTO study VALUES (?, ?)", row)
 
     def identify(self) -> None:
@@ -122,27 +121,27 @@ class Store:
                 f"{SCHEMA_VERSION}; columns that only one of them has: {other}. Start a new file"
             )
 
-    def extend(self, configuration: Configuration) -> None:
+    def extend(self, settings: Settings) -> None:
         """Let the study have the cells of both configurations, which have to agree in everything else."""
-        stored = self.configuration
-        if differences := configuration.differences(stored):
+        stored = self.settings
+        if differences := settings.differences(stored):
             raise ValueError(
                 f"store {self.name!r} belongs to a study with other settings: {'; '.join(differences)}. "
                 f"Use its settings, or another file"
             )
         both = replace(
             stored,
-            title=configuration.title,
-            widths=tuple(sorted({*stored.widths, *configuration.widths})),
-            seeds=max(stored.seeds, configuration.seeds),
+            title=settings.title,
+            widths=tuple(sorted({*stored.widths, *settings.widths})),
+            seeds=max(stored.seeds, settings.seeds),
         )
-        self.connection.execute("UPDATE study SET configuration = ?", (both.to_toml(),))
+        self.connection.execute("UPDATE study SET settings = ?", (both.to_toml(),))
 
     @property
-    def configuration(self) -> Configuration:
-        """The configuration of the study whose cells these are."""
-        (toml,) = self.connection.execute("SELECT configuration FROM study").fetchone()
-        return Configuration.from_mapping(tomllib.loads(toml), f"store {self.name!r}")
+    def settings(self) -> Settings:
+        """The settings of the study whose cells these are."""
+        (toml,) = self.connection.execute("SELECT settings FROM study").fetchone()
+        return Settings.from_mapping(tomllib.loads(toml), f"store {self.name!r}")
 
     def pragma(self, name: str) -> int:
         return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
@@ -166,6 +165,10 @@ class Store:
         marks = ", ".join("?" * len(row))
         with refusals(self.name), self.transaction():
             self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(COLUMNS)}) VALUES ({marks})", row)
+
+    def contents(self) -> tuple[Settings, list[Record]]:
+        """The settings of the study, and all rows."""
+        return self.settings, self.records()
 
     def records(self) -> list[Record]:
         """All rows, by width and seed."""

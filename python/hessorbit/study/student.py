@@ -1,6 +1,6 @@
-"""Students: the problem of a seed, and the network of one width trained on it.
+"""Makes the problem of a seed, and trains the student of a width on it.
 
-Streams of random numbers are spawned by key: with s the root seed and k the seed,
+Random numbers come from streams that are spawned by key. With s the root seed and k the seed they are
 
     SeedSequence(s, spawn_key=(k, 0))           teacher
     SeedSequence(s, spawn_key=(k, 1))           data
@@ -23,7 +23,7 @@ from ..network import MLP
 from ..objective import Objective
 from ..optimize import minimize
 from ..spectra import spectrum
-from .configuration import Configuration
+from .settings import Settings
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -53,9 +53,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Student:
-    """A trained student: all that a measurement may ask for."""
+    """A trained student, with all that a measurement may ask for."""
 
-    configuration: Configuration
+    settings: Settings
     problem: Problem
     objective: Objective
     start: Array
@@ -79,7 +79,7 @@ class Student:
         from ..conditioning import best_conditioned
 
         width = self.objective.net.widths[1]
-        if width < self.configuration.teacher_width:
+        if width < self.settings.teacher_width:
             return None
         teacher = Objective(self.problem.teacher, self.problem.x, self.problem.y, threads=THREADS)
         return best_conditioned(teacher, self.problem.theta, widths=[width])
@@ -89,7 +89,7 @@ class Student:
         """The global minimum nearest to where training started; None if the student is narrower than the teacher."""
         from ..minima import nearest_minimum
 
-        if self.objective.net.widths[1] < self.configuration.teacher_width:
+        if self.objective.net.widths[1] < self.settings.teacher_width:
             return None
         net, teacher = self.objective.net, self.problem.teacher
         return nearest_minimum(
@@ -103,46 +103,47 @@ class Student:
         return weights.ravel() if biases is None else np.concatenate([weights.ravel(), biases])
 
 
-def stream(configuration: Configuration, *key: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(configuration.root_seed, spawn_key=key))
+def stream(settings: Settings, *key: int) -> np.random.Generator:
+    """Return the random numbers of a key."""
+    return np.random.default_rng(np.random.SeedSequence(settings.root_seed, spawn_key=key))
 
 
-def make_problem(configuration: Configuration, seed: int) -> Problem:
-    """Teacher and data of a seed.
+def make_problem(settings: Settings, seed: int) -> Problem:
+    """Return the teacher and the data of a seed.
 
     Incoming weights and biases of the teacher are standard normal, outgoing weights ± teacher_scale with random signs,
     output biases zero; inputs are standard normal.
     """
-    teacher = configuration.network(configuration.teacher_width)
-    theta = stream(configuration, seed, 0).standard_normal(teacher.num_parameters)
+    teacher = settings.network(settings.teacher_width)
+    theta = stream(settings, seed, 0).standard_normal(teacher.num_parameters)
     outgoing, bias = teacher.unflatten(theta)[1]
-    outgoing[...] = configuration.teacher_scale * np.copysign(1.0, outgoing)
+    outgoing[...] = settings.teacher_scale * np.copysign(1.0, outgoing)
     if bias is not None:
         bias[...] = 0.0
-    x = stream(configuration, seed, 1).standard_normal((configuration.samples, configuration.inputs))
+    x = stream(settings, seed, 1).standard_normal((settings.samples, settings.inputs))
     return Problem(teacher, theta, x, teacher(theta, x))
 
 
-def train(configuration: Configuration, width: int, seed: int) -> Student:
+def train(settings: Settings, width: int, seed: int) -> Student:
     """Train the student of a width and seed until its loss is below the tolerance, and polish it if asked for."""
-    problem = make_problem(configuration, seed)
-    net = configuration.network(width)
+    problem = make_problem(settings, seed)
+    net = settings.network(width)
     objective = Objective(net, problem.x, problem.y, threads=THREADS)
-    start = net.init(stream(configuration, seed, 2, width), configuration.init)
+    start = net.init(stream(settings, seed, 2, width), settings.init)
     began = perf_counter()
     training = minimize(
         objective,
         start,
-        method=configuration.optimizer,
+        method=settings.optimizer,
         tol=0.0,
-        loss_tol=configuration.loss_tolerance * problem.baseline,
-        max_steps=configuration.max_steps,
-        learning_rate=configuration.learning_rate,
+        loss_tol=settings.loss_tolerance * problem.baseline,
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
     )
     seconds = perf_counter() - began
     if not np.isfinite(training.fun):
         raise ArithmeticError(f"training diverged at step {training.nit}: {training.message}")
     theta = training.x
-    if configuration.polish != "none":
-        theta = minimize(objective, theta, method=configuration.polish).x
-    return Student(configuration, problem, objective, start, training, seconds, theta)
+    if settings.polish != "none":
+        theta = minimize(objective, theta, method=settings.polish).x
+    return Student(settings, problem, objective, start, training, seconds, theta)

@@ -9,17 +9,17 @@ from contextlib import closing
 from os import PathLike
 
 from .. import _checks
-from .cell import Cell, Record
-from .configuration import Configuration
 from .progress import progress_bar
+from .record import Cell, Record
 from .result import StudyResult
+from .settings import Settings
 from .store import Store
 from .workers import Workers, available_cpus, compute
 
 logger = logging.getLogger(__name__)
 
 
-class WidthStudy(Configuration):
+class WidthStudy(Settings):
     """Train students of growing width on the same teacher and data, and measure their Hessians.
 
     For every seed there is a teacher network with one hidden layer, and data labelled by it; students of every width
@@ -87,7 +87,7 @@ class WidthStudy(Configuration):
     >>> result
     StudyResult(2 cells: widths 2, 4, 1 seeds)
     >>> result.table["parameters"].to_list()
-    [9.0, 17.0]
+    [9, 17]
 
     Without an executor, `run` starts worker processes; a script then has to call it under
     ``if __name__ == "__main__":``.

@@ -19,31 +19,32 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from .cell import Cell, Record, failure, run_cell
-from .configuration import Configuration
+from .cell import failure, run_cell
+from .record import Cell, Record
+from .settings import Settings
 
 
 def compute(
-    configuration: Configuration, cells: Iterable[Cell], executor: Executor, limit: float = float("inf")
+    settings: Settings, cells: Iterable[Cell], executor: Executor, limit: float = float("inf")
 ) -> Iterator[Record]:
     """The records of cells as they finish, with at most `limit` cells waiting at a time."""
     suspects = []
-    for cell, future in finished(configuration, cells, executor, limit):
+    for cell, future in finished(settings, cells, executor, limit):
         if isinstance(future.exception(), BrokenExecutor):
             suspects.append(cell)
         else:
             yield outcome(cell, future)
     # A process that dies takes with it the cells beside its own; one at a time, they show whose fault it was.
-    for cell, future in finished(configuration, suspects, executor, 1):
+    for cell, future in finished(settings, suspects, executor, 1):
         yield outcome(cell, future)
 
 
 def finished(
-    configuration: Configuration, cells: Iterable[Cell], executor: Executor, limit: float
+    settings: Settings, cells: Iterable[Cell], executor: Executor, limit: float
 ) -> Iterator[tuple[Cell, Future[Record]]]:
     waiting: dict[Future[Record], Cell] = {}
     for cell in cells:
-        waiting[executor.submit(run_cell, configuration, cell)] = cell
+        waiting[executor.submit(run_cell, settings, cell)] = cell
         # An executor may compute at submission: what is finished is passed on before more is submitted.
         full = len(waiting) >= limit
         done = wait(waiting, return_when=FIRST_COMPLETED).done if full else [each for each in waiting if each.done()]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
-from hessorbit.study.configuration import presets
+from hessorbit.study.settings import presets
 
 
 @pytest.mark.parametrize("name", presets())

@@ -1,7 +1,7 @@
-"""What a study computes: its settings, checked, and written as TOML.
+"""The settings of a study: what they may be, and how TOML says them.
 
-Every setting but the title, the widths and the number of seeds is part of what one cell of the study is; those three
-only say what it is called and which cells there are, so a study can be extended without touching the cells it has.
+Title, widths and the number of seeds are labels: they say what a study is called and which cells it has. Every other
+setting determines what a cell is. So a stored study can get more widths and seeds, and keeps the cells it has.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from functools import wraps
 from importlib.resources import files
 from os import PathLike, fspath
 from typing import Any, Self
@@ -25,13 +26,36 @@ OPTIMIZERS = ("gd", "momentum", "adam")
 POLISH = ("none", "lm", "newton")
 
 
+# A student has a P × P Hessian and as many eigenvectors: 160 GB for the largest student that is let in.
+LARGEST_STUDENT = 100_000  # parameters
+LARGEST_DATA = 10**9  # entries of inputs and targets
+MOST_SEEDS = 10**6
+MOST_STEPS = 10**9
+
+
 def label(default: Any) -> Any:
     """A setting that names or selects cells and does not change any."""
     return field(default=default, metadata={"label": True})
 
 
+def with_hints(cls: type[Settings]) -> type[Settings]:
+    """Let a class of settings answer an unknown keyword with the setting that was probably meant."""
+    plain = cls.__init__
+
+    @wraps(plain)
+    def initialise(self: Settings, /, *args: Any, **settings: Any) -> None:
+        for name in settings:
+            if name not in KNOWN:
+                raise TypeError(unknown(name))
+        plain(self, *args, **settings)
+
+    cls.__init__ = initialise  # type: ignore[method-assign]
+    return cls
+
+
+@with_hints
 @dataclass(frozen=True, kw_only=True)
-class Configuration:
+class Settings:
     """The settings of a width study; documented at `WidthStudy`."""
 
     title: str = label("Width study")
@@ -66,10 +90,8 @@ class Configuration:
             "optimizer": _checks.one_of(self.optimizer, OPTIMIZERS, "optimizer"),
             "polish": _checks.one_of(self.polish, POLISH, "polish"),
         }
-        for name, least in (("root_seed", 0), ("samples", 2)):
-            checked[name] = _checks.integer(getattr(self, name), name, minimum=least)
-        for name in ("seeds", "inputs", "outputs", "teacher_width", "max_steps", "leading"):
-            checked[name] = _checks.integer(getattr(self, name), name, minimum=1)
+        for name, (least, most) in INTEGERS.items():
+            checked[name] = _checks.integer(getattr(self, name), name, minimum=least, maximum=most)
         for name in ("teacher_scale", "learning_rate", "loss_tolerance"):
             checked[name] = _checks.positive(getattr(self, name), name)
         checked["threshold"] = _checks.fraction(self.threshold, "threshold")
@@ -77,6 +99,22 @@ class Configuration:
             object.__setattr__(self, name, value)
         # The network knows which activations and parametrizations there are, and its init which schemes.
         self.network(1).init(np.random.default_rng(0), self.init)
+        self.check_sizes()
+
+    def check_sizes(self) -> None:
+        """Refuse data and networks that no machine holds."""
+        if self.samples * (self.inputs + self.outputs) > LARGEST_DATA:
+            raise ValueError(
+                f"samples × (inputs + outputs) must be at most {LARGEST_DATA}; "
+                f"got {self.samples} × ({self.inputs} + {self.outputs})"
+            )
+        for name, width in (("teacher_width", self.teacher_width), ("widths", self.widths[-1])):
+            parameters = width * (self.inputs + self.outputs + self.bias) + self.outputs * self.bias
+            if parameters > LARGEST_STUDENT:
+                raise ValueError(
+                    f"{name} must leave a network with at most {LARGEST_STUDENT} parameters, as its Hessian has the "
+                    f"square of that many entries; a width of {width} has {parameters}"
+                )
 
     def network(self, width: int) -> MLP:
         """A network of this study with so many hidden neurons."""
@@ -86,13 +124,12 @@ class Configuration:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], source: str) -> Self:
-        """The configuration with these settings, for the rest the defaults; `source` is for messages."""
-        known = [entry.name for entry in fields(cls)]
-        for name in settings:
-            if name not in known:
-                close = get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-                raise ValueError(f"{source}: there is no setting {name!r}; {hint}")
+        """Return the settings that a mapping gives, and the defaults for the rest; `source` is for messages."""
+        for name, value in settings.items():
+            if name not in KNOWN:
+                raise ValueError(f"{source}: {unknown(name)}")
+            if isinstance(value, Mapping):
+                raise ValueError(f"{source}: {name} must be a plain value; got a table, {dict(value)!r}")
         try:
             return cls(**settings)
         except (ValueError, TypeError) as error:
@@ -100,7 +137,7 @@ class Configuration:
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Self:
-        """Read the settings in a TOML file.
+        """Return the settings that a TOML file gives, and the defaults for the rest.
 
         Raises
         ------
@@ -126,53 +163,83 @@ class Configuration:
         return replace(cls.from_mapping(presets()[name], f"preset {name}"), **changes)
 
     def to_toml(self) -> str:
-        """All settings as TOML, which `from_toml` reads back to an equal configuration."""
+        """Return all settings as TOML, which `from_toml` reads back to equal ones."""
         return "".join(f"{entry.name} = {toml_value(getattr(self, entry.name))}\n" for entry in fields(self))
 
     @property
     def fingerprint(self) -> str:
         """A hash of what determines a cell: studies with the same fingerprint can share a store."""
-        settings = {name: value for name, value in self.settings().items() if not is_label(name)}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.determining(), sort_keys=True).encode()).hexdigest()[:16]
 
-    def settings(self) -> dict[str, Any]:
+    def determining(self) -> dict[str, Any]:
+        """The settings that determine a cell, by name: all but the labels."""
+        return {name: value for name, value in self.as_dict().items() if name not in LABELS}
+
+    def as_dict(self) -> dict[str, Any]:
         """The settings by name."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
-    def differences(self, other: Configuration) -> list[str]:
-        """Which settings that determine a cell differ from those of another configuration, in words."""
-        mine, theirs = self.settings(), other.settings()
+    def differences(self, other: Settings) -> list[str]:
+        """Return, in words, where settings that determine a cell differ from those of another study."""
+        mine, theirs = self.determining(), other.determining()
         return [
             f"{name} is {theirs[name]!r} there and {value!r} here"
             for name, value in mine.items()
-            if not is_label(name) and value != theirs[name]
+            if value != theirs[name]
         ]
 
 
-LABELS = frozenset(entry.name for entry in fields(Configuration) if entry.metadata.get("label"))
+KNOWN = tuple(entry.name for entry in fields(Settings))
+LABELS = frozenset(entry.name for entry in fields(Settings) if entry.metadata.get("label"))
+
+# The least and the most that an integer setting may be.
+INTEGERS: dict[str, tuple[int, int | None]] = {
+    "seeds": (1, MOST_SEEDS),
+    "root_seed": (0, None),
+    "inputs": (1, LARGEST_STUDENT),
+    "outputs": (1, LARGEST_STUDENT),
+    "teacher_width": (1, LARGEST_STUDENT),
+    "samples": (2, LARGEST_DATA),
+    "max_steps": (1, MOST_STEPS),
+    "leading": (1, LARGEST_STUDENT),
+}
 
 
-def is_label(name: str) -> bool:
-    return name in LABELS
+def unknown(name: str) -> str:
+    """Say that there is no such setting, and which was probably meant."""
+    close = get_close_matches(name, KNOWN, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(KNOWN)}"
+    return f"there is no setting {name!r}; {hint}"
 
 
 def presets() -> dict[str, dict[str, Any]]:
-    """Settings of the configurations that come with the package, by name: where each differs from the defaults."""
+    """Return the named settings that come with the package: where each differs from the defaults."""
     folder = files(__package__) / "presets"
     found = {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
     return {name: tomllib.loads(found[name].read_text("utf-8")) for name in sorted(found)}
 
 
 def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
+    """Return what a TOML file says."""
     with open(path, "rb") as file:
-        try:
-            return tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{fspath(path)} must be a TOML file: {error}") from error
+        return parsed(file.read(), fspath(path))
+
+
+def parsed(toml: bytes, source: str) -> dict[str, Any]:
+    """Return what TOML says; `source` is for messages."""
+    try:
+        return tomllib.loads(toml.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source} must be a TOML file: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{source} must be a TOML file of plain values; its brackets nest too deeply") from None
 
 
 def toml_value(value: Any) -> str:
-    """A string, number, boolean or flat sequence of them as TOML, whose strings escape as JSON's do, and DEL too."""
+    """Return a string, number, boolean or flat sequence of them as TOML.
+
+    TOML's strings escape as JSON's do, and DEL besides.
+    """
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
@@ -181,6 +248,8 @@ def toml_value(value: Any) -> str:
 def text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string; got {value!r}")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} must be text that UTF-8 can hold; got {value!r}")
     return value
 
 
@@ -194,7 +263,10 @@ def distinct_widths(values: Any) -> tuple[int, ...]:
     """Widths in ascending order."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise TypeError(f"widths must be a sequence of integers, such as [5, 10, 20]; got {values!r}")
-    widths = [_checks.integer(width, f"widths[{index}]", minimum=1) for index, width in enumerate(values)]
+    widths = [
+        _checks.integer(width, f"widths[{index}]", minimum=1, maximum=LARGEST_STUDENT)
+        for index, width in enumerate(values)
+    ]
     if not widths:
         raise ValueError("widths must name at least one width; got none")
     if len(set(widths)) < len(widths):

@@ -13,8 +13,9 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import hessorbit as ho
+from hessorbit.cli.reach import reach
 from hessorbit.minima import ReachByWidth, reach_by_width
-from hessorbit.study.reach import figure, reach
+from hessorbit.study.reach_figure import figure
 
 app = typer.Typer()
 app.command()(reach)
@@ -37,7 +38,7 @@ def small(**options: object) -> ReachByWidth:
 
 @pytest.mark.parametrize("scheme", ["torch", "he_normal"])
 def test_prints_and_draws(tmp_path: Path, scheme: str) -> None:
-    output = run(tmp_path, "--scheme", scheme)
+    output = run(tmp_path, "--init", scheme)
     assert "For twice the width" in output
     assert "2 neurons and 2 inputs" in output
     assert ("bounds" in output.split("For twice")[0]) == (scheme == "he_normal")
@@ -46,7 +47,7 @@ def test_prints_and_draws(tmp_path: Path, scheme: str) -> None:
 
 def test_tables_hold_the_same_rows(tmp_path: Path) -> None:
     for name in ("rows.csv", "rows.json"):
-        run(tmp_path, "--scheme", "normal(0.5)", "--table", str(tmp_path / name))
+        run(tmp_path, "--init", "normal(0.5)", "--table", str(tmp_path / name))
     rows = json.loads((tmp_path / "rows.json").read_text("utf-8"))
     with (tmp_path / "rows.csv").open(encoding="utf-8") as file:
         written = list(csv.DictReader(file))
@@ -66,7 +67,7 @@ def test_tables_hold_the_same_rows(tmp_path: Path) -> None:
         (["--radius", "0"], "radius must be positive"),
         (["--samples", "0"], "samples must be at least 1"),
         (["--activation", "identity"], "linear"),
-        (["--scheme", "zeros"], "scheme must be one of"),
+        (["--init", "zeros"], "scheme must be one of"),
         (["--plot", "/no/such/folder/reach.png"], "cannot be written: there is no folder '/no/such/folder'"),
         (["--table", "/"], "--table '/' must be a file; it is a folder"),
     ],

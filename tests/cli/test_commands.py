@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import hessorbit as ho
+from hessorbit.cli.app import app
 from hessorbit.study import load
-from hessorbit.study.cli import app
 
 SMALL = ["--widths", "2,4", "--seeds", "2", "--set", "inputs=2", "--set", "teacher_width=2", "--set", "samples=30",
          "--set", "max_steps=50", "--workers", "1"]  # fmt: skip
@@ -46,7 +46,7 @@ def test_show_prints_settings_that_can_be_read_back(folder: Path) -> None:
     folder.joinpath("mine.toml").write_text(result.output, "utf-8")
     expected = ho.WidthStudy.preset("quick", activation="tanh", title="A: b")
     assert ho.WidthStudy.from_toml("mine.toml") == expected
-    assert hessorbit("study", "--show", "--config", "mine.toml").output == result.output
+    assert hessorbit("study", "--show", "--settings", "mine.toml").output == result.output
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_show_prints_settings_that_can_be_read_back(folder: Path) -> None:
         (["--set", "sample=3"], "there is no setting 'sample'; did you mean samples"),
         (["--set", "samples=1.5"], "samples"),
         (["--preset", "huge"], "preset must be one of"),
-        (["--config", "missing.toml"], "missing.toml"),
+        (["--settings", "missing.toml"], "missing.toml"),
         (["--report", "nowhere/study.html"], "no folder"),
         (["--workers", "0"], "workers must be at least 1"),
     ],

@@ -1,0 +1,46 @@
+"""The application behind the command `hessorbit`: it collects the commands, and sends the log to standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .info import info
+from .reach import reach
+from .report import report
+from .study import study
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (study, report, reach, info):
+    app.command()(command)
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and end, if asked to."""
+    if asked:
+        typer.echo(f"hessorbit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
+    ] = False,
+) -> None:
+    """Exact Hessians of small multilayer perceptrons, and what width does to them."""
+
+
+def run() -> None:
+    """Run the command that the arguments name."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    app()

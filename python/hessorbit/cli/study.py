@@ -1,0 +1,112 @@
+"""The command `hessorbit study`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..study import WidthStudy
+from ..study.settings import presets
+from .explanations import explained
+from .options import (
+    ACTIVATION,
+    BIAS,
+    INIT,
+    INPUTS,
+    OUTPUTS,
+    PAGE,
+    TEACHER_SCALE,
+    TEACHER_WIDTH,
+    WIDTHS,
+    check_page,
+    parsed_widths,
+)
+from .summary import summarise
+
+
+def study(
+    preset: Annotated[str, typer.Option(help=f"Named settings to start from: {', '.join(presets())}.")] = "default",
+    settings: Annotated[
+        Path | None, typer.Option(help="TOML file of settings to start from, instead of a preset.", dir_okay=False)
+    ] = None,
+    widths: Annotated[str | None, WIDTHS] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
+    teacher_width: Annotated[int | None, TEACHER_WIDTH] = None,
+    teacher_scale: Annotated[float | None, TEACHER_SCALE] = None,
+    inputs: Annotated[int | None, INPUTS] = None,
+    outputs: Annotated[int | None, OUTPUTS] = None,
+    activation: Annotated[str | None, ACTIVATION] = None,
+    bias: Annotated[bool | None, BIAS] = None,
+    init: Annotated[str | None, INIT] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change any setting, such as [cyan]--set samples=200[/]. Repeat it for several. [cyan]--show[/] "
+            "lists them all.",
+        ),
+    ] = None,
+    store: Annotated[
+        Path, typer.Option(help="SQLite file that receives one row per student. A file that exists is resumed.")
+    ] = Path("study.sqlite"),
+    report: Annotated[Path, PAGE] = Path("study.html"),
+    workers: Annotated[int | None, typer.Option(help="Worker processes; by default one per CPU.")] = None,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar on a terminal.")] = True,
+    verbose: Annotated[
+        bool | None,
+        typer.Option(
+            "--verbose/--quiet", help="Print a line for every student; by default where there is no terminal."
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved settings and stop.")] = False,
+) -> None:
+    """Train students of growing width on one teacher's data, and measure their Hessians.
+
+    The command writes a row per student to a database as it finishes. Then it prints what the data say about the
+    claims, and writes a page with the figures. After an interruption the same command goes on from there.
+    """
+    with explained("Interrupted. Finished students are stored; the same command goes on from there."):
+        named = {
+            "widths": None if widths is None else parsed_widths(widths), "seeds": seeds,
+            "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
+            "activation": activation, "bias": bias, "init": init,
+        }  # fmt: skip
+        changes = {name: value for name, value in named.items() if value is not None}
+        chosen = resolve(preset, settings, {**changes, **dict(map(assignment, set_ or []))})
+        if show:
+            typer.echo(chosen.to_toml(), nl=False)
+            return
+        check_page(report, store)
+        if verbose or (verbose is None and not sys.stderr.isatty()):
+            logging.getLogger("hessorbit.study").setLevel(logging.INFO)
+        result = chosen.run(store, workers=workers, progress=progress)
+        summarise(result)
+        result.report(report)
+        typer.echo(f"Rows are in {store}, the figures in {report}.")
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def resolve(preset: str, settings: Path | None, changes: dict[str, Any]) -> WidthStudy:
+    """Return the study that the options ask for."""
+    start = WidthStudy.preset(preset) if settings is None else WidthStudy.from_toml(settings)
+    return WidthStudy.from_mapping({**start.as_dict(), **changes}, "command line")
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """Read ``name=value`` with a value in TOML, where a string may go without quotes."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set must be NAME=VALUE, such as activation=tanh; got {text!r}")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()
+    except RecursionError:
+        raise ValueError(f"--set {name.strip()} must be a plain value; its brackets nest too deeply") from None
