@@ -75,14 +75,13 @@ def reach(
         check_writable(plot, "--plot", (".png", ".svg", ".pdf"))
         if table is not None:
             check_writable(table, "--table", (".csv", ".json"))
-        settings = {
-            "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
-            "activation": activation, "bias": bias, "init": init,
-        }  # fmt: skip
-        found, teacher = compute(
-            Settings(**settings), parsed_widths(widths), seed,
-            radius=radius, samples=samples, max_nodes=max_nodes, threads=threads,
+        settings = Settings(
+            teacher_width=teacher_width, teacher_scale=teacher_scale, inputs=inputs, outputs=outputs,
+            activation=activation, bias=bias, init=init,
         )  # fmt: skip
+        found, teacher = compute(
+            settings, parsed_widths(widths), seed, radius=radius, samples=samples, max_nodes=max_nodes, threads=threads
+        )
         show(found, f"{teacher}, starts by {init}")
         if table is not None:
             replace_file(table, written(found, table.suffix).encode())

@@ -49,7 +49,7 @@ def with_hints(cls: type[Settings]) -> type[Settings]:
                 raise TypeError(unknown(name))
         plain(self, *args, **settings)
 
-    cls.__init__ = initialise  # type: ignore[method-assign]
+    cls.__init__ = initialise  # type: ignore[assignment, method-assign]
     return cls
 
 
