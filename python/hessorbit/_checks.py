@@ -110,6 +110,19 @@ def threads(value: int | None) -> int:
     return 0 if value is None else integer(value, "threads", minimum=1, maximum=MOST_THREADS)
 
 
+def entries(value: Any, name: str, count: int, meaning: str) -> list[Any]:
+    """The entries of a sequence that must have `count` of them, by their `meaning` such as "one per hidden layer"."""
+    try:
+        found = None if isinstance(value, str | bytes) else list(value)
+    except TypeError:
+        found = None
+    if found is None:
+        raise TypeError(f"{name} must be a sequence of {count} entries, {meaning}; got {value!r}")
+    if len(found) != count:
+        raise ValueError(f"{name} must have {count} entries, {meaning}; got {len(found)}")
+    return found
+
+
 def neurons(value: Any, width: int, name: str = "neurons") -> list[int]:
     """Different neurons of a layer, counted from 0; all of them for None."""
     if value is None:

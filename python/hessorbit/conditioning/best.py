@@ -22,6 +22,7 @@ from .. import _checks
 from .._checks import Array
 from ..network import MLP
 from ..objective import Objective
+from ..symmetry.copies import checked_copies
 from ..symmetry.element import GroupElement
 from ..symmetry.group import SymmetryGroup
 from ..symmetry.rules import hidden_layers
@@ -204,8 +205,7 @@ def best_conditioned(
 
 
 def checked_point(obj: Objective, theta: ArrayLike) -> Array:
-    if not isinstance(obj, Objective):
-        raise TypeError(f"obj must be an Objective; got a {type(obj).__name__}")
+    _checks.instance(obj, Objective, "obj")
     if obj.l2:
         raise ValueError(f"obj must not have weight decay, which symmetries change; got l2={obj.l2!r}")
     at = _checks.parameter_vector(theta, obj.net.num_parameters)
@@ -215,8 +215,7 @@ def checked_point(obj: Objective, theta: ArrayLike) -> Array:
 
 
 def check_group(over: Any, net: MLP) -> None:
-    if not isinstance(over, SymmetryGroup):
-        raise TypeError(f"over must be a SymmetryGroup, such as symmetries(net); got a {type(over).__name__}")
+    _checks.instance(over, SymmetryGroup, "over", "symmetries(net)")
     if over.net != net:
         raise ValueError(f"over must be the symmetries of obj's network {net!r}; got those of {over.net!r}")
 
@@ -226,11 +225,11 @@ def checked_widening(
 ) -> tuple[tuple[int, ...], list[list[int]] | None]:
     """The hidden widths to widen to, and the numbers of copies, if given."""
     hidden = net.widths[1:-1]
-    numbers = None if copies is None else checked_copies(copies, hidden)
+    numbers = None if copies is None else checked_copies(net, copies)
     if widths is None:
         assert numbers is not None
         return tuple(map(sum, numbers)), numbers
-    entries = sequence(widths, "widths", len(hidden), "one per hidden layer")
+    entries = _checks.entries(widths, "widths", len(hidden), "one per hidden layer")
     least = hidden if numbers is None else list(map(sum, numbers))
     sizes = [
         _checks.integer(entry, f"widths[{index}]", minimum=low)
@@ -243,25 +242,6 @@ def checked_widening(
                 f"would not be zero without a bias; it sums to {low}"
             )
     return tuple(sizes), numbers
-
-
-def checked_copies(copies: Sequence[Sequence[int]], hidden: Sequence[int]) -> list[list[int]]:
-    layers = sequence(copies, "copies", len(hidden), "one per hidden layer")
-    return [
-        [
-            _checks.integer(number, f"copies[{index}][{neuron}]", minimum=1)
-            for neuron, number in enumerate(sequence(layer, f"copies[{index}]", width, "one per neuron"))
-        ]
-        for index, (layer, width) in enumerate(zip(layers, hidden, strict=True))
-    ]
-
-
-def sequence(value: Any, name: str, length: int, meaning: str) -> list[Any]:
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
-        raise TypeError(f"{name} must be a sequence, {meaning}; got {value!r}")
-    if len(value) != length:
-        raise ValueError(f"{name} must have {length} entries, {meaning}; got {len(value)}")
-    return list(value)
 
 
 def default_problems(net: MLP) -> int:

@@ -17,7 +17,7 @@ D^{1/2} Fᵀ F D^{1/2} / N.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,14 +26,25 @@ from .. import _checks
 from .._checks import Array
 from ..network import MLP
 from ..objective import Objective
+from .copies import Copies
 from .rules import rule_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from .widening import Widening
-
 AGREEMENT = 1e-12  # relative, of parameters and of sums over copies
+
+
+class Widening(Protocol):
+    """What is needed here of a `Widening`."""
+
+    source: MLP
+    net: MLP
+    layers: tuple[Copies, ...]
+
+    def __call__(self, theta: ArrayLike) -> Array: ...
+
+    def preconditioner(self) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)

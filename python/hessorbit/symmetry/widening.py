@@ -16,52 +16,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, _core, activations
+from .. import _checks
 from .._checks import Array
 from ..network import MLP
-from .rules import HiddenLayer, hidden_layers
+from .block_preconditioner import BlockPreconditioner, block_preconditioner
+from .copies import Copies, checked_copies, checked_dead, identity_copies, layer_copies
+from .rules import hidden_layers
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from .block_preconditioner import BlockPreconditioner
-
-SUM_TOLERANCE = 1e-9
-
 PerNeuron = Sequence[Sequence[ArrayLike]]
-
-
-@dataclass(frozen=True)
-class Copies:
-    """The neurons of one layer of the wide network, by where they come from.
-
-    Attributes
-    ----------
-    source : ndarray of int, shape (wide width,)
-        Neuron that each one copies; −1 for a dead neuron.
-    outgoing : ndarray, shape (wide width,)
-        α; 0 for a dead neuron.
-    incoming : ndarray, shape (wide width,)
-        c; 0 for a dead neuron.
-    gain : ndarray, shape (wide width,)
-        N(c): a copy's activation is N σ + o; 0 for a dead neuron.
-    offset : ndarray, shape (wide width,)
-        o(c); σ(0) for a dead neuron, whose incoming parameters are zero.
-    slope : ndarray, shape (wide width,)
-        β = α N(c)/c, the derivative of the outputs in a copy's preactivation over that in the original's.
-    """
-
-    source: Array
-    outgoing: Array
-    incoming: Array
-    gain: Array
-    offset: Array
-    slope: Array
 
 
 @dataclass(frozen=True)
@@ -145,7 +115,7 @@ class Widening:
         counts = checked_copies(net, copies)
         added = checked_dead(net, dead)
         given = {
-            name: None if value is None else items(value, name, len(layers), "entry per hidden layer")
+            name: None if value is None else _checks.entries(value, name, len(layers), "one per hidden layer")
             for name, value in (("coefficients", coefficients), ("scales", scales), ("signs", signs))
         }
         self.layers = tuple(
@@ -245,8 +215,6 @@ class Widening:
                [0., 0., 2., 0.],
                [0., 0., 0., 2.]])
         """
-        from .block_preconditioner import block_preconditioner
-
         return block_preconditioner(self, theta, theta_wide)
 
     @property
@@ -256,107 +224,6 @@ class Widening:
     @cached_property
     def _entries(self) -> Entries:
         return entries_of(self.source, self.net, self.layers)
-
-
-def items(value: Any, name: str, count: int, kind: str) -> list[Any]:
-    """What a sequence holds, one item per layer or neuron."""
-    try:
-        found = None if isinstance(value, str) else list(value)
-    except TypeError:
-        found = None
-    if found is None:
-        raise TypeError(f"{name} must be a sequence with one {kind}, {count}; got {value!r}")
-    if len(found) != count:
-        raise ValueError(f"{name} must have one {kind}, {count}; got {len(found)}")
-    return found
-
-
-def checked_copies(net: MLP, copies: Sequence[Sequence[int]] | None) -> list[list[int]]:
-    hidden = net.widths[1:-1]
-    if copies is None:
-        return [[1] * width for width in hidden]
-    result = []
-    for index, (row, width) in enumerate(
-        zip(items(copies, "copies", len(hidden), "list per hidden layer"), hidden, strict=True)
-    ):
-        name = f"copies[{index}]"
-        numbers = items(row, name, width, "number per neuron")
-        result.append([_checks.integer(m, f"{name}[{i}]", minimum=1) for i, m in enumerate(numbers)])
-    return result
-
-
-def checked_dead(net: MLP, dead: Sequence[int] | None) -> list[int]:
-    hidden = len(net.widths) - 2
-    if dead is None:
-        return [0] * hidden
-    numbers = items(dead, "dead", hidden, "number per hidden layer")
-    return [_checks.integer(number, f"dead[{index}]", minimum=0) for index, number in enumerate(numbers)]
-
-
-def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[str, Any]) -> Copies:
-    """The copies of one layer, checked."""
-    parts: dict[str, list[Array]] = {name: [] for name in ("source", "outgoing", "incoming", "gain", "offset")}
-    factors = {name: neuron_values(layer, counts, name, value) for name, value in given.items()}
-    for neuron, count in enumerate(counts):
-        where = f"[{layer.layer - 1}][{neuron}]"
-        rule = layer.rules[neuron]
-        scale, sign = factors["scales"][neuron], factors["signs"][neuron]
-        if (scale <= 0).any():
-            raise ValueError(f"scales{where} must be positive; got {scale.tolist()}")
-        if (scale != 1).any() and not rule.degree:
-            raise ValueError(f"scales{where} must be 1, as {rule.activation} is not homogeneous; got {scale.tolist()}")
-        if (np.abs(sign) != 1).any():
-            raise ValueError(f"signs{where} must be +1 or -1; got {sign.tolist()}")
-        if (sign < 0).any() and not layer.can_flip(neuron):
-            reason = "the layer above has no biases" if rule.parity else f"{rule.activation} has no sign symmetry"
-            raise ValueError(f"signs{where} must be +1, as {reason}; got {sign.tolist()}")
-        factor = scale * sign
-        gain = np.asarray(rule.outgoing(factor, 0.0)) * np.ones(count)
-        alpha = factors["coefficients"][neuron] if given["coefficients"] is not None else 1 / (count * gain)
-        total = float(alpha @ gain)
-        if abs(total - 1) > SUM_TOLERANCE:
-            raise ValueError(
-                f"coefficients{where} must have Σ α N(c) = 1 so that the function stays the same; got {total!r}"
-            )
-        parts["source"].append(np.full(count, neuron))
-        parts["outgoing"].append(alpha)
-        parts["incoming"].append(factor)
-        parts["gain"].append(gain)
-        # An offset of a linear activation belongs to a shift; none is made here.
-        parts["offset"].append(np.where(factor < 0, rule.constant, 0.0))
-    if dead:
-        value = value_at_zero(layer.names[-1])
-        if value and not layer.bias_above:
-            raise ValueError(
-                f"dead[{layer.layer - 1}] must be 0, as {layer.names[-1]} is not zero at zero and the layer above has "
-                f"no biases; got {dead}"
-            )
-        for name, entry in (("source", -1), ("outgoing", 0.0), ("incoming", 0.0), ("gain", 0.0), ("offset", value)):
-            parts[name].append(np.full(dead, entry))
-    joined = {name: np.concatenate(values) for name, values in parts.items()}
-    alive = joined["source"] >= 0
-    ratio = np.divide(joined["gain"], joined["incoming"], out=np.zeros(len(alive)), where=alive)
-    return Copies(slope=joined["outgoing"] * ratio, **joined)
-
-
-def neuron_values(layer: HiddenLayer, counts: list[int], name: str, rows: Sequence[ArrayLike] | None) -> list[Array]:
-    if rows is None:
-        return [np.ones(count) for count in counts]
-    where = f"{name}[{layer.layer - 1}]"
-    result = []
-    for neuron, (row, count) in enumerate(
-        zip(items(rows, where, len(counts), "array per neuron"), counts, strict=True)
-    ):
-        values = np.asarray(_checks.as_floats(row, f"{where}[{neuron}]"), np.float64)
-        if values.shape != (count,):
-            raise _checks.shape_error(f"{where}[{neuron}]", f"({count},), one number per copy", values.shape)
-        result.append(values)
-    return result
-
-
-def value_at_zero(name: str) -> float:
-    kind, parameter = activations.split(name)
-    return float(_core.activation_derivatives(kind, parameter, np.zeros(1))[0][0])
 
 
 def widened(net: MLP, layers: Sequence[Copies]) -> MLP:
@@ -372,12 +239,6 @@ def widened(net: MLP, layers: Sequence[Copies]) -> MLP:
         parametrization=net.parametrization,
         output_activation=net.activations[-1],
     )
-
-
-def identity_copies(width: int) -> Copies:
-    """Inputs and outputs are not copied."""
-    ones, zeros = np.ones(width), np.zeros(width)
-    return Copies(np.arange(width), ones, ones, ones, zeros, ones)
 
 
 def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
