@@ -25,7 +25,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-GROUP = 48  # right rows of a task, as in hessian.hpp
+GROUP = 48  # right rows of a task, as in hessian/products.hpp
 CHUNK_BUDGET = 1_600_000  # numbers of a chunk's tape, as in objective.hpp
 SMALL_HESSIAN = 256  # parameters, as in objective.hpp
 
@@ -54,7 +54,7 @@ def gradient_cost(sizes: tuple[int, ...], samples: int) -> Cost:
 
 
 def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
-    """By the tasks of hessian.hpp, for squared error with biases."""
+    """By the tasks of hessian/plan.hpp, for squared error with biases."""
     hidden, outputs = sizes[1:-1], sizes[-1]
     features = [size + 1 for size in sizes[:-1]]  # of each layer, with the bias
     top = len(hidden)

@@ -34,15 +34,15 @@ namespace detail {
 
 // Fills scratch.curvature with the rows B_ll[i,i], l below the output layer.
 template <class T>
-void diagonal_curvature(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& z,
-                        Index l, Index n, DiagonalScratch<T>& scratch) {
+void diagonal_curvature(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
+                        Sensitivity<T>& sensitivity, Index l, Index n, DiagonalScratch<T>& scratch) {
     const Index width = network.layer(l).width, top = network.depth() - 1;
     const RowsView<T> out(scratch.curvature);
     for (Index i = 0; i < width; ++i) {
         out.array(i, n) = RowsView<T>(tape.curvature[l]).array(i, n);
         for (Index k = 0; k < network.outputs(); ++k)
-            out.array(i, n) += RowsView<T>(z.to_output[l]).array(k * width + i, n) *
-                               RowsView<T>(z.weighted[l]).array(k * width + i, n);
+            out.array(i, n) += RowsView<T>(sensitivity.to_output[l]).array(k * width + i, n) *
+                               RowsView<T>(sensitivity.weighted[l]).array(k * width + i, n);
     }
     if (l + 1 < top) {
         const Matrix<T>& v = parameters.backward[l + 1];
@@ -52,25 +52,26 @@ void diagonal_curvature(const Network& network, const Parameters<T>& parameters,
         for (Index i = 0; i < width; ++i)
             out.array(i, n) += RowsView<T>(tape.slope[l]).array(i, n).square() * RowsView<T>(scratch.next).array(i, n);
     }
-    for (Index q = l + 2; q < top; ++q)
+    for (Index q = l + 2; q < top; ++q) {
+        const RowsView<T> to_hidden(sensitivity.to_hidden[l][q]), curvature(tape.curvature[q]);
         for (Index i = 0; i < width; ++i)
             for (Index u = 0; u < network.layer(q).width; ++u)
-                out.array(i, n) += RowsView<T>(z.to_hidden[l][q]).array(i * network.layer(q).width + u, n).square() *
-                                   RowsView<T>(tape.curvature[q]).array(u, n);
+                out.array(i, n) += to_hidden.array(i * network.layer(q).width + u, n).square() * curvature.array(u, n);
+    }
 }
 
 }  // namespace detail
 
 // diagonal (P) += the first n columns of a tape of order hessian, with its sensitivities.
 template <class T>
-void add_diagonal(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& z, Index n,
-                  DiagonalScratch<T>& scratch, T* diagonal) {
+void add_diagonal(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& sensitivity,
+                  Index n, DiagonalScratch<T>& scratch, T* diagonal) {
     const Index top = network.depth() - 1, outputs = network.outputs();
     for (Index l = 0; l <= top; ++l) {
         const Layer& layer = network.layer(l);
         for (Index a = 0; a < layer.features(); ++a)
             RowsView<T>(scratch.squares).array(a, n) = tape.phi(l).array(a, n).square();
-        if (l < top) detail::diagonal_curvature(network, parameters, tape, z, l, n, scratch);
+        if (l < top) detail::diagonal_curvature(network, parameters, tape, sensitivity, l, n, scratch);
         else
             for (Index k = 0; k < outputs; ++k)
                 RowsView<T>(scratch.curvature).array(k, n) = RowsView<T>(tape.hessian).array(k * outputs + k, n);

@@ -29,18 +29,20 @@ void write_jacobian_neuron(const Layer& layer, Index i, const T* sensitivity, co
 
 // Writes the rows of `count` samples, the first of the tape, to jacobian (count·K, P), which the caller has zeroed.
 template <class T>
-void write_jacobian(const Network& network, Tape<T>& tape, Sensitivity<T>& z, Index count, T* jacobian) {
+void write_jacobian(const Network& network, Tape<T>& tape, Sensitivity<T>& sensitivity, Index count, T* jacobian) {
     const Index top = network.depth() - 1, outputs = network.outputs(), p = network.num_parameters();
     for (Index begin = 0; begin < count; begin += detail::jacobian_block) {
         const Index block = std::min(detail::jacobian_block, count - begin);
         for (Index k = 0; k < outputs; ++k) {
             T* out = jacobian + (begin * outputs + k) * p;
             const T* scale = detail::row_or_null(tape.slope[top], k, 0);
-            for (Index l = 0; l < top; ++l)
-                for (Index i = 0; i < network.layer(l).width; ++i)
-                    detail::write_jacobian_neuron<T>(network.layer(l), i,
-                                                     RowsView<T>(z.to_output[l]).row(k * network.layer(l).width + i),
-                                                     scale, tape.phi(l), begin, block, outputs * p, out);
+            for (Index l = 0; l < top; ++l) {
+                const Layer& layer = network.layer(l);
+                const RowsView<T> to_output = RowsView<T>(sensitivity.to_output[l]).from_row(k * layer.width);
+                for (Index i = 0; i < layer.width; ++i)
+                    detail::write_jacobian_neuron<T>(layer, i, to_output.row(i), scale, tape.phi(l), begin, block,
+                                                     outputs * p, out);
+            }
             detail::write_jacobian_neuron<T>(network.last(), k, nullptr, scale, tape.phi(top), begin, block,
                                              outputs * p, out);
         }

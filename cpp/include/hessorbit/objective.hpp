@@ -10,7 +10,8 @@
 #include "kernel/chunks.hpp"
 #include "diagonal.hpp"
 #include "gradient.hpp"
-#include "hessian.hpp"
+#include "hessian/assemble.hpp"
+#include "hessian/complete.hpp"
 #include "jacobian.hpp"
 #include "kernel/pool.hpp"
 #include "product.hpp"
@@ -305,8 +306,8 @@ private:
         const std::lock_guard<std::mutex> lock(plan_mutex_);
         std::unique_ptr<HessianPlan>& plan = plans_[gauss_newton];
         if (!plan)
-            plan = std::make_unique<HessianPlan>(network_, gauss_newton, loss_ != LossKind::cross_entropy,
-                                                 constant_loss());
+            plan = std::make_unique<HessianPlan>(
+                HessianShape{network_, gauss_newton, loss_ != LossKind::cross_entropy, constant_loss()});
         return *plan;
     }
 
@@ -348,31 +349,29 @@ private:
             for (Index slot = slots.begin; slot < slots.end; ++slot) {
                 T* sum = slot == 0 ? out : work.partial.data() + (slot - 1) * p * p;
                 std::fill(sum, sum + p * p, T(0));
-                HessianAssembler<T> assembler(network_, space.parameters, tasks, space.tape, *space.sensitivity,
-                                              gauss_newton, *work.scratch[team.rank], sum);
+                HessianAssembler<T> assembler(tasks, space.parameters, space.tape, *space.sensitivity,
+                                              *work.scratch[team.rank], sum);
                 const Range range = chunks.of_slot(slot);
                 for (Index chunk = range.begin; chunk < range.end; ++chunk) {
                     const Columns all{0, chunks.columns(chunk)};
                     pass(space, chunks.begin(chunk), all.size, order_of(gauss_newton));
                     differentiate(network_, space.parameters, space.tape, extent_of(gauss_newton), *space.sensitivity,
                                   all, space.coefficients);
-                    for (int stage = 0; stage < HessianPlan::stages; ++stage) {
-                        std::atomic<Index> next{0};
-                        assembler.add(all.size, stage, next);
-                    }
+                    for (int stage = 0; stage < HessianPlan::stages; ++stage)
+                        for (const HessianTask& task : tasks.tasks(stage)) assembler.run(task, all.size);
                 }
             }
         });
         for (Index slot = 1; slot < chunks.slots; ++slot)
             for (Index i = 0; i < p * p; ++i) out[i] += work.partial[(slot - 1) * p * p + i];
-        complete_hessian(network_, constant_loss(), l2_, out, Team{});
+        HessianCompletion<T>(tasks.shape(), l2_, out).run();
     }
 
     // All threads on one chunk at a time, sharing the blocks of the one H.
     void share_hessian(Workspace& work, const T* theta, bool gauss_newton, int threads, T* out) {
         const Order order = order_of(gauss_newton);
         const Index rows = tape_rows(network_, order) + sensitivity_rows(network_);
-        const Index segment = HessianScratch<T>::segment;
+        const Index segment = Segment<T>::most;
         const Chunks chunks(samples(), chunk_capacity(rows, hessian_budget, segment, 16 * segment));
         grow_for_hessian(work, chunks.size, gauss_newton, 1, threads);
         Space& space = *work.spaces[0];
@@ -385,8 +384,7 @@ private:
             HessianScratch<T>& scratch = *work.scratch[team.rank];
             const Range zero = team.share(p);
             std::fill(out + zero.begin * p, out + zero.end * p, T(0));
-            HessianAssembler<T> assembler(network_, space.parameters, tasks, space.tape, *space.sensitivity,
-                                          gauss_newton, scratch, out);
+            HessianAssembler<T> assembler(tasks, space.parameters, space.tape, *space.sensitivity, scratch, out);
             for (Index chunk = 0; chunk < chunks.count; ++chunk) {
                 const Index n = chunks.columns(chunk);
                 team.barrier();
@@ -401,11 +399,16 @@ private:
                               scratch.coefficients);
                 for (int stage = 0; stage < HessianPlan::stages; ++stage) {
                     team.barrier();
-                    assembler.add(n, stage, next[stage]);
+                    const Index count = static_cast<Index>(tasks.tasks(stage).size());
+                    for (Index t = next[stage]++; t < count; t = next[stage]++) assembler.run(tasks.tasks(stage)[t], n);
                 }
             }
-            team.barrier();
-            complete_hessian(network_, constant_loss(), l2_, out, team);
+            HessianCompletion<T> completion(tasks.shape(), l2_, out);
+            for (int phase = 0; phase < completion.phases; ++phase) {
+                team.barrier();
+                const Index count = completion.pieces(phase);
+                for (Index piece = team.rank; piece < count; piece += team.size) completion.run(phase, piece);
+            }
         });
     }
 

@@ -62,14 +62,14 @@ void scale_by_slope(Tape<T>& tape, Index l, Index width, RowsView<T> out, Column
 
 template <class T>
 void sensitivity_to_output(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Index l,
-                           Sensitivity<T>& z, Columns c) {
+                           Sensitivity<T>& sensitivity, Columns c) {
     const Index width = network.layer(l).width, above = network.layer(l + 1).width, outputs = network.outputs();
     const Matrix<T>& v = parameters.backward[l + 1];  // (width, above)
     for (Index k = 0; k < outputs; ++k) {
-        const RowsView<T> out = RowsView<T>(z.to_output[l]).from_row(k * width).from_column(c.begin);
+        const RowsView<T> out = RowsView<T>(sensitivity.to_output[l]).from_row(k * width).from_column(c.begin);
         if (l + 1 < network.depth() - 1) {
             combine<T>(v.data(), above, width, above,
-                       RowsView<T>(z.to_output[l + 1]).from_row(k * above).from_column(c.begin), out, c.size);
+                       RowsView<T>(sensitivity.to_output[l + 1]).from_row(k * above).from_column(c.begin), out, c.size);
             scale_by_slope(tape, l, width, out, c);
         } else {
             const RowsView<T> slope = RowsView<T>(tape.slope[l]).from_column(c.begin);
@@ -79,11 +79,11 @@ void sensitivity_to_output(const Network& network, const Parameters<T>& paramete
 }
 
 template <class T>
-void weight_by_loss(const Network& network, Tape<T>& tape, Index l, Sensitivity<T>& z, Columns c) {
+void weight_by_loss(const Network& network, Tape<T>& tape, Index l, Sensitivity<T>& sensitivity, Columns c) {
     const Index width = network.layer(l).width, outputs = network.outputs();
     const RowsView<T> m = RowsView<T>(tape.hessian).from_column(c.begin);
-    const RowsView<T> f = RowsView<T>(z.to_output[l]).from_column(c.begin);
-    const RowsView<T> e = RowsView<T>(z.weighted[l]).from_column(c.begin);
+    const RowsView<T> f = RowsView<T>(sensitivity.to_output[l]).from_column(c.begin);
+    const RowsView<T> e = RowsView<T>(sensitivity.weighted[l]).from_column(c.begin);
     for (Index k = 0; k < outputs; ++k)
         for (Index i = 0; i < width; ++i) {
             Row<T> out = e.array(k * width + i, c.size);
@@ -96,10 +96,10 @@ void weight_by_loss(const Network& network, Tape<T>& tape, Index l, Sensitivity<
 // Z_lq for q ≥ l + 2. scratch: at least width × above coefficients.
 template <class T>
 void sensitivity_to_hidden(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Index l, Index q,
-                           Sensitivity<T>& z, Columns c, Matrix<T>& scratch) {
+                           Sensitivity<T>& sensitivity, Columns c, Matrix<T>& scratch) {
     const Index width = network.layer(l).width, above = network.layer(l + 1).width, target = network.layer(q).width;
     const Matrix<T>& v = parameters.backward[l + 1];
-    const RowsView<T> all = RowsView<T>(z.to_hidden[l][q]).from_column(c.begin);
+    const RowsView<T> all = RowsView<T>(sensitivity.to_hidden[l][q]).from_column(c.begin);
     for (Index u = 0; u < target; ++u) {
         const RowsView<T> out(all.row(u), all.stride * target);
         if (q == l + 2) {
@@ -110,7 +110,7 @@ void sensitivity_to_hidden(const Network& network, const Parameters<T>& paramete
             combine<T>(scratch.data(), above, width, above, RowsView<T>(tape.slope[l + 1]).from_column(c.begin), out,
                        c.size);
         } else {
-            const RowsView<T> next = RowsView<T>(z.to_hidden[l + 1][q]).from_row(u).from_column(c.begin);
+            const RowsView<T> next = RowsView<T>(sensitivity.to_hidden[l + 1][q]).from_row(u).from_column(c.begin);
             combine<T>(v.data(), above, width, above, RowsView<T>(next.data, next.stride * target), out, c.size);
         }
         scale_by_slope(tape, l, width, out, c);
@@ -119,18 +119,18 @@ void sensitivity_to_hidden(const Network& network, const Parameters<T>& paramete
 
 }  // namespace detail
 
-// Fills z from a tape that has been through backward.
+// Fills the sensitivities from a tape that has been through backward.
 template <class T>
 void differentiate(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
-                   typename Sensitivity<T>::Extent extent, Sensitivity<T>& z, Columns c, Matrix<T>& scratch) {
+                   typename Sensitivity<T>::Extent extent, Sensitivity<T>& sensitivity, Columns c, Matrix<T>& scratch) {
     using Extent = typename Sensitivity<T>::Extent;
     const Index top = network.depth() - 1;
     for (Index l = top - 1; l >= 0; --l) {
-        detail::sensitivity_to_output(network, parameters, tape, l, z, c);
-        if (extent != Extent::jacobian) detail::weight_by_loss(network, tape, l, z, c);
+        detail::sensitivity_to_output(network, parameters, tape, l, sensitivity, c);
+        if (extent != Extent::jacobian) detail::weight_by_loss(network, tape, l, sensitivity, c);
         if (extent != Extent::hessian) continue;
         for (Index q = l + 2; q < top; ++q)
-            detail::sensitivity_to_hidden(network, parameters, tape, l, q, z, c, scratch);
+            detail::sensitivity_to_hidden(network, parameters, tape, l, q, sensitivity, c, scratch);
     }
 }
 

@@ -2,7 +2,7 @@
 // order that does not depend on how many there are: results keep their bits at any thread count.
 #pragma once
 
-#include "rows.hpp"
+#include "range.hpp"
 
 #include <exception>
 
@@ -11,10 +11,6 @@
 #endif
 
 namespace hessorbit {
-
-struct Range {
-    Index begin, end;
-};
 
 struct Team {
     int rank = 0, size = 1;

@@ -1,0 +1,83 @@
+// Completes a Hessian once every chunk has been added: the places that symmetry gives, and l2 on the diagonal.
+//
+// The work comes in phases, each of pieces that write places of their own; a phase reads what those before it wrote.
+#pragma once
+
+#include "products.hpp"
+
+namespace hessorbit {
+
+template <class T>
+class HessianCompletion {
+public:
+    static constexpr int phases = 3;
+
+    // hessian (P, P).
+    HessianCompletion(const HessianShape& shape, T l2, T* hessian)
+        : network_(shape.network), constant_loss_(shape.constant_loss), l2_(l2), hessian_(hessian),
+          p_(network_.num_parameters()) {}
+
+    Index pieces(int phase) const {
+        if (phase == 0) return constant_loss_ ? network_.last().features() : 0;
+        if (phase == 2) return (p_ + tile - 1) / tile;
+        Index neurons = 0;
+        for (Index l = 0; l < network_.depth(); ++l) neurons += network_.layer(l).width;
+        return neurons;
+    }
+
+    void run(int phase, Index piece) {
+        if (phase == 0) return repeat_output_block(piece);
+        if (phase == 2) return reflect_triangle(piece);
+        Index l = 0;
+        for (; piece >= network_.layer(l).width; ++l) piece -= network_.layer(l).width;
+        reflect_features(network_.layer(l), piece);
+    }
+
+    void run() {
+        for (int phase = 0; phase < phases; ++phase)
+            for (Index piece = 0; piece < pieces(phase); ++piece) run(phase, piece);
+    }
+
+private:
+    static constexpr Index tile = 16;  // squares of this side stay in cache
+
+    // Squared error has M = w I: every output's block equals the first one's. Its row a.
+    void repeat_output_block(Index a) {
+        const Layer& layer = network_.last();
+        for (Index k = 1; k < layer.width; ++k)
+            for (Index c = a; c < layer.features(); ++c)
+                hessian_[layer.parameter(k, a) * p_ + layer.parameter(k, c)] =
+                    hessian_[layer.parameter(0, a) * p_ + layer.parameter(0, c)];
+    }
+
+    // In a diagonal block, H[(i,c),(j,a)] = H[(i,a),(j,c)] for i < j: only a ≤ c was formed. Biases come after all weights
+    // of their layer, so the place above the diagonal is at row (j,a) when c is the bias. The rows of neuron i.
+    void reflect_features(const Layer& layer, Index i) {
+        for (Index a = 0; a < layer.features(); ++a)
+            for (Index c = a + 1; c < layer.features(); ++c) {
+                const bool bias = c == layer.fan_in;
+                const T* from = hessian_ + layer.parameter(i, a) * p_ + layer.start(c);
+                T* to = bias ? hessian_ + layer.start(a) * p_ + layer.parameter(i, c)
+                             : hessian_ + layer.parameter(i, c) * p_ + layer.start(a);
+                const Index step = layer.step(a) * (bias ? p_ : 1);
+                for (Index j = i + 1; j < layer.width; ++j) to[j * step] = from[j * layer.step(c)];
+            }
+    }
+
+    // The lower triangle from the upper, and l2: rows r · tile … of H.
+    void reflect_triangle(Index r) {
+        const Index end = std::min(p_, (r + 1) * tile);
+        for (Index s = 0; s <= r; ++s)
+            for (Index i = r * tile; i < end; ++i)
+                for (Index j = s * tile; j < std::min(i, (s + 1) * tile); ++j) hessian_[i * p_ + j] = hessian_[j * p_ + i];
+        for (Index i = r * tile; i < end; ++i) hessian_[i * p_ + i] += l2_;
+    }
+
+    const Network& network_;
+    bool constant_loss_;
+    T l2_;
+    T* hessian_;
+    Index p_;
+};
+
+}  // namespace hessorbit

@@ -1,0 +1,90 @@
+// Which products make up a Hessian, cut into tasks: fixed by the network and the loss alone.
+//
+// Tasks come in two stages. No two tasks of a stage write the same place, and the second stage, of tasks that add to what
+// others wrote, starts when the first is finished: so results do not depend on who does which.
+#pragma once
+
+#include "products.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace hessorbit {
+
+// Right rows first … first + count − 1 of the plan against left rows of block (l, m). One thread does one task.
+struct HessianTask {
+    int kind;  // its place in Products
+    Index l, m;
+    Index first, count;
+    Index left_first, left_count;
+};
+
+class HessianPlan {
+public:
+    static constexpr Index left_most = 512;  // left rows of a task
+    static constexpr int stages = 2;
+
+    explicit HessianPlan(const HessianShape& shape)
+        : shape_(shape), pairs_(shape.network.depth() * shape.network.depth()) {
+        for (Index l = 0; l < shape.top(); ++l)
+            for (Index m = l; m < shape.top(); ++m) list_pairs(l, m);
+        const auto kinds = std::make_integer_sequence<int, static_cast<int>(std::tuple_size_v<Products>)>();
+        [&]<int... kind>(std::integer_sequence<int, kind...>) { (add<kind>(), ...); }(kinds);
+    }
+
+    const HessianShape& shape() const { return shape_; }
+    const std::vector<HessianTask>& tasks(int stage) const { return tasks_[stage]; }
+    const RightRow* right(const HessianTask& task) const { return rows_.data() + task.first; }
+    const RightRow* pairs(Index l, Index m) const { return pairs_[l * shape_.network.depth() + m].data(); }  // (a, c)
+
+private:
+    // The right rows of one product, cut into tasks a group at a time.
+    template <int kind>
+    struct Listing {
+        using Product = std::tuple_element_t<kind, Products>;
+
+        HessianPlan& plan;
+        Index l, m;
+        Index first = static_cast<Index>(plan.rows_.size());
+
+        void add(const RightRow& row) {
+            plan.rows_.push_back(row);
+            if (static_cast<Index>(plan.rows_.size()) - first == right_group) end_group();
+        }
+
+        void end_group() {
+            const Index count = static_cast<Index>(plan.rows_.size()) - first;
+            if (count == 0) return;
+            const Index begin = Product::needed(plan.shape_, l, m, plan.rows_[first]).begin;
+            const Index end = Product::needed(plan.shape_, l, m, plan.rows_.back()).end;
+            for (Index x = begin; x < end; x += left_most)
+                plan.tasks_[Product::stage].push_back({kind, l, m, first, count, x, std::min(left_most, end - x)});
+            first += count;
+        }
+    };
+
+    template <int kind>
+    void add() {
+        using Product = std::tuple_element_t<kind, Products>;
+        for (Index l = 0; l <= shape_.top(); ++l)
+            for (Index m = l; m <= shape_.top(); ++m) {
+                if (!Product::serves(shape_, l, m)) continue;
+                Listing<kind> listing{*this, l, m};
+                Product::right_rows(shape_, l, m, listing);
+                listing.end_group();
+            }
+    }
+
+    void list_pairs(Index l, Index m) {
+        for (Index a = 0; a < shape_.network.layer(l).features(); ++a)
+            for (Index c = l == m ? a : 0; c < shape_.network.layer(m).features(); ++c)
+                pairs_[l * shape_.network.depth() + m].push_back({0, 0, a, c});
+    }
+
+    HessianShape shape_;
+    std::vector<std::vector<RightRow>> pairs_;
+    std::vector<RightRow> rows_;
+    std::vector<HessianTask> tasks_[stages];
+};
+
+}  // namespace hessorbit
