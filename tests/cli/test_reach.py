@@ -55,7 +55,7 @@ def test_tables_hold_the_same_rows(tmp_path: Path) -> None:
     for text, row in zip(written, rows, strict=True):
         assert float(text["distance_median"]) == row["distance_median"]
         assert row["probability_low"] <= row["probability"] <= row["probability_high"]
-        assert row["lower_bound_median"] <= row["distance_median"]
+        assert row["distance_lower_bound_median"] <= row["distance_median"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_numbers_are_those_of_single_searches() -> None:
         # Both searches end within their tolerance of the exact squared distance, 1e-6 here.
         exact = ho.nearest_minimum(student, starts, teacher, theta)
         np.testing.assert_allclose(each.distance, exact.distance, rtol=1e-6)
-        assert (each.lower_bound <= exact.distance * (1 + 1e-12)).all()
+        assert (each.distance_lower_bound <= exact.distance * (1 + 1e-12)).all()
         np.testing.assert_allclose(each.relative, each.distance / np.linalg.norm(starts, axis=1), rtol=1e-15)
         np.testing.assert_allclose(each.per_parameter * np.sqrt(student.num_parameters), each.distance, rtol=1e-15)
         hits = int((each.distance <= 2.0).sum())

@@ -16,14 +16,14 @@ from hessorbit.minima.inversion import GeneralizedChiSquare
 from hessorbit.minima.reach import clopper_pearson
 from hessorbit.minima.small_radius import log_uniform_sum, small_radius_law
 from hessorbit.minima.subspace_laws import Piece, SubspaceLaws, variances
-from hessorbit.minima.teacher import Setting, setting
+from hessorbit.minima.teacher import Setting, setting_of
 
 
 def problem(activation: str, widths: tuple[int, int, int, int], bias: Any = False, seed: int = 0) -> Setting:
     d, r, m, k = widths
     teacher = ho.MLP([d, r, k], activation, bias=bias)
     theta = teacher.init(np.random.default_rng(seed), "normal(1)")
-    return setting(ho.MLP([d, m, k], activation, bias=bias), teacher, theta)
+    return setting_of(ho.MLP([d, m, k], activation, bias=bias), teacher, theta)
 
 
 def laws(where: Setting, init: str) -> SubspaceLaws:
@@ -237,10 +237,10 @@ def test_teacher_beyond_a_uniform_start() -> None:
     where = problem("exp", (1, 1, 2, 1))
     scheme = schemes.scheme_of("torch")
     spread = variances(where, scheme)
-    far = setting(where.net, where.teacher, [3.0, 0.3])  # no incoming weight reaches it
+    far = setting_of(where.net, where.teacher, [3.0, 0.3])  # no incoming weight reaches it
     assert small_radius_law(far, spread, scheme).log_coefficient == -np.inf
     # Outgoing weights are within ±1/√2, so that it takes two to reach 1: both copies, codimension 3 all the same.
-    shared = small_radius_law(setting(where.net, where.teacher, [0.5, 1.0]), spread, scheme)
+    shared = small_radius_law(setting_of(where.net, where.teacher, [0.5, 1.0]), spread, scheme)
     assert shared.exponent == 3
     assert shared.log_coefficient > -np.inf
 

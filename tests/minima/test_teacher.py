@@ -108,7 +108,7 @@ def test_networks_that_do_not_match(student: ho.MLP, teacher: ho.MLP, message: s
         ({"theta_teacher": np.ones((2, 12))}, ValueError, "theta_teacher must have shape"),
         ({"net": "tanh"}, TypeError, "net must be an MLP"),
         ({"teacher": None}, TypeError, "teacher must be an MLP"),
-        ({"tolerance": 0.0}, ValueError, "tolerance must be positive"),
+        ({"gap_tolerance": 0.0}, ValueError, "gap_tolerance must be positive"),
         ({"max_nodes": 0}, ValueError, "max_nodes must be at least 1"),
         ({"threads": 1.5}, TypeError, "threads must be an integer"),
         ({"theta0": np.zeros(17, np.longdouble)}, TypeError, "theta0 is longdouble"),

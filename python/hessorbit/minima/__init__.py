@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .counting import MinimumSubspace, count_minima, enumerate_minima
-from .descent import DescentComparison, compare_descent
+from .ending import DescentComparison, compare_descent
 from .nearest import NearestMinimum, nearest_minimum
 from .reach import ReachProbability, reach_probability
 from .scaling import ReachByWidth, reach_by_width

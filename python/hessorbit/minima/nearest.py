@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
-from .teacher import Setting, check_size, setting
+from .teacher import Setting, check_size, setting_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,7 +27,7 @@ class NearestMinimum:
     ----------
     distance : float or ndarray, shape (B,)
         Euclidean distance from θ₀ to `theta`, an upper bound on the distance to the set of global minima.
-    lower_bound : float or ndarray, shape (B,)
+    lower_bound_covered : float or ndarray, shape (B,)
         No point of the covered pieces is nearer than this.
     theta : ndarray, shape (P,) or (B, P)
         The nearest minimum itself.
@@ -36,35 +36,44 @@ class NearestMinimum:
         (it never fires, whatever its outgoing weights), −3 if it is constant.
     group : ndarray of int, shape (m,) or (B, m)
         Number of the zero group of a neuron, where that has two members or more; else −1.
-    factor : ndarray, shape (m,) or (B, m)
-        Of a copy, the sign or scale of its incoming weights; of a constant neuron, its output; in a zero group, the
-        sign or relative scale.
+    scale : ndarray, shape (m,) or (B, m)
+        Of a copy, what its incoming weights are as a multiple of the teacher neuron's; of a constant neuron, its
+        output; in a zero group, the sign or relative scale.
     pieces : tuple of str
         The kinds of minima that were searched.
     complete : bool
-        Whether these are all global minima; if not, `missing` says why, and `lower_bound` holds for these pieces only.
+        Whether these are all global minima. Only then is there a `lower_bound`.
     missing : str
+        Which other minima there may be; empty if `complete`.
     nodes : int or ndarray, shape (B,)
         Parts of the search tree that were bounded, and assignments that were looked at besides.
     """
 
     distance: float | Array
-    lower_bound: float | Array
+    lower_bound_covered: float | Array
     theta: Array
     assignment: Array
     group: Array
-    factor: Array
+    scale: Array
     pieces: tuple[str, ...]
     complete: bool
     missing: str
     nodes: int | Array
 
     @property
+    def lower_bound(self) -> float | Array:
+        """No global minimum is nearer than this; an AttributeError where the covered pieces may not be all of them."""
+        if self.complete:
+            return self.lower_bound_covered
+        raise AttributeError(
+            f"lower_bound is not available, as there may be global minima outside the covered pieces ({self.missing}); "
+            f"lower_bound_covered is the bound for the covered pieces"
+        )
+
+    @property
     def gap(self) -> float | Array:
-        """(distance − lower_bound)/distance; 0 where both are 0."""
-        distance = np.asarray(self.distance)
-        gap = (distance - self.lower_bound) / np.where(distance > 0, distance, 1.0)
-        return gap if gap.ndim else float(gap)
+        """(distance − lower_bound_covered)/distance; 0 where both are 0."""
+        return relative_gap(self.distance, self.lower_bound_covered)
 
     def __repr__(self) -> str:
         kinds = ", ".join(self.pieces) + ("" if self.complete else "; there may be other minima")
@@ -84,7 +93,7 @@ def nearest_minimum(
     teacher: MLP,
     theta_teacher: ArrayLike,
     *,
-    tolerance: float = 1e-9,
+    gap_tolerance: float = 1e-9,
     max_nodes: int | None = None,
     time_limit: float | None = None,
     threads: int | None = None,
@@ -101,8 +110,8 @@ def nearest_minimum(
         A network of the same inputs, outputs and activations, with r ≤ m hidden neurons.
     theta_teacher : array_like
         Its parameters. The teacher must be irreducible: no dead, constant, duplicate or mirrored neurons.
-    tolerance : float
-        The search ends when the lower bound on the squared distance is within this part of it.
+    gap_tolerance : float
+        The search ends when the gap is at most this, below 1.
     max_nodes : int, optional
         The search ends, with a gap, after this many parts of its tree and assignments looked at (1000 of these are
         always allowed); by default 20000 for up to 16 neurons, and falling to 200 for 256 and more.
@@ -168,16 +177,31 @@ def nearest_minimum(
     >>> near.theta.tolist()
     [1.0, 0.1, 1.0, 0.0]
     """
-    problem = setting(net, teacher, theta_teacher)
+    setting = setting_of(net, teacher, theta_teacher)
     start = _checks.cast(
         _checks.parameters(theta0, net.num_parameters, "theta0"), np.float64, "theta0", "the search for minima"
     )
     check_size(start, "theta0")
-    tolerance = _checks.positive(tolerance, "tolerance")
+    tolerance = checked_gap(gap_tolerance)
     nodes = default_nodes(net.widths[1]) if max_nodes is None else _checks.integer(max_nodes, "max_nodes", minimum=1)
     seconds = math.inf if time_limit is None else _checks.positive(time_limit, "time_limit")
-    workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
-    return search(problem, start, tolerance, nodes, workers, seconds)
+    workers = _checks.threads(threads)
+    return search(setting, start, tolerance, nodes, workers, seconds)
+
+
+def checked_gap(gap_tolerance: float) -> float:
+    """A gap below 1. The squares of two distances have at most twice their gap, so that it serves for these too."""
+    gap = _checks.positive(gap_tolerance, "gap_tolerance")
+    if gap >= 1:
+        raise ValueError(f"gap_tolerance must be below 1; got {gap!r}")
+    return gap
+
+
+def relative_gap(value: ArrayLike, lower_bound: ArrayLike) -> float | Array:
+    """(value − lower_bound)/value; 0 where both are 0."""
+    value = np.asarray(value)
+    gap = (value - lower_bound) / np.where(value > 0, value, 1.0)
+    return gap if gap.ndim else float(gap)
 
 
 def default_nodes(width: int) -> int:
@@ -186,41 +210,41 @@ def default_nodes(width: int) -> int:
 
 
 def search(
-    problem: Setting, theta0: Array, tolerance: float, max_nodes: int, threads: int, time_limit: float = math.inf
+    setting: Setting, theta0: Array, tolerance: float, max_nodes: int, threads: int, time_limit: float = math.inf
 ) -> NearestMinimum:
     """`nearest_minimum` of checked arguments."""
     start = np.atleast_2d(theta0)
-    s = problem.symmetry
+    s = setting.symmetry
     found = _core.nearest_minima(
-        problem.incoming,
-        problem.outgoing,
+        setting.incoming,
+        setting.outgoing,
         s.copies,
         s.mirror,
-        problem.net.multipliers[1],
-        problem.net.biases[0],
+        setting.net.multipliers[1],
+        setting.net.biases[0],
         s.constants,
         s.off,
         s.name,
         s.parameter,
-        *problem.split(start),
+        *setting.split(start),
         tolerance,
         max_nodes,
         time_limit,
         threads,
     )
-    theta = problem.join(found["incoming"], found["outgoing"], found["output"])
+    theta = setting.join(found["incoming"], found["outgoing"], found["output"])
     distance = np.linalg.norm(theta - start, axis=1)
     lower = np.minimum(np.sqrt(found["lower"]), distance)
     alone = theta0.ndim == 1
     return NearestMinimum(
         distance=float(distance[0]) if alone else distance,
-        lower_bound=float(lower[0]) if alone else lower,
+        lower_bound_covered=float(lower[0]) if alone else lower,
         theta=theta[0] if alone else theta,
         assignment=found["teacher"][0] if alone else found["teacher"],
         group=found["group"][0] if alone else found["group"],
-        factor=found["factor"][0] if alone else found["factor"],
-        pieces=problem.pieces,
-        complete=not problem.missing,
-        missing=problem.missing,
+        scale=found["factor"][0] if alone else found["factor"],
+        pieces=setting.pieces,
+        complete=not setting.missing,
+        missing=setting.missing,
         nodes=int(found["nodes"][0]) if alone else found["nodes"],
     )

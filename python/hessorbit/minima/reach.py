@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from .. import _checks, schemes
 from .._checks import Array
 from ..network import MLP
-from .nearest import default_nodes, search
+from .nearest import checked_gap, default_nodes, search
 from .small_radius import SmallRadiusLaw, small_radius_law
 from .subspace_laws import SubspaceLaws, variances
-from .teacher import Setting, setting
+from .teacher import Setting, setting_of
 
 # Students searched at once: enough for any number of threads, few enough to stay small in memory.
 CHUNK = 256
@@ -47,13 +47,14 @@ class ReachProbability:
         The leading law for small radii; None where the leading pieces are curved.
     confidence : float
         Of the interval.
-    distance, distance_lower : ndarray, shape (S,)
-        Distance of every sample to the nearest minimum found, and the certified lower bound on it, in increasing order
-        of the distance: the whole distribution.
+    distance, distance_lower_bound : ndarray, shape (S,)
+        Distance of every sample to the nearest minimum found, and the certified lower bound on its distance to the
+        covered pieces, in increasing order of the distance: the whole distribution.
     pieces : tuple of str
     complete : bool
     missing : str
-        As in `NearestMinimum`. If there are other minima, the probability is one for the covered pieces.
+        As in `NearestMinimum`. If there are other minima, the probability and its bounds are those of being near the
+        covered pieces; `lower_bound` and the lower end of `interval` then hold for all minima as well.
     """
 
     radius: float | Array
@@ -66,7 +67,7 @@ class ReachProbability:
     small_radius: SmallRadiusLaw | None
     confidence: float
     distance: Array
-    distance_lower: Array
+    distance_lower_bound: Array
     pieces: tuple[str, ...]
     complete: bool
     missing: str
@@ -98,7 +99,7 @@ def reach_probability(
     init: str = "torch",
     samples: int = 1000,
     confidence: float = 0.95,
-    tolerance: float = 1e-6,
+    gap_tolerance: float = 1e-6,
     max_nodes: int | None = None,
     threads: int | None = None,
 ) -> ReachProbability:
@@ -117,7 +118,7 @@ def reach_probability(
         Number of starts, each searched for its nearest minimum.
     confidence : float
         Of the interval, below 1.
-    tolerance, max_nodes, threads
+    gap_tolerance, max_nodes, threads
         As for `nearest_minimum`.
 
     Returns
@@ -151,21 +152,21 @@ def reach_probability(
     >>> bool(reach.interval[0] < reach.upper_bound), reach.small_radius.exponent
     (True, 2)
     """
-    problem = setting(net, teacher, theta_teacher)
+    setting = setting_of(net, teacher, theta_teacher)
     radii = checked_radii(radius)
     rng = _checks.generator(rng)
     scheme = schemes.scheme_of(init)
     count = _checks.integer(samples, "samples", minimum=1)
     level = _checks.fraction(confidence, "confidence")
-    tolerance = _checks.positive(tolerance, "tolerance")
+    tolerance = checked_gap(gap_tolerance)
     nodes = default_nodes(net.widths[1]) if max_nodes is None else _checks.integer(max_nodes, "max_nodes", minimum=1)
-    workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
+    workers = _checks.threads(threads)
 
-    distance, lower = sampled_distances(problem, rng, init, count, tolerance, nodes, workers)
+    distance, lower = sampled_distances(setting, rng, init, count, tolerance, nodes, workers)
     inside = (distance[:, None] <= radii).sum(axis=0)
     possible = (lower[:, None] <= radii).sum(axis=0)
-    spread = variances(problem, scheme)
-    bounds = None if scheme.uniform else chi_square_bounds(SubspaceLaws(problem, spread), radii)
+    spread = variances(setting, scheme)
+    bounds = None if scheme.uniform else chi_square_bounds(SubspaceLaws(setting, spread), radii)
     shape = np.shape(radius)
 
     def shaped(values: Array | None) -> Any:
@@ -182,13 +183,13 @@ def reach_probability(
         lower_bound=None if bounds is None else shaped(bounds[0]),
         upper_bound=None if bounds is None else shaped(bounds[1]),
         bounds_error=shaped(np.zeros(len(radii)) if bounds is None else bounds[2]),
-        small_radius=small_radius_law(problem, spread, scheme),
+        small_radius=small_radius_law(setting, spread, scheme),
         confidence=level,
         distance=distance,
-        distance_lower=lower,
-        pieces=problem.pieces,
-        complete=not problem.missing,
-        missing=problem.missing,
+        distance_lower_bound=lower,
+        pieces=setting.pieces,
+        complete=not setting.missing,
+        missing=setting.missing,
     )
 
 
@@ -202,15 +203,15 @@ def checked_radii(radius: ArrayLike) -> Array:
 
 
 def sampled_distances(
-    problem: Setting, rng: np.random.Generator, init: str, samples: int, tolerance: float, nodes: int, threads: int
+    setting: Setting, rng: np.random.Generator, init: str, samples: int, tolerance: float, nodes: int, threads: int
 ) -> tuple[Array, Array]:
     """Distances of random starts to the nearest minimum and their lower bounds, sorted by distance."""
     distances, bounds = [], []
     for first in range(0, samples, CHUNK):
-        starts = problem.net.init(rng, init, size=min(CHUNK, samples - first))
-        near = search(problem, starts, tolerance, nodes, threads)
+        starts = setting.net.init(rng, init, size=min(CHUNK, samples - first))
+        near = search(setting, starts, tolerance, nodes, threads)
         distances.append(near.distance)
-        bounds.append(near.lower_bound)
+        bounds.append(near.lower_bound_covered)
     distance, lower = np.concatenate(distances), np.concatenate(bounds)
     order = np.argsort(distance, kind="stable")
     return distance[order], lower[order]

@@ -22,10 +22,10 @@ from numpy.typing import ArrayLike
 from .. import _checks, schemes
 from .._checks import Array
 from ..network import MLP
-from .nearest import search
+from .nearest import checked_gap, relative_gap, search
 from .reach import CHUNK, chi_square_bounds, clopper_pearson
 from .subspace_laws import SubspaceLaws, variances
-from .teacher import Setting, check_network, setting
+from .teacher import Setting, check_network, setting_of
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -38,8 +38,8 @@ class Starts:
     ----------
     width, parameters : int
         m hidden neurons and P parameters of the student.
-    distance, lower_bound : ndarray, shape (S,)
-        To the nearest minimum found, and the certified bound on it.
+    distance, distance_lower_bound : ndarray, shape (S,)
+        Distance to the nearest minimum found, and the certified lower bound on the distance to the covered pieces.
     size : ndarray, shape (S,)
         ‖θ₀‖.
     complete : bool
@@ -49,7 +49,7 @@ class Starts:
     width: int
     parameters: int
     distance: Array
-    lower_bound: Array
+    distance_lower_bound: Array
     size: Array
     complete: bool
 
@@ -65,8 +65,8 @@ class Starts:
 
     @property
     def gap(self) -> float:
-        """The largest (distance − lower_bound)/distance."""
-        return float(np.max((self.distance - self.lower_bound) / np.where(self.distance > 0, self.distance, 1.0)))
+        """The largest (distance − distance_lower_bound)/distance."""
+        return float(np.max(relative_gap(self.distance, self.distance_lower_bound)))
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def reach_by_width(
     init: str = "torch",
     samples: int = 200,
     confidence: float = 0.95,
-    tolerance: float = 1e-6,
+    gap_tolerance: float = 1e-6,
     max_nodes: int = 100,
     threads: int | None = None,
 ) -> ReachByWidth:
@@ -171,7 +171,7 @@ def reach_by_width(
         Starts for each width.
     confidence : float
         Of the intervals, below 1.
-    tolerance, max_nodes, threads
+    gap_tolerance, max_nodes, threads
         As for `nearest_minimum`, but a search is cut earlier: the gaps are in the result.
 
     Returns
@@ -200,22 +200,22 @@ def reach_by_width(
     True
     """
     check_network(teacher, "teacher")
-    problems = [setting(student(teacher, width), teacher, theta_teacher) for width in checked(widths, teacher)]
+    settings = [setting_of(student(teacher, width), teacher, theta_teacher) for width in checked(widths, teacher)]
     rng = _checks.generator(rng)
     scheme = schemes.scheme_of(init)
     count = _checks.integer(samples, "samples", minimum=1)
     level = _checks.fraction(confidence, "confidence")
-    limits = (_checks.positive(tolerance, "tolerance"), _checks.integer(max_nodes, "max_nodes", minimum=1))
-    workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
+    limits = (checked_gap(gap_tolerance), _checks.integer(max_nodes, "max_nodes", minimum=1))
+    workers = _checks.threads(threads)
     reach = None if radius is None else _checks.positive(radius, "radius")
 
     starts = tuple(
-        sample(problem, stream, init, count, *limits, workers)
-        for problem, stream in zip(problems, rng.spawn(len(problems)), strict=True)
+        sample(setting, stream, init, count, *limits, workers)
+        for setting, stream in zip(settings, rng.spawn(len(settings)), strict=True)
     )
     if reach is None:
         reach = float(np.median([each.distance for each in starts]))
-    chance = tuple(chance_of(*pair, scheme, reach, level) for pair in zip(problems, starts, strict=True))
+    chance = tuple(chance_of(*pair, scheme, reach, level) for pair in zip(settings, starts, strict=True))
     return ReachByWidth(reach, level, starts, chance)
 
 
@@ -244,7 +244,7 @@ def student(teacher: MLP, width: int) -> MLP:
 
 
 def sample(
-    problem: Setting,
+    setting: Setting,
     rng: np.random.Generator,
     init: str,
     samples: int,
@@ -254,21 +254,21 @@ def sample(
 ) -> Starts:
     parts = []
     for first in range(0, samples, CHUNK):
-        theta = problem.net.init(rng, init, size=min(CHUNK, samples - first))
-        near = search(problem, theta, tolerance, max_nodes, threads)
-        parts.append((near.distance, near.lower_bound, np.linalg.norm(theta, axis=1)))
+        theta = setting.net.init(rng, init, size=min(CHUNK, samples - first))
+        near = search(setting, theta, tolerance, max_nodes, threads)
+        parts.append((near.distance, near.lower_bound_covered, np.linalg.norm(theta, axis=1)))
     distance, lower, size = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Starts(problem.width, problem.net.num_parameters, distance, lower, size, not problem.missing)
+    return Starts(setting.width, setting.net.num_parameters, distance, lower, size, not setting.missing)
 
 
-def chance_of(problem: Setting, starts: Starts, scheme: schemes.Scheme, radius: float, confidence: float) -> Chance:
+def chance_of(setting: Setting, starts: Starts, scheme: schemes.Scheme, radius: float, confidence: float) -> Chance:
     samples = len(starts.distance)
     inside = np.array([(starts.distance <= radius).sum()])
-    possible = np.array([(starts.lower_bound <= radius).sum()])
+    possible = np.array([(starts.distance_lower_bound <= radius).sum()])
     low, high = clopper_pearson(inside, samples, confidence)[0], clopper_pearson(possible, samples, confidence)[1]
     bounds = None
     if not scheme.uniform:
-        bounds = chi_square_bounds(SubspaceLaws(problem, variances(problem, scheme)), np.array([radius]))
+        bounds = chi_square_bounds(SubspaceLaws(setting, variances(setting, scheme)), np.array([radius]))
     return Chance(
         estimate=float(inside[0] / samples),
         interval=(float(low[0]), float(high[0])),
@@ -286,7 +286,7 @@ def row(starts: Starts, chance: Chance, radius: float) -> dict[str, Any]:
         "distance_quartile_1": float(lower),
         "distance_median": float(median),
         "distance_quartile_3": float(upper),
-        "lower_bound_median": float(np.median(starts.lower_bound)),
+        "distance_lower_bound_median": float(np.median(starts.distance_lower_bound)),
         "largest_gap": starts.gap,
         "relative_median": float(np.median(starts.relative)),
         "per_parameter_median": float(np.median(starts.per_parameter)),

@@ -29,6 +29,12 @@ from ..symmetry.rules import rule_of
 # Vectors that differ by less than this part of their size are the same: some thousand times the rounding of float64.
 SAME = 1e-12
 
+# Sums of weights that are smaller than this part of them may be 0 but for the rounding with which they were made.
+ROUNDED = 1e-9
+
+# All sums of so many vectors are run through.
+MOST_SUMMED = 16
+
 # The fourth power of this, which squared products of two weights reach, is still finite.
 LARGEST = 1e75
 
@@ -128,7 +134,7 @@ class Setting:
         return missing_pieces(self)
 
 
-def setting(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
+def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
     """Student and teacher, checked."""
     for network, name in ((net, "net"), (teacher, "teacher")):
         check_network(network, name)
@@ -289,6 +295,16 @@ def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
     return factors
 
 
+def may_cancel(vectors: Array) -> bool:
+    """Whether some of the vectors (r, K) sum to zero, up to the rounding that they may carry; assumed of very many."""
+    if len(vectors) > MOST_SUMMED:
+        return True
+    sums, sizes = np.zeros((1, vectors.shape[1])), np.zeros(1)
+    for vector in vectors:
+        sums, sizes = np.concatenate([sums, sums + vector]), np.concatenate([sizes, sizes + np.abs(vector).max()])
+    return bool((np.abs(sums[1:]).max(axis=1) <= ROUNDED * sizes[1:]).any())
+
+
 def missing_pieces(setting: Setting) -> str:
     """Why the covered pieces may not be all global minima; empty if they are.
 
@@ -313,8 +329,10 @@ def missing_pieces(setting: Setting) -> str:
         independent = int(np.linalg.matrix_rank(weights)) == len(weights)
         if spare > 1 or not independent:
             return "mirrored copies, whose linear remainder other neurons carry, are not covered"
-    if known["constant_odd"] is not None and not output_bias and spare > 0:
+    if known["constant_odd"] is not None and not output_bias and (spare > 0 or may_cancel(setting.outgoing)):
         return "mirrored copies, whose constants cancel without an output bias, are not covered"
+    if known["even"] and known["positively_homogeneous"]:
+        return "copies whose incoming weights are scaled by a negative number are not covered"
     if hidden_bias and not output_bias and spare > 1:
         return "several constant neurons that cancel without an output bias are not covered"
     return ""

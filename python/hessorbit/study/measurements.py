@@ -124,7 +124,7 @@ MEASUREMENTS = (
     Measurement(
         "nearest_bound",
         "certified lower bound on it, among the kinds of minima searched",
-        lambda s: s.nearest.lower_bound if s.nearest else np.nan,
+        lambda s: s.nearest.lower_bound_covered if s.nearest else np.nan,
     ),
     Measurement(
         "travelled",

@@ -45,7 +45,7 @@ def draw_distance(ax: Axes, found: ReachByWidth) -> None:
         found.widths, quartiles[:, 0], quartiles[:, 2], color=BLUE, alpha=0.15, linewidth=0, label="quartiles"
     )
     ax.plot(found.widths, quartiles[:, 1], "o-", color=BLUE, markersize=4, label="median")
-    bounds = [np.median(each.lower_bound) for each in found.starts]
+    bounds = [np.median(each.distance_lower_bound) for each in found.starts]
     ax.plot(found.widths, bounds, "v--", color=GREY, markersize=4, linewidth=1, label="certified lower bound, median")
     against_width(ax, found)
     ax.set(title="Distance to the nearest global minimum", ylabel="‖θ − θ₀‖", ylim=(0, None))

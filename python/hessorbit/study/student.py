@@ -93,7 +93,7 @@ class Student:
             return None
         net, teacher = self.objective.net, self.problem.teacher
         return nearest_minimum(
-            net, self.start, teacher, self.problem.theta, tolerance=1e-6, max_nodes=100, threads=THREADS
+            net, self.start, teacher, self.problem.theta, gap_tolerance=1e-6, max_nodes=100, threads=THREADS
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
 from .nearest import NearestMinimum, default_nodes, search
-from .teacher import Setting, check_size, setting
+from .teacher import Setting, check_size, setting_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +100,7 @@ def compare_descent(
     >>> compare_descent(student, start, end, teacher, [1.0, 1.0]).same_piece.tolist()
     [True]
     """
-    problem = setting(net, teacher, theta_teacher)
+    setting = setting_of(net, teacher, theta_teacher)
     starts, ends = (
         np.atleast_2d(_checks.cast(_checks.parameters(value, net.num_parameters, name), np.float64, name, "net"))
         for value, name in ((theta0, "theta0"), (theta_end, "theta_end"))
@@ -110,12 +110,12 @@ def compare_descent(
     check_size(starts, "theta0")
     check_size(ends, "theta_end")
     part = _checks.positive(tolerance, "tolerance")
-    workers = 0 if threads is None else _checks.integer(threads, "threads", minimum=1)
+    workers = _checks.threads(threads)
     nodes = default_nodes(net.widths[1])
-    near = search(problem, starts, 1e-6, nodes, workers)
-    remaining = np.asarray(search(problem, ends, 1e-6, nodes, workers).distance)
+    near = search(setting, starts, 1e-6, nodes, workers)
+    remaining = np.asarray(search(setting, ends, 1e-6, nodes, workers).distance)
     travelled = np.linalg.norm(ends - starts, axis=1)
-    off_piece = violation(problem, ends, near)
+    off_piece = violation(setting, ends, near)
     converged = remaining <= part * travelled
     return DescentComparison(
         nearest=np.asarray(near.distance),
@@ -127,32 +127,32 @@ def compare_descent(
     )
 
 
-def violation(problem: Setting, theta: Array, near: NearestMinimum) -> Array:
+def violation(setting: Setting, theta: Array, near: NearestMinimum) -> Array:
     """Root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
-    incoming, outgoing, output = problem.split(theta)
+    incoming, outgoing, output = setting.split(theta)
     return np.array(
         [
-            np.sqrt(squared_violation(problem, *parts))
-            for parts in zip(incoming, outgoing, output, near.assignment, near.group, near.factor, strict=True)
+            np.sqrt(squared_violation(setting, *parts))
+            for parts in zip(incoming, outgoing, output, near.assignment, near.group, near.scale, strict=True)
         ]
     )
 
 
 def squared_violation(
-    problem: Setting, incoming: Array, outgoing: Array, output: Array, assignment: Array, group: Array, factor: Array
+    setting: Setting, incoming: Array, outgoing: Array, output: Array, assignment: Array, group: Array, factor: Array
 ) -> float:
-    s = problem.symmetry
-    inputs = problem.net.widths[0]
+    s = setting.symmetry
+    inputs = setting.net.widths[0]
     total = 0.0
     factor = factor.copy()
-    for i in range(problem.teacher_width):
+    for i in range(setting.teacher_width):
         copies = assignment == i
-        teacher = problem.incoming[i]
+        teacher = setting.incoming[i]
         if s.copies == "scaled":  # the scale is free: the one that fits
             factor[copies] = np.maximum(incoming[copies] @ teacher / (teacher @ teacher), 0)
         total += ((incoming[copies] - factor[copies, None] * teacher) ** 2).sum()
         outer = np.abs(factor[copies]) if s.copies == "even" else factor[copies]
-        total += ((outer @ outgoing[copies] - problem.outgoing[i]) ** 2).sum() / max(float(outer @ outer), 1e-300)
+        total += ((outer @ outgoing[copies] - setting.outgoing[i]) ** 2).sum() / max(float(outer @ outer), 1e-300)
     for g in range(group.max(initial=-1) + 1):
         members = group == g
         n = factor[members]
@@ -168,13 +168,13 @@ def squared_violation(
     total += ((np.maximum(bias, 0) if s.off == "half_line" else bias) ** 2).sum()
     constant = assignment == -3
     total += (incoming[constant, :inputs] ** 2).sum()
-    if problem.net.biases[1]:
-        total += (output_residual(problem, incoming, outgoing, output, factor, constant, assignment, group) ** 2).sum()
+    if setting.net.biases[1]:
+        total += (output_residual(setting, incoming, outgoing, output, factor, constant, assignment, group) ** 2).sum()
     return max(float(total), 0.0)
 
 
 def output_residual(
-    problem: Setting,
+    setting: Setting,
     incoming: Array,
     outgoing: Array,
     output: Array,
@@ -184,11 +184,11 @@ def output_residual(
     group: Array,
 ) -> Array:
     """c − c* with what constant and mirrored neurons add to it."""
-    s = problem.symmetry
-    multiplier = problem.net.multipliers[1]
+    s = setting.symmetry
+    multiplier = setting.net.multipliers[1]
     residual = output.copy()
     if constant.any():
-        bias = incoming[constant, -1] if problem.net.biases[0] else np.zeros(int(constant.sum()))
+        bias = incoming[constant, -1] if setting.net.biases[0] else np.zeros(int(constant.sum()))
         value, _, _ = _core.activation_derivatives(s.name, s.parameter, np.ascontiguousarray(bias))
         residual += multiplier * value @ outgoing[constant]
     if s.copies == "mirrored":
