@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
+from .._cpu import __version__
 from .info import info
 from .reach import reach
 from .report import report
