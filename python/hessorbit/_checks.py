@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import _core
+from . import _core, _tables
 
 Array = NDArray[Any]
 FLOAT64 = np.dtype(np.float64)
 LONGDOUBLE = np.dtype(np.longdouble)
 MOST_THREADS = 1024  # where a system cannot start the threads asked for, OpenMP ends the process
+MOST_AXES = 64  # of an array of NumPy
+OTHER_NAMES = {"linear": "identity", "swish": "silu", "mse": "squared_error", "bce": "logistic", "nll": "cross_entropy"}
 LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 
 
 def as_array(value: Any, name: str) -> Array:
     """`value` as a NumPy array of real numbers, of whatever dtype it comes in."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"{name} must not have masked entries; it has {np.ma.getmaskarray(value).sum()}")
+    if masked := masked_entries(value):
+        raise ValueError(f"{name} must not have masked entries; it has {masked}")
+    if _tables.is_table(value):
+        return _tables.as_array(value, name)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -35,6 +39,15 @@ def as_array(value: Any, name: str) -> Array:
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype} from a {type(value).__name__}")
     return array
+
+
+def masked_entries(value: Any, depth: int = 0) -> int:
+    """How many entries are masked: of an array, or of arrays and scalars in nested lists, whose masks NumPy drops."""
+    if isinstance(value, np.ma.MaskedArray):
+        return int(np.ma.getmaskarray(value).sum())
+    if isinstance(value, list | tuple) and depth < MOST_AXES:
+        return sum(masked_entries(item, depth + 1) for item in value)
+    return 0
 
 
 def as_floats(value: Any, name: str) -> Array:
@@ -55,7 +68,7 @@ def within_float64(integers: Array) -> bool:
 def check_finite(array: Array, name: str) -> None:
     if not _core.all_finite(array):
         position = np.argwhere(~np.isfinite(array))[0].tolist()
-        where = f"{name}[{', '.join(map(str, position))}]"
+        where = f"{name}[{', '.join(map(str, position))}]" if position else name
         raise ValueError(f"{name} must be finite; {where} is {array[tuple(position)]}")
 
 
@@ -153,8 +166,17 @@ def one_of(value: Any, choices: Sequence[str], name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, one of {', '.join(choices)}; got {value!r}")
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}{did_you_mean(value, choices)}")
     return value
+
+
+def did_you_mean(value: str, choices: Collection[str]) -> str:
+    """A guess at what an unknown name stands for, as the end of a message; empty if there is none."""
+    from difflib import get_close_matches
+
+    known = OTHER_NAMES.get(value.lower())
+    guesses = [known] if known in choices else get_close_matches(value.lower(), choices, n=1)
+    return f"; did you mean {guesses[0]!r}?" if guesses else ""
 
 
 def integer(value: Any, name: str, *, minimum: int, maximum: int | None = None) -> int:

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _core
+from . import _checks, _core
 from ._checks import FLOAT64, Array
 
 
@@ -29,7 +29,8 @@ def canonical(name: str, argument: str) -> str:
         raise TypeError(f"{argument} must be the name of an activation; got {name!r}")
     kind, parameter = parse(name, argument)
     if kind not in defaults():
-        raise ValueError(f"{argument} must be one of {', '.join(defaults())}; got {name!r}")
+        hint = _checks.did_you_mean(kind, defaults())
+        raise ValueError(f"{argument} must be one of {', '.join(defaults())}; got {name!r}{hint}")
     default = defaults()[kind]
     if parameter is None or parameter == default:
         return kind

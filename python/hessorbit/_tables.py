@@ -1,0 +1,58 @@
+"""Tables of pandas as arrays, by columns; a column that does not hold real numbers is named. pandas is not imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+REMEDIES = {
+    "bool": "convert it by astype(float) if 0 and 1 are meant",
+    "boolean": "convert it by astype(float) if 0 and 1 are meant",
+    "category": "encode it as numbers, by pandas.get_dummies for one column per category",
+}
+
+
+def is_table(value: Any) -> bool:
+    """Whether this is a DataFrame or a Series of pandas."""
+    kind = type(value)
+    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ in ("DataFrame", "Series")
+
+
+def as_array(table: Any, name: str) -> NDArray[Any]:
+    """The numbers of a DataFrame or Series, of whatever dtype holds them all."""
+    if table.ndim == 1:
+        return column(table, name)
+    columns = [table.iloc[:, index] for index in range(table.shape[1])]
+    if not columns or all(series.dtype == bool for series in columns):
+        return np.asarray(table)
+    labels = [f"column {label!r} of {name}" for label in table.columns]
+    found = [column(series, label) for series, label in zip(columns, labels, strict=True)]
+    for numbers, label in zip(found, labels, strict=True):
+        if numbers.dtype.kind == "b":
+            raise TypeError(f"{label} must hold real numbers; it is bool: {REMEDIES['bool']}")
+    if any(numbers.dtype.kind == "f" for numbers in found):
+        found = [as_floating(numbers, label) for numbers, label in zip(found, labels, strict=True)]
+    return np.column_stack(found)
+
+
+def column(series: Any, label: str) -> NDArray[Any]:
+    """The numbers of one column, in its own dtype; of pandas' nullable dtypes where nothing is missing."""
+    dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
+    missing = int(series.isna().sum()) if dtype is not series.dtype else 0
+    if missing:
+        raise ValueError(
+            f"{label} must not have missing values; it has {missing}: drop these rows of {name}, or fill them"
+        )
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "buif":
+        remedy = REMEDIES.get(str(series.dtype), "convert it by astype(float)")
+        raise TypeError(f"{label} must hold real numbers; it is {series.dtype}: {remedy}")
+    return np.asarray(series.to_numpy(dtype=dtype))
+
+
+def as_floating(numbers: NDArray[Any], label: str) -> NDArray[Any]:
+    """Integers beside floats, refused where float64 cannot represent them."""
+    if numbers.dtype.kind in "iu" and (numbers.astype(np.float64).astype(object) != numbers.astype(object)).any():
+        raise ValueError(f"{label} must hold numbers that float64 can represent; it has an integer beyond 2**53")
+    return numbers
