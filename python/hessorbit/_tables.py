@@ -42,9 +42,7 @@ def column(series: Any, label: str) -> NDArray[Any]:
     dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
     missing = int(series.isna().sum()) if dtype is not series.dtype else 0
     if missing:
-        raise ValueError(
-            f"{label} must not have missing values; it has {missing}: drop these rows of {name}, or fill them"
-        )
+        raise ValueError(f"{label} must not have missing values; it has {missing}: drop these rows, or fill them")
     if not isinstance(dtype, np.dtype) or dtype.kind not in "buif":
         remedy = REMEDIES.get(str(series.dtype), "convert it by astype(float)")
         raise TypeError(f"{label} must hold real numbers; it is {series.dtype}: {remedy}")
