@@ -422,14 +422,10 @@ class Objective:
         """
         from scipy.sparse.linalg import LinearOperator
 
-        core, at = self._at(theta)
+        _, at = self._at(theta)
         if at.ndim != 1:
             raise _checks.shape_error("theta", f"({self.net.num_parameters},)", at.shape)
-        at = at.copy()
-
-        def product(v: Array) -> Array:
-            return products(core, at, self._vectors(v, at))
-
+        product = partial(self.hvp, at.copy())  # unlike a function of this place it can be pickled
         shape = (len(at), len(at))
         return LinearOperator(shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=at.dtype)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import pickle
 import signal
 import threading
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import jax
@@ -411,6 +414,19 @@ def test_interruption_keeps_what_was_reached(method: str) -> None:
     result = caught.value.result
     assert (result.status, result.success, result.nit, len(result.trajectory)) == (Stop.INTERRUPTED, False, 5, 6)
     assert result.fun == problem.objective().loss(result.x)
+
+
+def test_an_interruption_passes_between_processes() -> None:
+    """A pool sends what its worker raised, and goes on."""
+    problem = student("tanh", 1)
+    obj, interrupting = problem.objective(), partial(exec, "raise KeyboardInterrupt")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        interrupted = pool.submit(ho.minimize, obj, problem.theta, callback=interrupting).exception()
+        assert isinstance(interrupted, Interrupted)
+        assert (interrupted.result.status, interrupted.result.x.tolist()) == (Stop.INTERRUPTED, problem.theta.tolist())
+        assert str(pickle.loads(pickle.dumps(interrupted))) == str(interrupted)
+        operator = pool.submit(obj.hessian_operator, problem.theta).result()
+        np.testing.assert_array_equal(operator @ problem.theta, obj.hvp(problem.theta, problem.theta))
 
 
 @pytest.mark.usefixtures("interruptible")

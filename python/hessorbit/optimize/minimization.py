@@ -1,7 +1,7 @@
-"""Minimisation of an objective: `minimize` and what it returns.
+"""`minimize`, and the exception that holds what an interrupted minimisation had reached.
 
-The methods are in training.py (gd, momentum, adam, lbfgs), damped.py (lm, newton) and flow.py; each is a function of a
-`Run`, which evaluates the objective, keeps the record, and says when to stop.
+The methods are functions of a `Run` (run.py), which evaluates the objective, keeps the record, and says when to stop:
+gd, momentum, adam and lbfgs in first_order.py, lm and newton in trust_region.py, flow in flow.py.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, result: OptimizeResult) -> None:
         super().__init__(f"{result.message} The result so far is the attribute `result` of this exception.")
         self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Interrupted, (self.result,)
 
 
 def minimize(
