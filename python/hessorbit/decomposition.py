@@ -1,21 +1,22 @@
 """Three ways to the eigenvalues of H, and the floor below which each leaves an eigenvalue unresolved.
 
-With eps = 2.2e-16, L layers, ‖·‖₂ the largest eigenvalue or singular value and ‖·‖_F the root of the sum of squares:
+With eps = 2.2e-16, ‖·‖₂ the largest eigenvalue or singular value, ‖·‖_F the root of the sum of squares, and bounds ‖δH‖
+and ‖δF‖ on the rounding errors of the matrix itself (error_bounds.py):
 
-    Dense           eigenvalues of H (P, P)                                    eps (P ‖H‖₂ + 8 L ‖H‖_F)
-    Gram            of F Fᵀ or FᵀF, whichever is smaller, n × n, H = FᵀF       eps (n ‖H‖₂ + 8 L ‖H‖_F)
-    SingularValues  squared singular values of F (N·K, P)                      eps² (n ‖F‖₂ + 8 L ‖F‖_F)²
+    Dense           eigenvalues of H (P, P)                                eps P ‖H‖₂ + ‖δH‖
+    Gram            of F Fᵀ or FᵀF, whichever is smaller, n × n, H = FᵀF   eps (n ‖H‖₂ + (1 + √p/2) ‖F‖_F²)
+                                                                               + 2 ‖F‖₂‖δF‖ + ‖δF‖²
+    SingularValues  squared singular values of F (N·K, P)                  (eps n ‖F‖₂ + ‖δF‖)²
 
 The first terms are the backward error of LAPACK, a modest multiple of eps·‖H‖₂ that grows at most like n (LAPACK
-Users' Guide, 3rd ed., sections 4.7 and 4.9). The second are the rounding errors of the entries: each layer adds a
-handful of roundings on the way to an entry, and errors of 8 L eps |H_ij| have a norm of at most 8 L eps ‖H‖_F.
-That does not cover networks which amplify rounding errors from layer to layer: with seven layers of sin and weights of
-four times the size that keeps activations in scale, errors of seven floors were seen. There, θ in longdouble helps.
-A factored H may leave something out of what it stands for; the norm of that is added to its floor.
+Users' Guide, 3rd ed., sections 4.7 and 4.9); p is the other side of F, along which its products are summed. A factored
+H may leave something out of what it stands for; the norm of that is added to its floor. A singular value σ is known to
+within √floor, so its square to within 2 σ √floor + floor.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -48,8 +49,13 @@ class Dense:
         """Eigenvalues (P,), ascending, and eigenvectors as columns (P, P)."""
         return symmetric_eigen(self.matrix, vectors=True)
 
-    def floor(self, eigenvalues: Array, layers: int) -> float:
-        return rounding(len(self.matrix), eigenvalues, layers)
+    def floor(self, eigenvalues: Array, error: float) -> float:
+        """At most this far is an eigenvalue from the true one; `error` bounds ‖δH‖."""
+        return backward_error(len(self.matrix), eigenvalues) + error
+
+    def error_at(self, magnitude: float, floor: float) -> float:
+        """The error of an eigenvalue of that magnitude."""
+        return floor
 
     def restrict(self, basis: Array) -> Self:
         """To the span of orthonormal columns (P, k): k × k."""
@@ -90,9 +96,18 @@ class SingularValues:
         zeros = np.zeros(self.rows.shape[1] - len(squares))
         return np.asarray(np.sort(np.concatenate([zeros, squares])) + self.shift)
 
-    def floor(self, eigenvalues: Array, layers: int) -> float:
-        singular = np.sqrt(np.maximum(eigenvalues - self.shift, 0.0))
-        return rounding(min(self.rows.shape), singular, layers) ** 2 + EPS * self.shift + self.missing
+    def floor(self, eigenvalues: Array, error: float) -> float:
+        """The level below which an eigenvalue is unresolved; `error` bounds ‖δF‖."""
+        return (backward_error(min(self.rows.shape), self.singular(eigenvalues)) + error) ** 2 + self.beside()
+
+    def error_at(self, magnitude: float, floor: float) -> float:
+        return 2 * math.sqrt(magnitude) * math.sqrt(floor) + floor
+
+    def singular(self, eigenvalues: Array) -> Array:
+        return np.asarray(np.sqrt(np.maximum(eigenvalues - self.shift, 0.0)))
+
+    def beside(self) -> float:
+        return EPS * self.shift + self.missing
 
     def restrict(self, basis: Array) -> Self:
         return type(self)(self.rows @ basis, self.shift, self.missing)
@@ -111,8 +126,14 @@ class Gram(SingularValues):
         rows = self.rows if self.rows.shape[0] < self.rows.shape[1] else self.rows.T
         return self.complete(symmetric_eigen(rows @ rows.T)[0])
 
-    def floor(self, eigenvalues: Array, layers: int) -> float:
-        return rounding(min(self.rows.shape), eigenvalues, layers) + self.missing
+    def floor(self, eigenvalues: Array, error: float) -> float:
+        singular = self.singular(eigenvalues)
+        product = EPS / 2 * (2 + math.sqrt(max(self.rows.shape))) * float(singular @ singular)
+        formed = 2 * float(singular.max()) * error + error**2
+        return backward_error(min(self.rows.shape), eigenvalues) + product + formed + self.beside()
+
+    def error_at(self, magnitude: float, floor: float) -> float:
+        return floor
 
 
 Decomposition = Dense | SingularValues
@@ -130,6 +151,11 @@ def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Arr
     if info:
         raise LinAlgError(f"dsyevd failed on a matrix of shape {matrix.shape} with info = {info}")
     return values, columns
+
+
+def backward_error(size: int, values: Array) -> float:
+    """eps n ‖·‖₂ of a matrix with these eigenvalues or singular values."""
+    return float(EPS * size * np.abs(values).max())
 
 
 def rounding(size: int, values: Any, layers: int) -> float:

@@ -66,8 +66,9 @@ def residual_curvature_bound(obj: Objective, theta: Array) -> float:
     size = np.abs(residual).max()
     if size == 0:
         return 0.0
-    targets = (residual * (-LARGE / size)).reshape(obj.num_samples, -1)
+    # Scaled in two steps, as LARGE / size may overflow.
+    targets = (residual / size * -LARGE).astype(np.float64).reshape(obj.num_samples, -1)
     probe = Objective(obj.net, obj.x, targets, sample_weight=obj.sample_weight, threads=obj.threads)
     directions = np.random.default_rng(0).standard_normal((len(theta), PROBES))
-    images = probe.hvp(theta, directions) * (size / LARGE)
-    return float(10 * math.sqrt(2 / math.pi) * np.linalg.norm(images, axis=0).max())
+    images = probe.hvp(theta, directions) / LARGE
+    return float(10 * math.sqrt(2 / math.pi) * np.linalg.norm(images, axis=0).max() * size)

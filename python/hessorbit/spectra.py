@@ -1,15 +1,16 @@
 """Spectra of Hessians, and condition numbers with their conventions.
 
-Eigenvalues are known only down to a floor (decomposition.py); what lies below it is unresolved, and a condition number
-with such a denominator is a lower bound and says so. At zero residual H = FᵀF + l2·I exactly, F being the weighted
-Jacobian (gauss_newton.py): then the small side of F gives the eigenvalues, and its singular values resolve far more.
+Eigenvalues are known only down to a floor (decomposition.py, error_bounds.py); what lies below it is unresolved, and a
+condition number with such a denominator is a lower bound and says so. At zero residual H = FᵀF + l2·I exactly, F being
+the weighted Jacobian (gauss_newton.py): then the small side of F gives the eigenvalues, and its singular values resolve
+far more.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,8 +19,9 @@ from scipy.linalg import qr
 
 from . import _checks, _core
 from ._checks import FLOAT64, Array
-from .decomposition import Decomposition, Dense, Gram, SingularValues, rounding
-from .gauss_newton import factor, residual_curvature_bound
+from .decomposition import EPS, Decomposition, Dense, Gram, SingularValues, backward_error, rounding
+from .error_bounds import RoundingErrors, norm
+from .gauss_newton import factor
 from .objective import Objective
 
 if TYPE_CHECKING:
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
 METHODS = ("auto", "dense", "gram", "jacobian")
 MATRICES = ("hessian", "gauss_newton")
 ORTHONORMALITY = 1e-10
+# Zero modes are null if H annihilates them up to this fraction of ‖H‖.
+NULL = 1e-6
+ROUNDINGS = 8  # of the entries of a matrix that is given
 
 
 class ConditionNumber(float):
-    """A float that says by which convention it was taken, and whether it is only a lower bound.
+    """A float that says by which convention it was taken, over which directions, and how well it is known.
 
     Attributes
     ----------
@@ -39,22 +44,64 @@ class ConditionNumber(float):
         ``"quotient"``, ``"raw"``, ``"rank=…"`` or ``"threshold=…"``.
     is_lower_bound : bool
         Whether its denominator lies below the floor of the spectrum.
+    lower, upper : float
+        Between these is the condition number, for all that the floor tells; upper is inf for a lower bound.
+    directions, of : int
+        Number of eigenvalues it covers, and P; 0 if unknown.
+    modes_residual : float
+        ‖H Z‖₂ / ‖H‖₂ for the zero modes Z that the quotient leaves out; 0 for other conventions. The eigenvalues of H
+        are those of the quotient and zeros only as far as this is small.
+    modes_are_null : bool
+        Whether H annihilates these modes: up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation.
     """
 
     convention: str
     is_lower_bound: bool
+    lower: float
+    upper: float
+    directions: int
+    of: int
+    modes_residual: float
+    modes_are_null: bool
 
-    def __new__(cls, value: float, convention: str, is_lower_bound: bool) -> ConditionNumber:
+    def __new__(
+        cls,
+        value: float,
+        convention: str,
+        is_lower_bound: bool,
+        *,
+        bounds: tuple[float, float] | None = None,
+        directions: tuple[int, int] = (0, 0),
+        modes_residual: float = 0.0,
+        modes_are_null: bool = True,
+    ) -> ConditionNumber:
         number = super().__new__(cls, value)
         number.convention = convention
         number.is_lower_bound = is_lower_bound
+        number.lower, number.upper = bounds or (float(value), np.inf if is_lower_bound else float(value))
+        number.directions, number.of = directions
+        number.modes_residual = modes_residual
+        number.modes_are_null = modes_are_null
         return number
 
-    def __getnewargs__(self) -> tuple[float, str, bool]:  # type: ignore[override]
-        return float(self), self.convention, self.is_lower_bound
+    def __reduce__(self) -> tuple[Any, ...]:
+        options: dict[str, Any] = {
+            "bounds": (self.lower, self.upper),
+            "directions": (self.directions, self.of),
+            "modes_residual": self.modes_residual,
+            "modes_are_null": self.modes_are_null,
+        }
+        return partial(ConditionNumber, **options), (float(self), self.convention, self.is_lower_bound)
 
     def __repr__(self) -> str:
-        return f"{'≥ ' if self.is_lower_bound else ''}{float(self):.6g} ({self.convention})"
+        text = f"{'≥ ' if self.is_lower_bound else ''}{float(self):.6g} ({self.convention}"
+        if self.convention == "quotient" and self.directions < self.of:
+            text += f", {self.directions} of {self.of} directions"
+            if not self.modes_are_null:
+                text += f"; not a critical point: modes not null, ‖H z‖ up to {self.modes_residual:.1e} ‖H‖"
+        return text + ")"
+
+    __str__ = __repr__
 
 
 class Modes(Protocol):
@@ -77,6 +124,10 @@ class ZeroModeTest:
         Orthonormal columns that span them.
     residuals : ndarray, shape (k,)
         ‖H z_i‖₂ / ‖H‖₂ of each column.
+    together : float
+        ‖H Z‖₂ / ‖H‖₂ of all of them.
+    scale : float
+        ‖H‖₂.
     measured : int
         Number of eigenvalues below the floor, for comparison with k.
     """
@@ -84,7 +135,13 @@ class ZeroModeTest:
     modes: Any
     basis: Array
     residuals: Array
+    together: float
+    scale: float
     measured: int
+
+    def are_null(self, floor: float) -> bool:
+        """Whether H annihilates them up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation."""
+        return self.together * self.scale <= max(floor, NULL * self.scale)
 
     def __len__(self) -> int:
         return int(self.basis.shape[1])
@@ -112,9 +169,6 @@ class Spectrum:
     vectors : ndarray, shape (P, P), or None
         Column i belongs to eigenvalue i; None unless asked for.
     trace : float
-    floor : float
-        Level below which an eigenvalue's magnitude is unresolved: the rounding errors of the matrix and of its
-        decomposition, and, away from an exactly zero residual, what the methods ``"gram"`` and ``"jacobian"`` neglect.
     matrix : str
         ``"hessian"``, ``"gauss_newton"`` or ``"given"``.
     method, driver : str
@@ -125,11 +179,9 @@ class Spectrum:
     eigenvalues: Array
     vectors: Array | None
     trace: float
-    floor: float
     matrix: str
     decomposition: Decomposition
-    objective: Objective
-    theta: Array
+    errors: RoundingErrors
     prediction: Any
 
     @property
@@ -150,10 +202,36 @@ class Spectrum:
         """The smallest eigenvalue."""
         return float(self.eigenvalues[0])
 
+    @cached_property
+    def floor(self) -> float:
+        """Level below which an eigenvalue's magnitude is unresolved; found at first use.
+
+        An upper bound on the rounding errors of the matrix (the residual's and the preactivations' included) and of
+        its decomposition, and on what the methods ``"gram"`` and ``"jacobian"`` neglect. Inf where the bound overflows.
+        """
+        return self.decomposition.floor(self.eigenvalues, self._matrix_error)
+
+    @property
+    def _matrix_error(self) -> float:
+        """A bound on the error of what is decomposed, to compare with the backward error of the decomposition."""
+        decomposed = self.decomposition
+        if isinstance(decomposed, Dense):
+            if self.matrix == "given":
+                return ROUNDINGS * EPS * float(norm(decomposed.matrix))
+            enough = backward_error(len(decomposed.matrix), self.eigenvalues)
+            stored = EPS / 2 * float(norm(decomposed.matrix)) if self.errors.theta.dtype != FLOAT64 else 0.0
+            return self.errors.of(self.matrix, decomposed.matrix, enough) + stored
+        return self.errors.of("factor", decomposed.rows)
+
     @property
     def num_negative(self) -> int:
-        """Number of negative eigenvalues that are resolved, that is below −floor."""
-        return int((self.eigenvalues < -self.floor).sum())
+        """Number of negative eigenvalues that are resolved, that is below −floor.
+
+        Where the predicted zero modes are null, those of the matrix on their orthogonal complement, so that a zero mode
+        at −1e-11 does not count; elsewhere, of all eigenvalues.
+        """
+        values = self.quotient_eigenvalues if self.zero_modes.are_null(self.floor) else self.eigenvalues
+        return int((values < -self.floor).sum())
 
     @property
     def rank(self) -> int:
@@ -164,14 +242,17 @@ class Spectrum:
     def zero_modes(self) -> ZeroModeTest:
         """Predicted zero modes and how well the matrix annihilates them; predicted at first use."""
         modes = self._predicted() if isinstance(self.prediction, str) else self.prediction
-        basis = np.zeros((len(self.theta), 0)) if modes is None else orthonormal(modes, len(self.theta))
-        images = np.linalg.norm(self.decomposition.apply(basis), axis=0)
-        largest = np.abs(self.eigenvalues).max()
+        count = len(self.eigenvalues)
+        basis = np.zeros((count, 0)) if modes is None else orthonormal(modes, count)
+        largest = float(np.abs(self.eigenvalues).max())
+        images = self.decomposition.apply(basis) / (largest or 1.0)
         return ZeroModeTest(
             modes=modes,
             basis=basis,
-            residuals=images / largest if largest else images,
-            measured=len(self.eigenvalues) - self.rank,
+            residuals=norm(images, axis=0),
+            together=float(np.linalg.norm(images, 2)) if basis.shape[1] else 0.0,
+            scale=largest,
+            measured=count - self.rank,
         )
 
     def _predicted(self) -> ZeroModes:
@@ -179,9 +260,9 @@ class Spectrum:
         # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
         from .symmetry import zero_modes
 
-        modes = zero_modes(self.objective.net, self.theta)
+        modes = zero_modes(self.errors.objective.net, self.errors.theta)
         flat = modes.of_kind("flat")
-        if len(flat) == len(modes) or self.matrix == "gauss_newton" or has_zero_residual(self.objective, self.theta):
+        if len(flat) == len(modes) or self.matrix == "gauss_newton" or self.errors.zero_residual:
             return modes
         return flat
 
@@ -223,9 +304,10 @@ class Spectrum:
         Returns
         -------
         ConditionNumber
-            A float with the attributes `convention` and `is_lower_bound`. If the denominator d is below the floor,
-            the value is the lower bound |λ|_max / (√d + √floor)². It is nan where there is nothing to divide: for the
-            zero matrix, or if every direction is a predicted zero mode.
+            A float that knows its convention, the number of directions it covers, and its own bounds. If the
+            denominator d is below the floor, the value is the lower bound (|λ|_max − its error) / (√d + √floor)², at
+            least 1. It is nan where there is nothing to divide: for the zero matrix, or if every direction is a
+            predicted zero mode. A quotient by modes that the matrix does not annihilate says so.
 
         Raises
         ------
@@ -261,12 +343,21 @@ class Spectrum:
         return self._ratio(np.abs(self.quotient_eigenvalues) if name == "quotient" else magnitudes, name)
 
     def _ratio(self, magnitudes: Array, convention: str) -> ConditionNumber:
+        details: dict[str, Any] = {"directions": (len(magnitudes), len(self.eigenvalues))}
+        if convention == "quotient":
+            details["modes_residual"] = self.zero_modes.together
+            details["modes_are_null"] = self.zero_modes.are_null(self.floor)
         if not magnitudes.any():
-            return ConditionNumber(np.nan, convention, False)
+            return ConditionNumber(np.nan, convention, False, **details)
         largest, smallest = float(magnitudes.max()), float(magnitudes.min())
-        if smallest > self.floor:
-            return ConditionNumber(largest / smallest, convention, False)
-        return ConditionNumber(largest / (np.sqrt(smallest) + np.sqrt(self.floor)) ** 2, convention, True)
+        above, below = (self.decomposition.error_at(m, self.floor) for m in (largest, smallest))
+        least = max(largest - above, 0.0)
+        if smallest <= self.floor:
+            bound = least / (np.sqrt(smallest) + np.sqrt(self.floor)) ** 2
+            return ConditionNumber(max(bound, 1.0), convention, True, **details)
+        upper = (largest + above) / (smallest - below) if smallest > below else np.inf
+        bounds = max(least / (smallest + below), 1.0), upper
+        return ConditionNumber(largest / smallest, convention, False, bounds=bounds, **details)
 
     def __repr__(self) -> str:
         return (
@@ -323,15 +414,17 @@ def spectrum(
     Notes
     -----
     Whether the residual counts as zero is decided by S, the rest of the Hessian beside the Gauss–Newton matrix, which
-    is linear in the residual: ‖S‖ is bounded (in about 16 gradients), and has to be below the floor of the dense
-    method. The bound is added to the floor of the result.
+    is linear in the residual: ‖S‖ is bounded (in about 16 gradients), and has to be within the rounding errors of the
+    dense method. What the residual of the stored data may add to S, however it was rounded, is added to the floor: a
+    residual that is 0 in float64 is known to about eps |f| only.
 
     Flat zero modes are null vectors of the Hessian at minima with l2 = 0 (at saddles only tangents of the orbit are),
     and of the Gauss–Newton matrix everywhere. Whether θ is one is not checked: the residuals of `Spectrum.zero_modes`
     tell how well the matrix annihilates what is predicted.
 
-    The floor assumes that the network does not amplify rounding errors from layer to layer. Deep networks with large
-    weights may; then pass θ as longdouble, so that the matrix is formed with eleven bits more.
+    The floor is an upper bound, by running error analysis, or measured against an evaluation in longdouble where that
+    takes less than about 0.1 s. Inputs or labels with a large offset, and deep networks with large weights, raise it;
+    then centre the data, or pass θ as longdouble, so that the matrix is formed with eleven bits more.
 
     The dense method takes about 4 P³/3 operations beyond the matrix; the Gram matrix replaces P by N·K there.
 
@@ -355,25 +448,23 @@ def spectrum(
         _checks.one_of(zero_modes, ("auto",), "zero_modes")
     elif zero_modes is not None:
         orthonormal(zero_modes, count)
-    name, decomposition = decompose(obj, at, matrix, way, vectors)
+    errors = RoundingErrors(obj, at.copy())
+    name, decomposition = decompose(errors, matrix, way, vectors)
     eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
     return Spectrum(
         eigenvalues=eigenvalues,
         vectors=columns,
         trace=decomposition.trace(),
-        floor=decomposition.floor(eigenvalues, obj.net.num_layers),
         matrix=name,
         decomposition=decomposition,
-        objective=obj,
-        theta=at.copy(),
+        errors=errors,
         prediction=zero_modes,
     )
 
 
-def decompose(
-    obj: Objective, theta: Array, matrix: str | ArrayLike, method: str, vectors: bool
-) -> tuple[str, Decomposition]:
+def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vectors: bool) -> tuple[str, Decomposition]:
     """The matrix's name, and the matrix ready to be decomposed by the method asked for."""
+    obj, theta = errors.objective, errors.theta
     if vectors and method == "gram":
         raise ValueError("method 'gram' gives no eigenvectors: choose 'dense' or 'jacobian' with vectors=True")
     if not isinstance(matrix, str):
@@ -382,30 +473,19 @@ def decompose(
         return "given", Dense(symmetric(matrix, len(theta)))
     name = _checks.one_of(matrix, MATRICES, "matrix")
     wide = obj.num_samples * obj.net.widths[-1] < len(theta)
-    missing = allowed = 0.0
     factored = method in ("gram", "jacobian") or (method == "auto" and wide)
-    if factored and name == "hessian":
-        missing, allowed = residual_curvature_bound(obj, theta), dense_floor_below(obj, theta)
-    if missing > allowed and method != "auto":
+    complete = factored and (name == "gauss_newton" or errors.zero_residual)
+    if factored and not complete and method != "auto":
         raise ValueError(
             f"method {method!r} needs a zero residual, where the Hessian is the Gauss–Newton matrix; at theta they "
-            f"differ by up to {missing:.1e}, more than the rounding errors of {allowed:.1e}: choose "
-            f"method='dense', or matrix='gauss_newton'"
+            f"differ by up to {errors.curvature:.1e}, more than their rounding errors: choose method='dense', or "
+            f"matrix='gauss_newton'"
         )
-    if factored and missing <= allowed:
+    if complete:
+        missing = errors.curvature if name == "hessian" else 0.0
         kind = SingularValues if vectors or method == "jacobian" else Gram
         return name, kind(float64(factor(obj, theta), "Jacobian"), obj.l2, missing)
     return name, Dense(float64(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name))
-
-
-def has_zero_residual(obj: Objective, theta: Array) -> bool:
-    """Whether the Hessian is the Gauss–Newton matrix up to the rounding errors of the dense method."""
-    return residual_curvature_bound(obj, theta) <= dense_floor_below(obj, theta)
-
-
-def dense_floor_below(obj: Objective, theta: Array) -> float:
-    """At most the floor of the dense method, without forming the matrix: its diagonal bounds both norms from below."""
-    return rounding(len(theta), float64(obj.hessian_diagonal(theta), "Hessian"), obj.net.num_layers)
 
 
 def float64(array: Array, name: str) -> Array:
