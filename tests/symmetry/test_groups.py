@@ -93,7 +93,7 @@ def test_neurons_of_different_activation_stay_apart() -> None:
     for seed in range(10):
         g = element(problem, seed)
         assert_same_function(problem, g(problem.theta))
-        for move, names in zip(g.moves, problem.activations, strict=False):
+        for move, names in zip(g._moves, problem.activations, strict=False):
             assert [names[source] for source in move.sources] == list(names)
 
 
@@ -390,7 +390,7 @@ def test_elements_are_immutable_values() -> None:
     with pytest.raises(AttributeError):
         g.net = net
     with pytest.raises(ValueError, match="read-only"):
-        g.moves[0].factors[0] = 2
+        g._moves[0].factors[0] = 2
     group = ho.symmetries(net)
     assert pickle.loads(pickle.dumps(group)) == group
 

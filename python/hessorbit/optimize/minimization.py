@@ -48,6 +48,20 @@ class Interrupted(KeyboardInterrupt):
     Attributes
     ----------
     result : scipy.optimize.OptimizeResult
+        What `minimize` would have returned, at the last point reached.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [2.0, 4.0])
+    >>> def press_ctrl_c(result):
+    ...     if result.nit == 2:
+    ...         raise KeyboardInterrupt
+    >>> try:
+    ...     ho.minimize(obj, [0.0], method="gd", learning_rate=0.1, callback=press_ctrl_c)
+    ... except ho.Interrupted as interrupted:
+    ...     print(interrupted.result.nit, interrupted.result.x)
+    2 [0.875]
     """
 
     def __init__(self, result: OptimizeResult) -> None:

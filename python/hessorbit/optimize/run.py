@@ -15,7 +15,22 @@ from ..objective import Objective
 
 
 class Stop(enum.IntEnum):
-    """Why a minimisation stopped; the first three are successes."""
+    """Why a minimisation stopped: the `status` of its result.
+
+    ``GRADIENT``, ``LOSS`` and ``TIME`` are successes: the gradient, the loss or the time asked for is reached.
+    ``STEPS``: all of max_steps are taken. ``STALLED``: no step improves in working precision. ``DIVERGED``: the loss or
+    its gradient is not finite. ``CALLBACK``: the callback raised StopIteration. ``INTERRUPTED``: on KeyboardInterrupt.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [2.0, 4.0])
+    >>> result = ho.minimize(obj, [0.0])
+    >>> result.status
+    <Stop.GRADIENT: 0>
+    >>> result.status == ho.Stop.GRADIENT
+    True
+    """
 
     GRADIENT = 0
     LOSS = 1
@@ -32,7 +47,7 @@ SUCCESSES = (Stop.GRADIENT, Stop.LOSS, Stop.TIME)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory:
-    """What was recorded on the way, R points in all.
+    """The points that a minimisation recorded on its way, R in all; the `trajectory` of its result.
 
     Attributes
     ----------
@@ -45,6 +60,16 @@ class Trajectory:
         Times of a gradient flow.
     thetas : ndarray, shape (R, P), or None
         Points, if they were kept.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [2.0, 4.0])
+    >>> path = ho.minimize(obj, [0.0], method="gd", learning_rate=0.1, max_steps=2, keep_thetas=True).trajectory
+    >>> path
+    Trajectory(3 points, 2 steps, loss 5 to 1.58)
+    >>> path.thetas.ravel()
+    array([0.   , 0.5  , 0.875])
     """
 
     steps: Array

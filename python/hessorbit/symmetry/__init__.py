@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .block_preconditioner import BlockPreconditioner
+from .copies import Copies
 from .element import GroupElement
 from .even_linear import EvenLinearFlip
 from .factors import Factor
@@ -13,6 +14,7 @@ from .widening import Widening
 
 __all__ = [
     "BlockPreconditioner",
+    "Copies",
     "EvenLinearFlip",
     "Factor",
     "Generator",

@@ -17,6 +17,7 @@ import numpy as np
 from .._checks import Array
 from ..network import MLP
 from .factors import Factor
+from .rules import rule_of
 
 
 def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Array]:
@@ -24,7 +25,8 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
     layers = net.unflatten(theta)
     result = {}
     for factor in factors:
-        if not factor.dimension or (factor.kind == "translation" and factor.rule.linear):
+        rule = rule_of(factor.activation)
+        if not factor.dimension or (factor.kind == "translation" and rule.linear):
             continue
         (weights, biases), (above, _) = layers[factor.layer - 1], layers[factor.layer]
         neurons = list(factor.neurons)
@@ -33,7 +35,7 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
         if factor.kind == "linear":
             value = gram(incoming) - gram(outgoing)
         elif factor.kind == "rescaling":
-            value = squares(incoming) - factor.rule.degree * squares(outgoing)
+            value = squares(incoming) - rule.degree * squares(outgoing)
         else:
             value = 2 * incoming[..., -1] - squares(outgoing)
         result[f"layer {factor.layer} {factor.kind} ({factor.activation})"] = value

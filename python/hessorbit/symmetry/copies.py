@@ -23,7 +23,7 @@ SUM_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Copies:
-    """The neurons of one layer of the wide network, by where they come from.
+    """The neurons of one layer of a wide network, by where they come from; found in `Widening.layers`.
 
     Attributes
     ----------
@@ -39,6 +39,13 @@ class Copies:
         o(c); σ(0) for a dead neuron, whose incoming parameters are zero.
     slope : ndarray, shape (wide width,)
         β = α N(c)/c, the derivative of the outputs in a copy's preactivation over that in the original's.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> (copies,) = ho.Widening(ho.MLP([1, 2, 1]), copies=[[2, 1]], dead=[1]).layers
+    >>> copies.source, copies.outgoing
+    (array([ 0,  0,  1, -1]), array([0.5, 0.5, 1. , 0. ]))
     """
 
     source: Array

@@ -37,8 +37,6 @@ class GroupElement:
     Attributes
     ----------
     net : MLP
-    moves : tuple of LayerMove
-        What happens to each hidden layer.
 
     Examples
     --------
@@ -56,15 +54,15 @@ class GroupElement:
     """
 
     net: MLP
-    moves: tuple[LayerMove, ...]
+    _moves: tuple[LayerMove, ...]  # of each hidden layer
 
     __array_ufunc__ = None  # NumPy arrays leave products with elements to them
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return GroupElement, (self.net, self.moves)
+        return GroupElement, (self.net, self._moves)
 
     def __repr__(self) -> str:
-        words = [(move.hidden.layer, ", ".join(move.parts())) for move in self.moves]
+        words = [(move.hidden.layer, ", ".join(move.parts())) for move in self._moves]
         moved = "; ".join(f"layer {layer}: {text}" for layer, text in words if text)
         return f"GroupElement({self.net!r}, {moved or 'the identity'})"
 
@@ -77,14 +75,14 @@ class GroupElement:
         return hash((self.net, self._keys()))
 
     def _keys(self) -> tuple[Any, ...]:
-        return tuple(move.key() for move in self.moves)
+        return tuple(move.key() for move in self._moves)
 
     @cached_property
     def core(self) -> _core.GroupElement:
         """The compiled element; internal."""
         none = np.zeros((0, 0), LONGDOUBLE)
         layers = []
-        for move in self.moves:
+        for move in self._moves:
             vectors = (move.factors, move.outgoing, move.constants, move.shifts)
             mixed, matrices = [], (none, none)
             if move.mixing is not None:
@@ -177,7 +175,7 @@ class GroupElement:
 
     def inverse(self) -> GroupElement:
         """The element that undoes this one."""
-        return GroupElement(self.net, tuple(move.inverse() for move in self.moves))
+        return GroupElement(self.net, tuple(move.inverse() for move in self._moves))
 
     def __matmul__(self, other: GroupElement) -> GroupElement:
         """The element that moves by `other`, then by this: ``(g @ h)(theta) == g(h(theta))`` to rounding."""
@@ -185,7 +183,7 @@ class GroupElement:
             return NotImplemented
         if self.net != other.net:
             raise ValueError(f"elements can only be multiplied if their networks agree: {self.net!r}, {other.net!r}")
-        return GroupElement(self.net, tuple(a @ b for a, b in zip(self.moves, other.moves, strict=True)))
+        return GroupElement(self.net, tuple(a @ b for a, b in zip(self._moves, other._moves, strict=True)))
 
     def matrix(self) -> csr_array:
         """The matrix A of θ → A θ + t, sparse.
@@ -198,7 +196,7 @@ class GroupElement:
         """
         from scipy import sparse
 
-        moves = [None, *self.moves, None]
+        moves = [None, *self._moves, None]
         shapes = zip(self.net.unflatten(np.arange(self.net.num_parameters)), self.net.multipliers, strict=True)
         rows, columns, values = [], [], []
         for ((weights, biases), multiplier), (below, above) in zip(shapes, pairwise(moves), strict=True):
@@ -216,7 +214,7 @@ class GroupElement:
     def offset(self) -> Array:
         """The vector t of θ → A θ + t, (P,): zero unless exponential or linear neurons are shifted."""
         result = np.zeros(self.net.num_parameters)
-        for (_, biases), move in zip(self.net.unflatten(result), self.moves, strict=False):
+        for (_, biases), move in zip(self.net.unflatten(result), self._moves, strict=False):
             if biases is not None:
                 biases[:] = move.shifts
         return result

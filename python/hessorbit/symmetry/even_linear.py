@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
-from .rules import HiddenLayer, hidden_layers
+from .rules import hidden_layers
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,10 +70,6 @@ class EvenLinearFlip:
         pairs = f", pairs {list(self.pairs)}" if self.pairs else ""
         return f"EvenLinearFlip({self.net!r}, layer {self.layer}: neurons {list(self.neurons)}{pairs})"
 
-    @property
-    def hidden(self) -> HiddenLayer:
-        return hidden_layers(self.net)[self.layer - 1]
-
     def __call__(self, theta: ArrayLike) -> Array:
         """The parameters moved.
 
@@ -127,7 +123,7 @@ class EvenLinearFlip:
 
     def _moved(self, theta: ArrayLike) -> tuple[Array, Array, Array]:
         checked = _checks.parameters(theta, self.net.num_parameters)
-        linear = self.hidden.linear.tolist()
+        linear = hidden_layers(self.net)[self.layer - 1].linear.tolist()
         return _core.flip_even_linear(
             self.net.core, self.layer - 1, list(self.neurons), linear, list(self.pairs), checked
         )

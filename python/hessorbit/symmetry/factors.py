@@ -39,6 +39,15 @@ class Factor:
         Number of moves of a finite factor, exact; 1 for a continuous one.
     dimension : int
         Number of parameters of a continuous factor; 0 for a finite one.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> for factor in ho.symmetries(ho.MLP([2, 3, 1], "relu")).factors:
+    ...     print(factor.kind, factor.neurons, factor.order, factor.dimension, factor.conditional)
+    permutation (0, 1, 2) 6 0 False
+    rescaling (0, 1, 2) 1 3 False
+    even-linear flip (0, 1, 2) 8 0 True
     """
 
     layer: int
@@ -53,10 +62,6 @@ class Factor:
     def conditional(self) -> bool:
         """Whether the move is possible only at some θ."""
         return self.kind == "even-linear flip"
-
-    @property
-    def rule(self) -> Rule:
-        return rule_of(self.activation)
 
 
 def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:

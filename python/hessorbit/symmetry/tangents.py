@@ -21,6 +21,7 @@ import numpy as np
 from .._checks import Array
 from ..network import MLP
 from .factors import Factor
+from .rules import rule_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -40,6 +41,18 @@ class Generator:
         X.
     offset : ndarray, shape (P,)
         e; zero but for translations.
+
+    Examples
+    --------
+    A rectifier's incoming weight grows as its outgoing weight shrinks:
+
+    >>> import hessorbit as ho
+    >>> (generator,) = ho.symmetries(ho.MLP([1, 1, 1], "relu", bias=False)).generators()
+    >>> generator
+    Generator(rescaling, layer 1, relu [0])
+    >>> generator.matrix.toarray()
+    array([[ 1.,  0.],
+           [ 0., -1.]])
     """
 
     factor: Factor
@@ -78,7 +91,7 @@ def scalings(net: MLP, factor: Factor) -> Iterator[Terms]:
     layers = net.unflatten(np.arange(net.num_parameters))
     (weights, biases), (outgoing, _) = layers[factor.layer - 1], layers[factor.layer]
     incoming = weights if biases is None else np.column_stack([weights, biases])
-    coefficients = np.repeat([1.0, -factor.rule.degree], [incoming.shape[1], len(outgoing)])
+    coefficients = np.repeat([1.0, -rule_of(factor.activation).degree], [incoming.shape[1], len(outgoing)])
     for neurons in product(factor.neurons, repeat=2 if factor.kind == "linear" else 1):
         i, j = neurons[0], neurons[-1]
         rows, columns = np.concatenate([incoming[i], outgoing[:, j]]), np.concatenate([incoming[j], outgoing[:, i]])
@@ -89,9 +102,10 @@ def translations(net: MLP, factor: Factor) -> Iterator[Terms]:
     """Generators of the shifts of exponential or linear neurons, whose layers have the biases these need."""
     layers: list[Any] = net.unflatten(np.arange(net.num_parameters))
     (_, biases), (outgoing, above) = layers[factor.layer - 1], layers[factor.layer]
-    coefficient = -net.multipliers[factor.layer] if factor.rule.linear else -1.0
+    linear = rule_of(factor.activation).linear
+    coefficient = -net.multipliers[factor.layer] if linear else -1.0
     for i in factor.neurons:
-        rows = above if factor.rule.linear else outgoing[:, i]
+        rows = above if linear else outgoing[:, i]
         yield Terms(factor, (i,), rows, outgoing[:, i], np.full(len(rows), coefficient), constant=biases[[i]])
 
 

@@ -78,6 +78,8 @@ class Widening:
         The wide network.
     source : MLP
         The network that was widened.
+    layers : tuple of Copies
+        The neurons of each hidden layer of the wide network, by where they come from.
 
     Raises
     ------
