@@ -305,8 +305,8 @@ class Spectrum:
         -------
         ConditionNumber
             A float that knows its convention, the number of directions it covers, and its own bounds. If the
-            denominator d is below the floor, the value is the lower bound (|λ|_max − its error) / (√d + √floor)², at
-            least 1. It is nan where there is nothing to divide: for the zero matrix, or if every direction is a
+            denominator d is below the floor, the value is the lower bound ``(|λ|_max − its error) / (√d + √floor)²``,
+            at least 1. It is nan where there is nothing to divide: for the zero matrix, or if every direction is a
             predicted zero mode. A quotient by modes that the matrix does not annihilate says so.
 
         Raises
@@ -416,7 +416,7 @@ def spectrum(
     Whether the residual counts as zero is decided by S, the rest of the Hessian beside the Gauss–Newton matrix, which
     is linear in the residual: ‖S‖ is bounded (in about 16 gradients), and has to be within the rounding errors of the
     dense method. What the residual of the stored data may add to S, however it was rounded, is added to the floor: a
-    residual that is 0 in float64 is known to about eps |f| only.
+    residual that is 0 in float64 is known to about ``eps |f|`` only.
 
     Flat zero modes are null vectors of the Hessian at minima with l2 = 0 (at saddles only tangents of the orbit are),
     and of the Gauss–Newton matrix everywhere. Whether θ is one is not checked: the residuals of `Spectrum.zero_modes`

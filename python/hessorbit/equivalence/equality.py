@@ -31,7 +31,7 @@ class Equivalence:
         different, an input at which the outputs differ.
     difference : float
         The largest difference of outputs at that input, relative to the size of the terms that make them up: the
-        Σ |W| |a| + |b| of the layers, carried to the output. 0 unless different.
+        ``Σ |W| |a| + |b|`` of the layers, carried to the output. 0 unless different.
     """
 
     verdict: Literal["equal", "different", "unknown"]

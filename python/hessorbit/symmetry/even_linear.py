@@ -113,7 +113,7 @@ class EvenLinearFlip:
         Returns
         -------
         ndarray, shape () or (B,)
-            Largest entry of what is left over, over the largest entry of Σ_k |κ_k v_k w̃_kᵀ|.
+            Largest entry of what is left over, over the largest entry of ``Σ_k |κ_k v_k w̃_kᵀ|``.
         """
         return self._moved(theta)[1]
 
