@@ -53,6 +53,14 @@ class ConditionNumber(float):
         are those of the quotient and zeros only as far as this is small.
     modes_are_null : bool
         Whether H annihilates these modes: up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[2.0, 0.0], [0.0, 1.0]], [1.0, 1.0])
+    >>> kappa = ho.spectrum(obj, [0.0, 0.0]).condition_number("raw")
+    >>> kappa, kappa + 0.5
+    (4 (raw), 4.5)
     """
 
     convention: str
@@ -130,6 +138,14 @@ class ZeroModeTest:
         ‖H‖₂.
     measured : int
         Number of eigenvalues below the floor, for comparison with k.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> net, theta, x = ho.MLP([1, 2, 1], bias=False), [1.0, 1.0, 2.0, 3.0], [[0.5], [1.0], [-2.0]]
+    >>> modes = ho.spectrum(ho.Objective(net, x, net(theta, x)), theta).zero_modes
+    >>> len(modes), modes.measured, modes.modes.kinds
+    (2, 2, ('flat', 'first-order'))
     """
 
     modes: Any
@@ -174,6 +190,15 @@ class Spectrum:
     method, driver : str
         How the eigenvalues were found, and the LAPACK routine: ``"dense"``, ``"gram"`` (dsyevd) or ``"jacobian"``
         (dgesdd).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([3, 1], bias=False), np.diag([1.0, 2.0, 4.0]), [1.0, 1.0, 1.0])
+    >>> sp = ho.spectrum(obj, np.zeros(3))
+    >>> sp.eigenvalues.round(3), sp.rank, sp.num_negative
+    (array([0.333, 1.333, 5.333]), 3, 0)
     """
 
     eigenvalues: Array

@@ -40,6 +40,16 @@ class CanonicalForm:
     theta : ndarray, shape (P,)
     element : GroupElement or None
         The element that took θ there; None if the network was reduced.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([1, 2, 1], bias=False)
+    >>> form = ho.canonical(net, [2.0, -1.0, 4.0, -3.0])
+    >>> form.theta
+    array([1., 2., 3., 4.])
+    >>> form.element([2.0, -1.0, 4.0, -3.0])
+    array([1., 2., 3., 4.])
     """
 
     net: MLP

@@ -32,6 +32,16 @@ class Equivalence:
     difference : float
         The largest difference of outputs at that input, relative to the size of the terms that make them up: the
         ``Σ |W| |a| + |b|`` of the layers, carried to the output. 0 unless different.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([1, 2, 1], bias=False)
+    >>> answer = ho.equivalent(net, [1.0, 2.0, 3.0, 4.0], net, [2.0, -1.0, 4.0, -3.0])
+    >>> answer
+    Equivalence(equal: a group element takes theta1 to theta2)
+    >>> answer.witness
+    GroupElement(MLP([1, 2, 1], 'tanh', bias=False), layer 1: order [1, 0], factors [1, -1])
     """
 
     verdict: Literal["equal", "different", "unknown"]

@@ -135,6 +135,13 @@ class MinimumSubspace:
         ±1 for each student neuron; all +1 unless the activation is odd.
     dimension, codimension : int
         Of the subspace, in the space of the student's parameters.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> piece = next(ho.enumerate_minima(1, 2, inputs=3))
+    >>> piece.teacher, piece.dimension, piece.codimension
+    ((0, 0), 1, 10)
     """
 
     teacher: tuple[int, ...]

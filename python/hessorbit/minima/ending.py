@@ -32,6 +32,17 @@ class DescentComparison:
         The end is at a global minimum.
     same_piece : ndarray of bool, shape (B,)
         It is on the piece that was nearest at the start.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([1, 1, 1], bias=False)
+    >>> starts = np.array([[0.9, 1.1], [1.2, 0.8]])
+    >>> ends = np.array([[1.0, 1.0], [1.0, 1.0]])
+    >>> comparison = ho.minima.compare_descent(net, starts, ends, net, [1.0, 1.0])
+    >>> comparison.converged, comparison.fraction
+    (array([ True,  True]), 1.0)
     """
 
     nearest: Array

@@ -47,6 +47,14 @@ class NearestMinimum:
         Which other minima there may be; empty if `complete`.
     nodes : int or ndarray, shape (B,)
         Parts of the search tree that were bounded, and assignments that were looked at besides.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> teacher, student = ho.MLP([1, 1, 1], bias=False), ho.MLP([1, 2, 1], bias=False)
+    >>> near = ho.nearest_minimum(student, [0.9, 0.1, 1.0, 0.1], teacher, [1.0, 1.0])
+    >>> near.complete, bool(near.lower_bound <= near.distance), bool(near.gap <= 1e-9)
+    (True, True, True)
     """
 
     distance: float | Array

@@ -55,6 +55,19 @@ class ReachProbability:
     missing : str
         As in `NearestMinimum`. If there are other minima, the probability and its bounds are those of being near the
         covered pieces; `lower_bound` and the lower end of `interval` then hold for all minima as well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([1, 1, 1], bias=False)
+    >>> reach = ho.reach_probability(
+    ...     net, net, [1.0, 1.0], init="normal(1)", radius=[0.5, 1.0], samples=200, rng=np.random.default_rng(0)
+    ... )
+    >>> reach.estimate.shape, bool((reach.interval[0] <= reach.upper_bound).all())
+    ((2,), True)
+    >>> reach.small_radius(1e-3) < 1e-5
+    True
     """
 
     radius: float | Array

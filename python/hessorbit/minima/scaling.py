@@ -44,6 +44,16 @@ class Starts:
         ‖θ₀‖.
     complete : bool
         Whether all global minima were searched, as for `nearest_minimum`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> teacher = ho.MLP([1, 1, 1], bias=False)
+    >>> reach = ho.minima.reach_by_width(teacher, [1.0, 1.0], [2], samples=20, rng=np.random.default_rng(0))
+    >>> (starts,) = reach.starts
+    >>> starts.width, bool(starts.gap <= 1e-3)
+    (2, True)
     """
 
     width: int
@@ -71,7 +81,18 @@ class Starts:
 
 @dataclass(frozen=True)
 class Chance:
-    """P(distance ≤ radius) for one width, as in `ReachProbability`."""
+    """P(distance ≤ radius) for one width, as in `ReachProbability`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> teacher = ho.MLP([1, 1, 1], bias=False)
+    >>> reach = ho.minima.reach_by_width(teacher, [1.0, 1.0], [2], samples=20, rng=np.random.default_rng(0))
+    >>> (chance,) = reach.chance
+    >>> bool(chance.interval[0] <= chance.estimate <= chance.interval[1])
+    True
+    """
 
     estimate: float
     interval: tuple[float, float]
@@ -90,6 +111,15 @@ class ReachByWidth:
         Of the intervals.
     starts : tuple of Starts
     chance : tuple of Chance
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> teacher = ho.MLP([1, 1, 1], bias=False)
+    >>> reach = ho.minima.reach_by_width(teacher, [1.0, 1.0], [1, 2], samples=20, rng=np.random.default_rng(0))
+    >>> reach.widths, [len(starts.distance) for starts in reach.starts]
+    ((1, 2), [20, 20])
     """
 
     radius: float

@@ -40,6 +40,14 @@ class SmallRadiusLaw:
     log_coefficient : float
         −inf if none has, as when the teacher's weights are beyond the reach of a uniform scheme; the exponent is then
         0.
+
+    Examples
+    --------
+    >>> import math
+    >>> from hessorbit.minima import SmallRadiusLaw
+    >>> law = SmallRadiusLaw(exponent=2, log_coefficient=math.log(3.0))
+    >>> round(law(0.1), 12)
+    0.03
     """
 
     exponent: int

@@ -40,7 +40,18 @@ LARGEST = 1e75
 
 
 class ReducibleTeacherError(ValueError):
-    """A teacher that a narrower network equals; `teacher` and `theta_teacher` are that network, if there is one."""
+    """A teacher that a narrower network equals; `teacher` and `theta_teacher` are that network, if there is one.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> teacher, student = ho.MLP([1, 2, 1], bias=False), ho.MLP([1, 3, 1], bias=False)
+    >>> try:
+    ...     ho.nearest_minimum(student, [1.0] * 6, teacher, [1.0, 1.0, 2.0, 3.0])
+    ... except ho.ReducibleTeacherError as error:
+    ...     print(error.teacher, error.theta_teacher)
+    MLP([1, 1, 1], 'tanh', bias=False) [1. 5.]
+    """
 
     def __init__(self, message: str, teacher: MLP | None, theta_teacher: Array | None) -> None:
         super().__init__(message)

@@ -48,6 +48,19 @@ class ZeroModes:
         Cause of each column. A direction with several causes is counted once, for the first.
     kinds : tuple of str
         ``"flat"`` or ``"first-order"``, for each column.
+
+    Examples
+    --------
+    Two neurons with the same incoming weights:
+
+    >>> import hessorbit as ho
+    >>> modes = ho.zero_modes(ho.MLP([1, 2, 1], bias=False), [1.0, 1.0, 2.0, 3.0])
+    >>> modes
+    2 zero modes
+       1  flat         layer 1, neurons 0, 1: related, outgoing weights moved between them
+       1  first-order  layer 1, neurons 0, 1: related, moved apart
+    >>> modes.of_kind("flat").basis.ravel().round(3)
+    array([ 0.   ,  0.   , -0.707,  0.707])
     """
 
     basis: Array
