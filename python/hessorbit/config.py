@@ -54,6 +54,13 @@ def show_config() -> None:
 
     The environment variable ``HESSORBIT_LEVEL`` (``base``, ``v2``, ``v3`` or ``v4``), read when hessorbit is imported,
     forces an instruction level.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> ho.show_config()  # doctest: +ELLIPSIS
+    hessorbit     ...
+    level         ...
     """
     for name, value in configuration().items():
         text = ", ".join(value) if isinstance(value, list) else value

@@ -91,6 +91,17 @@ def load(path: str | os.PathLike[str]) -> tuple[MLP, Array]:
         If the file cannot be opened.
     ValueError
         If it is damaged, or not a file of `save`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import hessorbit as ho
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ho.save(Path(folder, "net.npz"), ho.MLP([1, 1], bias=False), [0.5])
+    ...     net, theta = ho.load(Path(folder, "net.npz"))
+    >>> net, theta
+    (MLP([1, 1], bias=False), array([0.5]))
     """
     place = _files.path_of(path)
     with open(place, "rb") as file:

@@ -6,11 +6,12 @@ from .counting import MinimumSubspace, count_minima, enumerate_minima
 from .ending import DescentComparison, compare_descent
 from .nearest import NearestMinimum, nearest_minimum
 from .reach import ReachProbability, reach_probability
-from .scaling import ReachByWidth, reach_by_width
+from .scaling import Chance, ReachByWidth, Starts, reach_by_width
 from .small_radius import SmallRadiusLaw
 from .teacher import ReducibleTeacherError
 
 __all__ = [
+    "Chance",
     "DescentComparison",
     "MinimumSubspace",
     "NearestMinimum",
@@ -18,6 +19,7 @@ __all__ = [
     "ReachProbability",
     "ReducibleTeacherError",
     "SmallRadiusLaw",
+    "Starts",
     "compare_descent",
     "count_minima",
     "enumerate_minima",

@@ -81,7 +81,14 @@ class Starts:
 
 @dataclass(frozen=True)
 class Chance:
-    """P(distance ≤ radius) for one width, as in `ReachProbability`.
+    """P(distance ≤ radius) for one width; found in `ReachByWidth.chance`.
+
+    Attributes
+    ----------
+    estimate : float
+    interval : tuple of two float
+    lower_bound, upper_bound : float or None
+        As in `ReachProbability`.
 
     Examples
     --------

@@ -40,7 +40,14 @@ LARGEST = 1e75
 
 
 class ReducibleTeacherError(ValueError):
-    """A teacher that a narrower network equals; `teacher` and `theta_teacher` are that network, if there is one.
+    """A narrower network equals the teacher, or would but for a remainder that no neuron can carry.
+
+    Attributes
+    ----------
+    teacher : MLP or None
+        The narrower network, if there is one.
+    theta_teacher : ndarray or None
+        Its parameters.
 
     Examples
     --------
