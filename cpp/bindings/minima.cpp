@@ -1,33 +1,28 @@
 // The nearest global minimum of each of a batch of students.
-#include "bindings.hpp"
+#include "names.hpp"
 
 #include <hessorbit/minima.hpp>
 
 #include <algorithm>
-#include <array>
+
+namespace hessorbit::bindings {
 
 namespace {
 
-namespace py = pybind11;
-using namespace hessorbit;
-using namespace hessorbit::bindings;
 using namespace hessorbit::minima;
 
 using Doubles = Array<double>;
 using Integers = py::array_t<std::int64_t, py::array::c_style>;
 
-template <class Choice, std::size_t count>
-Choice choice(const std::string& name, const std::array<std::pair<const char*, Choice>, count>& choices) {
-    for (const auto& [known, value] : choices)
-        if (name == known) return value;
-    throw py::value_error("\"" + name + "\" is not a choice here");
-}
-
-Activation activation(const std::string& name, double parameter) {
-    for (const ActivationDescription& description : activation_table)
-        if (description.name == name) return {description.kind, parameter};
-    throw py::value_error("activation: \"" + name + "\" is not in the table");
-}
+constexpr std::array<std::pair<const char*, Copies>, 5> copies_names{{{"plain", Copies::plain},
+                                                                      {"odd", Copies::odd},
+                                                                      {"even", Copies::even},
+                                                                      {"mirrored", Copies::mirrored},
+                                                                      {"scaled", Copies::scaled}}};
+constexpr std::array<std::pair<const char*, Constants>, 3> constants_names{
+    {{"none", Constants::none}, {"fixed", Constants::fixed}, {"free", Constants::free}}};
+constexpr std::array<std::pair<const char*, Off>, 3> off_names{
+    {{"never", Off::never}, {"zero", Off::zero}, {"half_line", Off::half_line}}};
 
 Matrix<double> matrix(const Doubles& array) {
     return Eigen::Map<const Matrix<double>>(array.data(), array.shape(0), array.shape(1));
@@ -60,20 +55,11 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
         outgoing.shape(1) != incoming.shape(1) || outgoing.shape(0) != incoming.shape(0) ||
         output.shape(0) != incoming.shape(0) || output.shape(1) != outgoing.shape(2) || teacher_incoming.shape(0) < 1)
         throw py::value_error("the shapes of teacher and students do not fit together");
-    Geometry geometry{matrix(teacher_incoming), matrix(teacher_outgoing),
-                      choice<Copies, 5>(copies, {{{"plain", Copies::plain},
-                                                  {"odd", Copies::odd},
-                                                  {"even", Copies::even},
-                                                  {"mirrored", Copies::mirrored},
-                                                  {"scaled", Copies::scaled}}}),
-                      multiplier * mirror, hidden_bias,
-                      choice<Constants, 3>(constants, {{{"none", Constants::none},
-                                                        {"fixed", Constants::fixed},
-                                                        {"free", Constants::free}}}),
-                      choice<Off, 3>(off, {{{"never", Off::never}, {"zero", Off::zero}, {"half_line", Off::half_line}}}),
-                      std::nullopt};
+    Geometry geometry{matrix(teacher_incoming), matrix(teacher_outgoing), named(copies_names, copies, "copies"),
+                      multiplier * mirror, hidden_bias, named(constants_names, constants, "constants"),
+                      named(off_names, off, "off"), std::nullopt};
     const std::vector<Weights> starts = weights(incoming, outgoing, output);
-    const Activation sigma = activation(name, parameter);
+    const Activation sigma = activation_named(name, parameter);
     std::vector<Nearest> found;
     {
         const py::gil_scoped_release release;
@@ -119,3 +105,5 @@ void register_minima(py::module_& m) {
           py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("output").noconvert(),
           py::arg("tolerance"), py::arg("max_nodes"), py::arg("time_limit"), py::arg("threads"));
 }
+
+}  // namespace hessorbit::bindings

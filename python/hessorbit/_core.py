@@ -1,7 +1,8 @@
 """The compiled core, at the best instruction level that this CPU has.
 
-Each level is a module of its own, `_core_<level>`, with the same names in it. The environment variable
-HESSORBIT_LEVEL forces one, and is refused where the CPU lacks it or this build does not hold it.
+What is hot, in float64, is compiled for each level as a module of its own, `_core_<level>`, with the same names in it;
+everything else is compiled once, in `_common`. The environment variable HESSORBIT_LEVEL forces a level, and is refused
+where the CPU lacks it or this build does not hold it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import importlib
 import os
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from hessorbit import _cpu
 
@@ -47,18 +51,33 @@ def load(level: str) -> ModuleType:
         del os.environ[name]
 
 
-_module = load(choose_level(os.environ.get("HESSORBIT_LEVEL"), _cpu.built_levels, _cpu.cpu_levels))
+_hot = load(choose_level(os.environ.get("HESSORBIT_LEVEL"), _cpu.built_levels, _cpu.cpu_levels))
+_common = importlib.import_module("hessorbit._common")
 
-Descent = _module.Descent
-GroupElement = _module.GroupElement
-Network = _module.Network
-Objective = _module.Objective
-ObjectiveLongDouble = _module.ObjectiveLongDouble
-activation_derivatives = _module.activation_derivatives
-activation_properties = _module.activation_properties
-activation_table = _module.activation_table
-all_finite = _module.all_finite
-config = _module.config
-flip_even_linear = _module.flip_even_linear
-nearest_minima = _module.nearest_minima
-outputs = _module.outputs
+Descent = _hot.Descent
+Objective = _hot.Objective
+config = _hot.config
+
+GroupElement = _common.GroupElement
+Network = _common.Network
+ObjectiveLongDouble = _common.ObjectiveLongDouble
+activation_properties = _common.activation_properties
+activation_table = _common.activation_table
+all_finite = _common.all_finite
+flip_even_linear = _common.flip_even_linear
+nearest_minima = _common.nearest_minima
+
+
+def _module_of(array: Any) -> ModuleType:
+    """Name the module that computes in the scalar of an array."""
+    return _hot if getattr(array, "dtype", None) == np.dtype(np.float64) else _common
+
+
+def activation_derivatives(name: Any, parameter: Any, z: Any) -> Any:
+    """Return σ, σ' and σ'' of each entry of z (n)."""
+    return _module_of(z).activation_derivatives(name, parameter, z)
+
+
+def outputs(network: Any, theta: Any, x: Any, threads: Any) -> Any:
+    """Return what the network answers to each sample."""
+    return _module_of(theta).outputs(network, theta, x, threads)

@@ -1,11 +1,7 @@
-// The extension module of one instruction level.
+// `_core_<level>`: what is hot, in float64, for one instruction level.
 #include "bindings.hpp"
 
-#include <Eigen/Core>
-
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
+#include <hessorbit/kernel/team.hpp>
 
 namespace {
 
@@ -36,10 +32,11 @@ py::dict config() {
 }  // namespace
 
 PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
-    module.doc() = "Exact derivatives of small networks, compiled for one instruction level.";
+    using namespace hessorbit::bindings;
+    module.doc() = "What is hot, in float64, compiled for one instruction level.";
+    py::module_::import("hessorbit._common");  // knows the type Network
     module.def("config", &config);
-    register_activation(module);
-    register_objective(module);
-    register_orbit(module);
-    register_minima(module);
+    register_activation_float64(module);
+    register_objective_float64(module);
+    register_descent(module);
 }

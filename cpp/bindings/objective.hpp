@@ -1,50 +1,15 @@
-// Network, Objective and Descent for Python.
-#include "bindings.hpp"
+// The objective and the network's outputs for Python, for one scalar.
+#pragma once
 
-#include <hessorbit/descent.hpp>
+#include "bound_objective.hpp"
 
-#include <map>
+#include <memory>
 
 namespace hessorbit::bindings {
 
-namespace {
-
-template <class Value>
-Value named(const std::map<std::string, Value>& names, const std::string& name, const char* argument) {
-    const auto found = names.find(name);
-    if (found == names.end()) throw py::value_error(std::string(argument) + ": unknown name '" + name + "'");
-    return found->second;
-}
-
-const std::map<std::string, Parametrization> parametrizations{{"standard", Parametrization::standard},
-                                                              {"ntk", Parametrization::ntk},
-                                                              {"mean_field", Parametrization::mean_field}};
-const std::map<std::string, LossKind> losses{{"squared_error", LossKind::squared_error},
-                                             {"cross_entropy", LossKind::cross_entropy},
-                                             {"logistic", LossKind::logistic}};
-const std::map<std::string, DescentMethod> methods{
-    {"gd", DescentMethod::gd}, {"momentum", DescentMethod::momentum}, {"adam", DescentMethod::adam}};
-
-Activation activation_named(const std::string& name, double parameter) {
-    for (const ActivationDescription& description : activation_table)
-        if (description.name == name) return {description.kind, parameter};
-    throw py::value_error("activations: unknown name '" + name + "'");
-}
-
-int thread_count(int threads) { return threads > 0 ? threads : max_threads(); }
-
-void require(bool condition, const char* message) {
-    if (!condition) throw py::value_error(message);
-}
-
-// An objective with the number of threads asked for; 0 follows OpenMP's limit at each call.
-template <class T>
-struct BoundObjective {
-    Objective<T> core;
-    int threads;
-
-    int team() const { return thread_count(threads); }
-};
+inline constexpr std::array<std::pair<const char*, LossKind>, 3> losses{{{"squared_error", LossKind::squared_error},
+                                                                         {"cross_entropy", LossKind::cross_entropy},
+                                                                         {"logistic", LossKind::logistic}}};
 
 template <class T>
 std::unique_ptr<BoundObjective<T>> make_objective(const Network& network, const Array<T>& x, const Array<T>& y,
@@ -173,73 +138,4 @@ void bind_outputs(py::module_& module) {
         py::arg("network"), py::arg("theta").noconvert(), py::arg("x").noconvert(), py::arg("threads"));
 }
 
-void bind_network(py::module_& module) {
-    py::class_<Network>(module, "Network")
-        .def(py::init([](const std::vector<Index>& widths,
-                         const std::vector<std::vector<std::pair<std::string, double>>>& names,
-                         const std::vector<bool>& biases, const std::string& parametrization) {
-                 require(widths.size() >= 2, "widths: expected at least two");
-                 require(names.size() + 1 == widths.size(), "activations: expected one list per layer");
-                 require(biases.size() + 1 == widths.size(), "biases: expected one per layer");
-                 std::vector<std::vector<Activation>> activations;
-                 for (std::size_t l = 0; l < names.size(); ++l) {
-                     require(widths[l] > 0 && widths[l + 1] > 0, "widths: expected positive numbers");
-                     require(static_cast<Index>(names[l].size()) == widths[l + 1],
-                             "activations: expected one per neuron");
-                     activations.emplace_back();
-                     for (const auto& [name, parameter] : names[l])
-                         activations.back().push_back(activation_named(name, parameter));
-                 }
-                 return Network(widths, activations, biases, named(parametrizations, parametrization, "parametrization"));
-             }),
-             py::arg("widths"), py::arg("activations"), py::arg("biases"), py::arg("parametrization"))
-        .def_property_readonly("num_parameters", &Network::num_parameters);
-}
-
-void bind_descent(py::module_& module) {
-    using Bound = BoundObjective<double>;
-    const auto copy = [](const std::vector<double>& values) {
-        return Array<double>(static_cast<py::ssize_t>(values.size()), values.data());
-    };
-    py::class_<Descent>(module, "Descent")
-        .def(py::init([](Bound& objective, const Array<double>& theta, const std::string& method,
-                         double learning_rate, double momentum, double beta2, double epsilon) {
-                 require(theta.ndim() == 1 && theta.shape(0) == objective.core.num_parameters(),
-                         "theta: expected shape (P,)");
-                 const DescentOptions options{named(methods, method, "method"), learning_rate, momentum, beta2,
-                                              epsilon};
-                 return std::make_unique<Descent>(objective.core, theta.data(), options, objective.team());
-             }),
-             py::arg("objective"), py::arg("theta").noconvert(), py::arg("method"), py::arg("learning_rate"),
-             py::arg("momentum"), py::arg("beta2"), py::arg("epsilon"), py::keep_alive<1, 2>())
-        .def("advance", &Descent::advance, py::arg("max_steps"), py::arg("gradient_tolerance"),
-             py::arg("loss_tolerance"), py::call_guard<py::gil_scoped_release>())
-        .def_property_readonly("theta", [copy](const Descent& self) { return copy(self.theta()); })
-        .def_property_readonly("gradient", [copy](const Descent& self) { return copy(self.gradient()); })
-        .def_property_readonly("loss", &Descent::loss)
-        .def_property_readonly("gradient_norm", &Descent::gradient_norm)
-        .def_property_readonly("steps", &Descent::steps);
-}
-
-template <class T>
-bool all_finite(const Array<T>& values) {
-    const T* data = values.data();
-    bool finite = true;
-    for (py::ssize_t i = 0; i < values.size(); ++i) finite &= data[i] - data[i] == 0;  // NaN for inf and NaN
-    return finite;
-}
-
-}  // namespace
 }  // namespace hessorbit::bindings
-
-void register_objective(pybind11::module_& module) {
-    using namespace hessorbit::bindings;
-    bind_network(module);
-    bind_outputs<double>(module);
-    bind_outputs<long double>(module);
-    bind_objective<double>(module, "Objective");
-    bind_objective<long double>(module, "ObjectiveLongDouble");
-    bind_descent(module);
-    module.def("all_finite", &all_finite<double>, py::arg("values").noconvert());
-    module.def("all_finite", &all_finite<long double>, py::arg("values").noconvert());
-}

@@ -1,14 +1,9 @@
-// The table of activations, and their derivatives, as Python sees them.
-#include "bindings.hpp"
+// The table of activations as Python sees it.
+#include "names.hpp"
 
-#include <hessorbit/activation.hpp>
-
-#include <algorithm>
+namespace hessorbit::bindings {
 
 namespace {
-
-using namespace hessorbit;
-using namespace hessorbit::bindings;
 
 py::dict expansion(const Expansion& expansion) {
     py::list terms;
@@ -51,41 +46,18 @@ py::list table() {
     return result;
 }
 
-const ActivationDescription& described(const std::string& name) {
-    for (const ActivationDescription& description : activation_table)
-        if (description.name == name) return description;
-    throw py::value_error("activation: \"" + name + "\" is not in the table");
-}
-
 py::dict properties_of(const std::string& name, double parameter) {
-    const ActivationDescription& description = described(name);
+    const ActivationDescription& description = description_named(name);
     py::dict result = properties(description, parameter);
     if (description.parameter) result["parameter"] = parameter;
     return result;
 }
 
-template <class T>
-py::tuple derivatives(const std::string& name, double parameter, const Array<T>& z) {
-    const Activation activation{described(name).kind, parameter};
-    const Index n = z.size();
-    Rows<T> rows = Rows<T>::Zero(4, padded(n));
-    std::copy(z.data(), z.data() + n, rows.row(0).data());
-    {
-        const py::gil_scoped_release release;
-        evaluate<T>(activation, rows.row(0).data(), rows.cols(), rows.row(1).data(), rows.row(2).data(),
-                    rows.row(3).data());
-    }
-    const auto result = [&](int row) { return Array<T>(n, rows.row(row).data()); };
-    return py::make_tuple(result(1), result(2), result(3));
-}
-
 }  // namespace
 
-void register_activation(py::module_& module) {
+void register_activation_table(py::module_& module) {
     module.def("activation_table", &table);
     module.def("activation_properties", &properties_of, py::arg("name"), py::arg("parameter"));
-    module.def("activation_derivatives", &derivatives<double>, py::arg("name"), py::arg("parameter"),
-               py::arg("z").noconvert());
-    module.def("activation_derivatives", &derivatives<long double>, py::arg("name"), py::arg("parameter"),
-               py::arg("z").noconvert());
 }
+
+}  // namespace hessorbit::bindings

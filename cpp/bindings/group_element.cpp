@@ -1,16 +1,13 @@
-// Group elements and the even-linear move, for float64 and long double.
+// GroupElement for Python: it acts on float64 and on long double.
 #include "bindings.hpp"
 
-#include <hessorbit/even_linear.hpp>
 #include <hessorbit/orbit.hpp>
 
 #include <tuple>
 
-namespace {
+namespace hessorbit::bindings {
 
-namespace py = pybind11;
-using namespace hessorbit;
-using namespace hessorbit::bindings;
+namespace {
 
 using Extended = long double;
 using Indices = std::vector<Index>;
@@ -101,42 +98,20 @@ private:
     GroupElement<Extended> extended_;
 };
 
-// θ moved, and for each θ the remainder and the asymmetry of the move.
 template <class T>
-py::tuple flip_even_linear(const Network& network, Index layer, const Indices& flipped, const Indices& linear,
-                           const std::vector<std::pair<Index, Index>>& pairs, const Array<T>& theta) {
-    std::vector<MirroredPair> mirrored;
-    for (const auto& [plus, minus] : pairs) mirrored.push_back({plus, minus});
-    const EvenLinearFlip<T> flip(network, layer, flipped, linear, mirrored);
-    const Index p = network.num_parameters();
-    const Batch<T> batch(theta, p);
-    Array<T> moved = batch.result({p}), remainder = batch.result({}), asymmetry = batch.result({});
-    T *data = moved.mutable_data(), *left = remainder.mutable_data(), *apart = asymmetry.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        std::copy(batch.data, batch.data + batch.count * p, data);
-        for (Index b = 0; b < batch.count; ++b) {
-            const auto outcome = flip.act(data + b * p);
-            left[b] = outcome.remainder, apart[b] = outcome.asymmetry;
-        }
-    }
-    return py::make_tuple(moved, remainder, asymmetry);
-}
-
-template <class T>
-void register_methods(py::module_& module, py::class_<PyGroupElement>& element) {
+void bind_methods(py::class_<PyGroupElement>& element) {
     element.def("act", &PyGroupElement::act<T>, py::arg("theta").noconvert())
         .def("transport_gradient", &PyGroupElement::transport_gradient<T>, py::arg("gradient").noconvert())
         .def("transport_hessian", &PyGroupElement::transport_hessian<T>, py::arg("hessian").noconvert());
-    module.def("flip_even_linear", &flip_even_linear<T>, py::arg("network"), py::arg("layer"), py::arg("flipped"),
-               py::arg("linear"), py::arg("pairs"), py::arg("theta").noconvert());
 }
 
 }  // namespace
 
-void register_orbit(py::module_& module) {
+void register_group_element(py::module_& module) {
     py::class_<PyGroupElement> element(module, "GroupElement");
     element.def(py::init<const Network&, const std::vector<LayerTuple>&>(), py::arg("network"), py::arg("layers"));
-    register_methods<double>(module, element);
-    register_methods<Extended>(module, element);
+    bind_methods<double>(element);
+    bind_methods<Extended>(element);
 }
+
+}  // namespace hessorbit::bindings

@@ -1,0 +1,46 @@
+// Network, and whether an array is finite, for Python.
+#include "names.hpp"
+
+namespace hessorbit::bindings {
+
+namespace {
+
+constexpr std::array<std::pair<const char*, Parametrization>, 3> parametrizations{
+    {{"standard", Parametrization::standard}, {"ntk", Parametrization::ntk}, {"mean_field", Parametrization::mean_field}}};
+
+template <class T>
+bool all_finite(const Array<T>& values) {
+    const T* data = values.data();
+    bool finite = true;
+    for (py::ssize_t i = 0; i < values.size(); ++i) finite &= data[i] - data[i] == 0;  // NaN for inf and NaN
+    return finite;
+}
+
+}  // namespace
+
+void register_network(py::module_& module) {
+    py::class_<Network>(module, "Network")
+        .def(py::init([](const std::vector<Index>& widths,
+                         const std::vector<std::vector<std::pair<std::string, double>>>& names,
+                         const std::vector<bool>& biases, const std::string& parametrization) {
+                 require(widths.size() >= 2, "widths: expected at least two");
+                 require(names.size() + 1 == widths.size(), "activations: expected one list per layer");
+                 require(biases.size() + 1 == widths.size(), "biases: expected one per layer");
+                 std::vector<std::vector<Activation>> activations;
+                 for (std::size_t l = 0; l < names.size(); ++l) {
+                     require(widths[l] > 0 && widths[l + 1] > 0, "widths: expected positive numbers");
+                     require(static_cast<Index>(names[l].size()) == widths[l + 1],
+                             "activations: expected one per neuron");
+                     activations.emplace_back();
+                     for (const auto& [name, parameter] : names[l])
+                         activations.back().push_back(activation_named(name, parameter));
+                 }
+                 return Network(widths, activations, biases, named(parametrizations, parametrization, "parametrization"));
+             }),
+             py::arg("widths"), py::arg("activations"), py::arg("biases"), py::arg("parametrization"))
+        .def_property_readonly("num_parameters", &Network::num_parameters);
+    module.def("all_finite", &all_finite<double>, py::arg("values").noconvert());
+    module.def("all_finite", &all_finite<long double>, py::arg("values").noconvert());
+}
+
+}  // namespace hessorbit::bindings
