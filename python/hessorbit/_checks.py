@@ -1,4 +1,4 @@
-"""What is allowed through the door: real numbers without loss of precision, finite, in the shape asked for.
+"""The checks let through real numbers without loss of precision, finite, in the shape asked for.
 
 Arrays inside the library are C-contiguous float64, or longdouble for extended precision. Anything that converts to
 one of them exactly is accepted (lists, float32, integers up to 2**53); anything else is refused by name. A wrong kind
@@ -27,7 +27,7 @@ LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 
 
 def as_array(value: Any, name: str) -> Array:
-    """`value` as a NumPy array of real numbers, of whatever dtype it comes in."""
+    """Returns `value` as a NumPy array of real numbers, of whatever dtype it comes in."""
     if masked := masked_entries(value):
         raise ValueError(f"{name} must not have masked entries; it has {masked}")
     if _tables.is_table(value):
@@ -42,7 +42,7 @@ def as_array(value: Any, name: str) -> Array:
 
 
 def masked_entries(value: Any, depth: int = 0) -> int:
-    """How many entries are masked: of an array, or of arrays and scalars in nested lists, whose masks NumPy drops."""
+    """Counts the masked entries of an array, or of arrays and scalars in nested lists, whose masks NumPy drops."""
     if isinstance(value, np.ma.MaskedArray):
         return int(np.ma.getmaskarray(value).sum())
     if isinstance(value, list | tuple) and depth < MOST_AXES:
@@ -51,7 +51,7 @@ def masked_entries(value: Any, depth: int = 0) -> int:
 
 
 def as_floats(value: Any, name: str) -> Array:
-    """`value` as an aligned C-contiguous array of finite float64 (or longdouble, if it comes as one), exactly."""
+    """Returns `value` exactly, as an aligned C-contiguous array of finite float64, or longdouble if it is that."""
     array = as_array(value, name)
     if array.dtype.kind in "iu" and array.size and not within_float64(array):
         raise ValueError(f"{name} must hold numbers that float64 can represent; it has an integer beyond 2**53")
@@ -73,7 +73,7 @@ def check_finite(array: Array, name: str) -> None:
 
 
 def cast(array: Array, dtype: DTypeLike, name: str, owner: str) -> Array:
-    """`array` in the precision of `owner`, refused if that would lose digits."""
+    """Returns `array` in the precision of `owner`, and refuses it if that would lose digits."""
     if array.dtype == dtype:
         return array
     if array.dtype == LONGDOUBLE:
@@ -89,7 +89,7 @@ def shape_error(name: str, expected: str, shape: tuple[int, ...]) -> ValueError:
 
 
 def parameters(value: Any, count: int, name: str = "theta") -> Array:
-    """θ of shape (P,) or (B, P), finite."""
+    """Returns θ as a finite array of shape (P,) or (B, P)."""
     theta = as_floats(value, name)
     if theta.ndim not in (1, 2) or theta.shape[-1] != count:
         raise shape_error(name, f"({count},) or (B, {count}), as the network has {count} parameters", theta.shape)
@@ -97,7 +97,7 @@ def parameters(value: Any, count: int, name: str = "theta") -> Array:
 
 
 def parameter_vector(value: Any, count: int, name: str = "theta") -> Array:
-    """θ of shape (P,), finite."""
+    """Returns θ as a finite array of shape (P,)."""
     theta = parameters(value, count, name)
     if theta.ndim != 1:
         raise shape_error(name, f"({count},)", theta.shape)
@@ -105,26 +105,26 @@ def parameter_vector(value: Any, count: int, name: str = "theta") -> Array:
 
 
 def instance(value: Any, kind: type, name: str, such_as: str = "") -> None:
-    """Refuse what is not of a kind; `such_as` says where one comes from."""
+    """Refuses what is not of a kind; `such_as` says where one comes from."""
     if not isinstance(value, kind):
         hint = f", such as {such_as}" if such_as else ""
         raise TypeError(f"{name} must be {with_article(kind)}{hint}; got {with_article(type(value))}")
 
 
 def with_article(kind: type) -> str:
-    """A class by its name: "an MLP", "a Widening"."""
+    """Names a class with its article: "an MLP", "a Widening"."""
     name = kind.__name__
     spelled = name.isupper() or (len(name) > 1 and name[1].isupper())  # each letter is read by its name
     return f"an {name}" if name[0].upper() in ("AEFHILMNORSX" if spelled else "AEIOU") else f"a {name}"
 
 
 def threads(value: int | None) -> int:
-    """A number of threads as the core wants it, 0 for None: as many as OpenMP would use."""
+    """Returns a number of threads as the core wants it: 0 for None, which stands for what OpenMP would use."""
     return 0 if value is None else integer(value, "threads", minimum=1, maximum=MOST_THREADS)
 
 
 def entries(value: Any, name: str, count: int, meaning: str) -> list[Any]:
-    """The entries of a sequence that must have `count` of them, by their `meaning` such as "one per hidden layer"."""
+    """Returns the entries of a sequence that must have `count`; `meaning` says why, as in "one per hidden layer"."""
     try:
         found = None if isinstance(value, str | bytes) else list(value)
     except TypeError:
@@ -137,7 +137,7 @@ def entries(value: Any, name: str, count: int, meaning: str) -> list[Any]:
 
 
 def neurons(value: Any, width: int, name: str = "neurons") -> list[int]:
-    """Different neurons of a layer, counted from 0; all of them for None."""
+    """Returns different neurons of a layer, counted from 0; all of them for None."""
     if value is None:
         return list(range(width))
     chosen = indices(value, width, name)
@@ -146,7 +146,7 @@ def neurons(value: Any, width: int, name: str = "neurons") -> list[int]:
 
 
 def indices(value: Any, count: int, name: str, what: str = "neurons") -> list[int]:
-    """A sequence of integers from 0 to count − 1."""
+    """Returns a sequence of integers from 0 to count − 1 as a list."""
     array = as_array(value, name)
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise TypeError(f"{name} must be a sequence of integers, {what} counted from 0; got {value!r}")
@@ -171,7 +171,7 @@ def one_of(value: Any, choices: Sequence[str], name: str) -> str:
 
 
 def did_you_mean(value: str, choices: Collection[str]) -> str:
-    """A guess at what an unknown name stands for, as the end of a message; empty if there is none."""
+    """Guesses what an unknown name stands for, as the end of a message; empty if nothing is near."""
     from difflib import get_close_matches
 
     known = OTHER_NAMES.get(value.lower())
@@ -194,7 +194,7 @@ def integer(value: Any, name: str, *, minimum: int, maximum: int | None = None) 
 
 
 def real(value: Any, name: str, *, minimum: float = -math.inf) -> float:
-    """A finite real number that float64 can represent, at least `minimum`."""
+    """Returns a finite real number that float64 can represent, at least `minimum`."""
     array = as_floats(value, name)
     if array.ndim != 0:
         raise TypeError(f"{name} must be one number; got an array of shape {array.shape}")
@@ -214,7 +214,7 @@ def positive(value: Any, name: str) -> float:
 
 
 def fraction(value: Any, name: str) -> float:
-    """A real number in [0, 1)."""
+    """Returns a real number in [0, 1)."""
     number = real(value, name)
     if not 0 <= number < 1:
         raise ValueError(f"{name} must be at least 0 and below 1; got {number!r}")

@@ -1,4 +1,4 @@
-"""The compiled core, at the best instruction level that this CPU has.
+"""The compiled core is loaded at the best instruction level that this CPU has.
 
 What is hot, in float64, is compiled for each level as a module of its own, `_core_<level>`, with the same names in it;
 everything else is compiled once, in `_common`. The environment variable HESSORBIT_LEVEL forces a level, and is refused
@@ -19,7 +19,7 @@ from hessorbit import _cpu
 
 
 def choose_level(requested: str | None, built: Sequence[str], supported: Sequence[str]) -> str:
-    """Name the level to run: the one requested, else the last of `built` (slowest first) that the CPU supports."""
+    """Names the level to run: the one requested, else the last of `built` (slowest first) that the CPU supports."""
     usable = [level for level in built if level in supported]
     have = f"this build holds {', '.join(built)}; this CPU runs {', '.join(supported)}"
     if requested:
@@ -35,7 +35,7 @@ SPINS = 10_000  # about 0.1 ms
 
 
 def load(level: str) -> ModuleType:
-    """Import the core; its threads wait for work with less spinning than is usual, unless the environment says how.
+    """Imports the core; its threads wait for work with less spinning than is usual, unless the environment says how.
 
     Between parallel regions, threads of GNU's OpenMP spin for several milliseconds. These are in the way of BLAS's
     threads, which come next in many calls here, and of every other process. OpenMP reads the environment once, when

@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all: they are written beside their place and renamed."""
+"""`replacing` writes a file beside its place and renames it, so that it is there as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 
 def path_of(value: Any, name: str = "path") -> Path:
-    """`value` as the path of a file."""
+    """Returns `value` as the path of a file."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be the path of a file; got {value!r}")
     return Path(value)
@@ -19,7 +19,7 @@ def path_of(value: Any, name: str = "path") -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of `path` at the end, or vanishes if there is an exception."""
+    """Opens a file that takes the place of `path` at the end, or vanishes if there is an exception."""
     place = path.resolve()  # a symbolic link stays one
     beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""Tables of pandas as arrays, by columns; a column that does not hold real numbers is named. pandas is not imported."""
+"""Tables of pandas become arrays column by column, so that one without real numbers is named; it is not imported."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ REMEDIES = {
 
 
 def is_table(value: Any) -> bool:
-    """Whether this is a DataFrame or a Series of pandas."""
+    """Tells whether this is a DataFrame or a Series of pandas."""
     kind = type(value)
     return kind.__module__.split(".")[0] == "pandas" and kind.__name__ in ("DataFrame", "Series")
 
 
 def as_array(table: Any, name: str) -> NDArray[Any]:
-    """The numbers of a DataFrame or Series, of whatever dtype holds them all."""
+    """Returns the numbers of a DataFrame or Series, in a dtype that holds them all."""
     if table.ndim == 1:
         return column(table, name)
     columns = [table.iloc[:, index] for index in range(table.shape[1])]
@@ -38,7 +38,7 @@ def as_array(table: Any, name: str) -> NDArray[Any]:
 
 
 def column(series: Any, label: str) -> NDArray[Any]:
-    """The numbers of one column, in its own dtype; of pandas' nullable dtypes where nothing is missing."""
+    """Returns the numbers of one column in its own dtype; pandas' nullable dtypes must have nothing missing."""
     dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
     missing = int(series.isna().sum()) if dtype is not series.dtype else 0
     if missing:
@@ -50,7 +50,7 @@ def column(series: Any, label: str) -> NDArray[Any]:
 
 
 def as_floating(numbers: NDArray[Any], label: str) -> NDArray[Any]:
-    """Integers beside floats, refused where float64 cannot represent them."""
+    """Returns numbers that stand beside floats, and refuses integers that float64 cannot represent."""
     if numbers.dtype.kind in "iu" and (numbers.astype(np.float64).astype(object) != numbers.astype(object)).any():
         raise ValueError(f"{label} must hold numbers that float64 can represent; it has an integer beyond 2**53")
     return numbers

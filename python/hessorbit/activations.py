@@ -1,4 +1,4 @@
-"""Names of activations. A name may carry a parameter, as in 'leaky_relu(0.2)'; the core's table says which exist."""
+"""The core's table says which activations there are; their names may carry a parameter, as in 'leaky_relu(0.2)'."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ._checks import FLOAT64, Array
 
 @cache
 def defaults() -> dict[str, float | None]:
-    """Every activation and the default of its parameter, None where it takes none."""
+    """Returns every activation with the default of its parameter, None where it takes none."""
     return {entry["name"]: entry["parameter"] for entry in _core.activation_table()}
 
 
 def canonical(name: str, argument: str) -> str:
-    """The one spelling of an activation: its parameter is written only if it is not the default.
+    """Returns the one spelling of an activation: its parameter is written only if it is not the default.
 
     >>> canonical("leaky_relu(0.20)", "activation"), canonical("leaky_relu(0.01)", "activation")
     ('leaky_relu(0.2)', 'leaky_relu')
@@ -40,7 +40,7 @@ def canonical(name: str, argument: str) -> str:
 
 
 def split(name: str) -> tuple[str, float]:
-    """An activation as the core wants it: its kind and its parameter, 0.0 where it takes none.
+    """Returns an activation as the core wants it: its kind and its parameter, 0.0 where it takes none.
 
     >>> split("leaky_relu"), split("tanh")
     (('leaky_relu', 0.01), ('tanh', 0.0))
@@ -50,7 +50,7 @@ def split(name: str) -> tuple[str, float]:
 
 
 def parse(name: str, argument: str) -> tuple[str, float | None]:
-    """'kind' or 'kind(number)' as the kind and the number."""
+    """Splits 'kind' or 'kind(number)' into the kind and the number."""
     match = re.fullmatch(r"(\w+)(?:\((.*)\))?", name)
     if match is None:
         raise ValueError(f"{argument} must be a name or name(number); got {name!r}")
@@ -67,7 +67,7 @@ def parse(name: str, argument: str) -> tuple[str, float | None]:
 
 
 def derivatives(name: str, z: ArrayLike) -> tuple[Array, Array, Array]:
-    """σ(z), σ'(z) and σ''(z) of an activation by name, each in the shape of z.
+    """Returns σ(z), σ'(z) and σ''(z) of an activation by name, each in the shape of z.
 
     >>> derivatives("square", [3.0])
     (array([9.]), array([6.]), array([2.]))

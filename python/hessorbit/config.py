@@ -1,4 +1,4 @@
-"""What is running: versions, instruction level, compiler, and threads."""
+"""`configuration` describes what is running: versions, instruction level, compiler, and threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hessorbit import _core, _cpu
 
 
 def configuration() -> dict[str, Any]:
-    """Describe this build and this process, as plain values fit for JSON.
+    """Returns a description of this build and this process, as plain values fit for JSON.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def configuration() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print :func:`configuration`, one entry a line.
+    """Prints :func:`configuration`, one entry a line.
 
     The environment variable ``HESSORBIT_LEVEL`` (``base``, ``v2``, ``v3`` or ``v4``), read when hessorbit is imported,
     forces an instruction level.

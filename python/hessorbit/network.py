@@ -1,4 +1,4 @@
-"""Multilayer perceptrons: an immutable description of the function f(x; θ).
+"""An `MLP` describes the function f(x; θ) of a multilayer perceptron, without its parameters.
 
     a_0 = x,   z_l = s_l W_l a_{l-1} + b_l,   a_l = σ_l(z_l),   l = 1 … L,   f(x; θ) = a_L
 
@@ -30,7 +30,7 @@ Layers = list[tuple[Array, Array | None]]
 
 @dataclass(frozen=True, init=False, repr=False)
 class MLP:
-    """A multilayer perceptron, without its parameters.
+    """An MLP describes a multilayer perceptron, without its parameters.
 
     ``z_l = s_l W_l a_{l-1} + b_l`` and ``a_l = σ_l(z_l)`` for layers ``l = 1 … L``, with ``a_0 = x`` and the output
     ``f(x; θ) = a_L``. The parameters are one vector θ in the order W_1 (out × in, row-major), b_1, W_2, b_2, …,
@@ -160,7 +160,7 @@ class MLP:
         return _core.Network(list(self.widths), names, list(self.biases), self.parametrization)
 
     def __call__(self, theta: ArrayLike, x: ArrayLike, *, threads: int | None = None) -> Array:
-        """Outputs f(x; θ).
+        """Returns the outputs f(x; θ).
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class MLP:
         return _core.outputs(self.core, at, _checks.cast(self.samples(x), at.dtype, "x", "theta"), workers)
 
     def samples(self, x: ArrayLike) -> Array:
-        """`x` as checked rows of inputs, (N, inputs)."""
+        """Returns `x` as checked rows of inputs, (N, inputs)."""
         rows = _checks.as_floats(x, "x")
         if rows.ndim != 2 or rows.shape[1] != self.widths[0]:
             raise _checks.shape_error("x", f"(N, {self.widths[0]}), one sample per row", rows.shape)
@@ -199,7 +199,7 @@ class MLP:
         return rows
 
     def unflatten(self, theta: ArrayLike) -> Layers:
-        """θ as a list of weights and biases by layer, as views.
+        """Returns the weights and biases of each layer as views into θ.
 
         Parameters
         ----------
@@ -241,7 +241,7 @@ class MLP:
         return layers
 
     def flatten(self, layers: Sequence[tuple[ArrayLike, ArrayLike | None]]) -> Array:
-        """θ from weights and biases by layer: the inverse of `unflatten`.
+        """Returns θ from the weights and biases of each layer; it undoes `unflatten`.
 
         Parameters
         ----------
@@ -276,7 +276,7 @@ class MLP:
         return np.concatenate(parts, axis=-1)
 
     def block(self, *, layer: int, part: str, neurons: Sequence[int] | None = None) -> Array:
-        """The positions in θ of the parameters of some neurons.
+        """Returns the positions in θ of the parameters of some neurons.
 
         Parameters
         ----------
@@ -326,7 +326,7 @@ class MLP:
     def init(
         self, rng: np.random.Generator, scheme: str = "torch", *, size: int | tuple[int, ...] | None = None
     ) -> Array:
-        """Random parameters.
+        """Returns random parameters.
 
         Parameters
         ----------
@@ -374,7 +374,7 @@ class MLP:
 def restore(
     widths: tuple[int, ...], activations: tuple[tuple[str, ...], ...], biases: tuple[bool, ...], parametrization: str
 ) -> MLP:
-    """The network with these fields; how networks are unpickled."""
+    """Returns the network with these fields; networks are unpickled and loaded by it."""
     return MLP(
         widths, activations[:-1], bias=biases, parametrization=parametrization, output_activation=activations[-1]
     )
@@ -393,7 +393,7 @@ def shape_size(fan_in: int, width: int, bias: bool) -> int:
 
 
 def shortest(entries: Sequence[Any]) -> Any:
-    """One entry if all are the same, else a list of them."""
+    """Returns one entry if all are the same, else a list of them."""
     return entries[0] if all(entry == entries[0] for entry in entries) else list(entries)
 
 

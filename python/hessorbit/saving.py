@@ -1,4 +1,4 @@
-"""Networks with their parameters as files: NumPy's npz with the description as JSON, nothing that runs code.
+"""`save` keeps a network and its parameters in NumPy's npz with the description as JSON; nothing in it runs code.
 
 format    "hessorbit network 1"
 network   JSON object of widths, activations (of every neuron, by layer), biases and parametrization
@@ -25,7 +25,7 @@ FIELDS = ("widths", "activations", "biases", "parametrization")
 
 
 def save(path: str | os.PathLike[str], net: MLP, theta: ArrayLike) -> None:
-    """Save a network and its parameters as one file.
+    """Saves a network and its parameters as one file.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def save(path: str | os.PathLike[str], net: MLP, theta: ArrayLike) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[MLP, Array]:
-    """A network and its parameters from a file that `save` wrote.
+    """Returns the network and the parameters of a file that `save` wrote.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def load(path: str | os.PathLike[str]) -> tuple[MLP, Array]:
 
 
 def read(file: Any) -> dict[str, Array]:
-    """The entries of a file, of the right names and kinds."""
+    """Returns the entries of a file, which must have the right names and kinds."""
     if not zipfile.is_zipfile(file):
         raise ValueError("it is no npz file")
     with np.load(file, allow_pickle=False) as stored:
@@ -129,7 +129,7 @@ def read(file: Any) -> dict[str, Array]:
 
 
 def network_of(description: str) -> MLP:
-    """The network of a JSON description."""
+    """Returns the network of a JSON description."""
     fields = json.loads(description)
     if not isinstance(fields, dict) or sorted(fields) != sorted(FIELDS):
         raise ValueError(f"its network must have the fields {', '.join(FIELDS)}")

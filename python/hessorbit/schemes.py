@@ -1,4 +1,4 @@
-"""Laws of random initial parameters: entry p of θ is scale_p · u_p, with u_p uniform in [−1, 1] or standard normal.
+"""A scheme draws entry p of θ as scale_p · u_p, with u_p uniform in [−1, 1] or standard normal.
 
     torch            uniform   weights and biases 1/√fan_in                     torch.nn.Linear
     glorot_uniform   uniform   weights √(6/(fan_in + fan_out)), biases 0        Glorot and Bengio 2010
@@ -25,14 +25,14 @@ NAMES = ("torch", "glorot_normal", "glorot_uniform", "he_normal", "normal(σ)")
 
 @dataclass(frozen=True)
 class Scheme:
-    """A law of θ; `weight` and `bias` give the scale of a layer's entries from its (fan_in, fan_out)."""
+    """A scheme is a law of θ; `weight` and `bias` give the scale of a layer's entries from its (fan_in, fan_out)."""
 
     uniform: bool
     weight: Callable[[int, int], float]
     bias: Callable[[int, int], float]
 
     def scales(self, layer_shapes: Iterable[tuple[int, int, bool]]) -> Array:
-        """The scale of every entry of θ, (P,); layer_shapes as in `MLP.layer_shapes`."""
+        """Returns the scale of every entry of θ, (P,); layer_shapes as in `MLP.layer_shapes`."""
         parts = []
         for fan_in, width, bias in layer_shapes:
             parts.append(np.full(width * fan_in, self.weight(fan_in, width)))
@@ -40,7 +40,7 @@ class Scheme:
         return np.concatenate(parts)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        """The u of the law."""
+        """Draws the u_p of the law."""
         return rng.uniform(-1.0, 1.0, shape) if self.uniform else rng.standard_normal(shape)
 
 
@@ -69,7 +69,7 @@ TABLE = {
 
 
 def scheme_of(name: str) -> Scheme:
-    """The scheme of a name."""
+    """Returns the scheme of a name."""
     if not isinstance(name, str):
         raise TypeError(f"scheme must be a string, one of {', '.join(NAMES)}; got {name!r}")
     if name in TABLE:

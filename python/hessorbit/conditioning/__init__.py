@@ -1,4 +1,4 @@
-"""The best-conditioned point among equivalent ones: over a network's own orbit, or over its widenings."""
+"""`best_conditioned` seeks the best-conditioned point over a network's own orbit, or over its widenings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best-conditioned point of an orbit: over a network's own rescalings, or over all its widenings.
+"""`best_conditioned` minimises a criterion over a network's own rescalings, or over all its widenings.
 
 A move that multiplies every parameter's derivative by √D_p turns the Hessian into D^{1/2} H D^{1/2}, exactly for the
 moves of a network's own orbit at any θ, and as far as the nonzero spectrum goes for a widening at zero residual. What
@@ -42,7 +42,7 @@ FREE_ACCURACY = 1e-3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BestConditioned:
-    """The best-conditioned point found, and how far from the best it can be; made by `best_conditioned`.
+    """A result holds the best-conditioned point that `best_conditioned` found, and how far from the best it can be.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ def best_conditioned(
     criterion: str = "condition_number",
     max_problems: int | None = None,
 ) -> BestConditioned:
-    """The point of an orbit, or among all widenings, where the Hessian is best conditioned.
+    """Returns the point of an orbit, or among all widenings, where the Hessian is best conditioned.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def check_group(over: Any, net: MLP) -> None:
 def checked_widening(
     net: MLP, widths: Sequence[int] | None, copies: Sequence[Sequence[int]] | None
 ) -> tuple[tuple[int, ...], list[list[int]] | None]:
-    """The hidden widths to widen to, and the numbers of copies, if given."""
+    """Returns the hidden widths to widen to, and the numbers of copies, if given."""
     hidden = net.widths[1:-1]
     numbers = None if copies is None else checked_copies(net, copies)
     if widths is None:
@@ -257,7 +257,7 @@ def checked_widening(
 
 
 def default_problems(net: MLP) -> int:
-    """Half a minute's worth from P = 140."""
+    """Returns how many minima are sought in about half a minute from P = 140 on, and at most 100."""
     return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 
@@ -269,7 +269,7 @@ def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, probl
 
 
 def orbit_choices(net: MLP) -> Choices:
-    """Every neuron by itself."""
+    """Returns the choices of an orbit: every neuron is rescaled or shifted by itself."""
     return tuple(
         Choice(rule.degree, 1, 1, shifted=rule.exponential and hidden.can_shift(neuron))
         for hidden in hidden_layers(net)
@@ -278,7 +278,7 @@ def orbit_choices(net: MLP) -> Choices:
 
 
 def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None) -> Choices:
-    """Every neuron with the numbers of copies given, or with any that fit."""
+    """Returns the choices of widenings: the numbers of copies given, or any that fit."""
     choices = []
     for index, (hidden, size) in enumerate(zip(hidden_layers(net), sizes, strict=True)):
         for neuron, rule in enumerate(hidden.rules):
@@ -292,7 +292,7 @@ def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None
 
 
 def with_curve(choice: Choice) -> Choice:
-    """With the range in which the curve of a homogeneous neuron without copies is searched."""
+    """Returns the choice with the range in which the curve of a homogeneous neuron without copies is searched."""
     if not choice.degree:
         return choice
     widest = LOG_SPAN / choice.degree
@@ -308,7 +308,7 @@ def report(
     log_bound: float,
     over: SymmetryGroup | None,
 ) -> BestConditioned:
-    """The solution as a network and its parameters, with what the bound proves."""
+    """Returns the solution as a network and its parameters, with what the bound proves."""
     function, searched = search.function, bool(np.isfinite(log_bound))
     if not searched and isinstance(function, Extremes):
         log_bound = free_bound(function, search.architecture, FREE_ACCURACY)

@@ -1,4 +1,4 @@
-"""Global minimisation over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
+"""A `Search` minimises over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
 
 Best-first branch and bound. A node gives every neuron a range of numbers of copies and, to a neuron without copies
 where the criterion is convex in D but not in log D, a range of rescalings. Its relaxation, real numbers of copies and
@@ -36,13 +36,13 @@ from .smoothed_spectrum import Extremes, SpectralFunction
 ACCURACY = 2e-5  # of minima, in the logarithm
 ROUGH = 1e-2  # first accuracy of a node: most need no better
 TOLERANCE = 5e-5  # a node whose bound is that close to the best value is closed
-WHOLE = 1e-6  # what counts as a whole number, or as on the curve, in logarithms
+WHOLE = 1e-6  # distance, in logarithms, at which a number counts as whole and a pair as on the curve
 PROMISING = 0.3  # a rounded point that is worse than the best by more than this is not improved
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is open about one neuron: low to high copies; without copies, v of the curve in `range`."""
+    """A choice says what is open about one neuron: low to high copies; without copies, v of the curve in `range`."""
 
     degree: int
     low: int
@@ -61,7 +61,7 @@ class Choice:
         return (self.degree == 1 and self.low < self.high) or (self.high == 1 and self.range is not None)
 
     def relaxation(self, start: float) -> NeuronScaling:
-        """A convex set of pairs that holds all that is open; `start` is a number of copies within the budget."""
+        """Returns a convex set of pairs with all that is open; `start` is a number of copies within the budget."""
         if self.high == 1 and self.range is not None:
             return Segment(self.degree, *self.range)
         if self.counted:
@@ -69,7 +69,7 @@ class Choice:
         return self.scaling(self.high)
 
     def scaling(self, copies: int) -> NeuronScaling:
-        """The pairs that a given number of copies reaches."""
+        """Returns the pairs that a given number of copies reaches."""
         if self.shifted:
             return Shifted()
         if copies > 1:
@@ -82,7 +82,7 @@ Choices = tuple[Choice, ...]
 
 @dataclass(frozen=True)
 class Solution:
-    """A minimum over the diagonals of a network, as far as it was found."""
+    """A solution is the smallest point found over a set of diagonals of a network."""
 
     scalings: NeuronScalings
     copies: tuple[int, ...]
@@ -97,7 +97,7 @@ class Solution:
 
 @dataclass(order=True)
 class Node:
-    """Part of the search space, with a lower bound and the minimiser of its relaxation."""
+    """A node is a part of the search space, with a lower bound and the minimiser of its relaxation."""
 
     bound: float
     order: int
@@ -108,7 +108,7 @@ class Node:
 
 @dataclass
 class Search:
-    """Branch and bound over the copies and rescalings of the hidden neurons.
+    """The search branches over the copies and rescalings of the hidden neurons, and bounds each part.
 
     `layers` holds the neurons of each hidden layer, `most` how many copies they may have together, `full` whether they
     must have as many.
@@ -125,7 +125,7 @@ class Search:
     order: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, choices: Choices) -> tuple[Solution, float]:
-        """The best diagonal found, and a lower bound on the logarithm of the criterion; −inf if there is none."""
+        """Returns the best diagonal found, and a lower bound on the logarithm of the criterion, −inf for none."""
         settled = self.settle(choices)
         assert settled is not None
         root = self.solve(settled, -np.inf, None)
@@ -149,7 +149,7 @@ class Search:
         return self.best, min(closed, self.best.log_value) if np.isfinite(root.bound) else -np.inf
 
     def settle(self, choices: Choices) -> Choices | None:
-        """The same choices without what the budgets exclude; None if nothing is left."""
+        """Returns the same choices without what the budgets exclude; None if nothing is left."""
         settled = list(choices)
         for layer, most in zip(self.layers, self.most, strict=True):
             spare = most - sum(choices[i].low for i in layer)
@@ -158,7 +158,7 @@ class Search:
             for i in layer:
                 settled[i] = replace(choices[i], high=min(choices[i].high, choices[i].low + spare))
             if sum(settled[i].high for i in layer) <= most:
-                # Where there is room for it, a second copy of a neuron of degree 1 only adds to what it can reach.
+                # If there is room, a second copy of a neuron of degree 1 only adds to the pairs that it can reach.
                 for i in layer:
                     if settled[i].degree == 1:
                         settled[i] = replace(settled[i], low=settled[i].high)
@@ -181,7 +181,7 @@ class Search:
         return NeuronScalings(self.architecture, neurons, tuple(budgets))
 
     def round_again(self, root: Node) -> None:
-        """Seek the numbers of copies once more, the neurons without copies being those of the first rounding."""
+        """Seeks the numbers of copies once more, the neurons without copies being those of the first rounding."""
         assert self.best is not None
         if self.problems <= 1 or not any(choice.counted for choice in root.choices):
             return
@@ -196,7 +196,7 @@ class Search:
         self.round(self.solve(settled, root.bound, root))
 
     def solve(self, choices: Choices, bound: float, parent: Node | None) -> Node:
-        """A node with its relaxation minimised as precisely as it takes to see whether it can be closed."""
+        """Returns a node with its relaxation minimised just so precisely that one sees if it can be closed."""
         self.problems -= 1
         scalings = self.relaxation(choices)
         diagonals = scalings.diagonals
@@ -220,7 +220,7 @@ class Search:
         return bound
 
     def excesses(self, node: Node) -> list[float]:
-        """How far, in logarithms, each neuron's pair at the minimiser is from any that it can reach."""
+        """Returns how far, in logarithms, each neuron's pair at the minimiser is from any that it can reach."""
         excesses = []
         for choice, region, piece in zip(
             node.choices, node.scalings.regions, node.scalings.pieces(node.point.v), strict=True
@@ -236,7 +236,7 @@ class Search:
         return excesses
 
     def branch(self, node: Node) -> list[Choices]:
-        """Two parts of a node, split at the neuron whose pair is farthest from any it can reach; none if all can."""
+        """Splits a node in two at the neuron whose pair is farthest from any it can reach; not at all if all can."""
         excesses = self.excesses(node)
         worst = int(np.argmax(excesses)) if excesses else 0
         if not excesses or excesses[worst] <= WHOLE:
@@ -246,7 +246,7 @@ class Search:
         return [(*node.choices[:worst], part, *node.choices[worst + 1 :]) for part in parts]
 
     def split(self, choice: Choice, piece: Array, region: Region) -> list[Choice]:
-        """Fewer copies or more; or the two sides of the nearest point of the curve."""
+        """Splits a choice into fewer copies and more, or into the two sides of the nearest point of the curve."""
         if choice.low < choice.high:
             below = whole_below(float(np.exp(piece[region.log_copies]))) if choice.counted else 1
             return [replace(choice, high=below), replace(choice, low=below + 1)]
@@ -256,7 +256,7 @@ class Search:
         return [replace(choice, range=(low, middle)), replace(choice, range=(middle, high))]
 
     def round(self, node: Node) -> None:
-        """Seek the minimum near the node's minimiser among the diagonals that can be reached."""
+        """Seeks the minimum near the node's minimiser among the diagonals that can be reached."""
         numbers = self.whole_numbers(node)
         neurons = tuple(choice.scaling(number) for choice, number in zip(node.choices, numbers, strict=True))
         if neurons == node.scalings.neurons and node.point.accuracy <= ACCURACY:
@@ -281,7 +281,7 @@ class Search:
         self.offer(scalings, numbers, follow(self.function, scalings.diagonals, accuracy=ACCURACY, start=start))
 
     def whole_numbers(self, node: Node) -> tuple[int, ...]:
-        """Numbers of copies near those of a node's minimiser, within its ranges and the budgets.
+        """Returns whole numbers of copies near those of a node's minimiser, within its ranges and the budgets.
 
         A next copy goes where it brings the number nearest to the minimiser's in the logarithm; a second copy also
         where the minimiser is far off the curve that a single copy is bound to.
@@ -297,7 +297,7 @@ class Search:
                 off_curve[i] = float(np.exp(piece[:2] @ [max(choice.degree, 1), 1.0]))
 
         def gain(i: int) -> float:
-            """Above 1 for a copy that is worth having."""
+            """Returns what one more copy brings; above 1 it is worth having."""
             distance = real[i] ** 2 / (numbers[i] * (numbers[i] + 1))
             return max(distance, off_curve[i] ** 2 / 2) if numbers[i] == 1 else distance
 
@@ -320,6 +320,6 @@ def whole_below(number: float) -> int:
 
 
 def nearest_on_curve(degree: int, piece: Array) -> float:
-    """v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
+    """Returns v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
     widest = 0.99 * LOG_SPAN / degree
     return float(np.clip((degree * piece[1] - piece[0]) / (1 + degree**2), -widest, widest))

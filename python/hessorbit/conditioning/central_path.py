@@ -1,4 +1,4 @@
-"""Minimising a spectral function over a set of diagonal scalings, by Newton's method along the central path.
+"""`follow` minimises a spectral function over a set of diagonals, by Newton's method along the central path.
 
 At sharpness t the path's point minimises  f_t(log D(v)) + B(v)/t,  f_t the smoothed logarithm of the criterion and B
 the barrier of the set. Where f is convex the point is within (rank + number of slacks)/t of the minimum of f; t grows
@@ -16,9 +16,9 @@ from .._checks import Array
 from .diagonals import DiagonalScalings
 from .smoothed_spectrum import SpectralFunction
 
-GROWTH = 8.0  # of the sharpness
+GROWTH = 8.0  # factor of the sharpness from one point of the path to the next
 LONGEST_STEP = 4.0  # in any variable
-MOST_STEPS = 100  # per sharpness; about five are usual
+MOST_STEPS = 100  # of Newton's method at each sharpness; about five are usual
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def follow(
     start: Array | None = None,
     sharpness: float | None = None,
 ) -> PathPoint:
-    """Follow the path to within `accuracy` of its end, from a point strictly inside the set."""
+    """Follows the path to within `accuracy` of its end, from a point strictly inside the set."""
     if not len(scalings.start):
         return PathPoint(scalings.start, np.inf, 0.0, 0)
     ambiguity = function.rank + scalings.num_slacks
@@ -58,7 +58,7 @@ def follow(
 def centre(
     function: SpectralFunction, scalings: DiagonalScalings, v: Array, t: float, *, tolerance: float
 ) -> tuple[Array, int]:
-    """Newton's method at one sharpness, until the squared Newton decrement of t f + B is at most `tolerance`."""
+    """Applies Newton's method at one sharpness until the squared Newton decrement of t f + B is at most `tolerance`."""
     for step in range(MOST_STEPS):
         value, gradient, hessian = function.derivatives(scalings.log_scaling(v), t)
         barrier_gradient, barrier_hessian = scalings.barrier_derivatives(v)
@@ -77,7 +77,7 @@ def centre(
 
 
 def descent_direction(gradient: Array, hessian: Array) -> Array:
-    """Newton's direction, with the sizes of the Hessian's eigenvalues in place of negative ones."""
+    """Returns Newton's direction, with the sizes of the Hessian's eigenvalues in place of negative ones."""
     eigenvalues, vectors = np.linalg.eigh(hessian)
     sizes = np.maximum(np.abs(eigenvalues), 1e-12 * np.abs(eigenvalues).max(initial=0))
     return np.asarray(-vectors @ ((gradient @ vectors) / sizes))
@@ -92,7 +92,7 @@ def step_length(
     value: float,
     decrement: float,
 ) -> float:
-    """By halving until the value falls by a tenth of what the slope promises; 0 if rounding hides any fall."""
+    """Halves the step until the value falls by a tenth of what the slope promises; 0 if rounding hides any fall."""
     length = min(1.0, LONGEST_STEP / float(np.abs(direction).max()))
     noise = 1e-14 * (1 + abs(value))
     while length > 1e-10:

@@ -1,4 +1,4 @@
-"""What is to be minimised, from an objective at θ: λ_max/λ_min, λ_max or the trace of D^{1/2} H D^{1/2}."""
+"""An objective at θ makes a criterion of D^{1/2} H D^{1/2} a function of log D: λ_max/λ_min, λ_max or the trace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEGLIGIBLE = 1e-6  # what a Hessian may have beside its factor, relative to the 
 
 
 def spectral_function(obj: Objective, theta: Array, criterion: str, *, exact: bool) -> SpectralFunction:
-    """The criterion as a function of log D; `exact` if H transforms exactly even away from zero residual."""
+    """Returns the criterion as a function of log D; `exact` if H transforms exactly even away from zero residual."""
     rows = factor(obj, theta)
     squares = np.einsum("np,np->p", rows, rows)
     root = reduced(rows, obj.net.num_layers)
@@ -46,7 +46,7 @@ def spectral_function(obj: Objective, theta: Array, criterion: str, *, exact: bo
 
 
 def reduced(rows: Array, layers: int) -> Array:
-    """G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
+    """Returns G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
     tall = len(rows) > rows.shape[1]
     triangle = scipy.linalg.qr(rows, mode="r", check_finite=False)[0][: rows.shape[1]] if tall else rows
     _, singular, vectors = scipy.linalg.svd(triangle, full_matrices=False)
@@ -57,7 +57,7 @@ def reduced(rows: Array, layers: int) -> Array:
 
 
 def hessian_root(hessian: Array, zero: Array, layers: int) -> Array:
-    """G (r, P) with GᵀG = H outside the span of zero modes (P, k), if they are that, or of all of H."""
+    """Returns G (r, P) with GᵀG = H outside the span of zero modes (P, k) that H annihilates, else everywhere."""
     if zero.shape[1]:
         complement = scipy.linalg.qr(zero)[0][:, zero.shape[1] :]
         values, vectors = scipy.linalg.eigh(complement.T @ hessian @ complement, driver="evd")

@@ -1,4 +1,4 @@
-"""Sets of diagonals D that act on the Hessian as D^{1/2} H D^{1/2}, convex in log D.
+"""`DiagonalScalings` are sets of diagonals D, convex in log D, that turn the Hessian into D^{1/2} H D^{1/2}.
 
 For every parameter p,
 
@@ -48,18 +48,18 @@ class DiagonalScalings:
         return LOG_SPAN
 
     def log_scaling(self, v: Array) -> Array:
-        """log D, (P,)."""
+        """Returns log D, (P,)."""
         return self.exponents @ v + self.offset
 
     def barrier(self, v: Array) -> float:
-        """−Σ log of the slacks; inf outside."""
+        """Returns −Σ log of the slacks; inf outside."""
         slacks = [self.inequalities @ v - self.bounds, self.extent - v, self.extent + v]
         slacks += [np.array([p.most - p.weights @ np.exp(v[p.indices])]) for p in self.posynomials]
         every = np.concatenate(slacks)
         return float(-np.log(every).sum()) if (every > 0).all() else np.inf
 
     def barrier_derivatives(self, v: Array) -> tuple[Array, Array]:
-        """Gradient (n,) and Hessian (n, n) of the barrier."""
+        """Returns gradient (n,) and Hessian (n, n) of the barrier."""
         slack, above, below = self.inequalities @ v - self.bounds, self.extent - v, self.extent + v
         gradient = 1 / above - 1 / below - self.inequalities.T @ (1 / slack)
         hessian = np.diag(1 / above**2 + 1 / below**2)
@@ -73,7 +73,7 @@ class DiagonalScalings:
 
 
 def free_scalings(offset: Array, groups: Array) -> DiagonalScalings:
-    """Every positive diagonal, times exp(offset), that is constant on groups 0 … n−1 of parameters, (P,)."""
+    """Returns every positive diagonal, times exp(offset), that is constant on groups 0 … n−1 of parameters, (P,)."""
     exponents = np.eye(groups.max() + 1)[groups]
     count = exponents.shape[1]
     return DiagonalScalings(exponents, offset, np.empty((0, count)), np.empty(0), (), np.zeros(count))
@@ -81,7 +81,7 @@ def free_scalings(offset: Array, groups: Array) -> DiagonalScalings:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where the neurons' factors go, for a network whose hidden widths become `widths`."""
+    """An architecture says where the neurons' factors go, for a network whose hidden widths become `widths`."""
 
     net: MLP
     widths: tuple[int, ...]
@@ -146,11 +146,11 @@ class NeuronScalings:
         return np.cumsum([0, *(len(region.start) for region in self.regions)])
 
     def pieces(self, v: Array) -> list[Array]:
-        """The variables of each neuron."""
+        """Returns the variables of each neuron."""
         return np.split(v, self.first[1:-1]) if len(self.neurons) else []
 
     def factors(self, v: Array) -> tuple[Array, Array]:
-        """D_in and D_out of every neuron."""
+        """Returns D_in and D_out of every neuron."""
         pairs = [r.rows @ piece + r.constants for r, piece in zip(self.regions, self.pieces(v), strict=True)]
         incoming, outgoing = np.exp(np.reshape(pairs, (-1, 2))).T
         return incoming, outgoing

@@ -1,4 +1,4 @@
-"""Lower bounds on what any diagonal scaling in a set can reach, from the weights at a point of the central path.
+"""No diagonal in a set reaches less than these bounds, which come from the weights at a point of the central path.
 
 Both hold for whatever weights they are given, so rounding in the minimiser cannot make them wrong; good weights only
 make them tight. What is left is the rounding of the bounds' own evaluation, of the order of P eps √κ relative.
@@ -34,7 +34,7 @@ from .smoothed_spectrum import Balanced, Extremes, SpectralFunction, log_harmoni
 
 
 def convex_bound(function: SpectralFunction, diagonals: DiagonalScalings, point: PathPoint) -> float:
-    """Lower bound on the function over the set, within the span of free factors; −inf if it is not convex."""
+    """Returns a lower bound on the function over the set, within the span of free factors; −inf if it is not convex."""
     support = function.support(diagonals.log_scaling(point.v), point.sharpness)
     if support is None:
         return -np.inf
@@ -45,7 +45,7 @@ def convex_bound(function: SpectralFunction, diagonals: DiagonalScalings, point:
 
 
 def linear_bound(function: Extremes, scalings: NeuronScalings, point: PathPoint) -> float:
-    """Lower bound on log κ over the set; −inf where D is a product of two neurons' factors."""
+    """Returns a lower bound on log κ over the set; −inf where D is a product of two neurons' factors."""
     if not scalings.architecture.one_hidden_layer:
         return -np.inf
     level, top, bottom = traces(function, scalings.diagonals, point)
@@ -54,7 +54,7 @@ def linear_bound(function: Extremes, scalings: NeuronScalings, point: PathPoint)
 
 
 def free_bound(function: Extremes, architecture: Architecture, accuracy: float) -> float:
-    """Lower bound on log κ over all positive diagonals that are constant where D_in D_out is, by `accuracy` at most.
+    """Returns a lower bound on log κ over all positive diagonals that are constant where D_in D_out is.
 
     On the path D that are not needed go to zero, where y_p and x_p are both small; minimising the balanced function
     instead makes y_p ≥ (1 − accuracy) x_p for all of them.
@@ -69,7 +69,7 @@ def free_bound(function: Extremes, architecture: Architecture, accuracy: float) 
 
 
 def traces(function: Extremes, diagonals: DiagonalScalings, point: PathPoint) -> tuple[float, Array, Array]:
-    """log of tr(Y G D Gᵀ)/tr(X G D Gᵀ) at the point, and the parameters' shares of each trace, (P,)."""
+    """Returns log of tr(Y G D Gᵀ)/tr(X G D Gᵀ) at the point, and the parameters' shares of each trace, (P,)."""
     logarithms, vectors = function.decomposition(diagonals.log_scaling(point.v))
     top, bottom = (soft_maximum(sign * logarithms, point.sharpness)[1] for sign in (1, -1))
     top, bottom = top / top.sum(), bottom / bottom.sum()
@@ -78,7 +78,7 @@ def traces(function: Extremes, diagonals: DiagonalScalings, point: PathPoint) ->
 
 
 def smallest_ratio(scalings: NeuronScalings, v: Array, top: Array, bottom: Array) -> float:
-    """A lower bound on Σ_p r_p top_p / Σ_p r_p bottom_p over the set, r = D'/D; at most 1, its value at D' = D."""
+    """Returns a lower bound on Σ_p r_p top_p / Σ_p r_p bottom_p over the set, r = D'/D: at most 1, as at D' = D."""
     if least(scalings, v, top - bottom) >= 0:
         return 1.0
     low, high = 0.0, 1.0
@@ -89,7 +89,7 @@ def smallest_ratio(scalings: NeuronScalings, v: Array, top: Array, bottom: Array
 
 
 def least(scalings: NeuronScalings, v: Array, coefficients: Array) -> float:
-    """A lower bound on Σ_p r_p coefficients_p over the set."""
+    """Returns a lower bound on Σ_p r_p coefficients_p over the set."""
     costs: list[Array] = []  # per unit of D_in and of D_out of each neuron
     for touching, factors in zip(scalings.architecture.sides, scalings.factors(v), strict=True):
         touched = touching >= 0
@@ -105,7 +105,7 @@ def least(scalings: NeuronScalings, v: Array, coefficients: Array) -> float:
 
 
 def highest(total: Callable[[float], float], dear: float) -> float:
-    """The maximum of a concave function of the price of a copy; at the price `dear` no second copy is worth it."""
+    """Maximises a concave function of the price of a copy; at the price `dear` no second copy is worth it."""
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(

@@ -1,4 +1,4 @@
-"""Moves of θ that have a given diagonal: an element of the symmetry group, or a widening."""
+"""A diagonal D is realised by a move of θ: an element of the symmetry group, or a widening."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SILENT = 1e-16  # size of an activation that counts as zero
 
 
 def without_idle_moves(solution: Solution, function: SpectralFunction) -> Solution:
-    """The same with neurons whose derivatives all vanish left as they are, as nothing depends on their scaling."""
+    """Leaves neurons whose derivatives all vanish as they are, as nothing depends on their scaling."""
     scalings = solution.scalings
     active = set(scalings.architecture.sides[:, function.active].ravel().tolist())
     idle = set(range(len(scalings.neurons))) - active
@@ -33,7 +33,7 @@ def without_idle_moves(solution: Solution, function: SpectralFunction) -> Soluti
 
 
 def element_of(group: SymmetryGroup, solution: Solution) -> GroupElement:
-    """The rescalings and shifts with this solution's D: D_in = c⁻² for incoming × c, D_out = e^{2τ} for bias + τ."""
+    """Returns the element with this solution's D: D_in = c⁻² for incoming × c, D_out = e^{2τ} for bias + τ."""
     element = group.identity()
     incoming, outgoing = solution.scalings.factors(solution.point.v)
     first = 0
@@ -51,7 +51,7 @@ def element_of(group: SymmetryGroup, solution: Solution) -> GroupElement:
 
 
 def widening_of(architecture: Architecture, solution: Solution, copies: list[list[int]]) -> Widening:
-    """The widening with this solution's D; what copies leave of the widths is filled with dead neurons."""
+    """Returns the widening with this solution's D; what copies leave of the widths is filled with dead neurons."""
     net = architecture.net
     pairs = zip(*solution.scalings.factors(solution.point.v), strict=True)
     coefficients, scales = [], []
@@ -67,7 +67,7 @@ def widening_of(architecture: Architecture, solution: Solution, copies: list[lis
 
 
 def resting_bias(hidden: HiddenLayer) -> float | None:
-    """The bias at which a dead neuron appended to a layer, like its last one, is zero; None if there is none."""
+    """Returns the bias at which a dead neuron like the last one of a layer is zero; None if there is none."""
     kind, parameter = activations.split(hidden.names[-1])
     candidates = np.array([0.0, -40.0, math.pi / 2])
     values, _, _ = _core.activation_derivatives(kind, parameter, candidates)
@@ -78,7 +78,7 @@ def resting_bias(hidden: HiddenLayer) -> float | None:
 
 
 def at_rest(widening: Widening, theta: Array) -> Array:
-    """The wide θ with its dead neurons' biases where their activation is zero, so that they change no derivative."""
+    """Sets dead neurons' biases where their activation is zero, so that they change no derivative."""
     at = theta.copy()
     for hidden, layer, (_, biases) in zip(
         hidden_layers(widening.source), widening.layers, widening.net.unflatten(at), strict=False

@@ -1,4 +1,4 @@
-"""What rescaling or copying one hidden neuron does to the diagonal: the pairs (D_in, D_out) that can be reached.
+"""Rescaling or copying one hidden neuron reaches a region of pairs (D_in, D_out) of the diagonal.
 
 Neuron i becomes m copies k, with incoming parameters c_k (w_i, b_i) and outgoing weights α_k v_i. For a homogeneous
 activation of degree q, σ(c z) = c^q σ(z) with c > 0, the function stays the same if Σ_k α_k c_k^q = 1; any other
@@ -27,7 +27,7 @@ from .._checks import Array
 # copies then cancel by a factor of at most 1e4, and twelve digits of the function remain.
 SPAN = 1e8
 LOG_SPAN = float(np.log(SPAN))
-MARGIN = 0.5  # of a start from the inequality, in logarithms
+MARGIN = 0.5  # distance of a start from the inequality, in logarithms
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class NeuronScaling(Protocol):
     """The pairs one neuron can reach."""
 
     def region(self) -> Region:
-        """As a set in logarithms."""
+        """Returns the pairs as a set in logarithms."""
 
     def cheapest(self, a: float, b: float, price: float) -> float:
-        """A lower bound on a D_in + b D_out + price · copies; the price counts where the number is a variable."""
+        """Returns a lower bound on a D_in + b D_out + price · copies; a fixed number of copies has no price."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class CopiedBetween:
         return self.cheapest_number(cheapest_product(a, b, q, 1.0), price, (q - 1) / (q + 1))
 
     def cheapest_number(self, worth: float, price: float, power: float) -> float:
-        """The smallest worth · m^{−power} + price · m, worth ≥ 0."""
+        """Returns the smallest worth · m^{−power} + price · m, worth ≥ 0."""
         if worth == -np.inf:
             return -np.inf
         best = float(self.high if price <= 0 else (power * worth / price) ** (1 / (1 + power)))
@@ -227,14 +227,14 @@ class CopiedBetween:
 
 
 def cheapest_product(a: float, b: float, q: int, bound: float) -> float:
-    """The infimum of a x + b y over x, y > 0 with x^q y ≥ bound."""
+    """Returns the infimum of a x + b y over x, y > 0 with x^q y ≥ bound."""
     if a < 0 or b < 0:
         return -np.inf
     return float((q + 1) * (a / q) ** (q / (q + 1)) * (b * bound) ** (1 / (q + 1)))
 
 
 def split_into_copies(degree: int, copies: int, incoming: float, outgoing: float) -> tuple[Array, Array]:
-    """Outgoing coefficients α (m,) and incoming scales c (m,) of m copies with this D_in and D_out.
+    """Returns outgoing coefficients α (m,) and incoming scales c (m,) of m copies with this D_in and D_out.
 
     Scales are equal, c^{2q} = D_out/m; β = α c^{q−1} has the mean 1/(m c) that keeps the function, and
     Σ β² = 1/(m c²) + t² = D_in with one copy apart from the others by t.

@@ -1,4 +1,4 @@
-"""Minimisation of an objective: first-order descent, trust regions and gradient flow."""
+"""`minimize` lowers an objective by first-order descent, in trust regions, or along its gradient flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First-order training: gd, momentum and adam in the compiled core, and SciPy's L-BFGS-B."""
+"""gd, momentum and adam loop in the compiled core; lbfgs is SciPy's L-BFGS-B."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .. import _checks, _core
 from .._checks import Array
 from .run import Run, Stop
 
-# Between portions of steps of about this long, Python can act on Ctrl-C.
+# The core takes steps in portions of about this long; between them Python can act on Ctrl-C.
 PORTION_SECONDS = 0.05
 
 
 def gd(run: Run, *, learning_rate: float = 1e-2) -> Stop:
-    """θ ← θ − η g."""
+    """Gradient descent: θ ← θ − η g."""
     return descend(run, "gd", learning_rate)
 
 
 def momentum(run: Run, *, learning_rate: float = 1e-2, momentum: float = 0.9) -> Stop:
-    """v ← μ v + g, θ ← θ − η v."""
+    """Descends with momentum: v ← μ v + g, θ ← θ − η v."""
     return descend(run, "momentum", learning_rate, momentum=_checks.fraction(momentum, "momentum"))
 
 
 def adam(
     run: Run, *, learning_rate: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
 ) -> Stop:
-    """Adam, as torch does it."""
+    """Descends by Adam, as torch does it."""
     return descend(
         run,
         "adam",
@@ -68,7 +68,7 @@ def reach(run: Run, loop: _core.Descent) -> Stop | None:
 
 
 def advance(loop: _core.Descent, due: int, tol: float, loss_tol: float) -> None:
-    """Go on until so many steps are taken, or the loop stops by itself."""
+    """Goes on until so many steps are taken, or the loop stops by itself."""
     portion = 1
     while loop.steps < due:
         wanted = min(portion, due - loop.steps)
@@ -79,7 +79,7 @@ def advance(loop: _core.Descent, due: int, tol: float, loss_tol: float) -> None:
 
 
 def lbfgs(run: Run, *, memory: int = 20) -> Stop:
-    """SciPy's L-BFGS-B, which only decides when no step lowers the loss any more."""
+    """Descends by SciPy's L-BFGS-B, whose own tolerances are off: it ends a run only where no step lowers the loss."""
     from scipy.optimize import minimize
 
     latest: tuple[Array, float, Array] = run.theta, *run.evaluate(run.theta)
@@ -100,7 +100,7 @@ def lbfgs(run: Run, *, memory: int = 20) -> Stop:
         if stop is not None:
             raise StopIteration
 
-    # Its own tolerances are off: `reach` stops the run.
+    # SciPy's own tolerances are off, as `reach` stops the run.
     options: Any = {
         "maxcor": _checks.integer(memory, "memory", minimum=1),
         "maxls": 50,

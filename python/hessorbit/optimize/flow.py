@@ -1,4 +1,4 @@
-"""Gradient flow, dθ/dt = −∇L(θ), by SciPy's stiff integrators with the exact Hessian."""
+"""`flow` follows dθ/dt = −∇L(θ) by SciPy's stiff integrators, with the exact Hessian as their Jacobian."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def flow(
     time: float | None = None,
     times: ArrayLike | None = None,
 ) -> Stop:
-    """Follow the flow until a time, or until another reason to stop; record at `times` or at every step."""
+    """Follows the flow until a time, or until another reason to stop; records at `times` or at every step."""
     from scipy import integrate
 
     make = getattr(integrate, _checks.one_of(solver, SOLVERS, "solver"))

@@ -1,4 +1,4 @@
-"""`minimize`, and the exception that holds what an interrupted minimisation had reached.
+"""`minimize` checks its arguments, runs a method, and returns what the run reached, also when interrupted.
 
 The methods are functions of a `Run` (run.py), which evaluates the objective, keeps the record, and says when to stop:
 gd, momentum, adam and lbfgs in first_order.py, lm and newton in trust_region.py, flow in flow.py.
@@ -43,7 +43,7 @@ MAX_STEPS = {
 
 
 class Interrupted(KeyboardInterrupt):
-    """A minimisation was interrupted, by Ctrl-C say; `result` holds what it had reached.
+    """Ctrl-C interrupted a minimisation; `result` holds what it had reached.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def minimize(
     keep_thetas: bool | None = None,
     **options: Any,
 ) -> OptimizeResult:
-    """Minimise the loss from a starting point θ.
+    """Minimises the loss from a starting point θ, and returns where and why it stopped.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One run of a minimisation: where it is, what it has recorded, and whether to stop."""
+"""A `Run` knows where a minimisation is, what it has recorded, and whether to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..objective import Objective
 
 
 class Stop(enum.IntEnum):
-    """Why a minimisation stopped: the `status` of its result.
+    """A stop says why a minimisation ended: it is the `status` of its result.
 
     ``GRADIENT``, ``LOSS`` and ``TIME`` are successes: the gradient, the loss or the time asked for is reached.
     ``STEPS``: all of max_steps are taken. ``STALLED``: no step improves in working precision. ``DIVERGED``: the loss or
@@ -47,7 +47,7 @@ SUCCESSES = (Stop.GRADIENT, Stop.LOSS, Stop.TIME)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory:
-    """The points that a minimisation recorded on its way, R in all; the `trajectory` of its result.
+    """A trajectory holds the points that a minimisation recorded on its way, R in all.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Trajectory:
 
 @dataclass
 class Run:
-    """What methods share: they `evaluate` at trial points and `reach` points, which tells them when to stop."""
+    """Methods share a run: they `evaluate` at trial points and `reach` points, which tells them when to stop."""
 
     obj: Objective
     method: str
@@ -112,7 +112,7 @@ class Run:
     thetas: list[Array] = field(default_factory=list)
 
     def evaluate(self, theta: Array) -> tuple[float, Array]:
-        """Loss and gradient; not finite where θ is not."""
+        """Returns loss and gradient, not finite where θ is not."""
         self.evaluations += 1
         if not _core.all_finite(theta):
             return np.inf, np.full_like(theta, np.nan)
@@ -122,7 +122,7 @@ class Run:
     def reach(
         self, theta: Array, loss: float, gradient: Array, steps: int, time: float | None = None, *, record: bool = True
     ) -> Stop | None:
-        """Be at θ after so many steps, and say whether to stop there."""
+        """Moves the run to θ after so many steps, and returns why to stop there, if it is to."""
         self.theta, self.loss, self.gradient, self.steps, self.time = theta, loss, gradient, steps, time
         called_off = record and self.record()
         norm = self.gradient_norm
@@ -137,7 +137,7 @@ class Run:
         return Stop.STEPS if steps >= self.max_steps else None
 
     def record(self) -> bool:
-        """Add this point to the trajectory and show it to the callback; True if that asks to stop."""
+        """Adds this point to the trajectory and shows it to the callback; returns True if that asks to stop."""
         self.records.append((self.steps, self.loss, self.gradient_norm))
         if self.time is not None:
             self.times.append(self.time)

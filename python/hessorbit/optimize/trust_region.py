@@ -1,4 +1,4 @@
-"""Second-order steps in a trust region: Levenberg–Marquardt and Newton.
+"""Levenberg–Marquardt and Newton take second-order steps in a trust region.
 
 Each step minimises the model L + gᵀs + ½ sᵀA s over ‖s‖ ≤ Δ, A being the Gauss–Newton matrix or the Hessian. The
 minimiser solves (A + μ I) s = −g with μ ≥ max(0, −λ_min(A)), and ‖s‖ = Δ unless μ is at its least. The gain, actual
@@ -32,7 +32,7 @@ from .run import Run, Stop
 
 EPS = float(np.finfo(np.float64).eps)
 MOST_JACOBIAN_ENTRIES = 2**24
-# Directions in which A is below rounding carry noise instead of slope; so much damping keeps them still.
+# Directions in which A is below rounding carry noise instead of slope; this much damping, over ‖A‖, keeps them still.
 NOISE = 100 * EPS
 # Differences of losses below this fraction of the loss are taken from gradients instead.
 ROUNDING = 1000 * EPS
@@ -45,22 +45,22 @@ SLACK = 0.1
 
 
 class Model(Protocol):
-    """The quadratic model at a point."""
+    """A model approximates the objective near a point by a quadratic."""
 
     least: float  # the least damping μ
 
     def solve(self, damping: float) -> tuple[Array, float]:
-        """The s with (A + μ I) s = −g, and sᵀ (A + μ I)⁻¹ s."""
+        """Returns the s with (A + μ I) s = −g, and sᵀ (A + μ I)⁻¹ s."""
 
     def lengthen(self, step: Array, radius: float) -> Array:
-        """The minimiser s of length Δ, given the solution at the least damping, which is shorter."""
+        """Returns the minimiser s of length Δ, given the solution at the least damping, which is shorter."""
 
     def bend(self, step: Array) -> Array:
-        """The step to take for the s that was solved for last."""
+        """Returns the step to take for the s that was solved for last."""
 
 
 class LeastSquares:
-    """A = FᵀF + l2·I by the QR decomposition of F, which keeps the digits that forming A would lose.
+    """The model with A = FᵀF + l2·I uses a QR decomposition of F, which keeps the digits that forming A would lose.
 
     With g = Fᵀρ + l2·θ, s is the least-squares solution of the rows [F, ρ], [√l2 I, √l2 θ] and [√μ I, 0].
     """
@@ -82,7 +82,7 @@ class LeastSquares:
 
     def solve(self, damping: float) -> tuple[Array, float]:
         count = len(self.identity)
-        # The QR decomposition of one triangle on top of another.
+        # dtpqrt decomposes one triangle on top of another.
         whole = lapack.dtpqrt(count, min(32, count + 1), self.triangle, math.sqrt(damping) * self.identity)[0]
         self.root = whole[:count, :count]
         step = -scipy.linalg.solve_triangular(self.root, whole[:count, count], check_finite=False)
@@ -94,7 +94,7 @@ class LeastSquares:
 
     def bend(self, step: Array) -> Array:
         ahead = self.run.theta + DIFFERENCE * step
-        # Where the residual overflows, the bend is not finite, and not taken.
+        # Where the residual overflows, the bend is not finite and is not taken.
         with np.errstate(over="ignore", invalid="ignore"):
             slope = (self.roots * self.run.obj.residual(ahead) - self.residual) / DIFFERENCE
             second = 2 / DIFFERENCE * (slope - self.factor @ step)
@@ -104,7 +104,7 @@ class LeastSquares:
 
 
 class Eigen:
-    """A by its eigenvalues and eigenvectors; it may be indefinite."""
+    """The model with any symmetric A uses its eigenvalues and eigenvectors; A may be indefinite."""
 
     def __init__(self, matrix: Array, gradient: Array) -> None:
         self.values, self.vectors = symmetric_eigen(matrix, vectors=True)
@@ -122,7 +122,7 @@ class Eigen:
             return step
         lowest = self.vectors[:, 0]
         along = float(lowest @ step)
-        # Of the two points at that distance on this line, the nearer one.
+        # The line has two points at that distance; the nearer one is taken.
         distance = math.sqrt(along**2 + radius**2 - float(step @ step)) - abs(along)
         return np.asarray(step + math.copysign(distance, along) * lowest)
 
@@ -131,7 +131,7 @@ class Eigen:
 
 
 def lm(run: Run, *, radius: float | None = None) -> Stop:
-    """Levenberg–Marquardt."""
+    """Minimises by Levenberg–Marquardt."""
     obj = run.obj
     if obj.loss_name != "squared_error":
         raise ValueError(
@@ -143,12 +143,12 @@ def lm(run: Run, *, radius: float | None = None) -> Stop:
 
 
 def newton(run: Run, *, radius: float | None = None) -> Stop:
-    """Newton in a trust region."""
+    """Minimises by Newton's method in a trust region."""
     return descend(run, lambda: Eigen(run.obj.core.hessian(run.theta), run.gradient), radius)
 
 
 def descend(run: Run, model_here: Callable[[], Model], radius: float | None) -> Stop:
-    """Steps from point to point, each by the model at the point reached."""
+    """Steps from point to point, each by the model at the point reached, and returns why it stopped."""
     delta = 100 * max(1.0, float(np.linalg.norm(run.theta))) if radius is None else _checks.positive(radius, "radius")
     stop = run.reach(run.theta, *run.evaluate(run.theta), 0)
     damping = 0.0
@@ -176,7 +176,7 @@ def descend(run: Run, model_here: Callable[[], Model], radius: float | None) -> 
 
 
 def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float]:
-    """The minimiser s of the model over ‖s‖ ≤ radius, within SLACK, and its μ; the search starts from `damping`.
+    """Returns the minimiser s of the model over ‖s‖ ≤ radius, within SLACK, and its μ, sought from `damping`.
 
     Newton's method on 1/‖s(μ)‖ = 1/Δ, which increases to the root once it is left of it; bisection of log μ where
     rounding breaks that.
@@ -200,7 +200,7 @@ def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float
 
 
 def decrease(run: Run, loss: float, gradient: Array, step: Array) -> float:
-    """L(θ) − L(θ + s); by the trapezoidal rule on the gradient where the difference is lost to rounding."""
+    """Returns L(θ) − L(θ + s); by the trapezoidal rule on the gradient where the difference is lost to rounding."""
     difference = run.loss - loss
     if abs(difference) > ROUNDING * run.loss:
         return difference

@@ -1,4 +1,4 @@
-"""Copies whose outgoing vectors are not parallel: D with a matrix for every neuron.
+"""Copies whose outgoing vectors are not parallel have a D with a matrix for every neuron.
 
 The copies k of neuron i of the last hidden layer, with incoming factors c_k and gains N(c_k), may have any outgoing
 vectors u_k of shape (K,) with Σ_k N(c_k) u_k = v_i; for K = 1 they are the α_k v_i of a `Widening`. The narrow Jacobian
@@ -36,7 +36,7 @@ AGREEMENT = 1e-12  # relative, of parameters and of sums over copies
 
 
 class Widening(Protocol):
-    """What is needed here of a `Widening`."""
+    """These parts of a `Widening` are needed here."""
 
     source: MLP
     net: MLP
@@ -49,7 +49,7 @@ class Widening(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BlockPreconditioner:
-    """D for copies with any outgoing vectors, and the Jacobian it belongs to; made by `Widening.block_preconditioner`.
+    """A block preconditioner holds D for copies with any outgoing vectors, and the Jacobian F it belongs to.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class BlockPreconditioner:
         return f"BlockPreconditioner({self.matrix.shape[0]} rows, of {self.net!r})"
 
     def jacobian(self, x: ArrayLike) -> Array:
-        """F at the inputs x (N, d), of shape (N·K, Q)."""
+        """Returns F at the inputs x (N, d), of shape (N·K, Q)."""
         samples = self.net.samples(x)
         zeros = np.zeros((len(samples), self.net.widths[-1]))
         apart = Objective(self._untied, samples, zeros).jacobian(self._theta_untied)[:, incoming(self._untied).ravel()]
@@ -96,7 +96,7 @@ class BlockPreconditioner:
 
 
 def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: ArrayLike | None) -> BlockPreconditioner:
-    """What `Widening.block_preconditioner` returns."""
+    """Returns what `Widening.block_preconditioner` describes."""
     net, wide = widening.source, widening.net
     if net.num_layers < 2:
         raise ValueError(f"a block preconditioner needs a network with a hidden layer; got {net!r}")
@@ -113,13 +113,13 @@ def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: Array
 
 
 def incoming(net: MLP) -> Array:
-    """Positions in θ of the last hidden layer's incoming parameters, bias last, (width, p)."""
+    """Returns the positions in θ of the last hidden layer's incoming parameters, bias last, (width, p)."""
     weights, biases = net.unflatten(np.arange(net.num_parameters))[-2]
     return weights if biases is None else np.column_stack([weights, biases])
 
 
 def outgoing_vectors(widening: Widening, theta: Array, theta_wide: Array) -> Array:
-    """u_k times the last layer's multiplier, (m, K), checked."""
+    """Returns the checked u_k, times the last layer's multiplier, (m, K)."""
     net, wide = widening.source, widening.net
     expected = widening(theta)
     positions = wide.unflatten(np.arange(wide.num_parameters))[-1][0]  # (K, m)
@@ -146,7 +146,7 @@ def outgoing_vectors(widening: Widening, theta: Array, theta_wide: Array) -> Arr
 
 
 def taken_apart(net: MLP, theta: Array) -> tuple[MLP, Array]:
-    """The network in which every neuron of the last hidden layer feeds one output, with weight 1, for all outputs."""
+    """Returns the network that has, for each output, a last hidden layer of its own that feeds it with weights 1."""
     outputs, names = net.widths[-1], list(net.activations[:-1])
     names[-1] = tuple(name for name in names[-1] for _ in range(outputs))
     untied = MLP(
@@ -164,7 +164,7 @@ def taken_apart(net: MLP, theta: Array) -> tuple[MLP, Array]:
 
 
 def blocks(widening: Widening, vectors: Array) -> csr_array:
-    """D, (Q, Q), from the outgoing vectors (m, K)."""
+    """Returns D, (Q, Q), from the outgoing vectors (m, K)."""
     from scipy import sparse
 
     net, copies = widening.source, widening.layers[-1]

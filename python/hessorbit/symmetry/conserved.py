@@ -1,4 +1,4 @@
-"""What gradient flow conserves, by Noether's theorem.
+"""Gradient flow conserves a quantity for every generator with a symmetric matrix, by Noether's theorem.
 
 If θ moves along Xθ + e without changing L, then gᵀ(Xθ + e) = 0; with X symmetric, dθ/dt = −g conserves ½θᵀXθ + eᵀθ.
 Twice that, for neuron i (and j) of hidden layer l with incoming row w̃_i = (W_l b_l)[i] and outgoing column v_i:
@@ -21,7 +21,7 @@ from .rules import rule_of
 
 
 def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Array]:
-    """Conserved quantities of each continuous factor, at theta (..., P)."""
+    """Returns the conserved quantities of each continuous factor, at theta (..., P)."""
     layers = net.unflatten(theta)
     result = {}
     for factor in factors:
@@ -43,12 +43,12 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
 
 
 def gram(rows: Array) -> Array:
-    """Inner products of all pairs of rows: (..., m, n) to (..., m, m)."""
+    """Returns the inner products of all pairs of rows: (..., m, n) to (..., m, m)."""
     products: Array = rows @ np.swapaxes(rows, -1, -2)
     return products
 
 
 def squares(rows: Array) -> Array:
-    """Squared norm of each row: (..., m, n) to (..., m)."""
+    """Returns the squared norm of each row: (..., m, n) to (..., m)."""
     sums: Array = np.sum(rows**2, axis=-1)
     return sums

@@ -1,4 +1,4 @@
-"""The copies of the neurons of a hidden layer: how many there are, and what each has to do with its original.
+"""`Copies` say for each neuron of a wide layer which neuron it copies, and by which factors.
 
 Copy k of neuron i has the incoming parameters c_k (W_l b_l)[i] and the outgoing weights α_k W_{l+1}[:, i]. Where the
 activation answers with σ(c z) = N(c) σ(z) + o(c) (rules.py), the function is unchanged if Σ_k α_k N(c_k) = 1.
@@ -23,7 +23,7 @@ SUM_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Copies:
-    """The neurons of one layer of a wide network, by where they come from; found in `Widening.layers`.
+    """Every neuron of a wide layer copies one of the narrow network, or is dead; `Widening.layers` has these.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Copies:
 
 
 def checked_copies(net: MLP, copies: Sequence[Sequence[int]] | None) -> list[list[int]]:
-    """Numbers of copies of each hidden neuron by layer; one each for None."""
+    """Returns the number of copies of each hidden neuron by layer; one each for None."""
     hidden = net.widths[1:-1]
     if copies is None:
         return [[1] * width for width in hidden]
@@ -80,7 +80,7 @@ def checked_dead(net: MLP, dead: Sequence[int] | None) -> list[int]:
 
 
 def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[str, Any]) -> Copies:
-    """The copies of one layer, checked."""
+    """Returns the copies of one layer, checked."""
     parts: dict[str, list[Array]] = {name: [] for name in ("source", "outgoing", "incoming", "gain", "offset")}
     factors = {name: neuron_values(layer, counts, name, value) for name, value in given.items()}
     for neuron, count in enumerate(counts):
@@ -108,7 +108,7 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
         parts["outgoing"].append(alpha)
         parts["incoming"].append(factor)
         parts["gain"].append(gain)
-        # An offset of a linear activation belongs to a shift; none is made here.
+        # A linear activation has an offset only for a shift, which copies do not have.
         parts["offset"].append(np.where(factor < 0, rule.constant, 0.0))
     if dead:
         value = float(activations.derivatives(layer.names[-1], 0.0)[0])
@@ -141,6 +141,6 @@ def neuron_values(layer: HiddenLayer, counts: list[int], name: str, rows: Sequen
 
 
 def identity_copies(width: int) -> Copies:
-    """Inputs and outputs are not copied."""
+    """Returns one copy each of inputs or outputs."""
     ones, zeros = np.ones(width), np.zeros(width)
     return Copies(np.arange(width), ones, ones, ones, zeros, ones)

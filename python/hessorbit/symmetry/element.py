@@ -1,4 +1,4 @@
-"""Group elements: affine maps of θ, made of one move for each hidden layer.
+"""A group element is an affine map of θ, made of one move for each hidden layer.
 
     W_l → M_l W_l N_{l−1}⁻¹,     b_l → M_l (b_l − s_l W_l N_{l−1}⁻¹ c_{l−1}) + τ_l
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GroupElement:
-    """A symmetry of a network's weight space: an affine map θ → A θ + t that leaves f(x; θ) the same for every θ.
+    """An element is an affine map θ → A θ + t that leaves f(x; θ) the same for every θ.
 
     Elements come from the methods of a `SymmetryGroup`, and are immutable. ``g(theta)`` moves parameters, ``g @ h``
     is g after h, ``g.inverse()`` undoes g. Elements are stored in one canonical form, in extended precision.
@@ -91,7 +91,7 @@ class GroupElement:
         return _core.GroupElement(self.net.core, layers)
 
     def __call__(self, theta: ArrayLike) -> Array:
-        """The parameters moved, A θ + t.
+        """Returns the parameters moved, A θ + t.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class GroupElement:
         return self.core.act(_checks.parameters(theta, self.net.num_parameters))
 
     def gradient(self, gradient: ArrayLike) -> Array:
-        """The gradient at ``g(theta)`` from the gradient at theta, A⁻ᵀ ∇L.
+        """Returns the gradient at ``g(theta)`` from the gradient at theta, A⁻ᵀ ∇L.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class GroupElement:
         return self.core.transport_gradient(_checks.parameters(gradient, self.net.num_parameters, "gradient"))
 
     def hessian(self, hessian: ArrayLike) -> Array:
-        """The Hessian at ``g(theta)`` from the Hessian at theta, A⁻ᵀ H A⁻¹.
+        """Returns the Hessian at ``g(theta)`` from the Hessian at theta, A⁻ᵀ H A⁻¹.
 
         Parameters
         ----------
@@ -174,11 +174,11 @@ class GroupElement:
         return self.core.transport_hessian(matrix)
 
     def inverse(self) -> GroupElement:
-        """The element that undoes this one."""
+        """Returns the element that undoes this one."""
         return GroupElement(self.net, tuple(move.inverse() for move in self._moves))
 
     def __matmul__(self, other: GroupElement) -> GroupElement:
-        """The element that moves by `other`, then by this: ``(g @ h)(theta) == g(h(theta))`` to rounding."""
+        """Returns the element that moves by `other`, then by this: ``(g @ h)(theta) == g(h(theta))`` to rounding."""
         if not isinstance(other, GroupElement):
             return NotImplemented
         if self.net != other.net:
@@ -186,7 +186,7 @@ class GroupElement:
         return GroupElement(self.net, tuple(a @ b for a, b in zip(self._moves, other._moves, strict=True)))
 
     def matrix(self) -> csr_array:
-        """The matrix A of θ → A θ + t, sparse.
+        """Returns the matrix A of θ → A θ + t, sparse.
 
         Returns
         -------
@@ -212,7 +212,7 @@ class GroupElement:
         return sparse.csr_array((np.concatenate(values).astype(np.float64), index), shape)
 
     def offset(self) -> Array:
-        """The vector t of θ → A θ + t, (P,): zero unless exponential or linear neurons are shifted."""
+        """Returns the vector t of θ → A θ + t, (P,): zero unless exponential or linear neurons are shifted."""
         result = np.zeros(self.net.num_parameters)
         for (_, biases), move in zip(self.net.unflatten(result), self._moves, strict=False):
             if biases is not None:
@@ -221,12 +221,12 @@ class GroupElement:
 
 
 def incoming_matrix(move: LayerMove) -> Any:
-    """M_l, (d, d) sparse."""
+    """Returns M_l, (d, d) sparse."""
     return neuron_matrix(move, move.factors, move.mixing.matrix if move.mixing else None)
 
 
 def features_matrix(move: LayerMove | None, fan_in: int, bias: bool, multiplier: float) -> Any:
-    """Q_lᵀ on the features (W_l b_l), (fan_in + bias) square, sparse: N_{l−1}⁻ᵀ, and constants for the bias."""
+    """Returns Q_lᵀ on the features (W_l b_l), square and sparse: N_{l−1}⁻ᵀ, and constants for the bias."""
     from scipy import sparse
 
     if move is None:
@@ -239,7 +239,7 @@ def features_matrix(move: LayerMove | None, fan_in: int, bias: bool, multiplier:
 
 
 def neuron_matrix(move: LayerMove, factors: Array, mixed: Array | None) -> Any:
-    """A scaled permutation with the sources of `move`, and `mixed` on the linear neurons."""
+    """Returns the scaled permutation with the sources of `move`, and `mixed` on the linear neurons."""
     from scipy import sparse
 
     width = move.hidden.width

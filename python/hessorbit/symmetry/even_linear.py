@@ -1,4 +1,4 @@
-"""The conditional move of even-linear activations, by σ(−z) = σ(z) − κ z.
+"""Even-linear neurons can be turned around at some θ, by σ(−z) = σ(z) − κ z.
 
 A neuron can be turned around where others carry what is linear. Unlike a `GroupElement` this is no symmetry at every
 θ: it maps those θ whose linear remainder can be carried to others with the same function, by coefficients that depend
@@ -20,7 +20,7 @@ from .rules import hidden_layers
 
 @dataclass(frozen=True, repr=False)
 class EvenLinearFlip:
-    """Turns the incoming weights of some neurons around, and lets others carry the linear remainder.
+    """The move turns the incoming weights of some neurons around, and lets others carry the linear remainder.
 
     Flipping the neurons F of layer l takes the affine function ``Σ_{k∈F} κ_k v_k z_k`` from the layer above, v_k being
     their outgoing weights. It is put back, in this order,
@@ -71,7 +71,7 @@ class EvenLinearFlip:
         return f"EvenLinearFlip({self.net!r}, layer {self.layer}: neurons {list(self.neurons)}{pairs})"
 
     def __call__(self, theta: ArrayLike) -> Array:
-        """The parameters moved.
+        """Returns the parameters moved.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class EvenLinearFlip:
         return moved
 
     def remainder(self, theta: ArrayLike) -> Array:
-        """What no other neuron can carry of the linear remainder, relative to it: where this is 0 the move is exact.
+        """Returns the part of the linear remainder that no other neuron can carry: where it is 0 the move is exact.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class EvenLinearFlip:
         return self._moved(theta)[1]
 
     def inverse(self) -> EvenLinearFlip:
-        """The move that undoes this one: itself."""
+        """Returns the move that undoes this one: itself."""
         return self
 
     def _moved(self, theta: ArrayLike) -> tuple[Array, Array, Array]:

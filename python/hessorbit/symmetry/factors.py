@@ -1,4 +1,4 @@
-"""The factors of a symmetry group: one kind of move of the neurons of one activation in one layer.
+"""A factor of a symmetry group is one kind of move of the neurons of one activation in one layer.
 
 Which there are follows from the rules of the activation (σ is homogeneous, odd, even, …):
 
@@ -23,7 +23,7 @@ from .rules import HiddenLayer, Rule, rule_of
 
 @dataclass(frozen=True)
 class Factor:
-    """One factor of the group: one kind of move of the neurons of one activation in one layer.
+    """A factor is one kind of move of the neurons of one activation in one layer.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Factor:
 
 
 def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:
-    """The factors of one hidden layer."""
+    """Yields the factors of one hidden layer."""
     for name, neurons in hidden.classes.items():
         rule, count = rule_of(name), len(neurons)
         factor = partial(Factor, layer=hidden.layer, activation=name, neurons=neurons)

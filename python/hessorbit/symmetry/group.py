@@ -1,4 +1,4 @@
-"""The symmetry group of an architecture: its factors as a table, its elements, and what follows from its generators."""
+"""A `SymmetryGroup` lists the factors of an architecture, makes elements, and knows its generators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .tangents import Generator
 
 @dataclass(frozen=True, repr=False)
 class SymmetryGroup:
-    """The moves of θ that leave the function of a network the same, whatever θ is.
+    """The group holds the moves of θ that leave the function of a network the same, whatever θ is.
 
     Made by `symmetries`. Printed, it lists its factors by layer. Its methods make elements: `permutation`,
     `sign_flip`, `rescaling`, `linear` and `translation` for one layer each, `random` for all at once; multiply them
@@ -83,11 +83,11 @@ class SymmetryGroup:
         return "\n  ".join([heading, *lines] if rows else [heading])
 
     def identity(self) -> GroupElement:
-        """The element that moves nothing."""
+        """Returns the element that moves nothing."""
         return GroupElement(self.net, tuple(map(identity_move, hidden_layers(self.net))))
 
     def permutation(self, *, layer: int, order: ArrayLike) -> GroupElement:
-        """Neurons of a layer change places.
+        """Returns the element by which neurons of a layer change places.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class SymmetryGroup:
         return self._element(replace(identity_move(hidden), sources=np.array(sources)))
 
     def sign_flip(self, *, layer: int, neurons: Sequence[int] | None = None) -> GroupElement:
-        """Incoming weights change sign, for odd, even and linear activations.
+        """Returns the element that changes the sign of incoming weights, for odd, even and linear activations.
 
         Outgoing weights change sign too, unless the activation is even. For sigmoid and normal_cdf, whose σ(z) + σ(−z)
         is a constant, the next layer's bias takes the constant.
@@ -162,7 +162,7 @@ class SymmetryGroup:
         return self._element(replace(identity_move(hidden), factors=placed(-1.0, flipped, hidden, 1.0)))
 
     def rescaling(self, *, layer: int, factors: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
-        """Incoming weights times c > 0, outgoing weights times c^−k, for activations with σ(c z) = c^k σ(z).
+        """Returns the element that multiplies incoming weights by c > 0, outgoing ones by c^−k, if σ(c z) = c^k σ(z).
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class SymmetryGroup:
         return self._element(replace(identity_move(hidden), factors=placed(values, chosen, hidden, 1.0)))
 
     def linear(self, *, layer: int, matrix: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
-        """Neurons with a linear activation are mixed: incoming weights go to M W, outgoing ones to W M⁻¹.
+        """Returns the element that mixes linear neurons: incoming weights go to M W, outgoing ones to W M⁻¹.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class SymmetryGroup:
         return self._element(with_mixing(identity_move(hidden), mixing))
 
     def translation(self, *, layer: int, shifts: ArrayLike, neurons: Sequence[int] | None = None) -> GroupElement:
-        """Biases plus τ, for exponential and linear neurons: the only moves that are affine in θ rather than linear.
+        """Returns the element that adds τ to biases of exponential and linear neurons; its move is affine in θ.
 
         Outgoing weights of an exponential neuron are multiplied by e^−τ. What a linear neuron adds above is taken from
         the next layer's bias.
@@ -272,7 +272,7 @@ class SymmetryGroup:
         pairs: Sequence[tuple[int, int]] = (),
         tolerance: float = 1e-12,
     ) -> EvenLinearFlip:
-        """Incoming weights of even-linear neurons change sign, where others carry the rest.
+        """Returns the move that changes the sign of incoming weights where other neurons carry the rest.
 
         Even-linear are relu, leaky_relu, gelu, silu and softplus. The move is possible only at some θ, which is found
         out when it is applied: see `EvenLinearFlip` for who can carry the linear remainder.
@@ -314,7 +314,7 @@ class SymmetryGroup:
         return EvenLinearFlip(self.net, layer, tuple(flipped), tuple((p, m) for p, m in mirrored), allowed)
 
     def random(self, rng: np.random.Generator, *, scale: float = 0.5) -> GroupElement:
-        """A random element: uniform in the finite factors, of moderate size in the continuous ones.
+        """Returns a random element: uniform in the finite factors, of moderate size in the continuous ones.
 
         Parameters
         ----------
@@ -333,7 +333,7 @@ class SymmetryGroup:
         return GroupElement(self.net, tuple(random_move(h, rng, size) for h in hidden_layers(self.net)))
 
     def tangents(self, theta: ArrayLike) -> Array:
-        """Tangent vectors of the orbit at θ, one for each one-parameter subgroup.
+        """Returns tangent vectors of the orbit at θ, one for each one-parameter subgroup.
 
         At a critical point of the loss they are null vectors of the Hessian.
 
@@ -367,7 +367,7 @@ class SymmetryGroup:
         return tangents.tangents(self.net, self.factors, _checks.parameters(theta, self.net.num_parameters))
 
     def generators(self) -> tuple[Generator, ...]:
-        """The generators of the continuous symmetries, as sparse matrices.
+        """Returns the generators of the continuous symmetries, as sparse matrices.
 
         A generator (X, e) moves θ by ``X θ + e``; e is zero but for translations. For any loss that sees θ through the
         network's function alone, at any θ, with gradient g and Hessian H (Ward identity):
@@ -381,7 +381,7 @@ class SymmetryGroup:
         return tangents.generators(self.net, self.factors)
 
     def stabiliser_dimension(self, theta: ArrayLike) -> int:
-        """Dimension of the continuous symmetries that leave θ where it is; 0 at a generic θ.
+        """Returns the dimension of the continuous symmetries that leave θ where it is; 0 at a generic θ.
 
         Parameters
         ----------
@@ -394,7 +394,7 @@ class SymmetryGroup:
         return self.dimension - tangents.rank(self.tangents(_checks.parameter_vector(theta, self.net.num_parameters)))
 
     def conserved(self, theta: ArrayLike) -> dict[str, Array]:
-        """What gradient flow on any loss of the network's function conserves.
+        """Returns what gradient flow on any loss of the network's function conserves.
 
         By Noether's theorem, every generator with a symmetric matrix X gives ½ θᵀXθ + eᵀθ: per rescaled neuron
         ‖incoming‖² − k ‖outgoing‖², biases included in incoming; for linear neurons all entries of
@@ -436,13 +436,13 @@ class SymmetryGroup:
         return layers[number - 1]
 
     def _element(self, move: LayerMove) -> GroupElement:
-        """The element that moves one layer alone."""
+        """Returns the element that moves one layer alone."""
         moves = [move if h == move.hidden else identity_move(h) for h in hidden_layers(self.net)]
         return GroupElement(self.net, tuple(moves))
 
 
 def symmetries(net: MLP) -> SymmetryGroup:
-    """The weight-space symmetries that an architecture has.
+    """Returns the weight-space symmetries that an architecture has.
 
     Parameters
     ----------
@@ -480,14 +480,14 @@ def vector(value: ArrayLike, name: str, size: int) -> Array:
 
 
 def placed(values: Array | float, neurons: list[int], hidden: HiddenLayer, rest: float) -> Array:
-    """One number for each neuron of a layer: `values` at `neurons`, `rest` elsewhere; longdouble."""
+    """Returns a longdouble for each neuron of a layer: `values` at `neurons`, `rest` elsewhere."""
     every = np.full(hidden.width, rest, LONGDOUBLE)
     every[neurons] = values
     return every
 
 
 def check_size(value: Any, name: str, *sizes: Any) -> None:
-    """Refuse a number whose effects on weights, multiplication by `sizes` or their inverses, float64 cannot express."""
+    """Refuses a number that multiplies or divides weights by `sizes` which float64 cannot express."""
     limit = np.finfo(np.float64).max
     if not all(1 / limit < abs(size) < limit for size in map(np.longdouble, sizes)):
         raise ValueError(f"{name} must not multiply or divide weights beyond the range of float64; got {value}")

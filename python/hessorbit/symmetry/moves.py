@@ -1,4 +1,4 @@
-"""What a group element does to one hidden layer: an invertible matrix and a shift for its neurons.
+"""A group element moves one hidden layer by an invertible matrix and a shift for its neurons.
 
     σ(M z + τ) = N σ(z) + c
 
@@ -31,7 +31,7 @@ class Mixing:
         freeze(self.matrix, self.inverse)
 
     def embedded(self, places: Array, size: int) -> Mixing:
-        """The same on `places` among `size` neurons, and the identity on the others."""
+        """Returns the same on `places` among `size` neurons, and the identity on the others."""
         matrix, inverse = np.eye(size, dtype=LONGDOUBLE), np.eye(size, dtype=LONGDOUBLE)
         matrix[np.ix_(places, places)], inverse[np.ix_(places, places)] = self.matrix, self.inverse
         return Mixing(matrix, inverse)
@@ -78,14 +78,14 @@ class LayerMove:
         return np.array([rule.offset(factor, shift) for rule, factor, shift in each], LONGDOUBLE)
 
     def linear_part(self, values: Array) -> Array:
-        """M on one number for each neuron, (d,)."""
+        """Applies M to one number for each neuron, (d,)."""
         result = self.factors * values[self.sources]
         if self.mixing is not None:
             result[self.hidden.linear] = self.mixing.matrix @ values[self.hidden.linear]
         return result
 
     def dense_mixing(self) -> Mixing:
-        """M on the linear neurons as matrices, in either form."""
+        """Returns M on the linear neurons as matrices, in whichever form it is kept."""
         if self.mixing is not None:
             return self.mixing
         linear = self.hidden.linear
@@ -96,7 +96,7 @@ class LayerMove:
         return Mixing(matrix, inverse)
 
     def __matmul__(self, other: LayerMove) -> LayerMove:
-        """First `other`, then this."""
+        """Returns the move that moves by `other`, then by this."""
         sources = other.sources[self.sources]
         factors = self.factors * other.factors[self.sources]
         move = LayerMove(self.hidden, sources, factors, self.linear_part(other.shifts) + self.shifts)
@@ -112,12 +112,12 @@ class LayerMove:
         return replace(move, shifts=-move.linear_part(self.shifts))
 
     def key(self) -> tuple[Any, ...]:
-        """Plain numbers that say everything: two moves are equal if these are."""
+        """Returns plain numbers that say everything: two moves are equal if these are."""
         matrix = () if self.mixing is None else tuple(self.mixing.matrix.ravel())
         return (*self.sources.tolist(), *self.factors, *self.shifts, *matrix)
 
     def parts(self) -> list[str]:
-        """The move in words."""
+        """Describes the move in words."""
         parts = []
         if (self.sources != np.arange(len(self.sources))).any():
             parts.append(f"order {shown(self.sources)}")
@@ -142,7 +142,7 @@ def identity_move(hidden: HiddenLayer) -> LayerMove:
 
 
 def with_mixing(move: LayerMove, mixing: Mixing) -> LayerMove:
-    """`move` with `mixing` on the linear neurons, as a scaled permutation if it is one: every move has one form."""
+    """Returns `move` with `mixing` on the linear neurons, as a scaled permutation if it is one: moves have one form."""
     linear = move.hidden.linear
     sources, factors = move.sources.copy(), move.factors.copy()
     filled = mixing.matrix != 0
@@ -155,7 +155,7 @@ def with_mixing(move: LayerMove, mixing: Mixing) -> LayerMove:
 
 
 def mixing_of(matrix: Array) -> Mixing:
-    """A matrix with its inverse to extended precision.
+    """Returns a matrix with its inverse to extended precision.
 
     NumPy inverts in float64; the steps X → X (2I − MX), which square the error, do the rest.
     """
@@ -193,12 +193,12 @@ def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> 
 
 
 def orthogonal(rng: np.random.Generator, size: int) -> Array:
-    """A uniformly random orthogonal matrix (Mezzadri 2007)."""
+    """Returns a uniformly random orthogonal matrix (Mezzadri 2007)."""
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     return q * np.sign(np.diag(r))
 
 
 def shown(values: Array) -> str:
-    """Integers, or other numbers with three digits; the middle of long lists left out."""
+    """Writes integers, or other numbers with three digits; the middle of long lists is left out."""
     words = [str(value) if values.dtype.kind == "i" else f"{float(value):.3g}" for value in values]
     return f"[{', '.join(words if len(words) <= 8 else [*words[:4], '…', *words[-2:]])}]"

@@ -1,4 +1,4 @@
-"""An orthonormal basis of the span of sparse directions, each column with the part that it comes from.
+"""`orthonormal_basis` spans sparse directions by columns, each with the part that it comes from.
 
 Directions that share no parameters are orthogonal as they are: the graph of parameters and directions falls into
 connected components, and only within each one are the directions of one part after the other made orthonormal, by QR
@@ -33,7 +33,7 @@ class Directions:
         return int(len(self.places) * self.combinations.shape[1])
 
     def entries(self) -> tuple[Array, Array, Array]:
-        """Rows, columns and values of the nonzero entries of (P, g·n)."""
+        """Returns rows, columns and values of the nonzero entries of (P, g·n)."""
         r, n = np.nonzero(self.combinations)
         rows = self.places[:, r]
         columns = n + self.combinations.shape[1] * np.arange(len(self.places))[:, None]
@@ -42,7 +42,7 @@ class Directions:
 
 
 def orthonormal_basis(size: int, parts: Sequence[Directions]) -> tuple[Array, Array]:
-    """Orthonormal columns (P, k), in the order of the parts, and the part of each (k,)."""
+    """Returns orthonormal columns (P, k), in the order of the parts, and the part of each (k,)."""
     lengths = [len(part) for part in parts]
     part_of = np.repeat(np.arange(len(parts)), lengths)
     entries = [part.entries() for part in parts]
@@ -70,7 +70,7 @@ def orthonormal_basis(size: int, parts: Sequence[Directions]) -> tuple[Array, Ar
 
 
 def components(size: int, count: int, rows: Array, columns: Array) -> list[Array]:
-    """Indices of the entries of each connected component."""
+    """Returns the indices of the entries of each connected component."""
     if not len(rows):
         return []
     graph = coo_array((np.ones(len(rows)), (rows, size + columns)), (size + count, size + count))
@@ -80,7 +80,7 @@ def components(size: int, count: int, rows: Array, columns: Array) -> list[Array
 
 
 def orthonormal_block(vectors: Array, part_of: Array) -> tuple[Array, Array]:
-    """The same for the columns (r, n) of one component, whose parts ascend."""
+    """Returns the same for the columns (r, n) of one component, whose parts ascend."""
     basis, count = np.empty_like(vectors[:, : len(vectors)], order="F"), 0
     origins: list[int] = []
     for part in np.unique(part_of):
@@ -94,13 +94,13 @@ def orthonormal_block(vectors: Array, part_of: Array) -> tuple[Array, Array]:
 
 
 def independent(vectors: Array, basis: Array) -> Array:
-    """Orthonormal columns for what the vectors add to the span of the orthonormal basis."""
+    """Returns orthonormal columns for what the vectors add to the span of the orthonormal basis."""
     vectors = vectors / np.linalg.norm(vectors, axis=0)
     columns, triangle, _ = qr(outside(vectors, basis), mode="economic", pivoting=True, check_finite=False)
     columns = columns[:, np.abs(np.diagonal(triangle)) > INDEPENDENCE]
     if not basis.shape[1] or not columns.shape[1]:
         return np.asarray(columns)
-    # What is left of a direction may be small and then holds rounding errors along the basis: once more, at length one.
+    # A small remainder of a direction holds rounding errors along the basis, so it is projected again at length one.
     return np.asarray(qr(outside(columns, basis), mode="economic", check_finite=False)[0])
 
 

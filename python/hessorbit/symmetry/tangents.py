@@ -1,4 +1,4 @@
-"""Generators of the continuous symmetries, and the tangent vectors they give at θ.
+"""Every continuous symmetry has generators, which give tangent vectors of the orbit at θ.
 
 A one-parameter subgroup moves θ along dθ/dt = X θ + e. For neuron i (and j) of hidden layer l, with incoming row
 w̃_i = (W_l b_l)[i] and outgoing column v_i = W_{l+1}[:, i]:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Generator:
-    """One generator: θ moves along X θ + e.
+    """A generator moves θ along X θ + e.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Terms:
 
 
 def terms_of(net: MLP, factors: Sequence[Factor]) -> Iterator[Terms]:
-    """The generators of a group, in the order of its factors."""
+    """Yields the generators of a group, in the order of its factors."""
     for factor in factors:
         if factor.kind == "translation":
             yield from translations(net, factor)
@@ -87,7 +87,7 @@ def terms_of(net: MLP, factors: Sequence[Factor]) -> Iterator[Terms]:
 
 
 def scalings(net: MLP, factor: Factor) -> Iterator[Terms]:
-    """Generators of a rescaling, or of a linear factor."""
+    """Yields the generators of a rescaling, or of a linear factor."""
     layers = net.unflatten(np.arange(net.num_parameters))
     (weights, biases), (outgoing, _) = layers[factor.layer - 1], layers[factor.layer]
     incoming = weights if biases is None else np.column_stack([weights, biases])
@@ -99,7 +99,7 @@ def scalings(net: MLP, factor: Factor) -> Iterator[Terms]:
 
 
 def translations(net: MLP, factor: Factor) -> Iterator[Terms]:
-    """Generators of the shifts of exponential or linear neurons, whose layers have the biases these need."""
+    """Yields the generators of the shifts of exponential or linear neurons, whose layers have the biases these need."""
     layers: list[Any] = net.unflatten(np.arange(net.num_parameters))
     (_, biases), (outgoing, above) = layers[factor.layer - 1], layers[factor.layer]
     linear = rule_of(factor.activation).linear
@@ -110,7 +110,7 @@ def translations(net: MLP, factor: Factor) -> Iterator[Terms]:
 
 
 def tangents(net: MLP, factors: Sequence[Factor], theta: Array) -> Array:
-    """Xθ + e for every generator: theta (..., P) to (..., P, dimension)."""
+    """Returns Xθ + e for every generator: theta (..., P) to (..., P, dimension)."""
     result = np.zeros((*theta.shape, sum(factor.dimension for factor in factors)), theta.dtype)
     for index, terms in enumerate(terms_of(net, factors)):
         result[..., terms.rows, index] = terms.coefficients * theta[..., terms.columns]
@@ -132,7 +132,7 @@ def generators(net: MLP, factors: Sequence[Factor]) -> tuple[Generator, ...]:
 
 
 def rank(vectors: Array) -> int:
-    """Numerical rank of the columns of (P, n), each scaled to norm one."""
+    """Returns the numerical rank of the columns of (P, n), each scaled to norm one."""
     norms = np.linalg.norm(vectors, axis=0)
     moving = vectors[:, norms > 0] / norms[norms > 0]
     return int(np.linalg.matrix_rank(moving.astype(np.float64))) if moving.size else 0

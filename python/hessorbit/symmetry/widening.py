@@ -1,4 +1,4 @@
-"""Widening: the same function in a wider network, and the diagonal preconditioner that it puts on the Hessian.
+"""A widening computes the same function in a wider network, and puts a diagonal preconditioner on the Hessian.
 
 Neuron i of a hidden layer becomes m_i copies with incoming parameters c_ik (W_l b_l)[i] and outgoing weights
 α_ik W_{l+1}[:, i]. Where the activation answers with σ(c z) = N(c) σ(z) + o(c) (rules.py), the function is unchanged if
@@ -50,7 +50,7 @@ class Entries:
 
 
 class Widening:
-    """A map from a network to a wider one that computes the same function.
+    """A widening maps a network to a wider one that computes the same function.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Widening:
         return f"Widening({self.source!r} -> {self.net!r})"
 
     def __call__(self, theta: ArrayLike) -> Array:
-        """The wide network's parameters.
+        """Returns the wide network's parameters.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Widening:
         return wide
 
     def transfer(self) -> csr_array:
-        """T with J_wide = J T, sparse of shape (P, P_wide)."""
+        """Returns T with J_wide = J T, sparse of shape (P, P_wide)."""
         from scipy import sparse
 
         entries = self._entries
@@ -160,7 +160,7 @@ class Widening:
         return matrix
 
     def preconditioner(self) -> Array:
-        """The diagonal of D = T Tᵀ, (P,).
+        """Returns the diagonal of D = T Tᵀ, (P,).
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Widening:
         return np.asarray(transfer.multiply(transfer).sum(axis=1)).ravel()
 
     def block_preconditioner(self, theta: ArrayLike, theta_wide: ArrayLike | None = None) -> BlockPreconditioner:
-        """D where the copies of the last hidden layer share their neuron's outgoing vector in any way.
+        """Returns D where the copies of the last hidden layer share their neuron's outgoing vector in any way.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ def widened(net: MLP, layers: Sequence[Copies]) -> MLP:
 
 
 def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
-    """Every wide parameter's source and factors, layer by layer."""
+    """Returns every wide parameter's source and factors, layer by layer."""
     narrow_positions = net.unflatten(np.arange(net.num_parameters))
     wide_positions = wide.unflatten(np.arange(wide.num_parameters))
     all_copies = [identity_copies(net.widths[0]), *layers, identity_copies(net.widths[-1])]
