@@ -11,6 +11,7 @@ import typer
 from .._cpu import __version__
 from .info import info
 from .reach import reach
+from .recover import recover
 from .report import report
 from .study import study
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (study, report, reach, info):
+for command in (study, report, reach, recover, info):
     app.command()(command)
 
 

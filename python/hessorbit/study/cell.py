@@ -33,7 +33,8 @@ def run_cell(settings: Settings, cell: Cell) -> Record:
 
 def failure(cell: Cell, error: BaseException) -> Record:
     """Return the record of a cell that raised an error."""
-    return Record(cell, f"{type(error).__name__}: {error}", now(), facts(), {}, {})
+    text = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
+    return Record(cell, text, now(), facts(), {}, {})
 
 
 def facts() -> dict[str, Any]:

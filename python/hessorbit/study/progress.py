@@ -1,4 +1,4 @@
-"""A progress bar on standard error that shows on a terminal only."""
+"""Shows a progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(total: int, done: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show how many of `total` cells are done; yields the function to call when one more is."""
+def progress_bar(total: int, done: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show how many of `total` cells are done; yields the function to call with another number."""
     if not (shown and sys.stderr.isatty()):
-        yield lambda: None
+        yield lambda done: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -29,4 +29,4 @@ def progress_bar(total: int, done: int, *, shown: bool) -> Iterator[Callable[[],
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("cells", total=total, completed=done)
-        yield lambda: bar.advance(task)
+        yield lambda done: bar.update(task, completed=done)

@@ -81,4 +81,4 @@ def load(store: str | PathLike[str]) -> StudyResult:
         If it is not the store of a study.
     """
     with Store.read(store) as rows:
-        return StudyResult(*rows.contents())
+        return StudyResult(*rows.read_contents())

@@ -164,7 +164,11 @@ class Settings:
 
     def to_toml(self) -> str:
         """Return all settings as TOML, which `from_toml` reads back to equal ones."""
-        return "".join(f"{entry.name} = {toml_value(getattr(self, entry.name))}\n" for entry in fields(self))
+        return toml(self.as_dict())
+
+    def determining_toml(self) -> str:
+        """Return the settings that determine a cell, as TOML."""
+        return toml(self.determining())
 
     @property
     def fingerprint(self) -> str:
@@ -225,14 +229,19 @@ def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
         return parsed(file.read(), fspath(path))
 
 
-def parsed(toml: bytes, source: str) -> dict[str, Any]:
+def parsed(text: bytes, source: str) -> dict[str, Any]:
     """Return what TOML says; `source` is for messages."""
     try:
-        return tomllib.loads(toml.decode())
+        return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{source} must be a TOML file: {error}") from error
     except RecursionError:
         raise ValueError(f"{source} must be a TOML file of plain values; its brackets nest too deeply") from None
+
+
+def toml(settings: Mapping[str, Any]) -> str:
+    """Return settings as TOML, one a line."""
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in settings.items())
 
 
 def toml_value(value: Any) -> str:

@@ -1,58 +1,62 @@
 """Where a study keeps its cells: one SQLite file, one row per cell, each written in a transaction of its own.
 
-A process killed at any moment leaves a file that holds every row it had committed. The file says what it is by its
-application id and schema version, and which study it belongs to by the settings in it.
+A process killed at any moment leaves a file that holds every row it had committed. Whenever a file is opened, SQLite
+checks its structure, and the checksums (rows.py) show whether every row is there as it was written.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
-
-from .measurements import COLUMNS as MEASURED
+from .checksums import replaced, total
+from .damage import UnsoundError, explained_damage
 from .record import Cell, Record
+from .rows import (
+    APPLICATION_ID,
+    CELL_COLUMNS,
+    PAGE_BYTES,
+    SCHEMA_VERSION,
+    STUDY_COLUMNS,
+    TABLES,
+    Row,
+    cell_row,
+    is_intact,
+    record_of,
+    settings_of,
+    study_row,
+)
 from .settings import Settings
 
-APPLICATION_ID = 0x684F7262  # "hOrb"
-SCHEMA_VERSION = 1
 BUSY_SECONDS = 60.0
-
-ARRAYS = ("eigenvalues", "theta", "steps_recorded", "losses")
-COLUMNS = ("width", "seed", "error", "finished", "facts", *MEASURED, *ARRAYS)
-
-SCHEMA = (
-    "CREATE TABLE study (settings TEXT NOT NULL, fingerprint TEXT NOT NULL)",
-    f"""CREATE TABLE cells (
-        width INTEGER NOT NULL,
-        seed INTEGER NOT NULL,
-        error TEXT,              -- NULL unless the cell failed
-        finished TEXT NOT NULL,  -- UTC
-        facts TEXT NOT NULL,     -- JSON: versions, instruction level, threads
-        {"".join(f"{name}, " for name in MEASURED)}
-        {"".join(f"{name} BLOB, " for name in ARRAYS)} -- little-endian float64
-        PRIMARY KEY (width, seed)
-    )""",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
+MEMORY = ":memory:"
 
 
 class Store:
     """The cells of one study; `create_or_resume` opens it for a study to run, `read` for what it holds."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        self.connection = connection
+    def __init__(self, name: str) -> None:
         self.name = name
+        self.connection = self.connect()
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection to the file, which is made if there is none."""
+        connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # Bytes that a damaged file calls text are for the checksums to find.
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        return connection
+
+    @contextmanager
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        """Open another connection for a while, such as for another thread."""
+        with closing(self.connect()) as connection:
+            yield connection
 
     @classmethod
     def create_or_resume(cls, path: str | PathLike[str] | None, settings: Settings) -> Self:
@@ -63,17 +67,19 @@ class Store:
         OSError
             If the file cannot be opened or written.
         ValueError
-            If it is not the store of a study, or of a study with other settings.
+            If it is damaged, not the store of a study, or of a study with other settings.
         """
-        name = ":memory:" if path is None else checked_path(path)
-        with refusals(name):
-            store = cls(sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None), name)
-            with closed_on_error(store), store.transaction():
-                if store.is_new():
-                    store.create(settings)
-                else:
-                    store.identify()
-                    store.extend(settings)
+        name = MEMORY if path is None else checked_path(path)
+        with explained_damage(name):
+            store = cls(name)
+            with closed_on_error(store):
+                store.connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+                with store.transaction():
+                    if store.is_empty():
+                        store.create(settings)
+                    else:
+                        store.check()
+                        store.extend(settings)
         return store
 
     @classmethod
@@ -85,44 +91,77 @@ class Store:
         OSError
             If there is no such file, or it cannot be read.
         ValueError
-            If it is not the store of a study.
+            If it is damaged, or not the store of a study.
         """
         name = checked_path(path)
         if not os.path.exists(name):
             raise FileNotFoundError(f"store {name!r} does not exist")
-        # Not mode=ro: what a killed process left half-written has to be rolled back first.
-        uri = f"{Path(name).resolve().as_uri()}?mode=rw"
-        with refusals(name):
-            store = cls(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None), name)
-            with closed_on_error(store):
-                store.identify()
+        with explained_damage(name):
+            store = cls(name)
+            with closed_on_error(store), store.transaction("DEFERRED"):
+                store.check()
         return store
 
-    def is_new(self) -> bool:
-        tables = self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        return not tables and self.pragma("application_id") in (0, APPLICATION_ID)
+    def is_empty(self) -> bool:
+        """Say whether nothing was ever written to the file."""
+        return self.name == MEMORY or Path(self.name).stat().st_size == 0
 
     def create(self, settings: Settings) -> None:
-        for statement in SCHEMA:
-            self.connection.execute(statement)
-        row = (settings.to_toml(), settings.fingerprint)
-        self.connection.execute("INSERT INTO study VALUES (?, ?)", row)
+        """Make the tables of a study without cells."""
+        for table in TABLES.values():
+            self.connection.execute(table)
+        self.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self.connection.execute("INSERT INTO study VALUES (?, ?, ?, ?)", study_row(settings, 0, total([])))
 
-    def identify(self) -> None:
-        """Refuse a file that is not the store of a study, or not one of this version's."""
+    def check(self) -> None:
+        """Refuse a file that is not the store of a study, or in which anything is not as it was written."""
         if self.pragma("application_id") != APPLICATION_ID:
-            raise ValueError(f"store {self.name!r} must be a file that a width study wrote; it is another database")
-        version = self.pragma("user_version")
-        columns = {name for _, name, *_ in self.connection.execute("PRAGMA table_info(cells)")}
-        if version != SCHEMA_VERSION or columns != set(COLUMNS):
-            other = ", ".join(sorted(columns ^ set(COLUMNS))) or "none"
-            raise ValueError(
-                f"store {self.name!r} was written by another version of hessorbit: its schema is {version}, here it is "
-                f"{SCHEMA_VERSION}; columns that only one of them has: {other}. Start a new file"
+            raise UnsoundError("it is another database")
+        if (version := self.pragma("user_version")) != SCHEMA_VERSION:
+            raise UnsoundError(
+                f"it was written by another version of hessorbit, whose schema is {version}, here it is "
+                f"{SCHEMA_VERSION}; read it with that version, or start a new file"
             )
+        if (problem := self.pragma("integrity_check(1)")) != "ok":
+            raise UnsoundError(f"SQLite finds {problem!r}")
+        tables = dict(self.connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        if tables != TABLES:
+            raise UnsoundError("its tables have other columns than those of this version of hessorbit")
+        self.contents()
+
+    def contents(self) -> tuple[Settings, list[Record]]:
+        """Return the settings of the study and the records of all cells, by width and seed, after a check of each."""
+        row = self.study_row()
+        rows = self.connection.execute(f"SELECT {', '.join(CELL_COLUMNS)} FROM cells").fetchall()
+        if bad := sum(not is_intact(CELL_COLUMNS, each) for each in rows):
+            raise UnsoundError(f"{bad} of its {len(rows)} rows do not match their checksums")
+        if row[2:] != (len(rows), total(each[0] for each in rows)):
+            raise UnsoundError(f"{row[2]} rows were written to it, and it has {len(rows)}, not all the same ones")
+        return settings_of(row, f"store {self.name!r}"), sorted(map(record_of, rows), key=lambda each: each.cell)
+
+    def read_contents(self) -> tuple[Settings, list[Record]]:
+        """Return the contents at one moment, while others may write."""
+        with explained_damage(self.name), self.transaction("DEFERRED"):
+            return self.contents()
+
+    def study_row(self) -> Row:
+        """Return the row of the study, after a check of it."""
+        rows: list[Row] = self.connection.execute(f"SELECT {', '.join(STUDY_COLUMNS)} FROM study").fetchall()
+        if len(rows) != 1 or not is_intact(STUDY_COLUMNS, rows[0]):
+            raise UnsoundError("the settings in it do not match their checksum")
+        return rows[0]
+
+    def write_study_row(self, row: Row) -> None:
+        self.connection.execute(f"UPDATE study SET ({', '.join(STUDY_COLUMNS)}) = (?, ?, ?, ?)", row)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the study whose cells these are."""
+        return settings_of(self.study_row(), f"store {self.name!r}")
 
     def extend(self, settings: Settings) -> None:
-        """Let the study have the cells of both configurations, which have to agree in everything else."""
+        """Let the study have the cells of both settings, which have to agree in everything else."""
         stored = self.settings
         if differences := settings.differences(stored):
             raise ValueError(
@@ -135,73 +174,56 @@ class Store:
             widths=tuple(sorted({*stored.widths, *settings.widths})),
             seeds=max(stored.seeds, settings.seeds),
         )
-        self.connection.execute("UPDATE study SET settings = ?", (both.to_toml(),))
+        self.write_study_row(study_row(both, *self.study_row()[2:]))
 
-    @property
-    def settings(self) -> Settings:
-        """The settings of the study whose cells these are."""
-        (toml,) = self.connection.execute("SELECT settings FROM study").fetchone()
-        return Settings.from_mapping(tomllib.loads(toml), f"store {self.name!r}")
-
-    def pragma(self, name: str) -> int:
-        return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+    def pragma(self, name: str) -> int | str:
+        """Return the value of a pragma."""
+        value: int | str = self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return value
 
     def done(self) -> set[Cell]:
-        """The cells that are here and did not fail."""
+        """Return the cells that are here and did not fail."""
         return {Cell(*row) for row in self.connection.execute("SELECT width, seed FROM cells WHERE error IS NULL")}
 
+    def failed(self) -> dict[Cell, str]:
+        """Return the checksums of the rows of cells that failed."""
+        rows = self.connection.execute("SELECT width, seed, checksum FROM cells WHERE error IS NOT NULL")
+        return {Cell(width, seed): checksum for width, seed, checksum in rows}
+
     def put(self, record: Record) -> None:
-        """Write a row, in place of the one the cell may have from when it failed."""
-        values = {
-            "width": record.cell.width,
-            "seed": record.cell.seed,
-            "error": record.error,
-            "finished": record.finished,
-            "facts": json.dumps(record.facts),
-            **record.measurements,
-            **{name: np.asarray(array, "<f8").tobytes() for name, array in record.arrays.items()},
-        }
-        row = [values.get(name) for name in COLUMNS]
-        marks = ", ".join("?" * len(row))
-        with refusals(self.name), self.transaction():
-            self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(COLUMNS)}) VALUES ({marks})", row)
-
-    def contents(self) -> tuple[Settings, list[Record]]:
-        """The settings of the study, and all rows."""
-        return self.settings, self.records()
-
-    def records(self) -> list[Record]:
-        """All rows, by width and seed."""
-        rows = self.connection.execute(f"SELECT {', '.join(COLUMNS)} FROM cells ORDER BY width, seed")
-        return [record(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        """Write a row, in place of the one that the cell may have, and end the lease on the cell."""
+        with explained_damage(self.name), self.transaction():
+            study = self.study_row()
+            settings = settings_of(study, f"store {self.name!r}")
+            row = cell_row(record, settings)
+            old = self.connection.execute(
+                "SELECT checksum FROM cells WHERE (width, seed) = (?, ?)", record.cell
+            ).fetchone()
+            marks = ", ".join("?" * len(row))
+            self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(CELL_COLUMNS)}) VALUES ({marks})", row)
+            self.connection.execute("DELETE FROM leases WHERE (width, seed) = (?, ?)", record.cell)
+            count, sum_ = study[2:]
+            sum_ = replaced(sum_, old and old[0], row[0])
+            self.write_study_row(study_row(settings, count + (old is None), sum_))
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, and nobody else writes meanwhile."""
-        self.connection.execute("BEGIN IMMEDIATE")
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """Do all or nothing; nobody else writes meanwhile."""
+        self.connection.execute(f"BEGIN {kind}")
         try:
-            yield
+            yield self.connection
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # SQLite ends the transaction itself when a disk is full.
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
-
-
-def record(row: dict[str, Any]) -> Record:
-    return Record(
-        cell=Cell(row["width"], row["seed"]),
-        error=row["error"],
-        finished=row["finished"],
-        facts=json.loads(row["facts"]),
-        measurements={name: np.nan if row[name] is None else row[name] for name in MEASURED},
-        arrays={name: np.frombuffer(row[name], "<f8") for name in ARRAYS if row[name] is not None},
-    )
 
 
 def checked_path(path: str | PathLike[str]) -> str:
@@ -220,14 +242,3 @@ def closed_on_error(store: Store) -> Iterator[None]:
     except BaseException:
         store.connection.close()
         raise
-
-
-@contextmanager
-def refusals(name: str) -> Iterator[None]:
-    """SQLite's errors in the library's words: ValueError for a file that is no database, OSError for the rest."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise OSError(f"store {name!r} cannot be opened, read or written: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise ValueError(f"store {name!r} must be a file that a width study wrote: {error}") from error

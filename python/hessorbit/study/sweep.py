@@ -1,22 +1,26 @@
-"""The study: every width with every seed, cells in parallel, each stored as it finishes."""
+"""Runs a study: computes every width with every seed, cells in parallel, and stores each as it finishes."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from os import PathLike
 
 from .. import _checks
+from .leases import Leases
 from .progress import progress_bar
 from .record import Cell, Record
 from .result import StudyResult
 from .settings import Settings
 from .store import Store
-from .workers import Workers, available_cpus, compute
+from .workers import Workers, available_cpus, check_executor, compute, leave_unguarded_import, waiting_room
 
 logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5  # between looks at cells that others compute
 
 
 class WidthStudy(Settings):
@@ -101,18 +105,19 @@ class WidthStudy(Settings):
         workers: int | None = None,
         progress: bool = True,
     ) -> StudyResult:
-        """Compute the cells that the store does not have yet.
+        """Compute the cells that the store does not have yet, and return all cells of this study.
 
         Parameters
         ----------
         store : path, optional
             SQLite file that receives a row for each cell as it finishes. If it exists, the study resumes: cells in it
             are not computed again, unless they failed. Widths and seeds may have been added since; every other
-            setting has to be the same. By default rows are kept in memory.
+            setting has to be the same. Several runs may share a store: each cell is computed by one of them, and all
+            return all cells. By default rows are kept in memory.
         executor : concurrent.futures.Executor, optional
-            Where cells are computed: anything with `submit`, such as a thread pool, Dask's
-            ``client.get_executor()`` or mpi4py's ``MPIPoolExecutor``. By default worker processes, started by spawn
-            and ended with the run, in which BLAS and OpenMP have one thread each.
+            Where cells are computed, such as a thread pool, Dask's ``client.get_executor()`` or mpi4py's
+            ``MPIPoolExecutor``. By default worker processes, started by spawn and ended with the run, in which BLAS
+            and OpenMP have one thread each.
         workers : int, optional
             Number of worker processes; by default the number of CPUs this process may use.
         progress : bool
@@ -121,50 +126,78 @@ class WidthStudy(Settings):
         Returns
         -------
         StudyResult
-            The cells of this study. Those that raised an error are in its `failures`; they do not stop the others.
+            The cells of this study. Those that raised an error are in its `failures`, and do not stop the others.
 
         Raises
         ------
         OSError
-            If the store cannot be opened or written.
+            If the store cannot be opened or written, as when the disk is full; finished cells are kept.
+        TypeError
+            If executor is not a `concurrent.futures.Executor`.
         ValueError
-            If it is another kind of file, or belongs to a study with other settings.
+            If the store is damaged, another kind of file, or of a study with other settings.
         RuntimeError
             If worker processes cannot be started.
         """
+        leave_unguarded_import()
         count = available_cpus() if workers is None else _checks.integer(workers, "workers", minimum=1)
+        if executor is not None:
+            check_executor(executor)
         cells = self.cells()
-        with Store.create_or_resume(store, self) as rows:
-            done = rows.done()
-            remaining = [cell for cell in cells if cell not in done]
-            logger.info("%d of %d cells are stored already", len(cells) - len(remaining), len(cells))
+        with Store.create_or_resume(store, self) as rows, Leases(rows) as leases:
+            done = len(rows.done().intersection(cells))
+            logger.info("%d of %d cells are stored already", done, len(cells))
             with (
-                progress_bar(len(cells), len(cells) - len(remaining), shown=progress) as advance,
-                closing(self.records(remaining, executor, count)) as records,
+                progress_bar(len(cells), done, shown=progress) as show,
+                closing(self.records(cells, rows, leases, executor, count)) as records,
             ):
                 for record in records:
                     rows.put(record)
-                    report_to_log(record)
-                    advance()
-            return StudyResult(self, [record for record in rows.records() if record.cell in cells])
+                    done = len(rows.done().intersection(cells))
+                    report_to_log(record, done, len(cells))
+                    show(done)
+            _, stored = rows.read_contents()
+        return StudyResult(self, [record for record in stored if record.cell in set(cells)])
 
     def cells(self) -> list[Cell]:
-        """Every width with every seed, the widest first: the longest first keep all workers busy to the end."""
+        """Return every width with every seed, the widest first: the longest first keep all workers busy to the end."""
         return [Cell(width, seed) for width in reversed(self.widths) for seed in range(self.seeds)]
 
-    def records(self, cells: list[Cell], executor: Executor | None, workers: int) -> Generator[Record]:
-        """The records of these cells, as they finish."""
-        if executor is not None:
-            yield from compute(self, cells, executor)
-        elif cells:
-            workers = min(workers, len(cells))
-            with Workers(workers) as pool:
-                yield from compute(self, cells, pool, limit=workers)
+    def records(
+        self, cells: list[Cell], rows: Store, leases: Leases, executor: Executor | None, workers: int
+    ) -> Generator[Record]:
+        """Yield the records of cells that the store does not have, as they finish."""
+        failed, tried = rows.failed(), set[Cell]()
+        with ExitStack() as stack:
+            while remaining := self.remaining(cells, rows, failed, tried):
+                if executor is None:
+                    executor = stack.enter_context(Workers(min(workers, len(remaining))))
+                alone = True
+                for record in compute(self, leases.taken(remaining), executor, waiting_room(executor)):
+                    alone = False
+                    tried.add(record.cell)
+                    yield record
+                # What remains is computed by others, who store it, fail, or vanish.
+                if alone:
+                    time.sleep(POLL_SECONDS)
+
+    def remaining(self, cells: list[Cell], rows: Store, failed: dict[Cell, str], tried: set[Cell]) -> list[Cell]:
+        """Return the cells that are not done, nor were tried since this run began, by it or by another.
+
+        `failed` has the checksums of the rows that said then that a cell had failed.
+        """
+        done, failures = rows.done(), rows.failed()
+        return [
+            cell
+            for cell in cells
+            if not (cell in done or cell in tried or (cell in failures and failures[cell] != failed.get(cell)))
+        ]
 
 
-def report_to_log(record: Record) -> None:
+def report_to_log(record: Record, done: int, total: int) -> None:
+    """Say of each cell that it is done or failed."""
     width, seed = record.cell
     if record.error is None:
-        logger.info("width %d, seed %d: done", width, seed)
+        logger.info("width %d, seed %d: done (%d of %d)", width, seed, done, total)
     else:
         logger.warning("width %d, seed %d failed: %s", width, seed, record.error)

@@ -1,4 +1,4 @@
-"""Where cells are computed: on any executor, by default on worker processes that die with their parent."""
+"""Computes cells on any executor, by default on worker processes that die with their parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from concurrent.futures import (
     as_completed,
     wait,
 )
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -27,7 +27,7 @@ from .settings import Settings
 def compute(
     settings: Settings, cells: Iterable[Cell], executor: Executor, limit: float = float("inf")
 ) -> Iterator[Record]:
-    """The records of cells as they finish, with at most `limit` cells waiting at a time."""
+    """Yield the records of cells as they finish, with at most `limit` cells waiting at a time."""
     suspects = []
     for cell, future in finished(settings, cells, executor, limit):
         if isinstance(future.exception(), BrokenExecutor):
@@ -42,9 +42,10 @@ def compute(
 def finished(
     settings: Settings, cells: Iterable[Cell], executor: Executor, limit: float
 ) -> Iterator[tuple[Cell, Future[Record]]]:
+    """Yield cells and their futures as they finish; a cell is asked for when there is room for it."""
     waiting: dict[Future[Record], Cell] = {}
     for cell in cells:
-        waiting[executor.submit(run_cell, settings, cell)] = cell
+        waiting[submitted(executor, settings, cell)] = cell
         # An executor may compute at submission: what is finished is passed on before more is submitted.
         full = len(waiting) >= limit
         done = wait(waiting, return_when=FIRST_COMPLETED).done if full else [each for each in waiting if each.done()]
@@ -52,6 +53,42 @@ def finished(
             yield waiting.pop(future), future
     for future in as_completed(waiting):
         yield waiting[future], future
+
+
+def submitted(executor: Executor, settings: Settings, cell: Cell) -> Future[Record]:
+    future = executor.submit(run_cell, settings, cell)
+    if not isinstance(future, Future):
+        raise TypeError(
+            f"executor must return concurrent.futures.Future objects from submit; {type(executor).__name__} returned a "
+            f"{type(future).__name__}"
+        )
+    return future
+
+
+def check_executor(executor: Any) -> None:
+    """Refuse what is no executor, with what to pass instead."""
+    if callable(getattr(executor, "get_executor", None)):
+        raise TypeError(
+            f"executor must be a concurrent.futures.Executor; got a {type(executor).__name__}, whose get_executor() "
+            f"returns one"
+        )
+    if not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"executor must be a concurrent.futures.Executor, such as ThreadPoolExecutor(); got {executor!r}, which "
+            f"has no submit"
+        )
+
+
+def waiting_room(executor: Executor) -> float:
+    """Return how many cells to hand to an executor at a time, so that other runs find some to compute too."""
+    workers = getattr(executor, "count", None) or getattr(executor, "_max_workers", None)
+    return workers if isinstance(workers, int) else float("inf")
+
+
+def leave_unguarded_import() -> None:
+    """End a worker that imports, with its program, the call of `run` that started it; `Workers` says what to do."""
+    if getattr(current_process(), "_inheriting", False):
+        os._exit(1)
 
 
 def outcome(cell: Cell, future: Future[Record]) -> Record:
@@ -74,9 +111,9 @@ class Workers(Executor):
         except BrokenExecutor as error:
             self.shutdown()
             raise RuntimeError(
-                "worker processes could not be started. They import the program that started them: a script has to "
-                "call run under `if __name__ == '__main__':`, and one that is not in a file has to pass an executor, "
-                "such as concurrent.futures.ThreadPoolExecutor()"
+                "worker processes could not be started, as they import the program that starts them: call run under "
+                "`if __name__ == '__main__':`, or, in a program that is not a file, pass an executor such as "
+                "concurrent.futures.ThreadPoolExecutor()"
             ) from error
 
     def start(self) -> ProcessPoolExecutor:
@@ -124,7 +161,7 @@ def leave_with(lifeline: Connection) -> None:
 
 
 def available_cpus() -> int:
-    """Number of CPUs that this process may use."""
+    """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

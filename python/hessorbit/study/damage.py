@@ -1,0 +1,85 @@
+"""Turns whatever goes wrong with a store into one sentence: what is lost, what is kept, and what to do."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .rows import CELL_COLUMNS, is_intact
+from .salvage import salvaged_rows
+
+# Codes of SQLite by which the file is sound, but cannot be opened, read or written.
+OUTSIDE = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOLFS,
+}
+
+
+class DamagedStoreError(ValueError):
+    """A store holds something else than what was written.
+
+    `hessorbit recover`, or `hessorbit.study.recover`, writes the rows that are intact to a new store.
+    """
+
+
+class UnsoundError(Exception):
+    """A store is not what a study writes; the message says in which way."""
+
+
+@contextmanager
+def explained_damage(name: str) -> Iterator[None]:
+    """Raise the errors of SQLite, and an `UnsoundError`, in the words of the library.
+
+    Raises
+    ------
+    OSError
+        If the file is sound but cannot be opened, read or written, as when the disk is full.
+    DamagedStoreError
+        If the file holds rows of a study, and is damaged.
+    ValueError
+        If it is another kind of file.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(
+                f"store {name!r} cannot be written, as the disk is full; the rows in it are kept, and the same run "
+                f"goes on from there when there is space"
+            ) from error
+        if code in OUTSIDE:
+            raise OSError(f"store {name!r} cannot be opened, read or written: {error}") from error
+        raise refusal(name, str(error)) from error
+    except UnsoundError as error:
+        raise refusal(name, str(error)) from None
+
+
+def refusal(name: str, reason: str) -> ValueError:
+    """Return the error for a file that is not what a study writes."""
+    intact = intact_cells(name)
+    if not intact:
+        return ValueError(
+            f"store {name!r} must be a file that a width study wrote, and no row of one is in it: {reason}"
+        )
+    return DamagedStoreError(
+        f"store {name!r} is damaged: {reason}; {intact} rows are intact, and `hessorbit recover {name} --into NEW` "
+        f"writes them to a new store"
+    )
+
+
+def intact_cells(name: str) -> int:
+    """Return the number of cells whose rows are intact."""
+    if not os.path.isfile(name):
+        return 0
+    return len({row[1:3] for row in salvaged_rows(name) if is_intact(CELL_COLUMNS, row)})
