@@ -33,7 +33,11 @@ class DamagedStoreError(ValueError):
 
 
 class UnsoundError(Exception):
-    """A store is not what a study writes; the message says in which way."""
+    """A store is not what a study writes: in which way, and what to do if it is not damaged but of another kind."""
+
+    def __init__(self, reason: str, remedy: str = "use another file") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @contextmanager
@@ -60,18 +64,16 @@ def explained_damage(name: str) -> Iterator[None]:
             ) from error
         if code in OUTSIDE:
             raise OSError(f"store {name!r} cannot be opened, read or written: {error}") from error
-        raise refusal(name, str(error)) from error
+        raise refusal(name, str(error), "use another file") from error
     except UnsoundError as error:
-        raise refusal(name, str(error)) from None
+        raise refusal(name, str(error), error.remedy) from None
 
 
-def refusal(name: str, reason: str) -> ValueError:
-    """Return the error for a file that is not what a study writes."""
+def refusal(name: str, reason: str, remedy: str) -> ValueError:
+    """Return the error for a file that is damaged, or was never the store of a study."""
     intact = intact_cells(name)
     if not intact:
-        return ValueError(
-            f"store {name!r} must be a file that a width study wrote, and no row of one is in it: {reason}"
-        )
+        return ValueError(f"store {name!r} must be a file that a width study wrote; {reason}, so {remedy}")
     return DamagedStoreError(
         f"store {name!r} is damaged: {reason}; {intact} rows are intact, and `hessorbit recover {name} --into NEW` "
         f"writes them to a new store"

@@ -115,8 +115,7 @@ def write(settings: Settings, records: list[Record], target: str) -> None:
     """Make a store with these records, or none."""
     try:
         with Store.create_or_resume(target, settings) as store:
-            for record in records:
-                store.put(record)
+            store.put(*records)
     except BaseException:
         Path(target).unlink(missing_ok=True)
         raise

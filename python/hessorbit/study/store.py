@@ -120,14 +120,17 @@ class Store:
             raise UnsoundError("it is another database")
         if (version := self.pragma("user_version")) != SCHEMA_VERSION:
             raise UnsoundError(
-                f"it was written by another version of hessorbit, whose schema is {version}, here it is "
-                f"{SCHEMA_VERSION}; read it with that version, or start a new file"
+                f"its schema is {version}, and this version of hessorbit has {SCHEMA_VERSION}",
+                "read it with the version that wrote it, or start a new file",
             )
         if (problem := self.pragma("integrity_check(1)")) != "ok":
             raise UnsoundError(f"SQLite finds {problem!r}")
         tables = dict(self.connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
         if tables != TABLES:
-            raise UnsoundError("its tables have other columns than those of this version of hessorbit")
+            raise UnsoundError(
+                "its tables have other columns than those of this version of hessorbit",
+                "read it with the version that wrote it, or start a new file",
+            )
         self.contents()
 
     def contents(self) -> tuple[Settings, list[Record]]:
@@ -190,21 +193,25 @@ class Store:
         rows = self.connection.execute("SELECT width, seed, checksum FROM cells WHERE error IS NOT NULL")
         return {Cell(width, seed): checksum for width, seed, checksum in rows}
 
-    def put(self, record: Record) -> None:
-        """Write a row, in place of the one that the cell may have, and end the lease on the cell."""
+    def put(self, *records: Record) -> None:
+        """Write rows in one transaction, in place of those that their cells may have, and end the leases on them."""
         with explained_damage(self.name), self.transaction():
             study = self.study_row()
             settings = settings_of(study, f"store {self.name!r}")
-            row = cell_row(record, settings)
-            old = self.connection.execute(
-                "SELECT checksum FROM cells WHERE (width, seed) = (?, ?)", record.cell
-            ).fetchone()
-            marks = ", ".join("?" * len(row))
-            self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(CELL_COLUMNS)}) VALUES ({marks})", row)
-            self.connection.execute("DELETE FROM leases WHERE (width, seed) = (?, ?)", record.cell)
             count, sum_ = study[2:]
-            sum_ = replaced(sum_, old and old[0], row[0])
-            self.write_study_row(study_row(settings, count + (old is None), sum_))
+            for record in records:
+                row = cell_row(record, settings)
+                old = self.replace_row(record.cell, row)
+                count, sum_ = count + (old is None), replaced(sum_, old, row[0])
+            self.write_study_row(study_row(settings, count, sum_))
+
+    def replace_row(self, cell: Cell, row: Row) -> str | None:
+        """Write the row of a cell, and return the checksum of the one that it replaces."""
+        old = self.connection.execute("SELECT checksum FROM cells WHERE (width, seed) = (?, ?)", cell).fetchone()
+        marks = ", ".join("?" * len(row))
+        self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(CELL_COLUMNS)}) VALUES ({marks})", row)
+        self.connection.execute("DELETE FROM leases WHERE (width, seed) = (?, ?)", cell)
+        return None if old is None else str(old[0])
 
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
