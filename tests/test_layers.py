@@ -17,7 +17,7 @@ import hessorbit
 
 ROOT = Path(hessorbit.__file__).parent
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
-COMPILED = {"_cpu", "_core_v2", "_core_v3", "_core_v4", "_core_base"}
+COMPILED = {"_common", "_cpu", "_core_base", "_core_v2", "_core_v3", "_core_v4"}
 
 
 def picture() -> list[list[str]]:

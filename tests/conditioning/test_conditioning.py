@@ -17,6 +17,7 @@ import hessorbit as ho
 from hessorbit.conditioning.branching import Choice, Search
 from hessorbit.conditioning.diagonals import Architecture
 from hessorbit.conditioning.regions import split_into_copies
+from hessorbit.conditioning.scope import orbit_scope, widening_scope
 from hessorbit.conditioning.smoothed_spectrum import Balanced, Extremes, Trace, soft_maximum
 from oracles.autodiff import AutodiffReference
 from oracles.problem import Problem, random_problem
@@ -545,6 +546,44 @@ def test_relaxations_hold_what_they_relax() -> None:
     whole = bound([Choice(3, 1, 4)] * 3)
     for copies in ((1, 1, 4), (2, 2, 2), (1, 2, 3)):
         assert whole <= bound([Choice(3, m, m) for m in copies]) + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("activation", "options", "words", "not_searched"),
+    [
+        ("tanh", {}, "the point itself", ""),
+        ("relu", {}, "rescalings of homogeneous neurons", "even-linear flips"),
+        ("cube", {}, "rescalings of homogeneous neurons", ""),
+        ("exp", {}, "shifts of exponential neurons", ""),
+        ("sigmoid", {}, "the point itself", "sign flips"),
+        ("sigmoid", {"bias": False}, "the point itself", ""),
+        ("normal_cdf", {}, "the point itself", "sign flips"),
+        ("identity", {}, "rescalings of linear neurons", "mixings and shifts of linear neurons"),
+        ([["tanh", "relu", "sigmoid"]], {}, "rescalings of homogeneous neurons", "sign flips"),
+    ],
+)
+def test_scope_of_an_orbit(activation: Any, options: dict[str, Any], words: str, not_searched: str) -> None:
+    scope = orbit_scope(ho.MLP([2, 3, 1], activation, **options))
+    searched, _, rest = scope.partition(". Not searched: ")
+    assert words in searched
+    assert not_searched in rest
+    assert bool(rest) == bool(not_searched)
+
+
+def test_scope_of_widenings() -> None:
+    assert "not searched" not in widening_scope(ho.MLP([2, 3, 1]), (3,), False).lower()
+    assert "all numbers of copies" in widening_scope(ho.MLP([2, 3, 1]), (5,), False)
+    assert "numbers of copies given" in widening_scope(ho.MLP([2, 3, 1]), (5,), True)
+    assert "copies of the other sign" in widening_scope(ho.MLP([2, 3, 1], "sigmoid"), (5,), False)
+    for net, widths in ((ho.MLP([2, 3, 2]), (5,)), (ho.MLP([2, 3, 2, 1]), (5, 4))):
+        assert "not parallel" in widening_scope(net, widths, False)
+
+
+def test_scope_is_told_with_the_bound() -> None:
+    problem, obj = planted(0, (2, 3, 1), "sigmoid")
+    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net))
+    assert best.scope == orbit_scope(obj.net)
+    assert best.scope in repr(best)
 
 
 class TestBadInput:

@@ -2,9 +2,9 @@
 
 A move that multiplies every parameter's derivative by √D_p turns the Hessian into D^{1/2} H D^{1/2}, exactly for the
 moves of a network's own orbit at any θ, and as far as the nonzero spectrum goes for a widening at zero residual. What
-is minimised is therefore a function of the diagonal D over the set that the moves reach; see `neuron_scaling` for the
-set, `smoothed_spectrum` and `central_path` for the minimum, `certificate` for the lower bound and `branching` for whole
-numbers of copies.
+is minimised is therefore a function of the diagonal D over the set that the moves reach. That set is in regions.py and
+diagonals.py, the function in curvature.py and smoothed_spectrum.py, the minimum in central_path.py, the lower bound in
+lower_bounds.py, the search over whole numbers of copies in branching.py, and the way back to θ in realisation.py.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from .diagonals import Architecture
 from .lower_bounds import free_bound
 from .realisation import at_rest, element_of, resting_bias, widening_of, without_idle_moves
 from .regions import LOG_SPAN
+from .scope import orbit_scope, widening_scope
 from .smoothed_spectrum import Extremes, SpectralFunction
 
 CRITERIA = ("condition_number", "trace", "max")
@@ -53,15 +54,17 @@ class BestConditioned:
     value : float
         The criterion there: λ_max/λ_min over the nonzero eigenvalues, the trace of the Hessian, or λ_max.
     lower_bound : float
-        No point of the orbit, or of the widenings, has a smaller value, up to rounding.
+        No point of the `scope` has a smaller value, up to rounding.
     gap : float
         (value − lower_bound)/value.
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
         larger. ``"none"``: the problem is not convex; the value is a local minimum, and the lower bound is that of
         a larger set of diagonals.
+    scope : str
+        Which points of the orbit or of the widenings were searched, and which were not, in words.
     message : str
-        The same in words, with the reason.
+        The certificate in words, with the reason.
     start : float
         The criterion at the θ that was given.
     criterion : str
@@ -95,6 +98,7 @@ class BestConditioned:
     value: float
     lower_bound: float
     certificate: str
+    scope: str
     message: str
     start: float
     criterion: str
@@ -111,7 +115,8 @@ class BestConditioned:
     def __repr__(self) -> str:
         return (
             f"Best {self.criterion.replace('_', ' ')} {self.value:.6g} of {self.net!r}, {self.start:.6g} at the start\n"
-            f"  lower bound {self.lower_bound:.6g}, gap {self.gap:.1e}: {self.message}"
+            f"  lower bound {self.lower_bound:.6g}, gap {self.gap:.1e}: {self.message}\n"
+            f"  over {self.scope}"
         )
 
 
@@ -213,7 +218,8 @@ def best_conditioned(
     if not function.convex:
         choices = tuple(with_curve(choice) for choice in choices)
     solution, bound = search.run(choices)
-    return report(obj, at, name, search, without_idle_moves(solution, function), bound, over)
+    scope = orbit_scope(net) if over is not None else widening_scope(net, sizes, numbers is not None)
+    return report(obj, at, name, search, without_idle_moves(solution, function), bound, over, scope)
 
 
 def checked_point(obj: Objective, theta: ArrayLike) -> Array:
@@ -307,6 +313,7 @@ def report(
     solution: Solution,
     log_bound: float,
     over: SymmetryGroup | None,
+    scope: str,
 ) -> BestConditioned:
     """Returns the solution as a network and its parameters, with what the bound proves."""
     function, searched = search.function, bool(np.isfinite(log_bound))
@@ -331,6 +338,7 @@ def report(
         value=value,
         lower_bound=bound,
         certificate="minimum" if closed else "bound" if searched else "none",
+        scope=scope,
         message=explanation(closed, searched, search),
         start=math.exp(function.exact(np.zeros(len(theta)))),
         criterion=criterion,

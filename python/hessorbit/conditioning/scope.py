@@ -1,0 +1,57 @@
+"""A scope says in words which points a search went through, and which equivalent points it left out."""
+
+from __future__ import annotations
+
+from ..network import MLP
+from ..symmetry.rules import HiddenLayer, hidden_layers
+from .regions import SPAN
+
+RANGE = f"factors of D between {1 / SPAN:g} and {SPAN:g}"
+
+
+def orbit_scope(net: MLP) -> str:
+    """Returns the scope of a search over a network's own orbit."""
+    layers = hidden_layers(net)
+    searched, left = [], []
+    if any(rule.degree and not rule.linear for hidden in layers for rule in hidden.rules):
+        searched.append("rescalings of homogeneous neurons")
+    if any(len(hidden.linear) for hidden in layers):
+        searched.append("rescalings of linear neurons")
+        left.append("mixings and shifts of linear neurons")
+    if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
+        searched.append("shifts of exponential neurons")
+    if any(map(flips_change_spectra, layers)):
+        left.append("sign flips that move the next layer's bias")
+    if any(rule.even_linear for hidden in layers for rule in hidden.rules):
+        left.append("even-linear flips, which are possible only at some θ")
+    if searched:
+        moves = f"{' and '.join(searched)}, {RANGE}; other moves that are orthogonal change no eigenvalue"
+    else:
+        moves = "the point itself, as orthogonal moves change no eigenvalue"
+    return moves + without(left)
+
+
+def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool) -> str:
+    """Returns the scope of a search over widenings to these hidden widths, with given numbers of copies or with any."""
+    layers = hidden_layers(net)
+    numbers = "the numbers of copies given" if copies else "all numbers of copies"
+    left = []
+    if net.widths[-1] > 1 or net.num_layers > 2:
+        left.append("copies whose outgoing vectors are not parallel")
+    if any(map(flips_change_spectra, layers)):
+        left.append("copies of the other sign, which move the next layer's bias")
+    if any(len(hidden.linear) > 1 for hidden in layers):
+        left.append("mixings of linear neurons")
+    if sum(widths) > sum(net.widths[1:-1]):
+        left.append("dead neurons with incoming weights")
+    text = f"widenings to {list(widths)} hidden neurons with {numbers}, all shares and scales of copies, {RANGE}"
+    return text + without(left)
+
+
+def flips_change_spectra(hidden: HiddenLayer) -> bool:
+    """Tells whether a layer has sign flips that are not orthogonal, as they leave a constant to the next bias."""
+    return any(rule.constant and hidden.can_flip(neuron) for neuron, rule in enumerate(hidden.rules))
+
+
+def without(left: list[str]) -> str:
+    return f". Not searched: {'; '.join(left)}" if left else ""
