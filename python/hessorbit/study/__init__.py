@@ -6,9 +6,29 @@ intact in a damaged store.
 
 from __future__ import annotations
 
+from .claims import Claim, Finding
 from .damage import DamagedStoreError
+from .record import Cell, Record
 from .recovery import Recovery, recover
 from .result import StudyResult, load
+from .settings import Settings
 from .sweep import WidthStudy
 
-__all__ = ["DamagedStoreError", "Recovery", "StudyResult", "WidthStudy", "load", "recover"]
+__all__ = [
+    "Cell",
+    "Claim",
+    "DamagedStoreError",
+    "Finding",
+    "Record",
+    "Recovery",
+    "Settings",
+    "StudyResult",
+    "WidthStudy",
+    "load",
+    "recover",
+]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+

@@ -29,7 +29,21 @@ Verdict = Literal["supported", "contradicted", "undecided"]
 class Claim:
     """A sentence about a column of the table: that it falls with width, or that it does not grow.
 
-    Slopes of magnitude up to `negligible` count as zero: by default rounding, else the accuracy of the column.
+    Attributes
+    ----------
+    id : str
+    sentence : str
+    column : str
+        The column that it is about.
+    direction : {"falls", "does not grow"}
+    negligible : float
+        Slopes of magnitude up to this count as zero: by default rounding, else the accuracy of the column.
+
+    Examples
+    --------
+    >>> from hessorbit.study.claims import CLAIMS
+    >>> CLAIMS[0].sentence, CLAIMS[0].direction
+    ('The trace falls with width', 'falls')
     """
 
     id: str
@@ -72,6 +86,18 @@ class Finding:
     seeds : int
         Number of seeds with at least two widths in which the quantity is positive.
     verdict : {"supported", "contradicted", "undecided"}
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with ThreadPoolExecutor(1) as executor:
+    ...     result = study.run(executor=executor)
+
+    >>> finding = result.claims()[0]
+    >>> finding.claim.column, finding.seeds, finding.verdict
+    ('trace', 1, 'undecided')
     """
 
     claim: Claim

@@ -29,6 +29,23 @@ class DamagedStoreError(ValueError):
     """A store holds something else than what was written.
 
     `hessorbit recover`, or `hessorbit.study.recover`, writes the rows that are intact to a new store.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from pathlib import Path
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     store = Path(folder, "study.sqlite")
+    ...     result = study.run(store, executor=executor)
+    ...     _ = store.write_bytes(store.read_bytes().replace(b"teacher_width", b"teacher_widht", 1))
+    ...     try:
+    ...         ho.study.load(store)
+    ...     except ho.study.DamagedStoreError as error:
+    ...         print("damaged" in str(error))
+    True
     """
 
 

@@ -10,7 +10,18 @@ from .._checks import Array
 
 
 class Cell(NamedTuple):
-    """A width and a seed."""
+    """A cell is a student of a width, for a seed.
+
+    Attributes
+    ----------
+    width, seed : int
+
+    Examples
+    --------
+    >>> from hessorbit.study import Cell
+    >>> Cell(width=4, seed=0)
+    Cell(width=4, seed=0)
+    """
 
     width: int
     seed: int
@@ -33,6 +44,18 @@ class Record:
         By column; nan where a quantity has no meaning.
     arrays : dict of str to ndarray
         Eigenvalues, final θ, and the loss curve.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with ThreadPoolExecutor(1) as executor:
+    ...     result = study.run(executor=executor)
+
+    >>> record = result.records[0]
+    >>> record.cell, record.error, record.arrays["theta"].shape
+    (Cell(width=2, seed=0), None, (9,))
     """
 
     cell: Cell

@@ -32,6 +32,13 @@ class Recovery:
         lost.
     message : str
         The same in a sentence.
+
+    Examples
+    --------
+    >>> from hessorbit.study import Recovery
+    >>> recovery = Recovery(rows=7, lost=1, message="7 rows were saved, and 1 is lost")
+    >>> recovery.rows, recovery.lost
+    (7, 1)
     """
 
     rows: int
@@ -66,6 +73,20 @@ def recover(store: str | PathLike[str], into: str | PathLike[str]) -> Recovery:
     -----
     A row is intact if its checksum of 128 bits says so. Title, widths and number of seeds come from the store; where
     their own checksum fails, they are those of the rows.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from pathlib import Path
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     store = Path(folder, "study.sqlite")
+    ...     result = study.run(store, executor=executor)
+    ...     recovery = ho.study.recover(store, Path(folder, "new.sqlite"))
+    >>> recovery.rows, recovery.lost
+    (2, 0)
     """
     source, target = checked_path(store), checked_path(into)
     if not os.path.isfile(source):

@@ -24,6 +24,19 @@ class StudyResult(StudyCells):
     records : list of Record
         One per cell that was computed, ordered by width and seed: measurements, eigenvalues, final θ and loss curve
         (`arrays`), the time, and versions, instruction level and threads (`facts`).
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with ThreadPoolExecutor(1) as executor:
+    ...     result = study.run(executor=executor)
+
+    >>> result
+    StudyResult(2 cells: widths 2, 4, 1 seeds)
+    >>> result.table["parameters"].to_list(), result.missing, result.failures
+    ([9, 17], 0, {})
     """
 
     def plot(self) -> list[Axes]:
@@ -79,6 +92,20 @@ def load(store: str | PathLike[str]) -> StudyResult:
         If anything in the file is not what was written; the message says how many rows `recover` would save.
     ValueError
         If it is not the store of a study.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from pathlib import Path
+    >>> import hessorbit as ho
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    ...     store = Path(folder, "study.sqlite")
+    ...     result = study.run(store, executor=executor)
+    ...     again = ho.study.load(store)
+    >>> again
+    StudyResult(2 cells: widths 2, 4, 1 seeds)
     """
     with Store.read(store) as rows:
         return StudyResult(*rows.read_contents())

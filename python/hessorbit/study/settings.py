@@ -56,7 +56,15 @@ def with_hints(cls: type[Settings]) -> type[Settings]:
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a width study; documented at `WidthStudy`."""
+    """The settings of a width study; documented at `WidthStudy`.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> settings = ho.WidthStudy(widths=[2, 4], seeds=3)
+    >>> settings.widths, settings.seeds
+    ((2, 4), 3)
+    """
 
     title: str = label("Width study")
     widths: tuple[int, ...] = label((5, 10, 20, 40, 80))
