@@ -205,17 +205,17 @@ class Spectrum:
     vectors: Array | None
     trace: float
     matrix: str
-    decomposition: Decomposition
-    errors: RoundingErrors
-    prediction: Any
+    _decomposition: Decomposition
+    _errors: RoundingErrors
+    _prediction: Any
 
     @property
     def method(self) -> str:
-        return self.decomposition.method
+        return self._decomposition.method
 
     @property
     def driver(self) -> str:
-        return self.decomposition.driver
+        return self._decomposition.driver
 
     @property
     def max(self) -> float:
@@ -234,19 +234,19 @@ class Spectrum:
         An upper bound on the rounding errors of the matrix (the residual's and the preactivations' included) and of
         its decomposition, and on what the methods ``"gram"`` and ``"jacobian"`` neglect. Inf where the bound overflows.
         """
-        return self.decomposition.floor(self.eigenvalues, self._matrix_error)
+        return self._decomposition.floor(self.eigenvalues, self._matrix_error)
 
     @property
     def _matrix_error(self) -> float:
         """A bound on the error of what is decomposed, to compare with the backward error of the decomposition."""
-        decomposed = self.decomposition
+        decomposed = self._decomposition
         if isinstance(decomposed, Dense):
             if self.matrix == "given":
                 return ROUNDINGS * EPS * float(norm(decomposed.matrix))
             enough = backward_error(len(decomposed.matrix), self.eigenvalues)
-            stored = EPS / 2 * float(norm(decomposed.matrix)) if self.errors.theta.dtype != FLOAT64 else 0.0
-            return self.errors.of(self.matrix, decomposed.matrix, enough) + stored
-        return self.errors.of("factor", decomposed.rows)
+            stored = EPS / 2 * float(norm(decomposed.matrix)) if self._errors.theta.dtype != FLOAT64 else 0.0
+            return self._errors.of(self.matrix, decomposed.matrix, enough) + stored
+        return self._errors.of("factor", decomposed.rows)
 
     @property
     def num_negative(self) -> int:
@@ -266,11 +266,11 @@ class Spectrum:
     @cached_property
     def zero_modes(self) -> ZeroModeTest:
         """Predicted zero modes and how well the matrix annihilates them; predicted at first use."""
-        modes = self._predicted() if isinstance(self.prediction, str) else self.prediction
+        modes = self._predicted() if isinstance(self._prediction, str) else self._prediction
         count = len(self.eigenvalues)
         basis = np.zeros((count, 0)) if modes is None else orthonormal(modes, count)
         largest = float(np.abs(self.eigenvalues).max())
-        images = self.decomposition.apply(basis) / (largest or 1.0)
+        images = self._decomposition.apply(basis) / (largest or 1.0)
         return ZeroModeTest(
             modes=modes,
             basis=basis,
@@ -285,9 +285,9 @@ class Spectrum:
         # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
         from .symmetry import zero_modes
 
-        modes = zero_modes(self.errors.objective.net, self.errors.theta)
+        modes = zero_modes(self._errors.objective.net, self._errors.theta)
         flat = modes.of_kind("flat")
-        if len(flat) == len(modes) or self.matrix == "gauss_newton" or self.errors.zero_residual:
+        if len(flat) == len(modes) or self.matrix == "gauss_newton" or self._errors.zero_residual:
             return modes
         return flat
 
@@ -301,7 +301,7 @@ class Spectrum:
         if not basis.shape[1]:
             return self.eigenvalues
         complement = qr(basis, check_finite=False)[0][:, basis.shape[1] :]
-        return self.decomposition.restrict(complement).eigenvalues() if complement.shape[1] else np.empty(0)
+        return self._decomposition.restrict(complement).eigenvalues() if complement.shape[1] else np.empty(0)
 
     @property
     def participation_ratio(self) -> Array:
@@ -375,7 +375,7 @@ class Spectrum:
         if not magnitudes.any():
             return ConditionNumber(np.nan, convention, False, **details)
         largest, smallest = float(magnitudes.max()), float(magnitudes.min())
-        above, below = (self.decomposition.error_at(m, self.floor) for m in (largest, smallest))
+        above, below = (self._decomposition.error_at(m, self.floor) for m in (largest, smallest))
         least = max(largest - above, 0.0)
         if smallest <= self.floor:
             bound = least / (np.sqrt(smallest) + np.sqrt(self.floor)) ** 2
@@ -481,9 +481,9 @@ def spectrum(
         vectors=columns,
         trace=decomposition.trace(),
         matrix=name,
-        decomposition=decomposition,
-        errors=errors,
-        prediction=zero_modes,
+        _decomposition=decomposition,
+        _errors=errors,
+        _prediction=zero_modes,
     )
 
 
