@@ -105,8 +105,7 @@ class Objective:
         l2: float = 0.0,
         threads: int | None = None,
     ) -> None:
-        if not isinstance(net, MLP):
-            raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+        _checks.instance(net, MLP, "net")
         self.net = net
         self.x = read_only(net.samples(x))
         self.loss_name = _checks.one_of(loss, LOSSES, "loss")

@@ -464,8 +464,7 @@ def spectrum(
     >>> sp.condition_number()
     9 (quotient)
     """
-    if not isinstance(obj, Objective):
-        raise TypeError(f"obj must be an Objective; got a {type(obj).__name__}")
+    _checks.instance(obj, Objective, "obj")
     count = obj.net.num_parameters
     at = _checks.parameter_vector(theta, count)
     way = _checks.one_of(method, METHODS, "method")

@@ -358,7 +358,7 @@ def test_answers_are_reproducible() -> None:
     ("arguments", "error", "message"),
     [
         (("net", "theta", "other", "theta"), TypeError, "net2 must be an MLP; got a str"),
-        ((3, "theta", "net", "theta"), TypeError, "net1 must be an MLP; got a int"),
+        ((3, "theta", "net", "theta"), TypeError, "net1 must be an MLP; got an int"),
         (("net", "theta", ho.MLP([3, 1]), np.zeros(4)), ValueError, "net2 must have the number of inputs of net1, 2"),
         (("net", "theta", ho.MLP([2, 2]), np.zeros(6)), ValueError, "net2 must have the number of outputs of net1, 1"),
         (("net", np.zeros(4), "net", "theta"), ValueError, r"theta1 must have shape \(13,\)"),

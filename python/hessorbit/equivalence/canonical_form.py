@@ -111,8 +111,7 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
     >>> ho.canonical(net, [2.0, 3.0, 1.0, 1.0], reduce=True)
     CanonicalForm(MLP([1, 1, 1], 'relu', bias=False), theta=[1. 5.])
     """
-    if not isinstance(net, MLP):
-        raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+    _checks.instance(net, MLP, "net")
     at = _checks.parameter_vector(theta, net.num_parameters)
     allowed = _checks.fraction(tolerance, "tolerance")
     element = normalising_element(net, at, allowed)

@@ -181,6 +181,5 @@ def equality(first: tuple[MLP, Array], second: tuple[MLP, Array], tolerance: flo
 
 def pair(net: MLP, theta: ArrayLike, suffix: str) -> tuple[MLP, Array]:
     """A network and its parameters, checked."""
-    if not isinstance(net, MLP):
-        raise TypeError(f"net{suffix} must be an MLP; got a {type(net).__name__}")
+    _checks.instance(net, MLP, f"net{suffix}")
     return net, _checks.parameter_vector(theta, net.num_parameters, f"theta{suffix}").astype(np.float64)

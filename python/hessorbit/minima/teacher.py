@@ -190,8 +190,7 @@ def check_size(theta: Array, name: str) -> None:
 
 
 def check_network(network: Any, name: str) -> None:
-    if not isinstance(network, MLP):
-        raise TypeError(f"{name} must be an MLP; got {network!r}")
+    _checks.instance(network, MLP, name)
     if network.num_layers != 2:
         raise ValueError(f"{name} must have one hidden layer; got widths {list(network.widths)}")
     hidden = set(network.activations[0])

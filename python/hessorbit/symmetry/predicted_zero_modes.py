@@ -129,8 +129,7 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
          1  flat         layer 1, neurons 0, 1: related, outgoing weights moved between them
          3  first-order  layer 1, neurons 0, 1: related, moved apart
     """
-    if not isinstance(net, MLP):
-        raise TypeError(f"net must be an MLP; got a {type(net).__name__}")
+    _checks.instance(net, MLP, "net")
     at = _checks.parameter_vector(theta, net.num_parameters).astype(FLOAT64)
     found = list(directions(net, at, _checks.positive(tolerance, "tolerance")))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
