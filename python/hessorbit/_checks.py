@@ -28,10 +28,11 @@ LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 
 def as_array(value: Any, name: str) -> Array:
     """Returns `value` as a NumPy array of real numbers, of whatever dtype it comes in."""
-    if masked := masked_entries(value):
-        raise ValueError(f"{name} must not have masked entries; it has {masked}")
-    if _tables.is_table(value):
-        return _tables.as_array(value, name)
+    if type(value) is not np.ndarray:
+        if masked := masked_entries(value):
+            raise ValueError(f"{name} must not have masked entries; it has {masked}")
+        if _tables.is_table(value):
+            return _tables.as_array(value, name)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -46,7 +47,9 @@ def masked_entries(value: Any, depth: int = 0) -> int:
     if isinstance(value, np.ma.MaskedArray):
         return int(np.ma.getmaskarray(value).sum())
     if isinstance(value, list | tuple) and depth < MOST_AXES:
-        return sum(masked_entries(item, depth + 1) for item in value)
+        kinds = set(map(type, value))  # of long lists of numbers, which need no look at each of them
+        if any(issubclass(kind, list | tuple | np.ma.MaskedArray) for kind in kinds):
+            return sum(masked_entries(item, depth + 1) for item in value)
     return 0
 
 
