@@ -1,7 +1,7 @@
-"""An input at which two networks differ, found by trying.
+"""Random inputs are tried until two networks differ at one.
 
-Tried are normal inputs of several sizes, and inputs near the hyperplanes w · x + b = 0 of the first layers, where
-neurons of whatever scale are neither off nor saturated. A difference counts if it is beyond what rounding of the
+Separating inputs are drawn from normal distributions of several sizes, and near the hyperplanes w · x + b = 0 of the
+first layers, where neurons of whatever scale are neither off nor saturated. A difference counts if it is beyond what rounding of the
 parameters could make of equal functions: with e_a = 0 for inputs and, for a layer, in units of the rounding error,
 
     e_z = |s W| e_a + |s W| |a| + |b|,      e_a = |σ'(z)| e_z + |σ(z)|.
