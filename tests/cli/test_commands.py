@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import hessorbit as ho
+from hessorbit import cli
 from hessorbit.cli.app import app
 from hessorbit.study import load
 
@@ -85,6 +89,75 @@ def test_info() -> None:
 
 def test_help_names_the_commands() -> None:
     result = hessorbit("--help")
-    for command in ("study", "report", "reach", "info"):
+    for command in ("study", "report", "reach", "recover", "info"):
         assert command in result.output
     assert "--preset" in hessorbit("study", "--help").output
+
+
+def test_settings_of_the_networks_have_options_of_their_own() -> None:
+    options = ["--activation", "tanh", "--init", "he_normal", "--inputs", "3", "--outputs", "2", "--no-bias",
+               "--teacher-width", "4", "--teacher-scale", "2"]  # fmt: skip
+    shown = tomllib.loads(hessorbit("study", "--show", *options).output)
+    wanted = {"activation": "tanh", "init": "he_normal", "inputs": 3, "outputs": 2, "bias": False, "teacher_width": 4,
+              "teacher_scale": 2.0}  # fmt: skip
+    assert {name: shown[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["study", "--report", "study.pdf"], "--report 'study.pdf' must end in .html or .htm"),
+        (["study", "--store", "a.html", "--report", "a.html"], "must be different files"),
+        (["report", "--csv", "q.parquet"], "--csv 'q.parquet' must end in .csv"),
+        (["report", "study.sqlite", "--report", "study.sqlite"], "must be different files"),
+        (["reach", "--plot", "x.xyz"], "--plot 'x.xyz' must end in .png or .svg or .pdf"),
+        (["reach", "--table", "x.xlsx"], "--table 'x.xlsx' must end in .csv or .json"),
+        (["reach", "--widths", "5,1000000000000"], "1000000000000"),
+        (["study", "--set", "widths=" + "[" * 5000], "--set widths must be a plain value"),
+        (["recover", "missing.sqlite", "--into", "new.sqlite"], "'missing.sqlite' does not exist"),
+    ],
+)
+def test_files_are_refused_before_anything_is_computed(arguments: list[str], message: str) -> None:
+    result = hessorbit(*arguments)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert message in result.output
+
+
+def test_a_line_for_every_student(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert hessorbit("study", *SMALL, "--verbose").exit_code == 0
+    assert "width 2, seed 1: done (4 of 4)" in caplog.messages
+    caplog.clear()
+    assert hessorbit("study", *SMALL, "--quiet", "--store", "other.sqlite").exit_code == 0
+    assert not caplog.messages
+
+
+def test_a_damaged_store_is_recovered(folder: Path) -> None:
+    assert hessorbit("study", *SMALL).exit_code == 0
+    store = folder / "study.sqlite"
+    data = bytearray(store.read_bytes())
+    data[-1000] ^= 1
+    store.write_bytes(data)
+    refused = hessorbit("report")
+    assert refused.exit_code == 2
+    assert "store 'study.sqlite' is damaged" in refused.output
+    assert "`hessorbit recover study.sqlite --into NEW` writes them to a new store" in refused.output
+    recovered = hessorbit("recover", "study.sqlite", "--into", "new.sqlite")
+    assert recovered.exit_code == 0
+    assert recovered.output.startswith("3 intact rows are in new.sqlite, 1 were lost")
+    assert hessorbit("study", *SMALL, "--store", "new.sqlite").exit_code == 0
+    assert load("new.sqlite").missing == 0
+
+
+def test_as_a_module() -> None:
+    def output(*arguments: str) -> str:
+        command = [sys.executable, "-m", "hessorbit", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert output("--version") == f"hessorbit {ho.__version__}\n"
+    assert "python -m hessorbit [OPTIONS] COMMAND" in output("--help")
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "NEEDED", ("typer", "no_such_package"))
+    with pytest.raises(SystemExit, match=r'not installed \(no_such_package\): pip install "hessorbit\[study\]"'):
+        cli.main()

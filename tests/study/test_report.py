@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html.parser
+import os
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -100,3 +102,39 @@ def test_nothing_to_plot(study: ho.WidthStudy) -> None:
 def test_report_writes_the_page(result: StudyResult, tmp_path: Path) -> None:
     result.report(tmp_path / "study.html")
     assert (tmp_path / "study.html").read_text("utf-8") == render(result)
+
+
+SCRIPT = "<script>alert('1')</script>"
+
+
+def test_script_is_escaped(result: StudyResult) -> None:
+    """Whatever a user or an error writes is text in the page."""
+    settings = ho.WidthStudy(**{**result.settings.as_dict(), "title": SCRIPT})
+    bad = failure(Cell(4, 0), ValueError(SCRIPT))
+    page = render(StudyResult(settings, [*result.records[1:], bad]))
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 3  # title, heading, settings, failure
+
+
+def test_an_old_page_survives_a_failure(result: StudyResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "study.html"
+    path.write_text("old", "utf-8")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left on device; the file.* is kept"):
+        patched.setattr(os, "fsync", full)
+        result.report(path)
+    assert path.read_text("utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    result.report(path)
+    assert path.read_text("utf-8") == render(result)
+
+
+def test_counts_are_integers(result: StudyResult) -> None:
+    counts = ("width", "seed", "parameters", "reached", "steps", "num_negative", "zero_modes_predicted")
+    assert all(result.table[name].dtype == np.int64 for name in counts)
+    lost = StudyResult(result.settings, [replace(result.records[0], measurements={"trace": 1.0})])
+    assert str(lost.table["steps"].dtype) == "Int64"
+    assert lost.table["steps"].isna().all()

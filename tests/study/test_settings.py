@@ -97,3 +97,50 @@ def test_refused_files(tmp_path: Path) -> None:
 def test_unknown_preset() -> None:
     with pytest.raises(ValueError, match=r"preset must be one of .*default.*'huge'"):
         ho.WidthStudy.preset("huge")
+
+
+def test_unknown_keyword_suggests_the_same(tmp_path: Path) -> None:
+    for refused in (lambda: ho.WidthStudy(width=[1]), lambda: ho.WidthStudy.preset("quick", width=[1])):
+        with pytest.raises(TypeError, match="there is no setting 'width'; did you mean widths"):
+            refused()
+    with pytest.raises(TypeError, match="there is no setting 'colour'; there are title, widths, seeds"):
+        ho.WidthStudy(colour="red")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"widths": [10**12]}, r"widths\[0\] must be at most 100000; got 1000000000000"),
+        ({"widths": [5, 10**30]}, r"widths\[1\] must be at most"),
+        ({"widths": [50_000]}, "widths must leave a network with at most 100000 parameters"),
+        ({"teacher_width": 10**12}, "teacher_width must be at most"),
+        ({"inputs": 10**12}, "inputs must be at most"),
+        ({"outputs": 90_000, "samples": 10**6}, r"samples × \(inputs \+ outputs\) must be at most"),
+        ({"samples": 10**12}, "samples must be at most"),
+        ({"seeds": 10**12}, "seeds must be at most"),
+        ({"max_steps": 10**12}, "max_steps must be at most"),
+        ({"title": "\ud800"}, "title must be text that UTF-8 can hold"),
+    ],
+)
+def test_sizes_that_no_machine_holds(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        ho.WidthStudy(**settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        (b"[teacher]\nwidth = 5\n", r"there is no setting 'teacher'; did you mean teacher_width"),
+        (b"[seeds]\nnumber = 5\n", r"seeds must be a plain value; got a table"),
+        (b"learning_rate.adam = 0.1\n", r"learning_rate must be a plain value; got a table"),
+        (b"widths = " + b"[" * 10_000 + b"5" + b"]" * 10_000, "brackets nest too deeply"),
+        (b"title = '\xff'", "must be a TOML file"),
+    ],
+)
+def test_nested_and_broken_toml(toml: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(toml)
+    with pytest.raises(ValueError, match=message) as caught:
+        ho.WidthStudy.from_toml(path)
+    assert str(path) in str(caught.value)

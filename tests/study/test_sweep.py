@@ -285,3 +285,55 @@ def test_store_of_another_study(tmp_path: Path) -> None:
 def test_refused_workers(value: int) -> None:
     with pytest.raises(ValueError, match="workers must be at least 1"):
         ho.WidthStudy(**SMALL).run(workers=value)
+
+
+class Client:
+    """Like Dask's: it has submit, and is no executor."""
+
+    def submit(self, *_: Any) -> Any:
+        return None
+
+    def get_executor(self) -> Any:
+        return None
+
+
+class Jobs:
+    """Like submitit's executors: submit returns what is no future."""
+
+    def submit(self, *_: Any) -> Any:
+        return object()
+
+
+class Parallel:
+    """Like joblib's."""
+
+    def __call__(self, calls: Any) -> Any:
+        return list(calls)
+
+
+@pytest.mark.parametrize(
+    ("executor", "message"),
+    [
+        (
+            Client(),
+            r"executor must be a concurrent\.futures\.Executor; got a Client, whose get_executor\(\) returns one",
+        ),
+        (Parallel(), "executor must be a concurrent.futures.Executor, such as .*; got .*Parallel.*has no submit"),
+        (Jobs(), r"executor must return concurrent\.futures\.Future objects from submit; Jobs returned a object"),
+    ],
+)
+def test_refused_executors(executor: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message) as caught:
+        ho.WidthStudy(**SMALL).run(executor=executor)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_main_guard_is_one_sentence(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.replace('if __name__ == "__main__":', "if True:"), "utf-8")
+    run = subprocess.run([sys.executable, program, tmp_path / "study.sqlite"], capture_output=True, text=True)
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.startswith("RuntimeError: worker processes could not be started")
+    assert "call run under `if __name__ == '__main__':`" in last
+    # Nothing from the workers, which leave without a word.
+    assert run.stderr.count("RuntimeError") == 1

@@ -83,8 +83,8 @@ def study(
             typer.echo(chosen.to_toml(), nl=False)
             return
         check_page(report, store)
-        if verbose or (verbose is None and not sys.stderr.isatty()):
-            logging.getLogger("hessorbit.study").setLevel(logging.INFO)
+        told = not sys.stderr.isatty() if verbose is None else verbose
+        logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
         result = chosen.run(store, workers=workers, progress=progress)
         summarise(result)
         result.report(report)

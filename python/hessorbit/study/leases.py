@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from .record import Cell
@@ -31,17 +32,27 @@ class Leases:
         self.store = store
         self.owner = secrets.token_hex(8)
         self.ended = threading.Event()
+        # Cells that had failed when the run began are tried again, once and by one run.
+        self.failed = store.failed()
+        self.tried: set[Cell] = set()
+
+    def open(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Return those of some cells that nobody has tried since the run began."""
+        done, failed = self.store.done(), self.store.failed()
+        return [
+            cell
+            for cell in cells
+            if not (cell in done or cell in self.tried or (cell in failed and failed[cell] != self.failed.get(cell)))
+        ]
 
     def taken(self, cells: Iterable[Cell]) -> Iterator[Cell]:
         """Yield those of some cells that this run may compute, each when it is asked for."""
         return (cell for cell in cells if self.take(cell))
 
     def take(self, cell: Cell) -> bool:
-        """Take the lease on a cell, unless its row is there or another run has it."""
+        """Take the lease on a cell, unless it was tried or another run has it."""
         with self.store.transaction() as connection:
-            if connection.execute(
-                "SELECT 1 FROM cells WHERE (width, seed) = (?, ?) AND error IS NULL", cell
-            ).fetchone():
+            if not self.open([cell]):
                 return False
             query = "SELECT host, pid, expires FROM leases WHERE (width, seed) = (?, ?) AND owner != ?"
             other = connection.execute(query, (*cell, self.owner)).fetchone()
@@ -49,6 +60,7 @@ class Leases:
                 return False
             row = (*cell, self.owner, host(), os.getpid(), time.time() + LEASE_SECONDS)
             connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)", row)
+            self.tried.add(cell)
             return True
 
     def __enter__(self) -> Self:
@@ -62,7 +74,8 @@ class Leases:
         self.ended.set()
         if self.renewing is not None:
             self.renewing.join()
-        with self.store.transaction() as connection:
+        # If the disk is full, they end with their time.
+        with suppress(OSError), self.store.transaction() as connection:
             connection.execute("DELETE FROM leases WHERE owner = ?", (self.owner,))
 
     def renew(self) -> None:

@@ -145,7 +145,7 @@ class Store:
 
     def read_contents(self) -> tuple[Settings, list[Record]]:
         """Return the contents at one moment, while others may write."""
-        with explained_damage(self.name), self.transaction("DEFERRED"):
+        with self.transaction("DEFERRED"):
             return self.contents()
 
     def study_row(self) -> Row:
@@ -186,16 +186,20 @@ class Store:
 
     def done(self) -> set[Cell]:
         """Return the cells that are here and did not fail."""
-        return {Cell(*row) for row in self.connection.execute("SELECT width, seed FROM cells WHERE error IS NULL")}
+        with explained_damage(self.name):
+            rows = self.connection.execute("SELECT width, seed FROM cells WHERE error IS NULL").fetchall()
+        return {Cell(*row) for row in rows}
 
     def failed(self) -> dict[Cell, str]:
         """Return the checksums of the rows of cells that failed."""
-        rows = self.connection.execute("SELECT width, seed, checksum FROM cells WHERE error IS NOT NULL")
+        with explained_damage(self.name):
+            query = "SELECT width, seed, checksum FROM cells WHERE error IS NOT NULL"
+            rows = self.connection.execute(query).fetchall()
         return {Cell(width, seed): checksum for width, seed, checksum in rows}
 
     def put(self, *records: Record) -> None:
         """Write rows in one transaction, in place of those that their cells may have, and end the leases on them."""
-        with explained_damage(self.name), self.transaction():
+        with self.transaction():
             study = self.study_row()
             settings = settings_of(study, f"store {self.name!r}")
             count, sum_ = study[2:]
@@ -216,15 +220,16 @@ class Store:
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """Do all or nothing; nobody else writes meanwhile."""
-        self.connection.execute(f"BEGIN {kind}")
-        try:
-            yield self.connection
-            self.connection.execute("COMMIT")
-        except BaseException:
-            # SQLite ends the transaction itself when a disk is full.
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        with explained_damage(self.name):
+            self.connection.execute(f"BEGIN {kind}")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # SQLite ends the transaction itself when a disk is full.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
 
     def __enter__(self) -> Self:
         return self

@@ -149,7 +149,7 @@ class WidthStudy(Settings):
             logger.info("%d of %d cells are stored already", done, len(cells))
             with (
                 progress_bar(len(cells), done, shown=progress) as show,
-                closing(self.records(cells, rows, leases, executor, count)) as records,
+                closing(self.records(cells, leases, executor, count)) as records,
             ):
                 for record in records:
                     rows.put(record)
@@ -163,35 +163,19 @@ class WidthStudy(Settings):
         """Return every width with every seed, the widest first: the longest first keep all workers busy to the end."""
         return [Cell(width, seed) for width in reversed(self.widths) for seed in range(self.seeds)]
 
-    def records(
-        self, cells: list[Cell], rows: Store, leases: Leases, executor: Executor | None, workers: int
-    ) -> Generator[Record]:
-        """Yield the records of cells that the store does not have, as they finish."""
-        failed, tried = rows.failed(), set[Cell]()
+    def records(self, cells: list[Cell], leases: Leases, executor: Executor | None, workers: int) -> Generator[Record]:
+        """Yield the records of the cells that this run computes, as they finish."""
         with ExitStack() as stack:
-            while remaining := self.remaining(cells, rows, failed, tried):
+            while remaining := leases.open(cells):
                 if executor is None:
                     executor = stack.enter_context(Workers(min(workers, len(remaining))))
                 alone = True
                 for record in compute(self, leases.taken(remaining), executor, waiting_room(executor)):
                     alone = False
-                    tried.add(record.cell)
                     yield record
-                # What remains is computed by others, who store it, fail, or vanish.
+                # Others compute what remains; they store it, fail, or vanish.
                 if alone:
                     time.sleep(POLL_SECONDS)
-
-    def remaining(self, cells: list[Cell], rows: Store, failed: dict[Cell, str], tried: set[Cell]) -> list[Cell]:
-        """Return the cells that are not done, nor were tried since this run began, by it or by another.
-
-        `failed` has the checksums of the rows that said then that a cell had failed.
-        """
-        done, failures = rows.done(), rows.failed()
-        return [
-            cell
-            for cell in cells
-            if not (cell in done or cell in tried or (cell in failures and failures[cell] != failed.get(cell)))
-        ]
 
 
 def report_to_log(record: Record, done: int, total: int) -> None:

@@ -108,13 +108,13 @@ class Workers(Executor):
         self.pool = self.start()
         try:
             self.pool.submit(os.getpid).result()
-        except BrokenExecutor as error:
+        except BrokenExecutor:
             self.shutdown()
             raise RuntimeError(
                 "worker processes could not be started, as they import the program that starts them: call run under "
                 "`if __name__ == '__main__':`, or, in a program that is not a file, pass an executor such as "
                 "concurrent.futures.ThreadPoolExecutor()"
-            ) from error
+            ) from None
 
     def start(self) -> ProcessPoolExecutor:
         context = get_context("spawn")
