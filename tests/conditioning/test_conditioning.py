@@ -324,9 +324,7 @@ def test_no_widening_beats_the_bound(seed: int) -> None:
         coefficients.append([a + (1 - a @ c) * c / (c @ c) for a, c in zip(alpha, scale, strict=True)])
     wide = ho.Widening(obj.net, copies, coefficients=coefficients, scales=scales)
     other = ho.Objective(wide.net, problem.x, problem.y)
-    spectrum = ho.spectrum(
-        other, wide(problem.theta), matrix="gauss_newton", method="jacobian", zero_modes=None
-    )
+    spectrum = ho.spectrum(other, wide(problem.theta), matrix="gauss_newton", method="jacobian", zero_modes=None)
     kappa = spectrum.condition_number(rank=best.rank)
     assert best.lower_bound <= kappa * (1 + 1e-9)
 

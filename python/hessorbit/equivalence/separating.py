@@ -1,8 +1,9 @@
 """Random inputs are tried until two networks differ at one.
 
 Separating inputs are drawn from normal distributions of several sizes, and near the hyperplanes w · x + b = 0 of the
-first layers, where neurons of whatever scale are neither off nor saturated. A difference counts if it is beyond what rounding of the
-parameters could make of equal functions: with e_a = 0 for inputs and, for a layer, in units of the rounding error,
+first layers, where neurons of whatever scale are neither off nor saturated. A difference counts if it is beyond what
+rounding of the parameters could make of equal functions: with e_a = 0 for inputs and, for a layer, in units of the
+rounding error,
 
     e_z = |s W| e_a + |s W| |a| + |b|,      e_a = |σ'(z)| e_z + |σ(z)|.
 """
