@@ -58,10 +58,15 @@ def as_floats(value: Any, name: str) -> Array:
     array = as_array(value, name)
     if array.dtype.kind in "iu" and array.size and not within_float64(array):
         raise ValueError(f"{name} must hold numbers that float64 can represent; it has an integer beyond 2**53")
-    dtype = LONGDOUBLE if array.dtype.type is np.longdouble else FLOAT64
+    dtype = LONGDOUBLE if is_extended(array) else FLOAT64
     array = np.require(array, dtype, ["C", "A"])
     check_finite(array, name)
     return array
+
+
+def is_extended(array: Array) -> bool:
+    """Returns whether an array is longdouble. Where long double is double, NumPy calls both dtypes equal."""
+    return array.dtype.type is np.longdouble
 
 
 def within_float64(integers: Array) -> bool:
@@ -77,9 +82,9 @@ def check_finite(array: Array, name: str) -> None:
 
 def cast(array: Array, dtype: DTypeLike, name: str, owner: str) -> Array:
     """Returns `array` in the precision of `owner`, and refuses it if that would lose digits."""
-    if array.dtype == dtype:
+    if array.dtype.type is np.dtype(dtype).type:
         return array
-    if array.dtype == LONGDOUBLE:
+    if is_extended(array):
         raise TypeError(
             f"{name} is longdouble but {owner} is float64: pass {owner} as longdouble to compute in extended "
             f"precision, or round {name} to float64 yourself"

@@ -70,7 +70,8 @@ nearest_minima = _common.nearest_minima
 
 def _module_of(array: Any) -> ModuleType:
     """Name the module that computes in the scalar of an array."""
-    return _hot if getattr(array, "dtype", None) == np.dtype(np.float64) else _common
+    dtype = getattr(array, "dtype", None)
+    return _common if dtype is not None and dtype.type is np.longdouble else _hot
 
 
 def activation_derivatives(name: Any, parameter: Any, z: Any) -> Any:

@@ -15,7 +15,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks, _core
-from ._checks import FLOAT64, LONGDOUBLE, Array
+from ._checks import FLOAT64, Array
 from ._core import all_finite
 from .network import MLP
 
@@ -114,7 +114,8 @@ class Objective:
         self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
         self.l2 = _checks.real(l2, "l2", minimum=0.0)
         self.threads = _checks.threads(threads) or None
-        self._extended = [name for name in ("x", "y", "sample_weight") if is_longdouble(getattr(self, name))]
+        data = {"x": self.x, "y": self.y, "sample_weight": self.sample_weight}
+        self._extended = [name for name, array in data.items() if array is not None and _checks.is_extended(array)]
         # The shape of a θ that may go straight to the core; None if the data need extended precision.
         self._plain_shape = None if self._extended else (net.num_parameters,)
         if not self._extended:
@@ -162,7 +163,7 @@ class Objective:
         if is_plain(theta, self._plain_shape):
             return self._plain, theta
         checked = _checks.parameters(theta, self.net.num_parameters)
-        return self.core if checked.dtype == FLOAT64 else self.extended_core, checked
+        return self.extended_core if _checks.is_extended(checked) else self.core, checked
 
     def loss(self, theta: ArrayLike) -> Any:
         """The loss L(θ).
@@ -458,10 +459,6 @@ def products(core: Compiled, theta: Array, v: Array) -> Array:
 def as_scalar(value: Any) -> Any:
     """A float64 number as a Python float; longdouble numbers and arrays as they are."""
     return float(value) if isinstance(value, np.float64) else value
-
-
-def is_longdouble(array: Array | None) -> bool:
-    return array is not None and array.dtype == LONGDOUBLE
 
 
 def read_only(array: Array) -> Array:

@@ -244,7 +244,7 @@ class Spectrum:
             if self.matrix == "given":
                 return ROUNDINGS * EPS * float(norm(decomposed.matrix))
             enough = backward_error(len(decomposed.matrix), self.eigenvalues)
-            stored = EPS / 2 * float(norm(decomposed.matrix)) if self._errors.theta.dtype != FLOAT64 else 0.0
+            stored = EPS / 2 * float(norm(decomposed.matrix)) if _checks.is_extended(self._errors.theta) else 0.0
             return self._errors.of(self.matrix, decomposed.matrix, enough) + stored
         return self._errors.of("factor", decomposed.rows)
 

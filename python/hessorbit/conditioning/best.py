@@ -227,7 +227,7 @@ def checked_point(obj: Objective, theta: ArrayLike) -> Array:
     if obj.l2:
         raise ValueError(f"obj must not have weight decay, which symmetries change; got l2={obj.l2!r}")
     at = _checks.parameter_vector(theta, obj.net.num_parameters)
-    if at.dtype != _checks.FLOAT64:
+    if _checks.is_extended(at):
         raise TypeError("theta must be float64, the precision in which scalings are sought; got longdouble")
     return at
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks
-from .._checks import FLOAT64
 from ..objective import Objective
 from .run import Run, Stop
 
@@ -168,7 +167,7 @@ def minimize(
     _checks.instance(obj, Objective, "obj")
     name = _checks.one_of(method, list(METHODS), "method")
     start = _checks.parameter_vector(theta, obj.net.num_parameters)
-    if start.dtype != FLOAT64:
+    if _checks.is_extended(start):
         raise TypeError("theta must be float64, the precision in which minimize computes; got longdouble")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable; got {callback!r}")

@@ -79,10 +79,11 @@ class GroupElement:
 
     @cached_property
     def core(self) -> _core.GroupElement:
-        """The compiled element; internal."""
+        """The compiled element; internal. Raises ValueError where float64 cannot express it."""
         none = np.zeros((0, 0), LONGDOUBLE)
         layers = []
         for move in self._moves:
+            move.check_range()
             vectors = (move.factors, move.outgoing, move.constants, move.shifts)
             mixed, matrices = [], (none, none)
             if move.mixing is not None:

@@ -77,6 +77,28 @@ class LayerMove:
         each = zip(self.hidden.rules, self.factors, self.shifts, strict=True)
         return np.array([rule.offset(factor, shift) for rule, factor, shift in each], LONGDOUBLE)
 
+    def check_range(self) -> None:
+        """Refuses a move that float64 cannot express."""
+        limit = np.longdouble(np.finfo(np.float64).max)
+        with np.errstate(all="ignore"):
+            for name, values in (("factor", self.factors), ("outgoing factor", self.outgoing)):
+                self._refuse(name, values, ~((1 / limit < abs(values)) & (abs(values) < limit)))
+            for name, values in (("constant", self.constants), ("shift", self.shifts)):
+                self._refuse(name, values, ~(abs(values) < limit))
+            if self.mixing is not None:
+                for name, matrix in (("matrix", self.mixing.matrix), ("inverse matrix", self.mixing.inverse)):
+                    largest = np.zeros(self.hidden.width, LONGDOUBLE)
+                    largest[self.hidden.linear] = abs(matrix).max(axis=1)
+                    self._refuse(f"largest entry of the {name}", largest, ~(largest < limit))
+
+    def _refuse(self, name: str, values: Array, outside: Array) -> None:
+        if outside.any():
+            i = int(np.argmax(outside))
+            raise ValueError(
+                f"the {name} of neuron {i} of layer {self.hidden.layer} is {values[i]:.3g}, beyond the range of "
+                f"float64: the element cannot act; rescale the network, or take a smaller scale"
+            )
+
     def linear_part(self, values: Array) -> Array:
         """Applies M to one number for each neuron, (d,)."""
         result = self.factors * values[self.sources]
