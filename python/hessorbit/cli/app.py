@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -21,8 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def unwrapped(command: Callable[..., None]) -> str:
+    """Return the help of a command with a paragraph on a line, for the terminal to break where it is full."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (getdoc(command) or "").split("\n\n"))
+
+
 for command in (study, report, reach, recover, info):
-    app.command()(command)
+    app.command(help=unwrapped(command))(command)
 
 
 def print_version(asked: bool) -> None:

@@ -31,4 +31,3 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return list(__all__)
-

@@ -1,4 +1,4 @@
-"""What is measured of a trained student. To measure something else, add an entry: it becomes a column."""
+"""Measures a trained student; each entry of the list of measurements becomes a column of the table."""
 
 from __future__ import annotations
 

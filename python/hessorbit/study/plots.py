@@ -1,4 +1,4 @@
-"""Figures of a width study; each function draws one, into axes of yours or new ones, and returns the axes.
+"""Draws the figures of a width study; each function draws one, into axes of yours or new ones, and returns them.
 
 Points are seeds, lines the medians over seeds, bands the quartiles.
 """

@@ -40,8 +40,8 @@ class WidthStudy(Settings):
     seeds : int
         Number of seeds, 0 … seeds − 1.
     root_seed : int
-        Where all random numbers come from. Teacher and data depend on it and the seed, the student's initial
-        parameters on the width besides; no cell depends on which others there are.
+        All random numbers come from it. Teacher and data depend on it and the seed, the student's initial parameters
+        on the width besides; no cell depends on which others there are.
     inputs, outputs : int
         Numbers of inputs and outputs of all networks.
     teacher_width : int
@@ -60,9 +60,9 @@ class WidthStudy(Settings):
     learning_rate : float
     loss_tolerance : float
         Training stops where the squared-error loss is at most this fraction of the loss of predicting the mean of the
-        targets, …
+        targets.
     max_steps : int
-        … or after so many steps.
+        Training stops after so many steps at the latest.
     polish : {"none", "lm", "newton"}
         Whether to go on from there to a critical point, by a second-order method of `minimize`, before measuring.
         Steps and seconds are those of the training alone.
