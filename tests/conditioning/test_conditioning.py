@@ -69,13 +69,20 @@ def at(problem: Problem, best: ho.BestConditioned) -> Problem:
     return problem.replace(widths=net.widths, activations=net.activations, theta=best.theta)
 
 
+def squares_of(best: ho.BestConditioned) -> np.ndarray:
+    """Sums of squares of the rows of T, or of the inverse of an element of the orbit."""
+    rows = best.widening.transfer().toarray() if best.widening else np.linalg.inv(best.element.matrix().toarray())
+    return (rows**2).sum(axis=1)
+
+
 def check_value(problem: Problem, best: ho.BestConditioned) -> None:
     """The function is the same, and the criterion, from jax's Hessian at the point found, is the value claimed."""
     found = at(problem, best)
     outputs = best.net(best.theta, problem.x)
     before = problem.network()(problem.theta, problem.x)
     # α c of the copies of a neuron sum to one with |α c| up to √(D_in D_out): that many digits cancel.
-    cancelled = 1 + np.sqrt(best.scaling.max() * max(1.0, best.scaling.max()))
+    largest = best.scaling.max() if best.scaling is not None else squares_of(best).max()
+    cancelled = 1 + np.sqrt(largest * max(1.0, largest))
     assert np.abs(outputs - before).max() <= 1e-13 * cancelled * np.abs(before).max()
     hessian = hessian_of(found)
     # The norm of a matrix is at most P times its largest entry.

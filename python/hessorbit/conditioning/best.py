@@ -1,10 +1,10 @@
-"""`best_conditioned` minimises a criterion over a network's own rescalings, or over all its widenings.
+"""The best-conditioned point of an orbit: over a network's own moves, or over all its widenings.
 
 A move that multiplies every parameter's derivative by √D_p turns the Hessian into D^{1/2} H D^{1/2}, exactly for the
-moves of a network's own orbit at any θ, and as far as the nonzero spectrum goes for a widening at zero residual. What
-is minimised is therefore a function of the diagonal D over the set that the moves reach. That set is in regions.py and
-diagonals.py, the function in curvature.py and smoothed_spectrum.py, the minimum in central_path.py, the lower bound in
-lower_bounds.py, the search over whole numbers of copies in branching.py, and the way back to θ in realisation.py.
+moves of a network's own orbit at any θ, and as far as the nonzero spectrum goes for a widening where H is the
+Gauss–Newton matrix. What is minimised is therefore a function of the diagonal D over the set that the moves reach:
+regions.py has the set, smoothed_spectrum.py and central_path.py the minimum, lower_bounds.py and conic.py the lower
+bound, branching.py whole numbers of copies and signs, balance.py the point of the orbit that factors are counted from.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -24,26 +25,28 @@ from ..network import MLP
 from ..objective import Objective
 from ..symmetry.copies import checked_copies
 from ..symmetry.element import GroupElement
-from ..symmetry.group import SymmetryGroup
+from ..symmetry.group import SymmetryGroup, symmetries
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
+from .balance import Move, balanced_trace, balanced_weights, element_for, movable, no_move
 from .branching import Choice, Choices, Search, Solution
-from .curvature import spectral_function
+from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, curvature, is_gauss_newton
 from .diagonals import Architecture
 from .lower_bounds import free_bound
-from .realisation import at_rest, element_of, resting_bias, widening_of, without_idle_moves
+from .realisation import at_limits, at_rest, centre_of, element_of, resting_bias, widening_of, without_idle_moves
 from .regions import LOG_SPAN
 from .scope import orbit_scope, widening_scope
-from .smoothed_spectrum import Extremes, SpectralFunction
+from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
 CRITERIA = ("condition_number", "trace", "max")
+MOST_SEARCHES = 6  # each reaches 1e8 farther
 CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BestConditioned:
-    """A result holds the best-conditioned point that `best_conditioned` found, and how far from the best it can be.
+    """The best-conditioned point found, and how far from the best it can be; made by `best_conditioned`.
 
     Attributes
     ----------
@@ -54,43 +57,34 @@ class BestConditioned:
     value : float
         The criterion there: λ_max/λ_min over the nonzero eigenvalues, the trace of the Hessian, or λ_max.
     lower_bound : float
-        No point of the `scope` has a smaller value, up to rounding.
+        No point in `scope` has a smaller value, up to rounding.
     gap : float
         (value − lower_bound)/value.
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
         larger. ``"none"``: the problem is not convex; the value is a local minimum, and the lower bound is that of
         a larger set of diagonals.
-    scope : str
-        Which points of the orbit or of the widenings were searched, and which were not, in words.
     message : str
-        The certificate in words, with the reason.
+        The same in words, with the reason.
+    scope : str
+        Which points were searched, in words.
     start : float
         The criterion at the θ that was given.
     criterion : str
         What was minimised.
     rank : int
         Number r of nonzero eigenvalues: the value is `Spectrum.condition_number(rank=r)`.
-    scaling : ndarray, shape (P,)
-        D of the network that was given: the nonzero spectrum is that of D^{1/2} H D^{1/2}.
+    scaling : ndarray, shape (P,), or None
+        D of the network that was given: the nonzero spectrum is that of D^{1/2} H D^{1/2}. None if neurons of sigmoid
+        or normal_cdf are flipped, whose T Tᵀ is not diagonal.
+    matrix : {"hessian", "gauss_newton"}
+        Whose eigenvalues these are.
     copies : tuple of tuple of int
         Number of copies of each hidden neuron, by layer.
     widening : Widening or None
         What takes the θ given to `theta`, for a search over widenings.
     element : GroupElement or None
         The same for a search over the network's own orbit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import hessorbit as ho
-    >>> net, x = ho.MLP([1, 2, 1]), np.linspace(-1, 1, 20)[:, None]
-    >>> theta = np.array([1.0, -2.0, 0.5, 0.3, 1.5, -1.0, 0.2])
-    >>> best = ho.best_conditioned(ho.Objective(net, x, net(theta, x)), theta, widths=[4])
-    >>> best.net, best.copies, best.certificate
-    (MLP([1, 4, 1], 'tanh'), ((2, 2),), 'minimum')
-    >>> bool(best.lower_bound <= best.value < best.start)
-    True
     """
 
     net: MLP
@@ -98,12 +92,13 @@ class BestConditioned:
     value: float
     lower_bound: float
     certificate: str
-    scope: str
     message: str
+    scope: str
     start: float
     criterion: str
+    matrix: str
     rank: int
-    scaling: Array
+    scaling: Array | None
     copies: tuple[tuple[int, ...], ...]
     widening: Widening | None = None
     element: GroupElement | None = None
@@ -127,10 +122,11 @@ def best_conditioned(
     over: SymmetryGroup | None = None,
     widths: Sequence[int] | None = None,
     copies: Sequence[Sequence[int]] | None = None,
+    matrix: str = "hessian",
     criterion: str = "condition_number",
     max_problems: int | None = None,
 ) -> BestConditioned:
-    """Returns the point of an orbit, or among all widenings, where the Hessian is best conditioned.
+    """The point of an orbit, or among all widenings, where the Hessian is best conditioned.
 
     Parameters
     ----------
@@ -138,14 +134,18 @@ def best_conditioned(
         Without weight decay, which no symmetry leaves the same.
     theta : array_like, shape (P,)
     over : SymmetryGroup
-        ``symmetries(net)``, to search the network's own orbit: the rescalings of homogeneous neurons, and the shifts of
-        exponential ones. Of linear neurons only the rescalings are searched, not all invertible mixings.
+        ``symmetries(net)``, to search the network's own orbit: rescalings of homogeneous neurons, shifts of exponential
+        ones, and sign flips of those whose flips change the spectrum (sigmoid, normal_cdf). Of linear neurons only the
+        rescalings are searched, not all invertible mixings; `scope` says so.
     widths : sequence of int
         Instead: the hidden widths to widen to, one per hidden layer, to search all widenings: how many copies of each
-        neuron, how their outgoing weights are split, and how homogeneous copies are scaled. Needs zero residual.
+        neuron, how their outgoing weights are split, how homogeneous copies are scaled, exponential ones shifted, and
+        which copies of sigmoid and normal_cdf neurons are flipped. With the Hessian this needs zero residual.
     copies : sequence of sequence of int
         Instead of or beside `widths`: given numbers of copies, one per hidden neuron by layer. What they leave of
         `widths` is filled with dead neurons.
+    matrix : {"hessian", "gauss_newton"}
+        Of the Gauss–Newton matrix H_wide = Tᵀ H T holds at any θ, for any loss and data.
     criterion : {"condition_number", "trace", "max"}
         What is minimised: λ_max/λ_min over the nonzero eigenvalues, the trace, or λ_max.
     max_problems : int, optional
@@ -167,13 +167,21 @@ def best_conditioned(
     With u = log D, λ_max and the trace are convex functions of u, and so is log κ if H is nonsingular; the moves allow
     a convex set of u. If H is singular and there is one hidden layer, κ is quasiconvex in D, and the D that the moves
     allow are a convex set once every homogeneous neuron has at least two copies. These cases are solved along the
-    central path, and what is left, whole numbers of copies and homogeneous neurons without copies, by branch and bound.
-    There is no certificate for the condition number of a deeper network with a singular H, such as one of rectifiers.
+    central path, and what is left, whole numbers of copies, their signs, and homogeneous neurons without copies, by
+    branch and bound. With one hidden layer lower bounds come from a semidefinite program where Clarabel is installed
+    (``pip install "hessorbit[conic]"``), and are coarser without it. There is no certificate for the condition number of
+    a deeper network with a singular H, such as one of rectifiers.
 
     Copies share the direction of the outgoing weights. For K > 1 outputs copies could also have others, which make a
     neuron's D_in a matrix that is at least the multiple of the identity searched here; these are left out, as is what
-    unused neurons with a constant activation could do for the next layer's biases. Free factors of D stay between 1e-8
-    and 1e8, and so does what copies' outgoing weights cancel: at least twelve digits of the function remain.
+    unused neurons with a constant activation could do for the next layer's biases, and unused neurons that keep their
+    incoming weights, which raise the rank. Factors are counted from the balanced point of the orbit, so the answer does
+    not depend on which representative is given, and stay between 1e-8 and 1e8; where the best point is near that limit,
+    the search is repeated around it. What copies' outgoing weights cancel stays below 1e4 too: at least twelve digits of
+    the function remain.
+
+    Away from critical points the Hessian has curvature along its orbit, H A θ = −Aᵀ ∇L for a generator A. These
+    directions are left out of the spectrum at every θ, and `message` tells the size of the gradient.
 
     Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps. Below a few
     hundred parameters NumPy's linear algebra is fastest with one thread (``OMP_NUM_THREADS=1``, threadpoolctl).
@@ -209,17 +217,105 @@ def best_conditioned(
         sizes, numbers = net.widths[1:-1], None
     else:
         sizes, numbers = checked_widening(net, widths, copies)
-    function = spectral_function(obj, at, name, exact=over is not None)
     problems = default_problems(net)
     if max_problems is not None:
         problems = _checks.integer(max_problems, "max_problems", minimum=1)
-    search = search_for(net, sizes, function, problems)
-    choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
-    if not function.convex:
-        choices = tuple(with_curve(choice) for choice in choices)
-    solution, bound = search.run(choices)
-    scope = orbit_scope(net) if over is not None else widening_scope(net, sizes, numbers is not None)
-    return report(obj, at, name, search, without_idle_moves(solution, function), bound, over, scope)
+    question = Question(
+        obj=obj,
+        theta=at,
+        orbit=over is not None,
+        criterion=name,
+        matrix=_checks.one_of(matrix, MATRICES, "matrix"),
+        widths=sizes,
+        counted=numbers is not None,
+        problems=problems,
+    )
+    answer = solve(question, orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers))
+    return report(question, answer)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked, checked."""
+
+    obj: Objective
+    theta: Array
+    orbit: bool
+    criterion: str
+    matrix: str
+    widths: tuple[int, ...]
+    counted: bool  # whether the numbers of copies are given
+    problems: int
+
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture(self.obj.net, self.widths)
+
+    def curvature(self, move: Move) -> Curvature:
+        """The criterion as a function of log D from where a move takes θ."""
+        net = self.obj.net
+        at = element_for(symmetries(net), move)(self.theta)
+        return curvature(self.obj, at, self.architecture, self.criterion, GAUSS_NEWTON if self.fits else HESSIAN)
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether the matrix transforms as the Gauss–Newton matrix does.
+
+        The Hessian does where the residual is zero, which the rounding of another representative may hide: the one
+        that is given and the balanced one are asked.
+        """
+        if self.matrix == GAUSS_NEWTON or is_gauss_newton(self.obj, self.theta, self.criterion):
+            return True
+        balanced = element_for(symmetries(self.obj.net), balanced_weights(self.obj.net, self.theta))(self.theta)
+        return is_gauss_newton(self.obj, balanced, self.criterion)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best diagonal, counted from where `move` takes θ, with a lower bound on the logarithm of the criterion."""
+
+    curvature: Curvature
+    move: Move
+    search: Search
+    solution: Solution
+    log_bound: float
+    confined: bool  # whether the limits of the factors of D hold it back
+
+
+def solve(question: Question, choices: Choices) -> Answer:
+    """Search around the balanced point, and again around the best point found while that is near the limits."""
+    net = question.obj.net
+    if not (question.orbit or question.fits):
+        raise ValueError(
+            "theta must have zero residual for widenings to act on the Hessian through D alone; beside its Gauss–Newton "
+            "part the Hessian has one that is not negligible: minimise the loss further, search over=symmetries(net), "
+            'or use matrix="gauss_newton"'
+        )
+    move, mobile = no_move(net), any(any(movable(hidden)) for hidden in hidden_layers(net))
+    if mobile:
+        move = balanced_weights(net, question.theta)
+        squares = diagonal_of(question.curvature(move).function)[: net.num_parameters]
+        move = balanced_trace(question.architecture, squares).after(move)
+    for attempt in range(MOST_SEARCHES):
+        seen = question.curvature(move)
+        search = search_for(net, question.widths, seen.function, question.problems)
+        if not seen.function.convex:
+            choices = tuple(with_curve(choice) for choice in choices)
+        found, bound = search.run(choices)
+        solution = without_idle_moves(found, seen.function)
+        centre = centre_of(solution)
+        if centre is None or attempt == MOST_SEARCHES - 1:
+            break
+        move = centre.after(move)
+    return Answer(seen, move, search, solution, bound, at_limits(solution))
+
+
+def diagonal_of(function: SpectralFunction) -> Array:
+    """H_pp, (P + Q,)."""
+    if isinstance(function, Trace):
+        return function.diagonal
+    assert isinstance(function, Extremes)
+    return np.asarray(np.einsum("rp,rp->p", function.factor, function.factor))
 
 
 def checked_point(obj: Objective, theta: ArrayLike) -> Array:
@@ -241,7 +337,7 @@ def check_group(over: Any, net: MLP) -> None:
 def checked_widening(
     net: MLP, widths: Sequence[int] | None, copies: Sequence[Sequence[int]] | None
 ) -> tuple[tuple[int, ...], list[list[int]] | None]:
-    """Returns the hidden widths to widen to, and the numbers of copies, if given."""
+    """The hidden widths to widen to, and the numbers of copies, if given."""
     hidden = net.widths[1:-1]
     numbers = None if copies is None else checked_copies(net, copies)
     if widths is None:
@@ -263,7 +359,7 @@ def checked_widening(
 
 
 def default_problems(net: MLP) -> int:
-    """Returns how many minima are sought in about half a minute from P = 140 on, and at most 100."""
+    """Half a minute's worth from P = 140."""
     return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 
@@ -275,87 +371,83 @@ def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, probl
 
 
 def orbit_choices(net: MLP) -> Choices:
-    """Returns the choices of an orbit: every neuron is rescaled or shifted by itself."""
-    return tuple(
-        Choice(rule.degree, 1, 1, shifted=rule.exponential and hidden.can_shift(neuron))
-        for hidden in hidden_layers(net)
-        for neuron, rule in enumerate(hidden.rules)
-    )
+    """Every neuron by itself."""
+    return copy_choices(net, net.widths[1:-1], [[1] * width for width in net.widths[1:-1]])
 
 
 def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None) -> Choices:
-    """Returns the choices of widenings: the numbers of copies given, or any that fit."""
-    choices = []
+    """Every neuron with the numbers of copies given, or with any that fit."""
+    choices: list[Choice] = []
+    flippable = set(Architecture(net, tuple(sizes)).flippable.tolist())
     for index, (hidden, size) in enumerate(zip(hidden_layers(net), sizes, strict=True)):
+        _, shifted = movable(hidden)
         for neuron, rule in enumerate(hidden.rules):
             if numbers is None:
                 most = size - hidden.width + 1
                 low, high = 1, min(most, 2) if rule.degree == 1 else most
             else:
                 low = high = numbers[index][neuron]
-            choices.append(Choice(rule.degree, low, high))
+            flips = len(choices) in flippable
+            choices.append(Choice(rule.degree, low, high, shifted=neuron in shifted, flips=flips))
     return tuple(choices)
 
 
 def with_curve(choice: Choice) -> Choice:
-    """Returns the choice with the range in which the curve of a homogeneous neuron without copies is searched."""
+    """With the range in which the curve of a homogeneous neuron without copies is searched."""
     if not choice.degree:
         return choice
     widest = LOG_SPAN / choice.degree
     return replace(choice, range=(-widest, widest))
 
 
-def report(
-    obj: Objective,
-    theta: Array,
-    criterion: str,
-    search: Search,
-    solution: Solution,
-    log_bound: float,
-    over: SymmetryGroup | None,
-    scope: str,
-) -> BestConditioned:
-    """Returns the solution as a network and its parameters, with what the bound proves."""
-    function, searched = search.function, bool(np.isfinite(log_bound))
+def report(question: Question, answer: Answer) -> BestConditioned:
+    """The solution as a network and its parameters, with what the bound proves."""
+    search, solution, function = answer.search, answer.solution, answer.curvature.function
+    net, log_bound = question.obj.net, answer.log_bound
+    searched = bool(np.isfinite(log_bound))
     if not searched and isinstance(function, Extremes):
         log_bound = free_bound(function, search.architecture, FREE_ACCURACY)
-    if criterion == "condition_number":
+    if question.criterion == "condition_number":
         log_bound = max(log_bound, 0.0)
     value = math.exp(solution.log_value)
     bound = min(math.exp(log_bound), value)  # above it by rounding alone
-    closed = value - bound <= CLOSED * value
-    layers = [[solution.copies[i] for i in layer] for layer in search.layers]
+    closed = value - bound <= CLOSED * value and not answer.confined
     element = widening = None
-    if over is not None:
-        element = element_of(over, solution)
-        net, best = obj.net, element(theta)
+    if question.orbit:
+        element = element_of(symmetries(net), solution, answer.move)
+        wide, best = net, element(question.theta)
     else:
-        widening = widening_of(search.architecture, solution, layers)
-        net, best = widening.net, at_rest(widening, widening(theta))
+        widening = widening_of(search.architecture, solution, answer.move)
+        wide, best = widening.net, at_rest(widening, widening(question.theta))
+    moved = answer.move.log_scaling(search.architecture)
+    once = np.where(search.architecture.second, -np.inf, 0.0)
     return BestConditioned(
-        net=net,
+        net=wide,
         theta=best,
         value=value,
         lower_bound=bound,
         certificate="minimum" if closed else "bound" if searched else "none",
-        scope=scope,
-        message=explanation(closed, searched, search),
-        start=math.exp(function.exact(np.zeros(len(theta)))),
-        criterion=criterion,
-        rank=len(function.factor) if isinstance(function, Extremes) else len(theta),
-        scaling=np.exp(solution.log_scaling),
-        copies=tuple(map(tuple, layers)),
+        message="; ".join(filter(None, [explanation(closed, searched, answer.confined), answer.curvature.remark])),
+        scope=orbit_scope(net) if question.orbit else widening_scope(net, question.widths, question.counted),
+        start=math.exp(function.exact(once - moved)),
+        criterion=question.criterion,
+        matrix=question.matrix,
+        rank=len(function.factor) if isinstance(function, Extremes) else len(question.theta),
+        scaling=None if any(solution.flipped) else np.exp(solution.log_scaling + moved)[: len(question.theta)],
+        copies=tuple(tuple(solution.copies[i] for i in layer) for layer in search.layers),
         widening=widening,
         element=element,
     )
 
 
-def explanation(closed: bool, searched: bool, search: Search) -> str:
+def explanation(closed: bool, searched: bool, confined: bool) -> str:
     if closed:
-        return "the minimum, up to the gap"
+        return "the minimum over the scope, up to the gap"
     if not searched:
         return (
-            "no certificate, as the Hessian is singular and the network has more than one hidden layer: a local "
-            "minimum; the lower bound holds for all positive diagonals of the same pattern"
+            "no certificate, as the Hessian is singular or signs are open and the network has more than one hidden "
+            "layer: a local minimum; the lower bound holds for all positive diagonals of the same pattern"
         )
-    return "not proved to be the minimum: branch and bound stopped at max_problems"
+    if confined:
+        return "not proved to be the minimum: factors of D are at the limits of 1e-8 and 1e8, and better ones lie beyond"
+    return "not proved to be the minimum: the lower bound and the value did not meet"

@@ -1,4 +1,4 @@
-"""A `Search` minimises over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
+"""Global minimisation over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
 
 Best-first branch and bound. A node gives every neuron a range of numbers of copies and, to a neuron without copies
 where the criterion is convex in D but not in log D, a range of rescalings. Its relaxation, real numbers of copies and
@@ -18,37 +18,47 @@ import numpy as np
 from .._checks import Array
 from .central_path import PathPoint, follow
 from .diagonals import Architecture, NeuronScalings
+from .conic import ConicPoint, conic_point, solvable
 from .lower_bounds import convex_bound, linear_bound
 from .regions import (
+    FLIPPED,
     LOG_SPAN,
+    OUTGOING,
     Copied,
     CopiedAndRescaled,
     CopiedBetween,
+    CopiedEitherWay,
     NeuronScaling,
     Region,
     Rescaled,
     Segment,
     Shifted,
-    Unchanged,
 )
 from .smoothed_spectrum import Extremes, SpectralFunction
 
 ACCURACY = 2e-5  # of minima, in the logarithm
 ROUGH = 1e-2  # first accuracy of a node: most need no better
 TOLERANCE = 5e-5  # a node whose bound is that close to the best value is closed
-WHOLE = 1e-6  # distance, in logarithms, at which a number counts as whole and a pair as on the curve
+WHOLE = 1e-6  # what counts as a whole number, or as on the curve, in logarithms
+MOST_SIGNS = 12  # of neurons without copies: all 2^12 combinations are tried
 PROMISING = 0.3  # a rounded point that is worse than the best by more than this is not improved
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice says what is open about one neuron: low to high copies; without copies, v of the curve in `range`."""
+    """What is open about one neuron.
+
+    `low` to `high` copies; of a settled number of copies, those in `signs` may be flipped; without copies, v of the
+    curve in `range`.
+    """
 
     degree: int
     low: int
     high: int
     range: tuple[float, float] | None = None  # only where the curve makes the problem nonconvex
     shifted: bool = False
+    flips: bool = False
+    signs: tuple[int, int] | None = None  # how many of the copies may be flipped; any number if None
 
     @property
     def counted(self) -> bool:
@@ -60,21 +70,33 @@ class Choice:
         """Whether a pair of the relaxation may be off the curve, with no number of copies to tell."""
         return (self.degree == 1 and self.low < self.high) or (self.high == 1 and self.range is not None)
 
+    @property
+    def flipped(self) -> tuple[int, int]:
+        """The fewest and the most flipped copies, of `high`."""
+        return (0, self.high if self.flips else 0) if self.signs is None else self.signs
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the number of flipped copies is open, that of copies being settled."""
+        return self.low == self.high and self.flipped[0] < self.flipped[1]
+
     def relaxation(self, start: float) -> NeuronScaling:
-        """Returns a convex set of pairs with all that is open; `start` is a number of copies within the budget."""
+        """A convex set of pairs that holds all that is open; `start` is a number of copies within the budget."""
         if self.high == 1 and self.range is not None:
             return Segment(self.degree, *self.range)
         if self.counted:
-            return CopiedBetween(self.degree, self.low, self.high, start)
-        return self.scaling(self.high)
+            return CopiedBetween(self.degree, self.low, self.high, start, self.flips, self.shifted)
+        if self.unsigned:
+            return CopiedEitherWay(self.high, *self.flipped)
+        return self.scaling(self.high, self.flipped[0])
 
-    def scaling(self, copies: int) -> NeuronScaling:
-        """Returns the pairs that a given number of copies reaches."""
+    def scaling(self, copies: int, flipped: int) -> NeuronScaling:
+        """The factors that given numbers of copies and of flipped ones reach."""
         if self.shifted:
-            return Shifted()
-        if copies > 1:
-            return CopiedAndRescaled(self.degree, copies) if self.degree else Copied(copies)
-        return Rescaled(self.degree) if self.degree else Unchanged()
+            return Shifted(copies)
+        if self.degree:
+            return CopiedAndRescaled(self.degree, copies) if copies > 1 else Rescaled(self.degree)
+        return Copied(copies, flipped)
 
 
 Choices = tuple[Choice, ...]
@@ -82,22 +104,23 @@ Choices = tuple[Choice, ...]
 
 @dataclass(frozen=True)
 class Solution:
-    """A solution is the smallest point found over a set of diagonals of a network."""
+    """A minimum over the diagonals of a network, as far as it was found."""
 
     scalings: NeuronScalings
     copies: tuple[int, ...]
+    flipped: tuple[int, ...]
     point: PathPoint
     log_value: float
 
     @property
     def log_scaling(self) -> Array:
-        """log D, (P,)."""
+        """log D, (P + Q,)."""
         return self.scalings.diagonals.log_scaling(self.point.v)
 
 
 @dataclass(order=True)
 class Node:
-    """A node is a part of the search space, with a lower bound and the minimiser of its relaxation."""
+    """Part of the search space, with a lower bound and the minimiser of its relaxation."""
 
     bound: float
     order: int
@@ -108,7 +131,7 @@ class Node:
 
 @dataclass
 class Search:
-    """The search branches over the copies and rescalings of the hidden neurons, and bounds each part.
+    """Branch and bound over the copies and rescalings of the hidden neurons.
 
     `layers` holds the neurons of each hidden layer, `most` how many copies they may have together, `full` whether they
     must have as many.
@@ -119,21 +142,26 @@ class Search:
     layers: tuple[range, ...]
     most: tuple[int, ...]
     full: tuple[bool, ...]
-    problems: int  # how many minima along central paths may be sought
+    problems: float  # how many minima along central paths may be sought
     best: Solution | None = None
-    tried: set[tuple[int, ...]] = field(default_factory=set)
+    tried: set[tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=set)
+    programs: dict[object, ConicPoint | None] = field(default_factory=dict)
     order: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, choices: Choices) -> tuple[Solution, float]:
-        """Returns the best diagonal found, and a lower bound on the logarithm of the criterion, −inf for none."""
+        """The best diagonal found, and a lower bound on the logarithm of the criterion; −inf if there is none."""
         settled = self.settle(choices)
         assert settled is not None
+        if all(choice.high == 1 and not choice.degree and not choice.shifted for choice in settled):
+            if sum(choice.unsigned for choice in settled) <= MOST_SIGNS:
+                return self.every_sign(settled)
         root = self.solve(settled, -np.inf, None)
         self.round(root)
         self.round_again(root)
+        self.flip_one_by_one(settled)
         assert self.best is not None
         closed, leaves = np.inf, [root]
-        while leaves and np.isfinite(root.bound):
+        while leaves:
             node = heapq.heappop(leaves)
             children = self.branch(node) if node.bound < self.best.log_value - TOLERANCE else []
             if not children or self.problems <= 0:
@@ -146,10 +174,10 @@ class Search:
                 if leaf.bound < self.best.log_value - TOLERANCE:
                     self.round(leaf)
                 heapq.heappush(leaves, leaf)
-        return self.best, min(closed, self.best.log_value) if np.isfinite(root.bound) else -np.inf
+        return self.best, min(closed, self.best.log_value)
 
     def settle(self, choices: Choices) -> Choices | None:
-        """Returns the same choices without what the budgets exclude; None if nothing is left."""
+        """The same choices without what the budgets exclude; None if nothing is left."""
         settled = list(choices)
         for layer, most in zip(self.layers, self.most, strict=True):
             spare = most - sum(choices[i].low for i in layer)
@@ -158,7 +186,7 @@ class Search:
             for i in layer:
                 settled[i] = replace(choices[i], high=min(choices[i].high, choices[i].low + spare))
             if sum(settled[i].high for i in layer) <= most:
-                # If there is room, a second copy of a neuron of degree 1 only adds to the pairs that it can reach.
+                # Where there is room for it, a second copy of a neuron of degree 1 only adds to what it can reach.
                 for i in layer:
                     if settled[i].degree == 1:
                         settled[i] = replace(settled[i], low=settled[i].high)
@@ -181,7 +209,7 @@ class Search:
         return NeuronScalings(self.architecture, neurons, tuple(budgets))
 
     def round_again(self, root: Node) -> None:
-        """Seeks the numbers of copies once more, the neurons without copies being those of the first rounding."""
+        """Seek the numbers of copies once more, the neurons without copies being those of the first rounding."""
         assert self.best is not None
         if self.problems <= 1 or not any(choice.counted for choice in root.choices):
             return
@@ -195,10 +223,41 @@ class Search:
         assert settled is not None  # the first rounding is among these
         self.round(self.solve(settled, root.bound, root))
 
+    def every_sign(self, choices: Choices) -> tuple[Solution, float]:
+        """The best of all signs, where nothing else is open."""
+        numbers = (1,) * len(choices)
+        for flipped in itertools.product(*(range(c.flipped[0], c.flipped[1] + 1) for c in choices)):
+            scalings = NeuronScalings(self.architecture, scalings_of(choices, numbers, flipped))
+            self.offer(scalings, numbers, flipped, follow(self.function, scalings.diagonals, accuracy=ACCURACY))
+        assert self.best is not None
+        return self.best, self.best.log_value
+
+    def flip_one_by_one(self, choices: Choices) -> None:
+        """Flip one copy more or fewer of one neuron at a time, for as long as that lowers the criterion."""
+        assert self.best is not None
+        improved = True
+        while improved:
+            improved = False
+            for i, choice in enumerate(choices):
+                if not choice.flips:
+                    continue
+                for step in (1, -1):
+                    number = self.best.flipped[i] + step
+                    if not 0 <= number <= self.best.copies[i] or self.problems <= 1:
+                        continue
+                    value = self.best.log_value
+                    flipped = (*self.best.flipped[:i], number, *self.best.flipped[i + 1 :])
+                    self.reach(choices, self.best.copies, flipped, self.best)
+                    improved |= self.best.log_value < value - TOLERANCE
+
+    def spend(self, scalings: NeuronScalings) -> None:
+        """A minimum along a central path is one problem; where D is a single one there is little to do."""
+        self.problems -= 1 if scalings.first[-1] else 0.02
+
     def solve(self, choices: Choices, bound: float, parent: Node | None) -> Node:
-        """Returns a node with its relaxation minimised just so precisely that one sees if it can be closed."""
-        self.problems -= 1
+        """A node with its relaxation minimised as precisely as it takes to see whether it can be closed."""
         scalings = self.relaxation(choices)
+        self.spend(scalings)
         diagonals = scalings.diagonals
         point = follow(self.function, diagonals, accuracy=ACCURACY if parent is None else ROUGH)
         bound = max(bound, self.bound(scalings, point))
@@ -217,71 +276,127 @@ class Search:
         bound = convex_bound(self.function, scalings.diagonals, point)
         if isinstance(self.function, Extremes) and self.function.smallest:
             bound = max(bound, linear_bound(self.function, scalings, point))
+            reached = self.function.exact(scalings.diagonals.log_scaling(point.v))
+            if bound < reached - TOLERANCE and (conic := self.conic(scalings)) is not None:
+                bound = max(bound, conic.bound)
         return bound
 
+    def conic(self, scalings: NeuronScalings) -> ConicPoint | None:
+        """The semidefinite program's point of these scalings, where there is one."""
+        key = scalings.neurons, scalings.budgets
+        if key not in self.programs:
+            usable = solvable(self.function, scalings)
+            self.programs[key] = conic_point(self.function, scalings) if usable else None
+        return self.programs[key]
+
     def excesses(self, node: Node) -> list[float]:
-        """Returns how far, in logarithms, each neuron's pair at the minimiser is from any that it can reach."""
+        """How far, in logarithms, each neuron's factors at the minimiser are from any that it can reach."""
         excesses = []
-        for choice, region, piece in zip(
-            node.choices, node.scalings.regions, node.scalings.pieces(node.point.v), strict=True
+        factors = node.scalings.factors(node.point.v).T
+        for choice, region, piece, factor in zip(
+            node.choices, node.scalings.regions, node.scalings.pieces(node.point.v), factors, strict=True
         ):
-            excess = 0.0
+            excess, single = 0.0, choice.undecided
             if choice.counted:
                 number = float(np.exp(piece[region.log_copies]))
                 below = whole_below(number)
                 excess = min(np.log(number / below), np.log((below + 1) / number))
-            if (choice.counted and below == 1) or choice.undecided:  # a single copy is on the curve
+                single |= below == 1
+            if single:  # a single copy is on the curve
                 excess = max(excess, float(piece[:2] @ [max(choice.degree, 1), 1.0]))
+            if choice.unsigned:
+                excess = max(excess, abs(factor[FLIPPED] - round(factor[FLIPPED])))
+                excess = max(excess, float(np.log(choice.high / (factor[OUTGOING] + factor[FLIPPED]))))
             excesses.append(excess)
         return excesses
 
     def branch(self, node: Node) -> list[Choices]:
-        """Splits a node in two at the neuron whose pair is farthest from any it can reach; not at all if all can."""
+        """Two parts of a node, split at the neuron whose factors are farthest from any it can reach; none if all can.
+
+        Where nothing bounds a node, only choices of signs are split: with these settled, the criterion may be convex.
+        """
         excesses = self.excesses(node)
+        if node.bound == -np.inf:
+            excesses = [e if c.unsigned else 0.0 for e, c in zip(excesses, node.choices, strict=True)]
         worst = int(np.argmax(excesses)) if excesses else 0
         if not excesses or excesses[worst] <= WHOLE:
             return []
+        factors = node.scalings.factors(node.point.v)[:, worst]
         piece = node.scalings.pieces(node.point.v)[worst]
-        parts = self.split(node.choices[worst], piece, node.scalings.regions[worst])
+        parts = self.split(node.choices[worst], piece, factors, node.scalings.regions[worst])
         return [(*node.choices[:worst], part, *node.choices[worst + 1 :]) for part in parts]
 
-    def split(self, choice: Choice, piece: Array, region: Region) -> list[Choice]:
-        """Splits a choice into fewer copies and more, or into the two sides of the nearest point of the curve."""
+    def split(self, choice: Choice, piece: Array, factors: Array, region: Region) -> list[Choice]:
+        """Fewer copies or more; fewer flipped ones or more; or the two sides of the nearest point of the curve."""
         if choice.low < choice.high:
             below = whole_below(float(np.exp(piece[region.log_copies]))) if choice.counted else 1
+            below = min(below, choice.high - 1)
             return [replace(choice, high=below), replace(choice, low=below + 1)]
+        if choice.unsigned:
+            fewest, most = choice.flipped
+            below = int(np.clip(np.floor(factors[FLIPPED]), fewest, most - 1))
+            return [replace(choice, signs=(fewest, below)), replace(choice, signs=(below + 1, most))]
         assert choice.range is not None
         low, high = choice.range
         middle = float(np.clip(nearest_on_curve(choice.degree, piece), low + (high - low) / 8, high - (high - low) / 8))
         return [replace(choice, range=(low, middle)), replace(choice, range=(middle, high))]
 
     def round(self, node: Node) -> None:
-        """Seeks the minimum near the node's minimiser among the diagonals that can be reached."""
+        """Seek the minimum near the node's minimiser among the diagonals that can be reached."""
         numbers = self.whole_numbers(node)
-        neurons = tuple(choice.scaling(number) for choice, number in zip(node.choices, numbers, strict=True))
+        flipped = self.whole_signs(node, numbers)
+        neurons = scalings_of(node.choices, numbers, flipped)
         if neurons == node.scalings.neurons and node.point.accuracy <= ACCURACY:
-            self.offer(node.scalings, numbers, node.point)
+            self.offer(node.scalings, numbers, flipped, node.point)
+            if not self.function.convex:
+                self.improve(node.scalings, numbers, flipped, node.point)
             return
-        curved = any(choice.range and number == 1 for choice, number in zip(node.choices, numbers, strict=True))
-        if not curved and numbers in self.tried:
+        self.reach(node.choices, numbers, flipped, node)
+
+    def reach(
+        self, choices: Choices, numbers: tuple[int, ...], flipped: tuple[int, ...], near: Node | Solution
+    ) -> None:
+        """Seek the minimum with these numbers of copies and of flipped ones, near a point."""
+        curved = any(choice.range and number == 1 for choice, number in zip(choices, numbers, strict=True))
+        if not curved and (numbers, flipped) in self.tried:
             return
-        self.tried.add(numbers)
-        scalings = NeuronScalings(self.architecture, neurons)
+        self.tried.add((numbers, flipped))
+        scalings = NeuronScalings(self.architecture, scalings_of(choices, numbers, flipped))
         start = scalings.diagonals.start.copy()
         for choice, number, piece, first in zip(
-            node.choices, numbers, node.scalings.pieces(node.point.v), scalings.first, strict=False
+            choices, numbers, near.scalings.pieces(near.point.v), scalings.first, strict=False
         ):
             if choice.degree and number == 1 and len(piece) > 1:
                 start[first] = nearest_on_curve(choice.degree, piece)
+            elif choice.degree and number == 1 and len(piece) == 1:
+                start[first] = piece[0]
         if curved and self.best is not None:
             value = self.function.exact(scalings.diagonals.log_scaling(start))
             if value > self.best.log_value + PROMISING:
                 return
-        self.problems -= 1
-        self.offer(scalings, numbers, follow(self.function, scalings.diagonals, accuracy=ACCURACY, start=start))
+        self.spend(scalings)
+        point = follow(self.function, scalings.diagonals, accuracy=ACCURACY, start=start)
+        self.offer(scalings, numbers, flipped, point)
+        if not curved and not self.function.convex and self.best is not None and self.best.point is point:
+            self.improve(scalings, numbers, flipped, point)
+
+    def improve(
+        self, scalings: NeuronScalings, numbers: tuple[int, ...], flipped: tuple[int, ...], point: PathPoint
+    ) -> None:
+        """Go on from the semidefinite program's point, where the path may have ended short of the minimum."""
+        conic = self.conic(scalings)
+        if conic is None or conic.bound >= self.function.exact(scalings.diagonals.log_scaling(point.v)) - TOLERANCE:
+            return
+        diagonals = scalings.diagonals
+        nearest = scalings.variables(conic.factors)
+        for inside in (1e-8, 1e-6, 1e-4, 1e-2):
+            v = nearest + inside * (diagonals.start - nearest)
+            if np.isfinite(diagonals.barrier(v)):
+                self.offer(scalings, numbers, flipped, replace(point, v=v))
+                return
 
     def whole_numbers(self, node: Node) -> tuple[int, ...]:
-        """Returns whole numbers of copies near those of a node's minimiser, within its ranges and the budgets.
+        """Numbers of copies near those of a node's minimiser, within its ranges and the budgets.
 
         A next copy goes where it brings the number nearest to the minimiser's in the logarithm; a second copy also
         where the minimiser is far off the curve that a single copy is bound to.
@@ -297,7 +412,7 @@ class Search:
                 off_curve[i] = float(np.exp(piece[:2] @ [max(choice.degree, 1), 1.0]))
 
         def gain(i: int) -> float:
-            """Returns what one more copy brings; above 1 it is worth having."""
+            """Above 1 for a copy that is worth having."""
             distance = real[i] ** 2 / (numbers[i] * (numbers[i] + 1))
             return max(distance, off_curve[i] ** 2 / 2) if numbers[i] == 1 else distance
 
@@ -309,10 +424,27 @@ class Search:
                 numbers[best] += 1
         return tuple(numbers)
 
-    def offer(self, scalings: NeuronScalings, copies: tuple[int, ...], point: PathPoint) -> None:
+    def whole_signs(self, node: Node, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        """Numbers of flipped copies near those of a node's minimiser, of the numbers of copies given."""
+        signs = []
+        for choice, number, factor in zip(
+            node.choices, numbers, node.scalings.factors(node.point.v).T, strict=True
+        ):
+            share = factor[FLIPPED] / (factor[OUTGOING] + factor[FLIPPED])
+            fewest, most = choice.flipped
+            signs.append(int(np.clip(round(share * number), min(fewest, number), min(most, number))))
+        return tuple(signs)
+
+    def offer(
+        self, scalings: NeuronScalings, copies: tuple[int, ...], flipped: tuple[int, ...], point: PathPoint
+    ) -> None:
         value = self.function.exact(scalings.diagonals.log_scaling(point.v))
         if self.best is None or value < self.best.log_value:
-            self.best = Solution(scalings, copies, point, value)
+            self.best = Solution(scalings, copies, flipped, point, value)
+
+
+def scalings_of(choices: Choices, copies: tuple[int, ...], flipped: tuple[int, ...]) -> tuple[NeuronScaling, ...]:
+    return tuple(c.scaling(m, f) for c, m, f in zip(choices, copies, flipped, strict=True))
 
 
 def whole_below(number: float) -> int:
@@ -320,6 +452,6 @@ def whole_below(number: float) -> int:
 
 
 def nearest_on_curve(degree: int, piece: Array) -> float:
-    """Returns v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
+    """v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
     widest = 0.99 * LOG_SPAN / degree
     return float(np.clip((degree * piece[1] - piece[0]) / (1 + degree**2), -widest, widest))

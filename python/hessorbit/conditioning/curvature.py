@@ -1,6 +1,13 @@
-"""An objective at θ makes a criterion of D^{1/2} H D^{1/2} a function of log D: λ_max/λ_min, λ_max or the trace."""
+"""What is to be minimised, from an objective at θ: λ_max/λ_min, λ_max or the trace of D^{1/2} H D^{1/2}.
+
+H is the Hessian, or its Gauss–Newton part. Under a move of the network's own orbit, θ' = A θ + c, both transform exactly
+at any θ, into A^{−T} H A^{−1}. In a wider network the Gauss–Newton part does, H_wide = Tᵀ H T, and the Hessian where its
+residual is zero. In both cases a root G of H = GᵀG becomes a root of what H becomes.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -9,44 +16,72 @@ from .._checks import Array
 from ..decomposition import rounding
 from ..gauss_newton import factor, residual_curvature_bound
 from ..objective import Objective
+from ..symmetry.group import symmetries
 from ..symmetry.predicted_zero_modes import zero_modes
+from .diagonals import Architecture
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
 NEGLIGIBLE = 1e-6  # what a Hessian may have beside its factor, relative to the smallest eigenvalue that matters
+HESSIAN, GAUSS_NEWTON = MATRICES = ("hessian", "gauss_newton")
 
 
-def spectral_function(obj: Objective, theta: Array, criterion: str, *, exact: bool) -> SpectralFunction:
-    """Returns the criterion as a function of log D; `exact` if H transforms exactly even away from zero residual."""
+@dataclass(frozen=True)
+class Curvature:
+    """The criterion as a function of log D, and what is to be said about H at this θ."""
+
+    function: SpectralFunction
+    remark: str = ""
+
+
+def is_gauss_newton(obj: Objective, theta: Array, criterion: str) -> bool:
+    """Whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
+    singular = scipy.linalg.svdvals(reduced(factor(obj, theta), obj.net.num_layers))
+    smallest = singular[-1 if criterion == "condition_number" else 0] ** 2 if len(singular) else 0.0
+    return bool(residual_curvature_bound(obj, theta) <= NEGLIGIBLE * smallest)
+
+
+def curvature(obj: Objective, theta: Array, architecture: Architecture, criterion: str, matrix: str) -> Curvature:
+    """The criterion for one of the two matrices at θ."""
+    if matrix == HESSIAN:
+        return of_hessian(obj, theta, architecture, criterion)
     rows = factor(obj, theta)
-    squares = np.einsum("np,np->p", rows, rows)
-    root = reduced(rows, obj.net.num_layers)
-    missing = residual_curvature_bound(obj, theta)
-    singular = scipy.linalg.svdvals(root) if len(root) else np.zeros(1)
-    smallest = {"condition_number": singular[-1], "max": singular[0], "trace": singular[0]}[criterion] ** 2
-    if missing > NEGLIGIBLE * smallest:
-        if not exact:
-            raise ValueError(
-                f"theta must have zero residual for widenings to act on the Hessian through D alone; its Hessian "
-                f"differs from the Gauss–Newton matrix by up to {missing:.1e}, more than {NEGLIGIBLE * smallest:.1e}: "
-                f"minimise the loss further, or search over=symmetries(net)"
-            )
-        hessian = obj.hessian(theta)
-        squares = np.diag(hessian)
-        if criterion != "trace":
-            root = hessian_root(hessian, zero_modes(obj.net, theta).of_kind("flat").basis, obj.net.num_layers)
     if criterion == "trace":
-        if squares.min() < 0:
-            raise ValueError(f"theta must have a Hessian with diagonal entries ≥ 0; one is {squares.min():.3e}")
-        if not squares.any():
-            raise ValueError("theta must have a Hessian other than zero")
-        return Trace(squares)
+        squares = np.einsum("np,np->p", *2 * [architecture.extended(rows)])
+        return Curvature(trace_of(squares))
+    return Curvature(extremes_of(reduced(rows, obj.net.num_layers), architecture, criterion))
+
+
+def of_hessian(obj: Objective, theta: Array, architecture: Architecture, criterion: str) -> Curvature:
+    """The criterion for the Hessian itself, over the orbit."""
+    hessian = obj.hessian(theta)
+    if criterion == "trace":
+        half = architecture.extended(hessian)
+        second = np.diag(architecture.flips.of(half[:, len(hessian) :].T))
+        return Curvature(trace_of(np.concatenate([np.diag(hessian), second])))
+    root, left = hessian_root(hessian, obj, theta)
+    size = float(np.linalg.norm(obj.gradient(theta)))
+    remark = f"the gradient at theta is {size:.1e}; directions of the orbit are left out of the spectrum"
+    if left > 0:
+        remark += f", though H maps them to vectors of up to {left:.1e}"
+    return Curvature(extremes_of(root, architecture, criterion), remark)
+
+
+def trace_of(squares: Array) -> Trace:
+    if squares.min() < 0:
+        raise ValueError(f"theta must have a Hessian with diagonal entries ≥ 0; one is {squares.min():.3e}")
+    if not squares.any():
+        raise ValueError("theta must have a Hessian other than zero")
+    return Trace(squares)
+
+
+def extremes_of(root: Array, architecture: Architecture, criterion: str) -> Extremes:
     if not len(root):
         raise ValueError("theta must have a Hessian other than zero")
-    return Extremes(root, criterion == "condition_number")
+    return Extremes(architecture.extended(root), criterion == "condition_number", root.shape[1])
 
 
 def reduced(rows: Array, layers: int) -> Array:
-    """Returns G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
+    """G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
     tall = len(rows) > rows.shape[1]
     triangle = scipy.linalg.qr(rows, mode="r", check_finite=False)[0][: rows.shape[1]] if tall else rows
     _, singular, vectors = scipy.linalg.svd(triangle, full_matrices=False)
@@ -56,18 +91,33 @@ def reduced(rows: Array, layers: int) -> Array:
     return np.asarray(root)
 
 
-def hessian_root(hessian: Array, zero: Array, layers: int) -> Array:
-    """Returns G (r, P) with GᵀG = H outside the span of zero modes (P, k) that H annihilates, else everywhere."""
-    if zero.shape[1]:
-        complement = scipy.linalg.qr(zero)[0][:, zero.shape[1] :]
-        values, vectors = scipy.linalg.eigh(complement.T @ hessian @ complement, driver="evd")
-        vectors = complement @ vectors
-        if np.linalg.norm(hessian @ zero, 2) > NEGLIGIBLE * np.abs(values).min(initial=np.inf):
-            return hessian_root(hessian, zero[:, :0], layers)
-    else:
-        values, vectors = scipy.linalg.eigh(hessian, driver="evd")
+def hessian_root(hessian: Array, obj: Objective, theta: Array) -> tuple[Array, float]:
+    """G (r, P) with GᵀG = H outside the span of zero modes, and the norm of H on what of that it does not annihilate.
+
+    Tangents of the orbit are left out at any θ, as an orbit of critical points has no curvature along it; other flat
+    modes are left out where H annihilates them, as it does at minima.
+    """
+    modes = zero_modes(obj.net, theta).of_kind("flat").basis
+    root, left = root_outside(hessian, modes, obj.net.num_layers)
+    smallest = scipy.linalg.svdvals(root)[-1] ** 2 if len(root) else np.inf
+    if left > NEGLIGIBLE * smallest:
+        tangents = symmetries(obj.net).tangents(theta)
+        norms = np.linalg.norm(tangents, axis=0)
+        basis = scipy.linalg.orth(tangents[:, norms > 0] / norms[norms > 0]) if norms.any() else tangents[:, :0]
+        return root_outside(hessian, basis, obj.net.num_layers)
+    return root, 0.0
+
+
+def root_outside(hessian: Array, modes: Array, layers: int) -> tuple[Array, float]:
+    """G (r, P) with GᵀG = H on the complement of the modes (P, k), orthonormal, and ‖H modes‖."""
+    complement = scipy.linalg.qr(modes)[0][:, modes.shape[1] :] if modes.shape[1] else np.eye(len(hessian))
+    values, vectors = scipy.linalg.eigh(complement.T @ hessian @ complement, driver="evd")
     floor = rounding(len(hessian), values, layers)
     if values.min(initial=0.0) < -floor:
-        raise ValueError(f"theta must have a positive semidefinite Hessian; its smallest eigenvalue is {values[0]:.3e}")
+        raise ValueError(
+            f"theta must have a positive semidefinite Hessian outside the directions of the orbit; its smallest "
+            f'eigenvalue there is {values[0]:.3e}: use matrix="gauss_newton", which has none below zero'
+        )
     kept = values > floor
-    return np.asarray(np.sqrt(values[kept, None]) * vectors[:, kept].T)
+    root = np.sqrt(values[kept, None]) * (complement @ vectors[:, kept]).T
+    return np.asarray(root), float(np.linalg.norm(hessian @ modes, 2)) if modes.shape[1] else 0.0

@@ -1,4 +1,4 @@
-"""No diagonal in a set reaches less than these bounds, which come from the weights at a point of the central path.
+"""Lower bounds on what any diagonal scaling in a set can reach, from the weights at a point of the central path.
 
 Both hold for whatever weights they are given, so rounding in the minimiser cannot make them wrong; good weights only
 make them tight. What is left is the rounding of the bounds' own evaluation, of the order of P eps √κ relative.
@@ -13,10 +13,11 @@ At a point of the path μ_j = 1/(t s_j), and the residual vanishes.
 `linear_bound`, for κ of a network with one hidden layer, where D_p is D_in or D_out of a single neuron, or constant.
 For density matrices Y, X
 
-    κ(D) ≥ tr(Y G D Gᵀ)/tr(X G D Gᵀ) = Σ_p D_p y_p / Σ_p D_p x_p
+    κ(D) ≥ tr(Y G D Gᵀ)/tr(X G D Gᵀ) = Σ_p D_p y_p / Σ_p D_p x_p,     y_p = g_pᵀ Y g_p,  x_p = g_pᵀ X g_p
 
 so κ* is at least the largest τ with Σ_p D_p (y_p − τ x_p) ≥ 0 for every D of the set: a problem that splits into one
-closed form per neuron, with a price per copy where a budget joins them. It needs no nonsingular H. `free_bound` is the
+closed form per neuron, with a price per copy where a budget joins them. It needs no nonsingular H. The best matrices
+solve a semidefinite program (conic.py); those at a point of the path are near them where f is convex. `free_bound` is the
 same for a positive diagonal without further constraints, whatever the depth. (Both are Lagrange duality; Boyd and
 Vandenberghe, Convex Optimization, 2004, chapter 5.)
 """
@@ -30,11 +31,11 @@ import numpy as np
 from .._checks import Array
 from .central_path import PathPoint, follow
 from .diagonals import Architecture, DiagonalScalings, NeuronScalings, free_scalings
-from .smoothed_spectrum import Balanced, Extremes, SpectralFunction, log_harmonic_mean, soft_maximum
+from .smoothed_spectrum import Balanced, Extremes, SpectralFunction, soft_maximum
 
 
 def convex_bound(function: SpectralFunction, diagonals: DiagonalScalings, point: PathPoint) -> float:
-    """Returns a lower bound on the function over the set, within the span of free factors; −inf if it is not convex."""
+    """Lower bound on the function over the set, within the span of free factors; −inf if it is not convex."""
     support = function.support(diagonals.log_scaling(point.v), point.sharpness)
     if support is None:
         return -np.inf
@@ -45,67 +46,82 @@ def convex_bound(function: SpectralFunction, diagonals: DiagonalScalings, point:
 
 
 def linear_bound(function: Extremes, scalings: NeuronScalings, point: PathPoint) -> float:
-    """Returns a lower bound on log κ over the set; −inf where D is a product of two neurons' factors."""
+    """Lower bound on log κ over the set; −inf where D is a product of two neurons' factors."""
     if not scalings.architecture.one_hidden_layer:
         return -np.inf
-    level, top, bottom = traces(function, scalings.diagonals, point)
-    ratio = smallest_ratio(scalings, point.v, top, bottom)
-    return level + float(np.log(ratio)) if ratio > 0 else -np.inf
+    return weighted_bound(scalings, *densities(function, scalings.diagonals, point))
+
+
+def weighted_bound(scalings: NeuronScalings, top: Array, bottom: Array) -> float:
+    """Lower bound on log κ over the set from y_p and x_p ≥ 0, (P + Q,), whatever they are."""
+    scale = top.sum() / bottom.sum()
+    ratio = smallest_ratio(scalings, top / scale, bottom)
+    return float(np.log(ratio) + np.log(scale)) if ratio > 0 else -np.inf
 
 
 def free_bound(function: Extremes, architecture: Architecture, accuracy: float) -> float:
-    """Returns a lower bound on log κ over all positive diagonals that are constant where D_in D_out is.
+    """Lower bound on log κ over all positive diagonals that are constant where D_in D_out is, by `accuracy` at most.
 
     On the path D that are not needed go to zero, where y_p and x_p are both small; minimising the balanced function
-    instead makes y_p ≥ (1 − accuracy) x_p for all of them.
+    instead makes D_p y_p ≥ (1 − accuracy) D_p x_p for all of them.
     """
-    _, groups = np.unique(architecture.sides, axis=1, return_inverse=True)
+    _, groups = np.unique([*architecture.sides, architecture.second], axis=1, return_inverse=True)
     diagonals = free_scalings(architecture.offset, groups)
     point = follow(Balanced(function, accuracy), diagonals, accuracy=accuracy)
-    level, top, bottom = traces(function, diagonals, point)
-    top, bottom = np.bincount(groups, top), np.bincount(groups, bottom)
+    top, bottom = densities(function, diagonals, point)
+    scaling = np.exp(diagonals.log_scaling(point.v))
+    top, bottom = np.bincount(groups, top * scaling), np.bincount(groups, bottom * scaling)
     ratios = np.divide(top, bottom, out=np.full(len(top), np.inf), where=bottom > 0)
-    return level + float(np.log(ratios.min()))
+    return float(np.log(ratios.min()))
 
 
-def traces(function: Extremes, diagonals: DiagonalScalings, point: PathPoint) -> tuple[float, Array, Array]:
-    """Returns log of tr(Y G D Gᵀ)/tr(X G D Gᵀ) at the point, and the parameters' shares of each trace, (P,)."""
-    logarithms, vectors = function.decomposition(diagonals.log_scaling(point.v))
-    top, bottom = (soft_maximum(sign * logarithms, point.sharpness)[1] for sign in (1, -1))
-    top, bottom = top / top.sum(), bottom / bottom.sum()
-    level = log_harmonic_mean(logarithms, top) - log_harmonic_mean(logarithms, bottom)
-    return level, top @ vectors**2, bottom @ vectors**2
+def densities(function: Extremes, diagonals: DiagonalScalings, point: PathPoint) -> tuple[Array, Array]:
+    """y_p and x_p, (P + Q,), of matrices Y and X with κ ≥ tr(Y G D Gᵀ)/tr(X G D Gᵀ), good ones at the point.
+
+    Their eigenvectors are those of G D Gᵀ, their eigenvalues near the top and the bottom ∝ w_i/λ_i.
+    """
+    logarithms, _, left = function.decomposition(diagonals.log_scaling(point.v))
+    projections = (left.T @ function.factor) ** 2
+    result = []
+    for sign in (1, -1):
+        weights = soft_maximum(sign * logarithms, point.sharpness)[1]
+        shares = np.exp(np.log(weights) - logarithms - (np.log(weights) - logarithms).max())
+        result.append((shares / shares.sum()) @ projections)
+    return result[0], result[1]
 
 
-def smallest_ratio(scalings: NeuronScalings, v: Array, top: Array, bottom: Array) -> float:
-    """Returns a lower bound on Σ_p r_p top_p / Σ_p r_p bottom_p over the set, r = D'/D: at most 1, as at D' = D."""
-    if least(scalings, v, top - bottom) >= 0:
-        return 1.0
+def smallest_ratio(scalings: NeuronScalings, top: Array, bottom: Array) -> float:
+    """A lower bound on Σ_p D_p top_p / Σ_p D_p bottom_p over the set."""
     low, high = 0.0, 1.0
-    while high - low > 1e-15:
+    while least(scalings, top - high * bottom) >= 0:
+        low, high = high, 2 * high
+        if high > 1e300:
+            return low
+    while high - low > 1e-14 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if least(scalings, v, top - middle * bottom) >= 0 else (low, middle)
+        low, high = (middle, high) if least(scalings, top - middle * bottom) >= 0 else (low, middle)
     return low
 
 
-def least(scalings: NeuronScalings, v: Array, coefficients: Array) -> float:
-    """Returns a lower bound on Σ_p r_p coefficients_p over the set."""
-    costs: list[Array] = []  # per unit of D_in and of D_out of each neuron
-    for touching, factors in zip(scalings.architecture.sides, scalings.factors(v), strict=True):
-        touched = touching >= 0
-        costs.append(np.bincount(touching[touched], coefficients[touched], minlength=len(factors)) / factors)
-    constant = float(coefficients[(scalings.architecture.sides < 0).all(axis=0)].sum())
-    priced = list(zip(scalings.neurons, *costs, strict=True))
+def least(scalings: NeuronScalings, coefficients: Array) -> float:
+    """A lower bound on Σ_p D_p coefficients_p over the set."""
+    architecture = scalings.architecture
+    per_unit = coefficients * np.exp(architecture.offset)
+    costs = np.zeros((3, len(scalings.neurons)))  # per unit of D_in, D_out and D_flip of each neuron
+    for kind, parameters, neurons in scalings.touched():
+        costs[kind] += np.bincount(neurons, per_unit[parameters], minlength=costs.shape[1])
+    constant = float(per_unit[(architecture.sides < 0).all(axis=0)].sum())
+    priced = list(zip(scalings.neurons, costs.T.tolist(), strict=True))
 
     def total(price: float) -> float:
         budget = sum(most for _, most in scalings.budgets)
-        return float(constant - price * budget + sum(neuron.cheapest(a, b, price) for neuron, a, b in priced))
+        return float(constant - price * budget + sum(neuron.cheapest(*each, price) for neuron, each in priced))
 
     return highest(total, 4 * float(np.abs(costs).max())) if scalings.budgets else total(0.0)
 
 
 def highest(total: Callable[[float], float], dear: float) -> float:
-    """Maximises a concave function of the price of a copy; at the price `dear` no second copy is worth it."""
+    """The maximum of a concave function of the price of a copy; at the price `dear` no second copy is worth it."""
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(

@@ -1,9 +1,9 @@
-"""A diagonal D is realised by a move of θ: an element of the symmetry group, or a widening."""
+"""Moves of θ that have a given diagonal: an element of the symmetry group, or a widening."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,18 +11,21 @@ from .. import _core, activations
 from .._checks import Array
 from ..symmetry.element import GroupElement
 from ..symmetry.group import SymmetryGroup
-from ..symmetry.rules import HiddenLayer, hidden_layers
+from ..symmetry.rules import HiddenLayer, Rule, hidden_layers
 from ..symmetry.widening import Widening
+from .balance import Move, element_for, numbered
 from .branching import Solution
 from .diagonals import Architecture
-from .regions import split_into_copies
+from .regions import FLIPPED, INCOMING, LOG_SPAN, OUTGOING, Rescaled, Segment, Shifted, split_into_copies
 from .smoothed_spectrum import SpectralFunction
 
+TINY = float(np.finfo(float).tiny)
+NEAR = 1.0  # distance from the limits of D, in logarithms, within which they may hold a factor back
 SILENT = 1e-16  # size of an activation that counts as zero
 
 
 def without_idle_moves(solution: Solution, function: SpectralFunction) -> Solution:
-    """Leaves neurons whose derivatives all vanish as they are, as nothing depends on their scaling."""
+    """The same with neurons whose derivatives all vanish left as they are, as nothing depends on their scaling."""
     scalings = solution.scalings
     active = set(scalings.architecture.sides[:, function.active].ravel().tolist())
     idle = set(range(len(scalings.neurons))) - active
@@ -32,42 +35,90 @@ def without_idle_moves(solution: Solution, function: SpectralFunction) -> Soluti
     return replace(solution, point=replace(solution.point, v=v))
 
 
-def element_of(group: SymmetryGroup, solution: Solution) -> GroupElement:
-    """Returns the element with this solution's D: D_in = c⁻² for incoming × c, D_out = e^{2τ} for bias + τ."""
-    element = group.identity()
-    incoming, outgoing = solution.scalings.factors(solution.point.v)
-    first = 0
-    for hidden in hidden_layers(group.net):
-        layer, first = slice(first, first + hidden.width), first + hidden.width
-        homogeneous = [neuron for neuron, rule in enumerate(hidden.rules) if rule.degree]
-        shifted = [n for n, rule in enumerate(hidden.rules) if rule.exponential and hidden.can_shift(n)]
-        if homogeneous:
-            factors = incoming[layer][homogeneous] ** -0.5
-            element = group.rescaling(layer=hidden.layer, factors=factors, neurons=homogeneous) @ element
-        if shifted:
-            shifts = np.log(outgoing[layer][shifted]) / 2
-            element = group.translation(layer=hidden.layer, shifts=shifts, neurons=shifted) @ element
+def centre_of(solution: Solution) -> Move | None:
+    """The move to the middle of the factors of neurons that are near the limits of D; None if there are none."""
+    scalings = solution.scalings
+    factors, shifts = np.ones(len(scalings.neurons)), np.zeros(len(scalings.neurons))
+    for neuron, each in enumerate(scalings.neurons):
+        degree = getattr(each, "degree", 0)
+        incoming, outgoing, _ = np.log(np.maximum(scalings.factors(solution.point.v)[:, neuron], TINY))
+        if degree and max(abs(incoming), abs(outgoing)) > LOG_SPAN / degree - NEAR:
+            factors[neuron] = np.exp((outgoing - incoming) / (2 * (degree + 1)))
+        elif isinstance(each, Shifted) and abs(outgoing) > LOG_SPAN - NEAR:
+            shifts[neuron] = outgoing / 2
+    return Move(factors, shifts) if (factors != 1).any() or shifts.any() else None
+
+
+def at_limits(solution: Solution) -> bool:
+    """Whether factors of D are near the limits, counted from the centre or in what copies cancel."""
+    cancelled = []
+    for each, (incoming, outgoing, flipped) in zip(
+        solution.scalings.neurons, solution.scalings.factors(solution.point.v).T, strict=True
+    ):
+        own = 1.0 if isinstance(each, Shifted) else outgoing + flipped
+        cancelled.append(max(getattr(each, "degree", 0), 1) * np.log(incoming) + np.log(own))
+    return centre_of(solution) is not None or max(cancelled, default=0.0) > LOG_SPAN - NEAR
+
+
+def move_of(solution: Solution) -> Move:
+    """The rescalings and shifts with this solution's D: D_in = c⁻² for incoming × c, D_out = e^{2τ} for bias + τ."""
+    incoming, outgoing, _ = solution.scalings.factors(solution.point.v)
+    rescaled = np.array([isinstance(each, Rescaled | Segment) for each in solution.scalings.neurons], bool)
+    shifted = np.array([isinstance(each, Shifted) for each in solution.scalings.neurons], bool)
+    return Move(np.where(rescaled, incoming**-0.5, 1.0), np.where(shifted, np.log(np.where(shifted, outgoing, 1)) / 2, 0))
+
+
+def element_of(group: SymmetryGroup, solution: Solution, move: Move) -> GroupElement:
+    """The group element that makes `move` and then has this solution's D."""
+    element = element_for(group, move_of(solution).after(move))
+    for hidden, neurons in numbered(group.net):
+        if flipped := np.flatnonzero(solution.flipped[neurons]).tolist():
+            element = group.sign_flip(layer=hidden.layer, neurons=flipped) @ element
     return element
 
 
-def widening_of(architecture: Architecture, solution: Solution, copies: list[list[int]]) -> Widening:
-    """Returns the widening with this solution's D; what copies leave of the widths is filled with dead neurons."""
+def widening_of(architecture: Architecture, solution: Solution, move: Move) -> Widening:
+    """The widening that makes `move` and has this solution's D; dead neurons fill what copies leave of the widths."""
     net = architecture.net
-    pairs = zip(*solution.scalings.factors(solution.point.v), strict=True)
-    coefficients, scales = [], []
-    for hidden, numbers in zip(hidden_layers(net), copies, strict=True):
-        parts = [
-            split_into_copies(rule.degree, number, *pair)
-            for rule, number, pair in zip(hidden.rules, numbers, pairs, strict=False)
+    factors = solution.scalings.factors(solution.point.v)
+    counts, dead = [], []
+    parts: dict[str, list[list[Array]]] = {name: [] for name in ("coefficients", "scales", "signs", "shifts")}
+    for (hidden, neurons), width in zip(numbered(net), architecture.widths, strict=True):
+        copies = [
+            copies_of(rule, solution.copies[i], solution.flipped[i], factors[:, i], move.factors[i], move.shifts[i])
+            for rule, i in zip(hidden.rules, range(neurons.start, neurons.stop), strict=True)
         ]
-        coefficients.append([alpha for alpha, _ in parts])
-        scales.append([scale for _, scale in parts])
-    dead = [width - sum(numbers) for width, numbers in zip(architecture.widths, copies, strict=True)]
-    return Widening(net, copies, coefficients=coefficients, scales=scales, dead=dead)
+        counts.append(list(solution.copies[neurons]))
+        dead.append(width - sum(counts[-1]))
+        for name in parts:
+            parts[name].append([getattr(each, name) for each in copies])
+    return Widening(net, counts, dead=dead, **parts)
+
+
+@dataclass(frozen=True)
+class NeuronCopies:
+    """α, the sizes and the signs of c, and τ of the copies of one neuron; each (m,)."""
+
+    coefficients: Array
+    scales: Array
+    signs: Array
+    shifts: Array
+
+
+def copies_of(rule: Rule, number: int, flipped: int, factors: Array, scale: float, shift: float) -> NeuronCopies:
+    """Copies with the factors D_in and D_out, of a neuron that is moved by a scale and a shift before."""
+    signs = np.where(np.arange(number) < number - flipped, 1.0, -1.0)
+    if rule.exponential:
+        tau = np.log(factors[OUTGOING] / number) / 2
+        beta, scales = split_into_copies(0, number, factors[INCOMING], float(number))
+        shifts = np.full(number, tau + shift)
+        return NeuronCopies(beta * np.exp(-shifts), scales, signs, shifts)
+    alpha, scales = split_into_copies(rule.degree, number, factors[INCOMING], factors[OUTGOING] + factors[FLIPPED])
+    return NeuronCopies(alpha * signs * scale**-rule.degree, scales * scale, signs, np.zeros(number))
 
 
 def resting_bias(hidden: HiddenLayer) -> float | None:
-    """Returns the bias at which a dead neuron like the last one of a layer is zero; None if there is none."""
+    """The bias at which a dead neuron appended to a layer, like its last one, is zero; None if there is none."""
     kind, parameter = activations.split(hidden.names[-1])
     candidates = np.array([0.0, -40.0, math.pi / 2])
     values, _, _ = _core.activation_derivatives(kind, parameter, candidates)
@@ -78,7 +129,7 @@ def resting_bias(hidden: HiddenLayer) -> float | None:
 
 
 def at_rest(widening: Widening, theta: Array) -> Array:
-    """Sets dead neurons' biases where their activation is zero, so that they change no derivative."""
+    """The wide θ with its dead neurons' biases where their activation is zero, so that they change no derivative."""
     at = theta.copy()
     for hidden, layer, (_, biases) in zip(
         hidden_layers(widening.source), widening.layers, widening.net.unflatten(at), strict=False

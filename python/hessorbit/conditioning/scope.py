@@ -6,7 +6,7 @@ from ..network import MLP
 from ..symmetry.rules import HiddenLayer, hidden_layers
 from .regions import SPAN
 
-RANGE = f"factors of D between {1 / SPAN:g} and {SPAN:g}"
+RANGE = f"factors of D between {1 / SPAN:g} and {SPAN:g} around the balanced point"
 
 
 def orbit_scope(net: MLP) -> str:
@@ -21,7 +21,7 @@ def orbit_scope(net: MLP) -> str:
     if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
         searched.append("shifts of exponential neurons")
     if any(map(flips_change_spectra, layers)):
-        left.append("sign flips that move the next layer's bias")
+        searched.append("sign flips that move the next layer's bias")
     if any(rule.even_linear for hidden in layers for rule in hidden.rules):
         left.append("even-linear flips, which are possible only at some θ")
     if searched:
@@ -35,16 +35,18 @@ def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool) -> str:
     """Returns the scope of a search over widenings to these hidden widths, with given numbers of copies or with any."""
     layers = hidden_layers(net)
     numbers = "the numbers of copies given" if copies else "all numbers of copies"
-    left = []
+    left, moves = [], ["all shares and scales of copies"]
     if net.widths[-1] > 1 or net.num_layers > 2:
         left.append("copies whose outgoing vectors are not parallel")
     if any(map(flips_change_spectra, layers)):
-        left.append("copies of the other sign, which move the next layer's bias")
+        moves.append("signs of copies")
+    if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
+        moves.append("shifts of copies")
     if any(len(hidden.linear) > 1 for hidden in layers):
         left.append("mixings of linear neurons")
     if sum(widths) > sum(net.widths[1:-1]):
         left.append("dead neurons with incoming weights")
-    text = f"widenings to {list(widths)} hidden neurons with {numbers}, all shares and scales of copies, {RANGE}"
+    text = f"widenings to {list(widths)} hidden neurons with {numbers}, {', '.join(moves)}, {RANGE}"
     return text + without(left)
 
 

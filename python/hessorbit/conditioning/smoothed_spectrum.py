@@ -1,8 +1,9 @@
-"""Spectral functions smooth λ_max, κ and the trace of D^{1/2} H D^{1/2} as functions of u = log D.
+"""Functions of the spectrum of D^{1/2} H D^{1/2}, as smooth functions of u = log D.
 
 With H = Gᵀ G, G of full row rank r, the nonzero eigenvalues λ_i are the squared singular values of G D^{1/2}, and its
 right singular vectors x_i their eigenvectors. log λ_max is a convex function of u; so is −log λ_min if G is square,
-for λ_min is then the inverse of a largest eigenvalue with D inverted. Both are smoothed at a sharpness t by
+for λ_min is then the inverse of a largest eigenvalue with D inverted. Where D_p = 0, u_p is −inf, and column p of G
+does not count. Both are smoothed at a sharpness t by
 
     smax_t(ℓ) = min_a  a − (1/t) Σ_i log(1 − e^{ℓ_i − a}),       max ℓ ≤ smax_t(ℓ),   attained where Σ_i w_i = t,
     w_i = 1/(e^{a − ℓ_i} − 1)
@@ -25,14 +26,17 @@ from .._checks import Array
 
 @dataclass(frozen=True)
 class Support:
-    """A support is a function that a spectral function nowhere falls below: value + slope · (u' − u) at u."""
+    """A function that a spectral function nowhere falls below, given by its tangent at u: value + slope · (u' − u)."""
 
     value: float
     slope: Array  # (P,)
 
 
+Decomposition = tuple[Array, Array, Array]
+
+
 class SpectralFunction(Protocol):
-    """A spectral function is the logarithm of a criterion as a function of u = log D, smoothed at a sharpness t."""
+    """The logarithm of what is to be minimised, as a function of u = log D at a sharpness t."""
 
     @property
     def rank(self) -> int:
@@ -47,20 +51,20 @@ class SpectralFunction(Protocol):
         """Whether it is a convex function of u."""
 
     def value(self, u: Array, sharpness: float) -> float:
-        """Returns the smoothed function."""
+        """The smoothed function."""
 
     def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        """Returns the smoothed function, its gradient (P,) and its Hessian (P, P)."""
+        """The smoothed function, its gradient (P,) and its Hessian (P, P)."""
 
     def support(self, u: Array, sharpness: float) -> Support | None:
-        """Returns a lower bound of the function itself; None if it is not convex."""
+        """A lower bound of the function itself; None if it is not convex."""
 
     def exact(self, u: Array) -> float:
-        """Returns the function itself, without smoothing."""
+        """The function itself, without smoothing."""
 
 
 def soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
-    """Returns smax_t of the values, and the weights w_i, whose sum is t.
+    """smax_t of the values, and the weights w_i, whose sum is t.
 
     >>> top, weights = soft_maximum(np.array([0.0, 1.0, 1.0]), 1e6)
     >>> bool(1.0 < top < 1.0 + 1e-4), weights.round(-3).tolist()
@@ -84,9 +88,10 @@ def soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
 class Extremes:
     """log λ_max, or log κ = log λ_max − log λ_min with `smallest`, of the nonzero spectrum."""
 
-    factor: Array  # (r, P): G
+    factor: Array  # (r, P + Q): G
     smallest: bool
-    latest: dict[bytes, tuple[Array, Array]] = field(default_factory=dict, repr=False, compare=False)
+    parameters: int  # P
+    latest: dict[bytes, Decomposition] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rank(self) -> int:
@@ -98,37 +103,42 @@ class Extremes:
 
     @property
     def convex(self) -> bool:
-        return not self.smallest or self.factor.shape[0] == self.factor.shape[1]
+        """Whether it is a convex function of u where no parameter counts twice."""
+        return not self.smallest or len(self.factor) == self.parameters
 
     def logarithms(self, u: Array) -> Array:
-        """Returns log of the nonzero eigenvalues, (r,)."""
+        """log of the nonzero eigenvalues, (r,)."""
         if (known := self.latest.get(u.tobytes())) is not None:
             return known[0]
         singular = np.linalg.svd(self.factor * np.exp(u / 2), compute_uv=False)
-        return np.asarray(2 * np.log(singular))
+        with np.errstate(divide="ignore"):  # too few parameters may count
+            return np.asarray(2 * np.log(singular))
 
     def exact(self, u: Array) -> float:
         logarithms = self.logarithms(u)
         return float(logarithms.max() - (logarithms.min() if self.smallest else 0))
 
     def value(self, u: Array, sharpness: float) -> float:
-        logarithms, _ = self.decomposition(u)  # a step that is taken needs the eigenvectors next
+        logarithms, _, _ = self.decomposition(u)  # a step that is taken needs the eigenvectors next
         total = soft_maximum(logarithms, sharpness)[0]
         return total + soft_maximum(-logarithms, sharpness)[0] if self.smallest else total
 
-    def decomposition(self, u: Array) -> tuple[Array, Array]:
-        """Returns log λ (r,) and the eigenvectors as rows (r, P), and keeps them for the next call at the same u."""
+    def decomposition(self, u: Array) -> Decomposition:
+        """log λ (r,), the eigenvectors as rows (r, P + Q), and left singular vectors as columns (r, r).
+
+        The latest one is kept.
+        """
         key = u.tobytes()
         if key in self.latest:
             return self.latest[key]
-        _, singular, vectors = np.linalg.svd(self.factor * np.exp(u / 2), full_matrices=False)
-        vectors[:, ~self.active] = 0  # rounding may leave something else
+        left, singular, vectors = np.linalg.svd(self.factor * np.exp(u / 2), full_matrices=False)
+        vectors[:, ~self.active | (u == -np.inf)] = 0  # where rounding leaves something else
         self.latest.clear()
-        self.latest[key] = 2 * np.log(singular), vectors
+        self.latest[key] = 2 * np.log(np.maximum(singular, np.finfo(float).tiny)), vectors, left
         return self.latest[key]
 
     def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        logarithms, vectors = self.decomposition(u)
+        logarithms, vectors, _ = self.decomposition(u)
         top = top_derivatives(logarithms, vectors, sharpness)
         if not self.smallest:
             return top
@@ -139,11 +149,11 @@ class Extremes:
         """From λ_max ≥ tr(Y G D Gᵀ), a sum of exponentials in u, for a density matrix Y near the top eigenvectors.
 
         With weights p_i = w_i/t and Y of eigenvalues ∝ p_i/λ_i, tr(Y G D Gᵀ) = 1/Σ(p_i/λ_i) at u, and the slope of its
-        logarithm is Σ p_i x_ip². The same for 1/λ_min, if G is square.
+        logarithm is Σ p_i x_ip². The same for 1/λ_min, if the columns of G that count are a square matrix.
         """
-        if not self.convex:
+        if self.smallest and np.isfinite(u).sum() != len(self.factor):
             return None
-        logarithms, vectors = self.decomposition(u)
+        logarithms, vectors, _ = self.decomposition(u)
         value, slope = 0.0, np.zeros(len(u))
         for sign in (1, -1) if self.smallest else (1,):
             weights = soft_maximum(sign * logarithms, sharpness)[1]
@@ -154,7 +164,7 @@ class Extremes:
 
 
 def top_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tuple[float, Array, Array]:
-    """Returns smax_t(log λ), its gradient and Hessian in u, from log λ (r,) and the eigenvectors as rows (r, P)."""
+    """smax_t(log λ) with its gradient and Hessian in u, from log λ (r,) and the eigenvectors as rows (r, P)."""
     value, weights = soft_maximum(logarithms, sharpness)
     squares = vectors**2
     diagonal = weights @ squares
@@ -164,7 +174,7 @@ def top_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tupl
 
 
 def bottom_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tuple[float, Array, Array]:
-    """Returns the same of smax_t(−log λ)."""
+    """The same of smax_t(−log λ)."""
     value, weights = soft_maximum(-logarithms, sharpness)
     squares = vectors**2
     diagonal = weights @ squares
@@ -175,7 +185,7 @@ def bottom_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> t
 
 
 def eliminated(weights: Array, squares: Array) -> Array:
-    """Returns t times what eliminating the bound a takes off the Hessian: h hᵀ/Σ w(1+w), h = Σ_i w_i (1+w_i) x_i²."""
+    """What eliminating the bound a takes off the Hessian: h hᵀ/Σ w(1+w), h = Σ_i w_i (1+w_i) x_i²; times t."""
     curvature = weights * (1 + weights)
     mixed = curvature @ squares
     return np.outer(mixed, mixed / curvature.sum())
@@ -186,7 +196,7 @@ def add_to_diagonal(matrix: Array, values: Array) -> None:
 
 
 def log_harmonic_mean(logarithms: Array, weights: Array) -> float:
-    """Returns log of 1/Σ_i p_i e^{−ℓ_i}, accurate where the largest ℓ carry the weight."""
+    """log of 1/Σ_i p_i e^{−ℓ_i}, accurate where the largest ℓ carry the weight."""
     largest = logarithms.max()
     # Eigenvalues far from the top have weights near 1/λ_top, so no term overflows: p_i e^{ℓ_top − ℓ_i} ≤ 1.
     return float(largest - np.log((weights * np.exp(largest - logarithms)).sum()))
@@ -220,12 +230,12 @@ class Balanced:
         return float(logarithms.max() - (1 - self.epsilon) * logarithms.min() - self.epsilon * u.mean())
 
     def value(self, u: Array, sharpness: float) -> float:
-        logarithms, _ = self.function.decomposition(u)
+        logarithms, _, _ = self.function.decomposition(u)
         top, bottom = soft_maximum(logarithms, sharpness)[0], soft_maximum(-logarithms, sharpness)[0]
         return top + (1 - self.epsilon) * bottom - self.epsilon * float(u.mean())
 
     def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        logarithms, vectors = self.function.decomposition(u)
+        logarithms, vectors, _ = self.function.decomposition(u)
         top, top_gradient, top_hessian = top_derivatives(logarithms, vectors, sharpness)
         bottom, bottom_gradient, bottom_hessian = bottom_derivatives(logarithms, vectors, sharpness)
         share = 1 - self.epsilon
@@ -243,7 +253,7 @@ class Balanced:
 class Trace:
     """log tr(D^{1/2} H D^{1/2}) = log Σ_p H_pp e^{u_p}: smooth and convex as it is."""
 
-    diagonal: Array  # (P,): H_pp ≥ 0, not all zero
+    diagonal: Array  # (P + Q,): H_pp ≥ 0, not all zero
 
     @property
     def rank(self) -> int:

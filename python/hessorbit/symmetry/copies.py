@@ -1,7 +1,8 @@
 """`Copies` say for each neuron of a wide layer which neuron it copies, and by which factors.
 
 Copy k of neuron i has the incoming parameters c_k (W_l b_l)[i] and the outgoing weights α_k W_{l+1}[:, i]. Where the
-activation answers with σ(c z) = N(c) σ(z) + o(c) (rules.py), the function is unchanged if Σ_k α_k N(c_k) = 1.
+activation answers with σ(c z) = N(c) σ(z) + o(c) (rules.py), the function is unchanged if Σ_k α_k N(c_k) = 1. Copies of
+exponential neurons may also have shifts τ of their biases, with N = e^τ.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ class Copies:
         α; 0 for a dead neuron.
     incoming : ndarray, shape (wide width,)
         c; 0 for a dead neuron.
+    shift : ndarray, shape (wide width,)
+        τ; 0 for a dead neuron.
     gain : ndarray, shape (wide width,)
-        N(c): a copy's activation is N σ + o; 0 for a dead neuron.
+        N(c, τ): a copy's activation is N σ + o; 0 for a dead neuron.
     offset : ndarray, shape (wide width,)
         o(c); σ(0) for a dead neuron, whose incoming parameters are zero.
     slope : ndarray, shape (wide width,)
@@ -51,6 +54,7 @@ class Copies:
     source: Array
     outgoing: Array
     incoming: Array
+    shift: Array
     gain: Array
     offset: Array
     slope: Array
@@ -81,7 +85,8 @@ def checked_dead(net: MLP, dead: Sequence[int] | None) -> list[int]:
 
 def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[str, Any]) -> Copies:
     """Returns the copies of one layer, checked."""
-    parts: dict[str, list[Array]] = {name: [] for name in ("source", "outgoing", "incoming", "gain", "offset")}
+    names = ("source", "outgoing", "incoming", "shift", "gain", "offset")
+    parts: dict[str, list[Array]] = {name: [] for name in names}
     factors = {name: neuron_values(layer, counts, name, value) for name, value in given.items()}
     for neuron, count in enumerate(counts):
         where = f"[{layer.layer - 1}][{neuron}]"
@@ -96,8 +101,12 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
         if (sign < 0).any() and not layer.can_flip(neuron):
             reason = "the layer above has no biases" if rule.parity else f"{rule.activation} has no sign symmetry"
             raise ValueError(f"signs{where} must be +1, as {reason}; got {sign.tolist()}")
+        shift = factors["shifts"][neuron]
+        if shift.any() and not (rule.exponential and layer.has_bias):
+            reason = "the layer has no biases" if rule.exponential else f"{rule.activation} is not exponential"
+            raise ValueError(f"shifts{where} must be 0, as {reason}; got {shift.tolist()}")
         factor = scale * sign
-        gain = np.asarray(rule.outgoing(factor, 0.0)) * np.ones(count)
+        gain = np.asarray(rule.outgoing(factor, shift)) * np.ones(count)
         alpha = factors["coefficients"][neuron] if given["coefficients"] is not None else 1 / (count * gain)
         total = float(alpha @ gain)
         if abs(total - 1) > SUM_TOLERANCE:
@@ -107,8 +116,9 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
         parts["source"].append(np.full(count, neuron))
         parts["outgoing"].append(alpha)
         parts["incoming"].append(factor)
+        parts["shift"].append(shift)
         parts["gain"].append(gain)
-        # A linear activation has an offset only for a shift, which copies do not have.
+        # A linear activation has an offset only for a shift, which its copies do not have.
         parts["offset"].append(np.where(factor < 0, rule.constant, 0.0))
     if dead:
         value = float(activations.derivatives(layer.names[-1], 0.0)[0])
@@ -117,7 +127,7 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
                 f"dead[{layer.layer - 1}] must be 0, as {layer.names[-1]} is not zero at zero and the layer above has "
                 f"no biases; got {dead}"
             )
-        for name, entry in (("source", -1), ("outgoing", 0.0), ("incoming", 0.0), ("gain", 0.0), ("offset", value)):
+        for name, entry in zip(names, (-1, 0.0, 0.0, 0.0, 0.0, value), strict=True):
             parts[name].append(np.full(dead, entry))
     joined = {name: np.concatenate(values) for name, values in parts.items()}
     alive = joined["source"] >= 0
@@ -127,7 +137,7 @@ def layer_copies(layer: HiddenLayer, counts: list[int], dead: int, given: dict[s
 
 def neuron_values(layer: HiddenLayer, counts: list[int], name: str, rows: Sequence[ArrayLike] | None) -> list[Array]:
     if rows is None:
-        return [np.ones(count) for count in counts]
+        return [np.zeros(count) if name == "shifts" else np.ones(count) for count in counts]
     where = f"{name}[{layer.layer - 1}]"
     result = []
     for neuron, (row, count) in enumerate(
@@ -143,4 +153,4 @@ def neuron_values(layer: HiddenLayer, counts: list[int], name: str, rows: Sequen
 def identity_copies(width: int) -> Copies:
     """Returns one copy each of inputs or outputs."""
     ones, zeros = np.ones(width), np.zeros(width)
-    return Copies(np.arange(width), ones, ones, ones, zeros, ones)
+    return Copies(np.arange(width), ones, ones, zeros, ones, zeros, ones)

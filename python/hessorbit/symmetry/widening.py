@@ -39,7 +39,8 @@ class Entries:
     """A sparse matrix with at most one entry for each wide parameter, and further ones that touch biases."""
 
     source: Array  # (P_wide,) narrow parameter
-    lift: Array  # (P_wide,) θ_wide = lift · θ[source] + …
+    lift: Array  # (P_wide,) θ_wide = lift · θ[source] + shift + …
+    shift: Array  # (P_wide,)
     transfer: Array  # (P_wide,) T[source, p]
     lift_rows: Array  # further entries of the lift: wide bias, …
     lift_columns: Array  # … narrow weight, …
@@ -60,13 +61,15 @@ class Widening:
         Number of copies m_i ≥ 1 of each neuron, per hidden layer; all 1 by default.
     coefficients : sequence of sequence of array_like, optional
         Outgoing factors α of the copies, per hidden layer and neuron an array of length m_i. By default equal parts,
-        α_ik = 1/(m_i N(c_ik)).
+        α_ik = 1/(m_i N(c_ik, τ_ik)).
     scales : sequence of sequence of array_like, optional
         Sizes > 0 of the incoming factors c of the copies, for homogeneous activations (relu, leaky_relu, identity,
         square, cube); all 1 by default.
     signs : sequence of sequence of array_like, optional
         Signs ±1 of c, for activations that are even, odd, or odd up to a constant (then the layer above must have
         biases); all +1 by default.
+    shifts : sequence of sequence of array_like, optional
+        Shifts τ of the biases of the copies, for exponential neurons with a bias; all 0 by default.
     dead : sequence of int, optional
         Number of dead neurons to append, per hidden layer: all their weights are zero (their incoming ones can be
         changed freely afterwards); they take the activation of the layer's last neuron. If that is not zero at zero,
@@ -109,6 +112,7 @@ class Widening:
         coefficients: PerNeuron | None = None,
         scales: PerNeuron | None = None,
         signs: PerNeuron | None = None,
+        shifts: PerNeuron | None = None,
         dead: Sequence[int] | None = None,
     ) -> None:
         _checks.instance(net, MLP, "net")
@@ -118,7 +122,9 @@ class Widening:
         added = checked_dead(net, dead)
         given = {
             name: None if value is None else _checks.entries(value, name, len(layers), "one per hidden layer")
-            for name, value in (("coefficients", coefficients), ("scales", scales), ("signs", signs))
+            for name, value in (
+                ("coefficients", coefficients), ("scales", scales), ("signs", signs), ("shifts", shifts)
+            )  # fmt: skip
         }
         self.layers = tuple(
             layer_copies(layer, counts[i], added[i], {n: None if v is None else v[i] for n, v in given.items()})
@@ -142,7 +148,7 @@ class Widening:
         """
         at = _checks.parameters(theta, self.source.num_parameters)
         entries = self._entries
-        wide = entries.lift.astype(at.dtype) * at[..., entries.source]
+        wide = entries.lift.astype(at.dtype) * at[..., entries.source] + entries.shift.astype(at.dtype)
         corrections = entries.lift_values.astype(at.dtype) * at[..., entries.lift_columns]
         np.add.at(wide.T, entries.lift_rows, corrections.T)
         return wide
@@ -249,7 +255,7 @@ def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
     wide_positions = wide.unflatten(np.arange(wide.num_parameters))
     all_copies = [identity_copies(net.widths[0]), *layers, identity_copies(net.widths[-1])]
     source = np.zeros(wide.num_parameters, int)
-    lift, transfer = np.zeros(wide.num_parameters), np.zeros(wide.num_parameters)
+    lift, shift, transfer = (np.zeros(wide.num_parameters) for _ in range(3))
     lift_extra: list[tuple[Array, Array, Array]] = []
     transfer_extra: list[tuple[Array, Array, Array]] = []
     for index in range(net.num_layers):
@@ -263,6 +269,7 @@ def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
             continue
         source[wide_biases] = biases[here.source]
         lift[wide_biases] = here.incoming
+        shift[wide_biases] = here.shift
         transfer[wide_biases] = here.slope
         for j in np.flatnonzero(below.offset):
             moved = here.slope * wide_s * below.offset[j]
@@ -270,7 +277,7 @@ def entries_of(net: MLP, wide: MLP, layers: Sequence[Copies]) -> Entries:
             if below.source[j] >= 0:
                 taken = -here.incoming * s * below.outgoing[j] * below.offset[j]
                 lift_extra.append((wide_biases, weights[here.source, below.source[j]], taken))
-    return Entries(source, lift, transfer, *columns(lift_extra), *columns(transfer_extra))
+    return Entries(source, lift, shift, transfer, *columns(lift_extra), *columns(transfer_extra))
 
 
 def columns(parts: list[tuple[Array, Array, Array]]) -> tuple[Array, Array, Array]:

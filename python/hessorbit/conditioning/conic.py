@@ -1,0 +1,193 @@
+"""The smallest condition number over a convex set of diagonals, by a semidefinite program.
+
+For a network with one hidden layer, every D_p is a factor of a single neuron or constant, so that G D Gᵀ is linear in
+these factors. With their set as a convex cone x in s > 0, which scales λ_min to one,
+
+    minimise κ   subject to   1 ⪯ Σ_p D_p g_p g_pᵀ ⪯ κ 1,   D = x(s)
+
+is convex whatever the rank of H (Boyd and Vandenberghe, Convex Optimization, 2004, section 4.6). Of the multipliers
+only those of the two matrix inequalities are used: made positive semidefinite, they are densities whose bound
+(lower_bounds.py) holds however accurate the solver was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from .._checks import Array
+from .diagonals import NeuronScalings
+from .lower_bounds import weighted_bound
+from .regions import COPIES
+from .smoothed_spectrum import Extremes
+
+LITTLE = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
+FAINT = (0.0, 1e-6, 1e-4, 1e-3)
+LARGEST_RANK = 120  # a solve takes seconds there, and grows with the fourth power
+VARIABLES = COPIES + 1  # per neuron
+
+
+@dataclass(frozen=True)
+class ConicPoint:
+    """What the program found: D_in, D_out and D_flip of every neuron, (3, neurons), and a lower bound on log κ."""
+
+    factors: Array
+    bound: float
+
+
+def solvable(function: object, scalings: NeuronScalings) -> bool:
+    """Whether the program applies, and is small enough, and Clarabel is installed."""
+    return (
+        isinstance(function, Extremes)
+        and function.smallest
+        and scalings.architecture.one_hidden_layer
+        and len(scalings.first) > 1
+        and len(function.factor) <= LARGEST_RANK
+        and find_spec("clarabel") is not None
+    )
+
+
+def conic_point(function: Extremes, scalings: NeuronScalings) -> ConicPoint | None:
+    """The minimum over the set, as accurate as the solver is; None if it fails."""
+    scale = np.sqrt(np.einsum("rp,rp->", function.factor, function.factor) / len(function.factor))
+    root = function.factor / scale
+    found = solve(root, scalings)
+    if found is None:
+        return None
+    factors, upper, lower = found
+    top = diagonal_of(root, upper)
+    even = np.einsum("rp,rp->p", root, root) / len(root)
+    # The solver's errors may make the cost of a factor negative where it should vanish. Leaving faint parameters out
+    # of the lower density, or a little of the identity beside the upper one, mends that and costs the bound as little.
+    bounds = []
+    for faint in FAINT:
+        bottom = diagonal_of(root, outside(lower, root, scalings, faint))
+        bounds += [weighted_bound(scalings, (1 - little) * top + little * even, bottom) for little in LITTLE]
+    return ConicPoint(factors, max(bounds))
+
+
+def outside(multiplier: Array, root: Array, scalings: NeuronScalings, faint: float) -> Array:
+    """The multiplier, zero on the columns of G whose neuron's factor has less than a share `faint` of its trace."""
+    shares = diagonal_of(root, multiplier)
+    left_out = np.zeros(root.shape[1], bool)
+    for _, parameters, neurons in scalings.touched():
+        totals = np.bincount(neurons, shares[parameters], minlength=len(scalings.neurons))
+        left_out[parameters] = (totals < faint * shares.sum())[neurons]
+    if not left_out.any():
+        return multiplier
+    columns = root[:, left_out]
+    basis = np.linalg.svd(columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-300), full_matrices=False)
+    kept = basis[0][:, basis[1] > 1e-10 * basis[1][0]]
+    once = multiplier - kept @ (kept.T @ multiplier)
+    return np.asarray(once - (once @ kept) @ kept.T)
+
+
+def diagonal_of(root: Array, multiplier: Array) -> Array:
+    """g_pᵀ Y g_p for every p, Y being the multiplier without negative eigenvalues and of trace one."""
+    values, vectors = np.linalg.eigh(multiplier)
+    values = np.maximum(values, 0)
+    return np.asarray((values / values.sum()) @ (vectors.T @ root) ** 2)
+
+
+def solve(root: Array, scalings: NeuronScalings) -> tuple[Array, Array, Array] | None:
+    """The factors (3, neurons), and the multipliers of G D Gᵀ ⪯ κ 1 and of G D Gᵀ ⪰ 1, (r, r) each."""
+    import clarabel
+    from scipy import sparse
+
+    rank, neurons = len(root), len(scalings.neurons)
+    size = 2 + VARIABLES * neurons  # κ, s, and x of each neuron
+    total = matrix_rows(root, scalings, size)
+    one = triangle(np.eye(rank))
+    upper = total.copy()
+    upper[:, 0] -= one
+    rows, right, cones = [upper, -total], [np.zeros(len(one)), -one], [clarabel.PSDTriangleConeT(rank)] * 2
+    linear, equal = linear_rows(scalings, size)
+    for matrix, cone in ((equal, clarabel.ZeroConeT), (linear, clarabel.NonnegativeConeT)):
+        rows.append(-matrix)
+        right.append(np.zeros(len(matrix)))
+        cones.append(cone(len(matrix)))
+    for neuron, scaling in enumerate(scalings.neurons):
+        for i, j, degree, bound in scaling.cone().powers:  # x_i^{q/(q+1)} x_j^{1/(q+1)} >= |bound^{1/(q+1)} s|
+            power = np.zeros((3, size))
+            power[[0, 1], [variable(neuron, i), variable(neuron, j)]] = -1
+            power[2, 1] = -(bound ** (1 / (degree + 1)))
+            rows.append(power)
+            right.append(np.zeros(3))
+            cones.append(clarabel.PowerConeT(degree / (degree + 1)))
+    settings: Any = clarabel.DefaultSettings()
+    settings.verbose = False
+    program = clarabel.DefaultSolver(
+        sparse.csc_matrix((size, size)),
+        np.eye(size)[0],
+        sparse.csc_matrix(np.vstack(rows)),
+        np.concatenate(right),
+        cones,
+        settings,
+    )
+    solution = program.solve()
+    count = len(one)
+    x, z = np.asarray(solution.x), np.asarray(solution.z)
+    usable = np.isfinite(z).all() and z[:count].any() and z[count : 2 * count].any() and x[1] > 0
+    if not usable:
+        return None
+    factors = np.maximum(x[2:].reshape(neurons, VARIABLES)[:, :COPIES].T / x[1], 0)
+    return factors, from_triangle(z[:count], rank), from_triangle(z[count : 2 * count], rank)
+
+
+def variable(neuron: int, kind: int) -> int:
+    return 2 + VARIABLES * neuron + kind
+
+
+def matrix_rows(root: Array, scalings: NeuronScalings, size: int) -> Array:
+    """Σ_p D_p g_p g_pᵀ as a linear map of the variables, one row per entry of the triangle."""
+    weighted = root * np.exp(scalings.architecture.offset / 2)
+    rank = len(root)
+    rows = np.zeros((rank * (rank + 1) // 2, size))
+    untouched = (scalings.architecture.sides < 0).all(axis=0)
+    rows[:, 1] = triangle(weighted[:, untouched] @ weighted[:, untouched].T)
+    for kind, parameters, neurons in scalings.touched():
+        for neuron in np.unique(neurons):
+            columns = weighted[:, parameters[neurons == neuron]]
+            rows[:, variable(neuron, kind)] += triangle(columns @ columns.T)
+    return rows
+
+
+def linear_rows(scalings: NeuronScalings, size: int) -> tuple[Array, Array]:
+    """Rows that are at least zero, and rows that are zero."""
+    least, equal = [np.eye(size)[1]], []
+    for neuron, scaling in enumerate(scalings.neurons):
+        cone = scaling.cone()
+        least += list(np.eye(size)[variable(neuron, 0) : variable(neuron, VARIABLES)])
+        for kind, low, high in cone.limits:
+            row = np.eye(size)[variable(neuron, kind)]
+            if low == high:
+                equal.append(row - low * np.eye(size)[1])
+            else:
+                least += [row - low * np.eye(size)[1], high * np.eye(size)[1] - row]
+        for sums, rows in ((cone.sums, equal), (cone.chords, least)):
+            for entries in sums:
+                row = np.zeros(size)
+                row[1], row[variable(neuron, 0) : variable(neuron, VARIABLES)] = entries[0], entries[1:]
+                rows.append(row)
+    for neurons, most in scalings.budgets:
+        row = np.zeros(size)
+        row[1] = most
+        row[[variable(neuron, COPIES) for neuron in neurons]] = -1
+        least.append(row)
+    return np.array(least), np.reshape(equal, (-1, size))
+
+
+def triangle(matrix: Array) -> Array:
+    """The upper triangle column by column, entries beside the diagonal times √2."""
+    columns, rows = np.tril_indices(len(matrix))
+    return np.asarray(matrix[rows, columns] * np.where(rows == columns, 1.0, np.sqrt(2)))
+
+
+def from_triangle(entries: Array, rank: int) -> Array:
+    columns, rows = np.tril_indices(rank)
+    matrix = np.zeros((rank, rank))
+    matrix[rows, columns] = entries / np.where(rows == columns, 1.0, np.sqrt(2))
+    return matrix + matrix.T - np.diag(np.diag(matrix))
