@@ -446,9 +446,9 @@ def test_same_question_same_answer() -> None:
 def functions(rng: np.random.Generator, rank: int, count: int) -> list[Any]:
     factor = rng.standard_normal((rank, count))
     return [
-        Extremes(factor, smallest=True),
-        Extremes(factor, smallest=False),
-        Balanced(Extremes(factor, smallest=True), 0.1),
+        Extremes(factor, smallest=True, parameters=count),
+        Extremes(factor, smallest=False, parameters=count),
+        Balanced(Extremes(factor, smallest=True, parameters=count), 0.1),
         Trace((factor**2).sum(axis=0)),
     ]
 
@@ -517,29 +517,45 @@ def test_cheapest_pairs_are_below_every_pair(seed: int, a: float, b: float, pric
         *(Choice(degree, m, m) for degree in range(4) for m in (1, 2, 5)),
         *(Choice(degree, 1, 4) for degree in (0, 2, 3)),
         *(Choice(degree, 1, 1, range=(-1.5, 2.0)) for degree in (1, 2, 3)),
-        Choice(0, 1, 1, shifted=True),
+        *(Choice(0, low, high, shifted=True) for low, high in ((1, 1), (3, 3), (1, 4))),
     ]
     for choice in choices:
         neuron = choice.relaxation(2.5)
         region = neuron.region()
-        cheapest = neuron.cheapest(a, b, price)
+        cheapest = neuron.cheapest(a, b, 0.0, price)
         for _ in range(20):
             v = region.start + rng.standard_normal(len(region.start))
             inside = region.inequalities is None or (region.inequalities @ v >= region.bounds).all()
             inside &= all(p.weights @ np.exp(v[p.indices]) <= p.most for p in region.posynomials)
             if not inside:
                 continue
-            incoming, outgoing = np.exp(region.rows @ v + region.constants)
+            incoming, outgoing, flipped = np.exp(region.rows @ v + region.constants)
+            assert flipped == 0
             cost = a * incoming + b * outgoing
             if region.log_copies is not None:
                 cost += price * np.exp(v[region.log_copies])
             assert cheapest <= cost + 1e-9 * (1 + abs(cost))
 
 
+@given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(-2, 2), st.floats(-2, 2), st.floats(0, 2))
+@settings(max_examples=60)
+def test_cheapest_signs_are_below_all_signs(seed: int, a: float, b: float, c: float, price: float) -> None:
+    rng = np.random.default_rng(seed)
+    for choice in (Choice(0, 1, 1, flips=True), Choice(0, 3, 3, flips=True, signs=(1, 2)), Choice(0, 1, 4, flips=True)):
+        neuron = choice.relaxation(2.5)
+        for copies in range(choice.low, choice.high + 1):
+            fewest, most = choice.flipped
+            for flipped in range(fewest, min(most, copies) + 1):
+                incoming = 1 / copies + (copies > 1) * rng.exponential()
+                cost = a * incoming + b * (copies - flipped) + c * flipped + price * copies * (choice.low < choice.high)
+                assert neuron.cheapest(a, b, c, price) <= cost + 1e-9 * (1 + abs(cost))
+
+
 def test_relaxations_hold_what_they_relax() -> None:
     """Every relaxation is at least as good as each choice it stands for."""
     problem, obj = planted(4, (2, 3, 1), "cube")
-    function = Extremes(np.linalg.qr(obj.jacobian(problem.theta), mode="r"), smallest=False)
+    factor = np.linalg.qr(obj.jacobian(problem.theta), mode="r")
+    function = Extremes(factor, smallest=False, parameters=factor.shape[1])
     architecture = Architecture(obj.net, (6,))
 
     def bound(choices: list[Choice]) -> float:
@@ -648,3 +664,145 @@ class TestBadInput:
         obj = ho.Objective(net, x, net(theta, x))
         with pytest.raises(ValueError, match=r"copies\[0\] must sum to widths\[0\]"):
             ho.best_conditioned(obj, theta, copies=[[1, 2]], widths=[5])
+
+
+def kappa_of(problem: Problem, net: ho.MLP, theta: np.ndarray, rank: int) -> float:
+    """λ_1/λ_r of the Gauss–Newton matrix of squared error, from jax's Jacobian."""
+    moved = problem.replace(widths=net.widths, activations=net.activations, theta=theta)
+    singular = np.linalg.svd(jacobian_of(moved), compute_uv=False)
+    return float((singular[0] / singular[rank - 1]) ** 2)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "normal_cdf"])
+@pytest.mark.parametrize("widths", [(2, 3, 1), (2, 2, 2, 1)])
+def test_no_sign_flip_beats_the_orbit(activation: str, widths: tuple[int, ...]) -> None:
+    problem, obj = planted(1, widths, activation, samples=120)
+    group = ho.symmetries(obj.net)
+    best = ho.best_conditioned(obj, problem.theta, over=group)
+    assert best.certificate == "minimum"
+    hidden = [(layer, neuron) for layer, width in enumerate(widths[1:-1], 1) for neuron in range(width)]
+    flipped = []
+    for chosen in itertools.product([False, True], repeat=len(hidden)):
+        theta = problem.theta
+        for (layer, neuron), flip in zip(hidden, chosen, strict=True):
+            theta = group.sign_flip(layer=layer, neurons=[neuron])(theta) if flip else theta
+        flipped.append(kappa_of(problem, obj.net, theta, best.rank))
+    # jax's Jacobian has errors of some eps, and κ an error of eps √κ relative.
+    assert best.value == pytest.approx(min(flipped), rel=1e-9 + 100 * EPS * np.sqrt(best.value))
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "normal_cdf"])
+def test_no_signs_of_copies_beat_the_bound(activation: str) -> None:
+    problem, obj = planted(2, (2, 2, 1), activation, samples=80)
+    best = ho.best_conditioned(obj, problem.theta, widths=[4])
+    assert best.certificate == "minimum"
+    assert kappa_of(problem, best.net, best.theta, best.rank) == pytest.approx(best.value, rel=1e-8)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        numbers = [[1, 3], [2, 2], [3, 1]][rng.integers(3)]
+        signs = [rng.choice([-1.0, 1.0], m) for m in numbers]
+        shares = [rng.normal(size=m) * rng.choice([0.01, 0.1, 1.0]) for m in numbers]
+        shares = [(share + (1 - share.sum()) / len(share)) for share in shares]
+        coefficients = [share * sign for share, sign in zip(shares, signs, strict=True)]
+        wide = ho.Widening(obj.net, [numbers], coefficients=[coefficients], signs=[signs])
+        kappa = kappa_of(problem, wide.net, wide(problem.theta), best.rank)
+        assert kappa >= best.lower_bound * (1 - 1e-8)
+
+
+def test_copies_of_exponential_neurons_are_shifted() -> None:
+    problem, obj = planted(3, (2, 2, 1), "exp", scale=0.7)
+    best = ho.best_conditioned(obj, problem.theta, widths=[4])
+    assert best.certificate == "minimum"
+    check_value(problem, best)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        shifts = [rng.normal(size=2) for _ in range(2)]
+        shares = [rng.normal(0.5, 0.5, size=2) for _ in range(2)]
+        coefficients = [(s + (1 - s.sum()) / 2) * np.exp(-shift) for s, shift in zip(shares, shifts, strict=True)]
+        wide = ho.Widening(obj.net, [[2, 2]], coefficients=[coefficients], shifts=[shifts])
+        np.testing.assert_allclose(wide.net(wide(problem.theta), problem.x), problem.y, rtol=1e-12)
+        assert kappa_of(problem, wide.net, wide(problem.theta), best.rank) >= best.lower_bound * (1 - 1e-8)
+
+
+@given(st.sampled_from(["relu", "square", "exp", "cube"]), st.integers(0, 3), st.lists(st.floats(-12, 12), min_size=2))
+@settings(max_examples=15)
+def test_certificate_does_not_depend_on_the_representative(activation: str, seed: int, logs: list[float]) -> None:
+    problem, obj = planted(seed, (2, 2, 1), activation, scale=0.7)
+    group = ho.symmetries(obj.net)
+    move = group.translation if activation == "exp" else group.rescaling
+    values = {"shifts": logs[:2]} if activation == "exp" else {"factors": np.exp(logs[:2])}
+    other = move(layer=1, **values)(problem.theta)
+    one, two = (ho.best_conditioned(obj, theta, over=group, max_problems=30) for theta in (problem.theta, other))
+    assert one.certificate == two.certificate
+    # Both are within their gap of the minimum of one and the same set.
+    assert two.value == pytest.approx(one.value, rel=2 * GAP if one.certificate == "minimum" else 1e-3)
+    wide, moved = (ho.best_conditioned(obj, theta, copies=[[2, 2]], max_problems=30) for theta in (problem.theta, other))
+    assert wide.certificate == moved.certificate
+    assert moved.value == pytest.approx(wide.value, rel=2 * GAP if wide.certificate == "minimum" else 1e-3)
+
+
+def test_the_limits_of_the_search_move_with_the_best_point() -> None:
+    """The best factors of one neuron are 1e12 and more from balance."""
+    problem, obj = planted(4, (2, 2, 1), "relu")
+    x = problem.x * np.array([1e7, 1e7])
+    obj = ho.Objective(obj.net, x, obj.net(problem.theta, x))
+    group = ho.symmetries(obj.net)
+    best = ho.best_conditioned(obj, problem.theta, over=group)
+    factors = np.exp(np.linspace(-25, 25, 51))
+    direct = min(
+        kappa_of(problem.replace(x=x, y=obj.y), obj.net, group.rescaling(layer=1, factors=c)(problem.theta), best.rank)
+        for c in itertools.product(factors, repeat=2)
+    )
+    assert best.certificate == "minimum"
+    assert best.lower_bound <= direct * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy", "logistic"])
+def test_gauss_newton_matrix_of_any_point(loss: str) -> None:
+    """GGN_wide = Tᵀ GGN T at a random θ with random labels: the value is that of jax's matrix at the wide point."""
+    rng = np.random.default_rng(0)
+    problem = random_problem(rng, (2, 3, 3 if loss == "cross_entropy" else 1), "tanh", loss=loss, samples=40, scale=1.0)
+    obj = problem.objective()
+    best = ho.best_conditioned(obj, problem.theta, widths=[5], matrix="gauss_newton")
+    wide = at(problem, best)
+    rows = jacobian_of(wide).reshape(40, obj.net.widths[-1], -1)
+    f = best.net(best.theta, problem.x)
+    q = np.exp(f - f.max(axis=1, keepdims=True))
+    q /= q.sum(axis=1, keepdims=True)
+    s = 1 / (1 + np.exp(-f))
+    middle = {
+        "squared_error": np.broadcast_to(np.eye(f.shape[1]), (40, f.shape[1], f.shape[1])),
+        "logistic": (s * (1 - s))[:, :, None] * np.eye(f.shape[1]),
+        "cross_entropy": q[:, :, None] * np.eye(f.shape[1]) - q[:, :, None] * q[:, None, :],
+    }[loss]
+    matrix = np.einsum("nkp,nkl,nlq->pq", rows, middle, rows) / 40
+    eigenvalues = np.sort(np.linalg.eigvalsh(matrix))[::-1]
+    assert eigenvalues[0] / eigenvalues[best.rank - 1] == pytest.approx(best.value, rel=1e-6)
+    assert best.certificate == "minimum"
+    assert best.matrix == "gauss_newton"
+    with pytest.raises(ValueError, match='matrix="gauss_newton"'):
+        ho.best_conditioned(obj, problem.theta, widths=[5])
+
+
+def test_directions_of_the_orbit_are_no_curvature_where_the_gradient_is_small() -> None:
+    """relu near a minimum: eigenvalues along the orbit are of the size of the gradient, and are not counted."""
+    rng = np.random.default_rng(5)
+    problem = random_problem(rng, (2, 3, 1), "relu", samples=60, scale=1.0)
+    obj = problem.objective()
+    result = ho.minimize(obj, problem.theta, method="lm", tol=1e-3)
+    if result.gradient_norm > 1e-3:
+        result = ho.minimize(obj, result.x, method="newton", tol=1e-3)
+    group = ho.symmetries(obj.net)
+    try:
+        best = ho.best_conditioned(obj, result.x, over=group)
+    except ValueError as error:
+        assert "positive semidefinite" in str(error)
+        return
+    assert best.rank <= obj.net.num_parameters - group.dimension
+    assert "the gradient at theta is" in best.message
+
+
+def test_scope_names_what_is_not_searched() -> None:
+    problem, obj = planted(0, (2, 2, 1), "identity")
+    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net))
+    assert "not searched: mixings of linear neurons" in best.scope

@@ -37,6 +37,12 @@ class Move:
         """`other` first, and then this one."""
         return Move(self.factors * other.factors, self.shifts + other.shifts)
 
+    def without(self, neurons: Array) -> Move:
+        """The same for all but some neurons."""
+        factors, shifts = self.factors.copy(), self.shifts.copy()
+        factors[neurons], shifts[neurons] = 1, 0
+        return Move(factors, shifts)
+
     def log_scaling(self, architecture: Architecture) -> Array:
         """log D of the move, without changes of multipliers, (P + Q,)."""
         degrees = np.array([rule.degree for hidden in hidden_layers(architecture.net) for rule in hidden.rules])

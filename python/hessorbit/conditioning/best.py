@@ -33,7 +33,16 @@ from .branching import Choice, Choices, Search, Solution
 from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, curvature, is_gauss_newton
 from .diagonals import Architecture
 from .lower_bounds import free_bound
-from .realisation import at_limits, at_rest, centre_of, element_of, resting_bias, widening_of, without_idle_moves
+from .realisation import (
+    at_limits,
+    at_rest,
+    centre_of,
+    element_of,
+    idle_neurons,
+    resting_bias,
+    widening_of,
+    without_idle_moves,
+)
 from .regions import LOG_SPAN
 from .scope import orbit_scope, widening_scope
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
@@ -307,6 +316,7 @@ def solve(question: Question, choices: Choices) -> Answer:
         if centre is None or attempt == MOST_SEARCHES - 1:
             break
         move = centre.after(move)
+    move = move.without(idle_neurons(search.architecture, seen.function))
     return Answer(seen, move, search, solution, bound, at_limits(solution))
 
 

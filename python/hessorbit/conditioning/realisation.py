@@ -27,12 +27,15 @@ SILENT = 1e-16  # size of an activation that counts as zero
 def without_idle_moves(solution: Solution, function: SpectralFunction) -> Solution:
     """The same with neurons whose derivatives all vanish left as they are, as nothing depends on their scaling."""
     scalings = solution.scalings
-    active = set(scalings.architecture.sides[:, function.active].ravel().tolist())
-    idle = set(range(len(scalings.neurons))) - active
     v = solution.point.v.copy()
-    for neuron in idle:
+    for neuron in idle_neurons(scalings.architecture, function):
         v[scalings.first[neuron] : scalings.first[neuron + 1]] = scalings.regions[neuron].start
     return replace(solution, point=replace(solution.point, v=v))
+
+
+def idle_neurons(architecture: Architecture, function: SpectralFunction) -> Array:
+    """Hidden neurons, counted through all layers, on whose factors nothing depends."""
+    return np.setdiff1d(np.arange(sum(architecture.net.widths[1:-1])), architecture.sides[:, function.active])
 
 
 def centre_of(solution: Solution) -> Move | None:
