@@ -576,11 +576,11 @@ def test_relaxations_hold_what_they_relax() -> None:
         ("relu", {}, "rescalings of homogeneous neurons", "even-linear flips"),
         ("cube", {}, "rescalings of homogeneous neurons", ""),
         ("exp", {}, "shifts of exponential neurons", ""),
-        ("sigmoid", {}, "the point itself", "sign flips"),
+        ("sigmoid", {}, "sign flips", ""),
         ("sigmoid", {"bias": False}, "the point itself", ""),
-        ("normal_cdf", {}, "the point itself", "sign flips"),
+        ("normal_cdf", {}, "sign flips", ""),
         ("identity", {}, "rescalings of linear neurons", "mixings and shifts of linear neurons"),
-        ([["tanh", "relu", "sigmoid"]], {}, "rescalings of homogeneous neurons", "sign flips"),
+        ([["tanh", "relu", "sigmoid"]], {}, "sign flips", ""),
     ],
 )
 def test_scope_of_an_orbit(activation: Any, options: dict[str, Any], words: str, not_searched: str) -> None:
@@ -595,7 +595,8 @@ def test_scope_of_widenings() -> None:
     assert "not searched" not in widening_scope(ho.MLP([2, 3, 1]), (3,), False).lower()
     assert "all numbers of copies" in widening_scope(ho.MLP([2, 3, 1]), (5,), False)
     assert "numbers of copies given" in widening_scope(ho.MLP([2, 3, 1]), (5,), True)
-    assert "copies of the other sign" in widening_scope(ho.MLP([2, 3, 1], "sigmoid"), (5,), False)
+    assert "signs of copies" in widening_scope(ho.MLP([2, 3, 1], "sigmoid"), (5,), False)
+    assert "shifts of copies" in widening_scope(ho.MLP([2, 3, 1], "exp"), (5,), False)
     for net, widths in ((ho.MLP([2, 3, 2]), (5,)), (ho.MLP([2, 3, 2, 1]), (5, 4))):
         assert "not parallel" in widening_scope(net, widths, False)
 
@@ -725,20 +726,17 @@ def test_copies_of_exponential_neurons_are_shifted() -> None:
 
 
 @given(st.sampled_from(["relu", "square", "exp", "cube"]), st.integers(0, 3), st.lists(st.floats(-12, 12), min_size=2))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_certificate_does_not_depend_on_the_representative(activation: str, seed: int, logs: list[float]) -> None:
     problem, obj = planted(seed, (2, 2, 1), activation, scale=0.7)
     group = ho.symmetries(obj.net)
     move = group.translation if activation == "exp" else group.rescaling
     values = {"shifts": logs[:2]} if activation == "exp" else {"factors": np.exp(logs[:2])}
     other = move(layer=1, **values)(problem.theta)
-    one, two = (ho.best_conditioned(obj, theta, over=group, max_problems=30) for theta in (problem.theta, other))
+    one, two = (ho.best_conditioned(obj, theta, over=group, max_problems=20) for theta in (problem.theta, other))
     assert one.certificate == two.certificate
     # Both are within their gap of the minimum of one and the same set.
     assert two.value == pytest.approx(one.value, rel=2 * GAP if one.certificate == "minimum" else 1e-3)
-    wide, moved = (ho.best_conditioned(obj, theta, copies=[[2, 2]], max_problems=30) for theta in (problem.theta, other))
-    assert wide.certificate == moved.certificate
-    assert moved.value == pytest.approx(wide.value, rel=2 * GAP if wide.certificate == "minimum" else 1e-3)
 
 
 def test_the_limits_of_the_search_move_with_the_best_point() -> None:
@@ -800,9 +798,3 @@ def test_directions_of_the_orbit_are_no_curvature_where_the_gradient_is_small() 
         return
     assert best.rank <= obj.net.num_parameters - group.dimension
     assert "the gradient at theta is" in best.message
-
-
-def test_scope_names_what_is_not_searched() -> None:
-    problem, obj = planted(0, (2, 2, 1), "identity")
-    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net))
-    assert "not searched: mixings of linear neurons" in best.scope
