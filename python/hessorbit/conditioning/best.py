@@ -421,7 +421,8 @@ def report(question: Question, answer: Answer) -> BestConditioned:
         log_bound = max(log_bound, 0.0)
     value = math.exp(solution.log_value)
     bound = min(math.exp(log_bound), value)  # above it by rounding alone
-    closed = value - bound <= CLOSED * value and not answer.confined
+    # Bounds that need no convexity in log D hold beyond the limits of its factors.
+    closed = value - bound <= CLOSED * value and not (answer.confined and function.convex)
     element = widening = None
     if question.orbit:
         element = element_of(symmetries(net), solution, answer.move)
