@@ -216,8 +216,11 @@ def test_claimed_symmetries_hold(name: str, z: Any, c: Any) -> None:
         assert close(value(z), z ** law["power"])
     if law["zero_below"]:
         assert value(-abs(z)) == 0
-    slope = abs(taylor.derivatives(name, z)[1])
-    assert slope <= (taylor.derivatives(name, abs(z))[1] if law["slope_bound"] is None else law["slope_bound"])
+    size, slope = (abs(d) for d in taylor.derivatives(name, z)[:2])
+    largest = taylor.derivatives(name, abs(z))
+    assert slope <= (largest[1] if law["slope_bound"] is None else law["slope_bound"])
+    assert law["bound"] is None or size <= law["bound"]
+    assert law["slope_bound"] is not None or size <= largest[0]
     if law["even_linear"] is not None:
         # 1 + slope comes rounded to double.
         assert abs(value(z) - value(-z) - law["even_linear"] * z) <= 2**-52 * abs(z)
@@ -267,9 +270,11 @@ def test_expansions_in_atoms(name: str, z: Any) -> None:
     """σ(z) = constant + slope · z + Σ amplitude · φ(scale · z), and each φ has its parity and degree."""
     expansion = _core.activation_properties(*split(name))["expansion"]
     total = expansion["constant"] + expansion["slope"] * z
-    for amplitude, scale, atom, parity, degree in expansion["terms"]:
+    for amplitude, scale, atom, parity, degree, bound, slope_bound in expansion["terms"]:
         phi = ATOMS.get(atom, lambda z, atom=atom: taylor.derivatives(atom, z)[0])
         total += amplitude * phi(scale * z)
+        assert bound is None or abs(phi(scale * z)) <= bound
+        assert slope_bound is None or abs(phi(scale * z) - phi(0)) <= slope_bound * abs(scale * z)
         if parity:
             assert abs(phi(-z) - parity * phi(z)) <= mp.mpf(10) ** -40 * (1 + abs(phi(z)))
         if degree:

@@ -10,7 +10,7 @@ py::dict expansion(const Expansion& expansion) {
     for (const Term& term : expansion.terms)
         if (term.amplitude != 0)
             terms.append(py::make_tuple(term.amplitude, term.scale, std::string(term.atom.name), term.atom.parity,
-                                        term.atom.degree));
+                                        term.atom.degree, term.atom.bound, term.atom.slope_bound));
     py::dict result;
     result["constant"] = expansion.constant;
     result["slope"] = expansion.slope;
@@ -34,6 +34,7 @@ py::dict properties(const ActivationDescription& description, double parameter) 
     result["phase"] = p.phase;
     result["power"] = p.power;
     result["zero_below"] = p.zero_below;
+    result["bound"] = p.bound;
     result["slope_bound"] = p.slope_bound;
     result["expansion"] = expansion(description.expansion(parameter));
     return result;

@@ -39,10 +39,11 @@ struct Activation {
 };
 
 // A function φ of one number that activations are made of, and no sum of others. Its parity is +1 if it is even, −1 if
-// odd, else 0; if degree is not 0, φ(c z) = c^degree φ(z) for c > 0.
+// odd, else 0; if degree is not 0, φ(c z) = c^degree φ(z) for c > 0. Bounds are those of |φ| and |φ'|, if any.
 struct Atom {
     std::string_view name;
     int parity = 0, degree = 0;
+    std::optional<double> bound{}, slope_bound{};
 };
 
 // amplitude · φ(scale · z)
@@ -70,7 +71,8 @@ struct Properties {
     std::optional<double> phase{};         // σ(z) = sin(z + phase)
     int power = 0;                         // k > 1 with σ(z) = z^k; 0 if there is none
     bool zero_below = false;               // σ(z) = 0 for every z ≤ 0
-    std::optional<double> slope_bound{};   // |σ'| is at most this; where there is none, at most σ'(c) for |z| ≤ c
+    std::optional<double> bound{};         // |σ| is at most this, if it is bounded
+    std::optional<double> slope_bound{};   // |σ'| is at most this; else |σ| ≤ σ(c) and |σ'| ≤ σ'(c) for |z| ≤ c
     std::optional<Expansion> expansion{};  // where σ is not an atom of its own beside a constant and a linear part
 };
 
@@ -87,8 +89,11 @@ struct ActivationDescription {
         if (p.expansion) return *p.expansion;
         if (p.linear) return {.slope = 1};
         const int parity = p.even || p.even_linear ? 1 : p.odd || p.constant_odd ? -1 : 0;
-        const Term own{1, 1, {name, parity, p.homogeneous_degree}};
-        return {p.constant_odd.value_or(0) / 2, p.even_linear.value_or(0) / 2, {own}};
+        const double constant = p.constant_odd.value_or(0) / 2, slope = p.even_linear.value_or(0) / 2;
+        Atom own{name, parity, p.homogeneous_degree};
+        if (p.bound) own.bound = *p.bound + (constant < 0 ? -constant : constant);
+        if (p.slope_bound) own.slope_bound = *p.slope_bound + (slope < 0 ? -slope : slope);
+        return {constant, slope, {Term{1, 1, own}}};
     }
 };
 
@@ -279,12 +284,16 @@ Derivatives<V> cos(V z) {
     return {c, -s, -c};
 }
 
-inline constexpr Atom absolute_atom{"absolute value", +1, 1}, tanh_atom{"tanh", -1}, erf_atom{"erf", -1};
-inline constexpr Atom elu_atom{"elu"}, softplus_atom{"softplus", +1};
+inline constexpr Atom absolute_atom{"absolute value", +1, 1, {}, 1}, tanh_atom{"tanh", -1, 0, 1, 1};
+inline constexpr Atom erf_atom{"erf", -1, 0, 1, 0.79789}, elu_atom{"elu", 0, 0, {}, 1};
+inline constexpr Atom softplus_atom{"softplus", +1, 0, {}, 1.5};
 
 constexpr Properties linear() {
     return {.positively_homogeneous = true, .linear = true, .odd = true, .homogeneous_degree = 1, .slope_bound = 1};
 }
+
+// An odd function between −1 and 1.
+constexpr Properties odd(double slope_bound) { return {.odd = true, .bound = 1, .slope_bound = slope_bound}; }
 
 // z above 0, slope · z below.
 constexpr Properties rectified(double slope) {
@@ -317,19 +326,19 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::relu, "relu", [](double) { return rectified(0); }}, [](auto z) { return relu(z); }},
     Entry{{ActivationKind::leaky_relu, "leaky_relu", rectified, 0.01},
           [](auto z, double slope) { return leaky_relu(z, slope); }},
-    Entry{{ActivationKind::tanh, "tanh", [](double) { return Properties{.odd = true, .slope_bound = 1}; }},
+    Entry{{ActivationKind::tanh, "tanh", [](double) { return odd(1); }},
           [](auto z) { return tanh(z); }},
     Entry{{ActivationKind::sigmoid, "sigmoid",
            [](double) {
-               return Properties{.constant_odd = 1, .slope_bound = 0.25,
+               return Properties{.constant_odd = 1, .bound = 1, .slope_bound = 0.25,
                                  .expansion = Expansion{0.5, 0, {Term{0.5, 0.5, tanh_atom}}}};
            }},
           [](auto z) { return sigmoid(z); }},
-    Entry{{ActivationKind::erf, "erf", [](double) { return Properties{.odd = true, .slope_bound = 0.79789}; }},
+    Entry{{ActivationKind::erf, "erf", [](double) { return odd(0.79789); }},
           [](auto z) { return erf(z); }},
     Entry{{ActivationKind::normal_cdf, "normal_cdf",
            [](double) {
-               return Properties{.constant_odd = 1, .slope_bound = 0.39895,
+               return Properties{.constant_odd = 1, .bound = 1, .slope_bound = 0.39895,
                                  .expansion = Expansion{0.5, 0, {Term{0.5, 1, erf_atom}}}};
            }},
           [](auto z) { return normal_cdf(z); }},
@@ -339,17 +348,20 @@ inline constexpr auto entries = std::tuple{
           [](auto z) { return silu(z); }},
     Entry{{ActivationKind::softplus, "softplus", [](double) { return Properties{.even_linear = 1, .slope_bound = 1}; }},
           [](auto z) { return softplus(z); }},
-    Entry{{ActivationKind::softsign, "softsign", [](double) { return Properties{.odd = true, .slope_bound = 1}; }},
+    Entry{{ActivationKind::softsign, "softsign", [](double) { return odd(1); }},
           [](auto z) { return softsign(z); }},
     Entry{{ActivationKind::elu, "elu", [](double) { return Properties{.slope_bound = 1}; }},
           [](auto z) { return exponential_unit(z, 1, 1); }},
     Entry{{ActivationKind::selu, "selu",
            [](double) { return Properties{.slope_bound = 1.7581, .expansion = selu_expansion()}; }},
           [](auto z) { return selu(z); }},
-    Entry{{ActivationKind::sin, "sin", [](double) { return Properties{.odd = true, .phase = 0, .slope_bound = 1}; }},
+    Entry{{ActivationKind::sin, "sin",
+           [](double) { return Properties{.odd = true, .phase = 0, .bound = 1, .slope_bound = 1}; }},
           [](auto z) { return sin(z); }},
     Entry{{ActivationKind::cos, "cos",
-           [](double) { return Properties{.even = true, .phase = std::numbers::pi / 2, .slope_bound = 1}; }},
+           [](double) {
+               return Properties{.even = true, .phase = std::numbers::pi / 2, .bound = 1, .slope_bound = 1};
+           }},
           [](auto z) { return cos(z); }},
     Entry{{ActivationKind::exp, "exp", [](double) { return Properties{.exponential = true}; }},
           [](auto z) { return exp(z); }},

@@ -9,7 +9,7 @@ made of |z|.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from .. import _core, activations
@@ -26,11 +26,15 @@ class Atom:
         +1 if φ is even, −1 if it is odd, 0 otherwise.
     degree : int
         k with φ(c z) = c^k φ(z) for c > 0; 0 if there is none.
+    bound, slope_bound : float or None
+        |φ| and |φ'| are at most these; None if unbounded.
     """
 
     name: str
-    parity: int
-    degree: int = 0
+    parity: int = field(compare=False)
+    degree: int = field(compare=False, default=0)
+    bound: float | None = field(compare=False, default=None)
+    slope_bound: float | None = field(compare=False, default=None)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import LONGDOUBLE, Array
+from .._norms import norm
 from ..network import MLP
 from ..symmetry.element import GroupElement
 from ..symmetry.moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
@@ -40,6 +41,13 @@ class CanonicalForm:
     theta : ndarray, shape (P,)
     element : GroupElement or None
         The element that took θ there; None if the network was reduced.
+    bound : float
+        Removing and merging neurons changed every output by at most this for ‖x‖ ≤ `radius`, beside rounding; 0 if the
+        network was not reduced.
+    radius : float
+        Of the ball of inputs that `bound` and `scale` hold on.
+    scale : float
+        The largest magnitude of any output on a sample of that ball.
 
     Examples
     --------
@@ -55,6 +63,9 @@ class CanonicalForm:
     net: MLP
     theta: Array
     element: GroupElement | None
+    bound: float = 0.0
+    radius: float = float("inf")
+    scale: float = float("nan")
 
     def __iter__(self) -> Iterator[MLP | Array]:
         return iter((self.net, self.theta))
@@ -79,7 +90,9 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
         Whether to remove dead and constant neurons and merge those that are the same up to a move of their activation.
         Hidden layers keep one neuron at least, without weights where the layer has no effect.
     tolerance : float
-        Relative difference up to which incoming weights count as equal, and weights as zero.
+        Relative difference up to which incoming weights count as equal, and weights as zero, for the representative.
+        With ``reduce=True``, the part of the largest |f| by which outputs may change on a ball of inputs
+        (`CanonicalForm.radius`): neurons go as long as bounds on what that does add up to less.
 
     Returns
     -------
@@ -118,8 +131,9 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
     result = element(at)
     if not reduce:
         return CanonicalForm(net, result, element)
-    narrow, result = reduced(net, result, allowed)
-    return CanonicalForm(narrow, normalising_element(narrow, result, allowed)(result), None)
+    small = reduced(net, result, allowed)
+    moved = normalising_element(small.net, small.theta, allowed)(small.theta)
+    return CanonicalForm(small.net, moved, None, small.bound, small.radius, small.scale)
 
 
 def normalising_element(net: MLP, theta: Array, tolerance: float) -> GroupElement:
@@ -147,7 +161,7 @@ def scaling(parameters: LayerParameters, tolerance: float) -> LayerMove:
             continue
         if hidden.can_shift(neuron):
             shifts[neuron] = -np.longdouble(vector[-1])
-        length = np.linalg.norm(vector)
+        length = norm(vector)
         if rule.degree and length > 0:
             factors[neuron] = 1 / np.longdouble(length)
         if hidden.can_flip(neuron) and first_sign(vector, tolerance) < 0:
@@ -157,7 +171,7 @@ def scaling(parameters: LayerParameters, tolerance: float) -> LayerMove:
 
 def first_sign(vector: Array, tolerance: float) -> float:
     """The sign of the first entry that is not zero beside the norm."""
-    large = np.flatnonzero(np.abs(vector) > tolerance * np.linalg.norm(vector))
+    large = np.flatnonzero(np.abs(vector) > tolerance * norm(vector))
     return float(np.sign(vector[large[0]])) if len(large) else 0.0
 
 

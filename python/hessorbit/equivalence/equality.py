@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,9 +12,11 @@ from .. import _checks
 from .._checks import Array
 from ..network import MLP
 from ..symmetry.element import GroupElement
-from .features import Features
+from ..symmetry.rules import hidden_layers
+from .ball import Scale, natural_radius, scale_of
+from .features import ROUNDING, Features
 from .matching import connecting_element
-from .separating import separation
+from .separating import Pairs, seem_different, separation
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +34,13 @@ class Equivalence:
     difference : float
         The largest difference of outputs at that input, relative to the size of the terms that make them up: the
         ``Σ |W| |a| + |b|`` of the layers, carried to the output. 0 unless different.
+    bound : float
+        ``|f₁(x) − f₂(x)|`` is at most this in every output, for all ‖x‖ ≤ `radius`; the largest of the outputs' bounds.
+        Infinite where none was found. It was computed in float64, with an allowance for rounding to first order.
+    radius : float
+        Of the ball of inputs that `bound` and `scale` hold on.
+    scale : float
+        The largest magnitude of any output on a sample of that ball.
 
     Examples
     --------
@@ -48,6 +57,9 @@ class Equivalence:
     reason: str
     witness: GroupElement | Array | None = None
     difference: float = 0.0
+    bound: float = float("inf")
+    radius: float = float("nan")
+    scale: float = float("nan")
 
     @property
     def equal(self) -> bool | None:
@@ -60,6 +72,10 @@ class Equivalence:
     def __repr__(self) -> str:
         return f"Equivalence({self.verdict}: {self.reason})"
 
+    def __str__(self) -> str:
+        shown = f"|f₁ − f₂| ≤ {self.bound:.2g} for ‖x‖ ≤ {self.radius:.3g}, where |f| reaches {self.scale:.2g}"
+        return f"{self.verdict}: {self.reason}; {shown if np.isfinite(self.bound) else 'no bound was found'}"
+
 
 def equivalent(
     net1: MLP,
@@ -68,12 +84,16 @@ def equivalent(
     theta2: ArrayLike,
     *,
     tolerance: float = 1e-8,
+    radius: float | None = None,
     rng: np.random.Generator | None = None,
 ) -> Equivalence:
-    """Whether two networks compute the same function of all inputs.
+    """Whether two networks compute the same function.
 
-    Both networks are written as sums over common features, classes of neurons up to what their activations allow,
-    and the coefficients are compared. Widths, depths, activations and parametrizations may differ.
+    Both networks are written as sums over common features, classes of neurons up to what their activations allow, and
+    the sums' coefficients are compared. What their differences, and the merging of neurons that nearly agree, can do to
+    the outputs for ‖x‖ ≤ radius is bounded, layer by layer. The networks are "equal" if the bound is at most the
+    tolerance times the size of the outputs, and if no input tried contradicts. Widths, depths, activations and
+    parametrizations may differ.
 
     For one hidden layer this decides, mixed activations included: the features are linearly independent, so that the
     functions are equal if and only if all sums are. It finds pairs that no permutation and rescaling relates, such as
@@ -86,11 +106,12 @@ def equivalent(
         With the same numbers of inputs and of outputs.
     theta1, theta2 : array_like, shape (P1,) and (P2,)
     tolerance : float
-        Two weights, or sums over a class, agree if they differ by at most this part of the larger one, or by a
-        thousandth of it (at least 1e-13) of the size of the neuron's incoming parameters, or of all terms of the
-        output. What differs more is told apart. Sums are what is compared: where many neurons share one (polynomial
-        coefficients of identity, square and cube neurons; constants and linear parts), a change of one neuron that is
-        within the tolerance of the sum is not seen.
+        Largest |f₁ − f₂|, as a part of the largest |f| seen on the ball, that counts as equal, for each output by
+        itself; and the relative difference up to which neurons may be merged for that. Beside it, what rounding of the
+        parameters explains (16 units in their last place) counts as equal.
+    radius : float, optional
+        Radius of the ball of inputs on which the difference is bounded. By default twice the distance of the farthest
+        hyperplane w · x + b = 0 of the first layers, and at least 1; less where bounds on steep activations need that.
     rng : numpy.random.Generator, optional
         For the inputs tried; by default a fixed one, so that the answer is always the same.
 
@@ -104,7 +125,7 @@ def equivalent(
     ------
     TypeError, ValueError
         If a network is not an MLP, numbers of inputs or outputs disagree, a theta is not one finite parameter vector,
-        or tolerance is not in [0, 1).
+        tolerance is not in [0, 1), or radius not positive.
 
     Notes
     -----
@@ -112,9 +133,9 @@ def equivalent(
     rounding of the parameters explains. Sums of one hidden layer that differ where no input tried shows it are called
     "unknown", with this reason.
 
-    With n neurons in a layer and F features, takes O(n² F) operations for each layer, and for square and cube neurons
-    of d inputs as many features as there are monomials; beyond 100 000 of these sums of powers are not multiplied
-    out, and may stay unknown. longdouble parameters are rounded to float64.
+    With n neurons in a layer and F features, takes O(n F) operations and sorting for each layer, and for square and
+    cube neurons of d inputs as many features as there are monomials; beyond 100 000 of these sums of powers are not
+    multiplied out, and may stay unknown. longdouble parameters are rounded to float64.
 
     References
     ----------
@@ -151,32 +172,94 @@ def equivalent(
             )
     allowed = _checks.fraction(tolerance, "tolerance")
     source = np.random.default_rng(0) if rng is None else _checks.generator(rng)
-    features = Features(net1.widths[0], allowed)
-    try:
-        differing = features.disagreement(features.express(*first), features.express(*second))
-    except FloatingPointError as error:
-        differing = (str(error),)
-    if not differing:
-        return equality(first, second, allowed)
-    found = separation((first, second), source)
-    sums = f"class sums differ ({', '.join(differing)})"
+    pairs = (first, second)
+    comparison = compared(pairs, allowed, None if radius is None else _checks.positive(radius, "radius"))
+    if comparison.equal and not seem_different(pairs, allowed):
+        return equality(pairs, allowed, comparison)
+    found = separation(pairs, source)
+    sums = f"class sums differ ({', '.join(comparison.kinds) or 'in neurons that nearly agree'})"
     if found is not None:
         reason = f"outputs differ by {found.difference:.2g} of the size of their terms at the witness; {sums}"
-        return Equivalence("different", reason, found.x, found.difference)
-    if features.nested:
-        return Equivalence("unknown", f"{sums}, which proves nothing in a deep network, and no input tried separates")
-    return Equivalence("unknown", f"{sums}, but by no more than rounding on all inputs tried")
+        return answer("different", reason, comparison, found.x, found.difference)
+    if comparison.nested:
+        reason = f"{sums}, which proves nothing in a deep network, and no input tried separates"
+    else:
+        reason = f"{sums}, but by no more than rounding on all inputs tried"
+    return answer("unknown", reason, comparison)
 
 
-def equality(first: tuple[MLP, Array], second: tuple[MLP, Array], tolerance: float) -> Equivalence:
+class Comparison(NamedTuple):
+    """A bound on the difference of two functions on a ball, (K,), and what makes it."""
+
+    bound: Array
+    radius: float
+    scale: Scale
+    equal: bool
+    kinds: tuple[str, ...]
+    nested: bool
+
+
+def compared(pairs: Pairs, tolerance: float, radius: float | None) -> Comparison:
+    """The first comparison that shows equality; else the last, on the smallest ball.
+
+    Merging more neurons needs fewer features, but adds to the bound: so few are merged first.
+    """
+    radii = [radius] if radius is not None else default_radii(pairs)
+    merging = sorted({min(tolerance, ROUNDING), float(np.sqrt(ROUNDING * max(tolerance, ROUNDING))), tolerance})
+    for r in radii:
+        scale = joined(*(scale_of(*each, r) for each in pairs))
+        for closeness in [c for c in merging if c <= tolerance]:
+            result = comparison_at(pairs, r, closeness, scale, tolerance)
+            if result.equal:
+                return result
+    return result
+
+
+def default_radii(pairs: Pairs) -> list[float]:
+    """The natural radius, and smaller ones where bounds on activations that are ever steeper get loose."""
+    radius = natural_radius(*pairs)
+    steep = any(r.slope_bound is None for net, _ in pairs for hidden in hidden_layers(net) for r in hidden.rules)
+    return [radius, min(radius, 1.0), 0.25] if steep else [radius]
+
+
+def joined(first: Scale, second: Scale) -> Scale:
+    """The scale of two functions: no larger than either's outputs, and the rounding of both."""
+    return Scale(np.minimum(first.outputs, second.outputs), first.rounding + second.rounding)
+
+
+def comparison_at(pairs: Pairs, radius: float, closeness: float, scale: Scale, tolerance: float) -> Comparison:
+    features = Features(pairs[0][0].widths[0], radius, closeness)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            first, second = (features.express(*each) for each in pairs)
+            bound, kinds = features.difference(first, second)
+            equal = bool((bound <= scale.allowed(tolerance)).all()) and features.agree(first, second, tolerance)
+    except FloatingPointError as error:
+        bound, kinds, equal = np.full(len(scale.outputs), np.inf), (str(error),), False
+    return Comparison(bound, radius, scale, equal, kinds, features.nested)
+
+
+def equality(pairs: Pairs, tolerance: float, comparison: Comparison) -> Equivalence:
     """The answer where all sums agree."""
-    (net, theta1), (other, theta2) = first, second
+    (net, theta1), (other, theta2) = pairs
     if net != other:
-        return Equivalence("equal", "all class sums agree; the architectures differ")
+        return answer("equal", "all class sums agree; the architectures differ", comparison)
     element = connecting_element(net, theta1, theta2, max(tolerance, 1e-13))
     if element is not None:
-        return Equivalence("equal", "a group element takes theta1 to theta2", element)
-    return Equivalence("equal", "all class sums agree; no permutation, flip and rescaling was found to relate them")
+        return answer("equal", "a group element takes theta1 to theta2", comparison, element)
+    reason = "all class sums agree; no permutation, flip and rescaling was found to relate them"
+    return answer("equal", reason, comparison)
+
+
+def answer(
+    verdict: Literal["equal", "different", "unknown"],
+    reason: str,
+    comparison: Comparison,
+    witness: GroupElement | Array | None = None,
+    difference: float = 0.0,
+) -> Equivalence:
+    bound, scale = float(comparison.bound.max()), float(comparison.scale.outputs.max())
+    return Equivalence(verdict, reason, witness, difference, bound, comparison.radius, scale)
 
 
 def pair(net: MLP, theta: ArrayLike, suffix: str) -> tuple[MLP, Array]:

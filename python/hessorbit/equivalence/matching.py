@@ -1,7 +1,7 @@
 """The group element that takes one θ to another, found layer by layer.
 
 In each hidden layer, neurons are assigned to one another whose incoming parameters agree up to a move of their
-activation; in the last one their outgoing weights must agree as well, which tells duplicates apart.
+activation. Where several do, those of the last hidden layer are told apart by their outgoing weights.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .._checks import Array
+from .._norms import norm
 from ..network import MLP
+from ..symmetry.classes import classes_of
 from ..symmetry.element import GroupElement
 from ..symmetry.moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
 from ..symmetry.related_neurons import LayerParameters, factors_between, layer_parameters
@@ -56,34 +57,57 @@ def matching_move(here: LayerParameters, there: LayerParameters, tolerance: floa
         neurons = np.array(members)
         if hidden.rules[neurons[0]].linear:
             continue
-        table = np.array([[factor(here, there, i, j, tolerance) for j in neurons] for i in neurons])
-        rows, columns = linear_sum_assignment(table == 0)
-        if (table[rows, columns] == 0).any():
+        matched = matching(here, there, neurons, tolerance)
+        if matched is None:
             return None
-        sources[neurons], factors[neurons] = neurons[columns], table[rows, columns]
-        if hidden.rules[neurons[0]].exponential and hidden.has_bias:
-            shifts[neurons] = there.incoming[neurons, -1] - here.incoming[neurons[columns], -1]
+        sources[neurons], factors[neurons], shifts[neurons] = matched
     move = replace(move, sources=sources, factors=factors, shifts=shifts)
     return mixed(move, here, there) if len(hidden.linear) else move
 
 
-def factor(here: LayerParameters, there: LayerParameters, place: int, source: int, tolerance: float) -> float:
-    """c with incoming parameters of `place` = c · those of `source`, and outgoing weights to match; else 0."""
-    hidden = here.layer
-    rule = hidden.rules[place]
+def matching(
+    here: LayerParameters, there: LayerParameters, neurons: Array, tolerance: float
+) -> tuple[Array, Array, Array] | None:
+    """Sources, factors and shifts for neurons of one activation, (m,) each."""
+    hidden, count = here.layer, len(neurons)
+    rule = hidden.rules[neurons[0]]
     free = rule.exponential and hidden.has_bias
-    goal, start = (p.weights if free else p.incoming for p in (there, here))
-    if not goal[place].any() and not start[source].any():
-        ratio = 1.0
-    else:
-        ratio = float(factors_between(hidden, np.array([start[source], goal[place]]), place, tolerance)[1])
-    if not ratio or not is_last(hidden):
-        return ratio
-    shift = there.incoming[place, -1] - here.incoming[source, -1] if free else 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        carried = rule.outgoing(ratio, shift) * there.outgoing[:, place]
-        distance = np.abs(carried - here.outgoing[:, source]).max()
-        return ratio if distance <= tolerance * np.abs(here.outgoing).max() else 0.0
+    vectors = np.vstack([(p.weights if free else p.incoming)[neurons] for p in (here, there)])
+    sizes = norm(vectors, 1)
+    units = vectors / np.where(sizes > 0, sizes, 1)[:, None] if rule.degree else vectors
+    first = classes_of(units, tolerance * np.where(rule.degree, 1.0, sizes), hidden.can_flip(neurons[0]))
+    sources, factors, shifts = np.zeros(count, int), np.ones(count), np.zeros(count)
+    keys = carried(here, there, neurons, free)
+    for members in np.split(np.argsort(first, kind="stable"), np.flatnonzero(np.diff(np.sort(first))) + 1):
+        ours, theirs = members[members < count], members[members >= count]
+        if len(ours) != len(theirs):
+            return None
+        factor = factors_between(hidden, vectors[members], neurons[0], 2 * tolerance)
+        factor = np.where(sizes[members] == 0, 1.0, factor)
+        if (factor == 0).any():
+            return None
+        if len(ours) > 1 and is_last(hidden):
+            gains = rule.outgoing(factor, 0.0) * keys[members]
+            ours = ours[np.argsort(gains[: len(ours)], kind="stable")]
+            theirs = theirs[np.argsort(gains[len(ours) :], kind="stable")]
+        of = dict(zip(members.tolist(), factor, strict=True))
+        places = theirs - count
+        sources[places] = neurons[ours]
+        factors[places] = [of[b] / of[a] for a, b in zip(ours.tolist(), theirs.tolist(), strict=True)]
+        if free:
+            shifts[places] = there.incoming[neurons[places], -1] - here.incoming[neurons[ours], -1]
+    return sources, factors, shifts
+
+
+def carried(here: LayerParameters, there: LayerParameters, neurons: Array, free: bool) -> Array:
+    """One number for the outgoing weights of each neuron of both, (2m,), with the factor e^b of free biases."""
+    probe = np.random.default_rng(0).standard_normal(len(here.outgoing))
+    keys = np.concatenate([probe @ p.outgoing[:, neurons] for p in (here, there)])
+    if free:
+        biases = np.concatenate([p.incoming[neurons, -1] for p in (here, there)])
+        with np.errstate(over="ignore"):
+            keys = keys * np.exp(biases - biases.max())
+    return np.asarray(keys)
 
 
 def is_last(hidden: HiddenLayer) -> bool:

@@ -6,6 +6,13 @@
 
 where v are outgoing weights. What is removed in one layer may leave neurons of another dead or constant, so this is
 done until nothing changes.
+
+A neuron goes where that changes the outputs little, however near to zero its weights are: with |f_k| ≤ g_k |δa| for what
+the neuron adds, and ‖x‖ ≤ R, at most
+
+    g sup |a|  if it is dead,    g sup |σ'| sup |w · a|  if constant,    g sup |σ'| sup |z_k − c_k z|  if related
+
+(ball.py has g and the suprema). These add up over everything that is removed.
 """
 
 from __future__ import annotations
@@ -16,14 +23,10 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._norms import norm
 from ..network import MLP
-from ..symmetry.related_neurons import (
-    LayerParameters,
-    constant_neurons,
-    dead_neurons,
-    layer_parameters,
-    related_neurons,
-)
+from ..symmetry.related_neurons import LayerParameters, layer_parameters, related_neurons
+from .ball import Layer, natural_radius, on_ball, scale_of
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,74 @@ class Removal:
     constant: Array
 
 
-def reduced(net: MLP, theta: Array, tolerance: float) -> tuple[MLP, Array]:
+@dataclass(frozen=True)
+class Reduction:
+    """A smaller network, and a bound on how much the outputs changed for ‖x‖ ≤ radius, where |f| reaches scale."""
+
+    net: MLP
+    theta: Array
+    bound: float
+    radius: float
+    scale: float
+
+
+class Budget:
+    """How much the outputs may still change, (K,)."""
+
+    def __init__(self, allowed: Array) -> None:
+        self.left = allowed.copy()
+        self.spent = np.zeros_like(allowed)
+
+    def affords(self, effect: Array) -> bool:
+        """Whether a change of the outputs, (K,), is allowed; it is then spent."""
+        if not (effect <= self.left).all():
+            return False
+        self.left -= effect
+        self.spent += effect
+        return True
+
+
+def reduced(net: MLP, theta: Array, tolerance: float) -> Reduction:
     """The network without its dead, constant and related neurons, one neuron left in every hidden layer."""
+    radius = natural_radius((net, theta))
+    scale = scale_of(net, theta, radius)
+    budget = Budget(scale.allowed(tolerance))
     changed = True
     while changed:
         changed = False
         for index in range(net.num_layers - 1):
             for removal_of in (constant, related, dead):
                 parameters = layer_parameters(net, theta)[index]
-                removal = removal_of(parameters, tolerance)
-                if not removal.keep.all() and not is_empty(parameters):
+                if is_empty(parameters):
+                    continue
+                removal = removal_of(Surroundings(parameters, on_ball(net, theta, radius), radius), budget, tolerance)
+                if not removal.keep.all():
                     net, theta = applied(net, theta, index, removal)
                     changed = True
-    return net, theta
+    return Reduction(net, theta, float(budget.spent.max()), radius, float(scale.outputs.max()))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A hidden layer, and all layers' bounds on the ball."""
+
+    parameters: LayerParameters
+    layers: list[Layer]
+    radius: float
+
+    @property
+    def here(self) -> Layer:
+        return self.layers[self.parameters.layer.layer - 1]
+
+    def largest(self, rows: Array) -> Array:
+        """The largest |rows · a| on the ball for incoming weights s W without bias, or more, (m,)."""
+        layer = self.parameters.layer.layer
+        return norm(rows, 1) * self.radius if layer == 1 else np.abs(rows) @ self.layers[layer - 2].a
+
+    def effect(self, neurons: Array, change: Array) -> Array:
+        """A bound on what changes of neurons' activations do to the outputs, (K,)."""
+        gains = self.here.gains[:, neurons]
+        return np.where(gains > 0, gains * np.where(gains > 0, change, 0), 0).sum(axis=1)
 
 
 def is_empty(parameters: LayerParameters) -> bool:
@@ -64,15 +122,18 @@ def is_empty(parameters: LayerParameters) -> bool:
     return parameters.layer.width == 1 and not parameters.incoming.any() and not parameters.outgoing.any()
 
 
-def constant(parameters: LayerParameters, tolerance: float) -> Removal:
+def constant(around: Surroundings, budget: Budget, tolerance: float) -> Removal:
     """Constant neurons go to the bias above; without one, those that are not zero become one neuron."""
+    parameters = around.parameters
     layer = parameters.layer
     outgoing, moved = parameters.outgoing.copy(), np.zeros(len(parameters.outgoing))
     keep = np.ones(layer.width, bool)
-    neurons = constant_neurons(parameters, tolerance)
+    varying = around.here.slopes * around.largest(around.here.matrix)
+    neurons = np.array([n for n in np.argsort(varying) if budget.affords(around.effect([n], varying[[n]]))], int)
+    neurons.sort()
     biases = parameters.incoming[neurons, -1] if layer.has_bias else np.zeros(len(neurons))
     heights = np.array(
-        [activations.derivatives(layer.names[n], [bias])[0][0] for n, bias in zip(neurons, biases, strict=True)]
+        [activations.derivatives(layer.names[n], bias)[0] for n, bias in zip(neurons, biases, strict=True)]
     )
     keep[neurons] = False
     if len(neurons) and not layer.bias_above and heights.any():
@@ -84,26 +145,30 @@ def constant(parameters: LayerParameters, tolerance: float) -> Removal:
     return Removal(keep, outgoing, moved)
 
 
-def related(parameters: LayerParameters, tolerance: float) -> Removal:
+def related(around: Surroundings, budget: Budget, tolerance: float) -> Removal:
     """Related neurons become one."""
+    parameters = around.parameters
     outgoing, moved = parameters.outgoing.copy(), np.zeros(len(parameters.outgoing))
     keep = np.ones(parameters.layer.width, bool)
+    matrix, biases, slopes = around.here.matrix, around.here.biases, around.here.slopes
     for group in related_neurons(parameters, tolerance):
-        if len(group.neurons) == 1:
-            continue
-        first, others = group.neurons[0], group.neurons[1:]
-        largest = np.abs(outgoing[:, group.neurons]).max()
-        total = outgoing[:, group.neurons] @ group.gains
-        moved += outgoing[:, group.neurons] @ group.offsets
-        outgoing[:, first] = np.where(np.abs(total) <= tolerance * largest, 0, total)
-        keep[others] = False
+        first = group.neurons[0]
+        apart = around.largest(matrix[group.neurons] - group.factors[:, None] * matrix[first])
+        apart += np.abs(biases[group.neurons] - group.factors * biases[first] - group.shifts)
+        for k, neuron in enumerate(group.neurons[1:], start=1):
+            if budget.affords(around.effect([neuron], slopes[[neuron]] * apart[k])):
+                outgoing[:, first] += group.gains[k] * parameters.outgoing[:, neuron]
+                moved += group.offsets[k] * parameters.outgoing[:, neuron]
+                keep[neuron] = False
     return Removal(keep, outgoing, moved)
 
 
-def dead(parameters: LayerParameters, tolerance: float) -> Removal:
-    keep = np.ones(parameters.layer.width, bool)
-    keep[dead_neurons(parameters, tolerance)] = False
-    return Removal(keep, parameters.outgoing, np.zeros(len(parameters.outgoing)))
+def dead(around: Surroundings, budget: Budget, tolerance: float) -> Removal:
+    """Neurons that add nothing to the outputs."""
+    keep = np.ones(around.parameters.layer.width, bool)
+    for neuron in np.argsort(around.here.gains.max(axis=0) * np.minimum(around.here.a, 1e100)):
+        keep[neuron] = not budget.affords(around.effect([neuron], around.here.a[[neuron]]))
+    return Removal(keep, around.parameters.outgoing, np.zeros(len(around.parameters.outgoing)))
 
 
 def applied(net: MLP, theta: Array, index: int, removal: Removal) -> tuple[MLP, Array]:

@@ -266,7 +266,8 @@ def check_irreducible(teacher: MLP, theta: Array) -> None:
     if not found:
         return
     narrow: MLP | None
-    narrow, theta_narrow = reduced(teacher, theta, SAME)
+    smaller = reduced(teacher, theta, SAME)
+    narrow, theta_narrow = smaller.net, smaller.theta
     if is_empty(layer_parameters(narrow, theta_narrow)[0]):
         narrow, advice = None, "it has no neuron left when they are removed"
     elif faults(narrow, theta_narrow):

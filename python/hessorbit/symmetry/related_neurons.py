@@ -1,7 +1,7 @@
 """Neurons of one layer that compute the same thing, nothing, or a constant.
 
 Two neurons of equal activation are *related* when their incoming parameters w̃ = (W b)[i] agree up to a factor that the
-activation passes through: σ(c z) = N(c) σ(z) + o(c) (rules.py).
+activation passes through, σ(c z) = N σ(z) + o; exponential ones also if their biases differ, as σ(z + τ) = e^τ σ(z).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._checks import Array
+from .._norms import norm
 from ..network import MLP
 from .rules import HiddenLayer, hidden_layers
 
@@ -26,13 +27,16 @@ class RelatedNeurons:
         The first one is the reference.
     factors : ndarray, shape (m,)
         c with w̃_k = c_k w̃ of the reference.
+    shifts : ndarray, shape (m,)
+        τ with b_k = b + τ, for exponential neurons with biases; else 0.
     gains, offsets : ndarray, shape (m,)
-        N(c) and o(c).
+        N and o of these.
     """
 
     layer: HiddenLayer
     neurons: Array
     factors: Array
+    shifts: Array
     gains: Array
     offsets: Array
 
@@ -52,6 +56,15 @@ class LayerParameters:
     def weights(self) -> Array:
         """Incoming weights without the bias, (width, fan_in)."""
         return self.incoming[:, : self.layer.net.widths[self.layer.layer - 1]]
+
+    @property
+    def directions(self) -> Array:
+        """What related neurons have in common: incoming parameters, without the biases that are factors of exp."""
+        free = [rule.exponential and self.layer.has_bias for rule in self.layer.rules]
+        result = self.incoming.copy()
+        if any(free):
+            result[free, -1] = 0
+        return result
 
     @property
     def multiplier_above(self) -> float:
@@ -75,8 +88,8 @@ def related_neurons(parameters: LayerParameters, tolerance: float) -> list[Relat
     for members in layer.classes.values():
         rest = np.array(members)
         while len(rest):
-            factors = factors_between(layer, parameters.incoming[rest], rest[0], tolerance)
-            classes.append(make_class(layer, rest[factors != 0], factors[factors != 0]))
+            factors = factors_between(layer, parameters.directions[rest], rest[0], tolerance)
+            classes.append(make_class(parameters, rest[factors != 0], factors[factors != 0]))
             rest = rest[factors == 0]
     return sorted(classes, key=lambda related: int(related.neurons[0]))
 
@@ -87,7 +100,7 @@ def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: 
     The reference is the first of the vectors (m, fan_in [+ 1]); its own factor is 1.
     """
     rule, reference = layer.rules[neuron], vectors[0]
-    sizes = np.linalg.norm(vectors, axis=1)
+    sizes = norm(vectors, 1)
     if not sizes[0]:  # without a direction, so that homogeneous neurons have no factor
         factors = np.where(sizes == 0, float(rule.degree == 0), 0.0)
         factors[0] = 1.0
@@ -95,15 +108,18 @@ def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: 
     scales = sizes / sizes[0] if rule.degree else np.ones(len(sizes))
     factors = np.zeros(len(sizes))
     for sign in (-1.0, 1.0) if layer.can_flip(neuron) else (1.0,):
-        differences = np.linalg.norm(vectors - sign * scales[:, None] * reference, axis=1)
+        differences = norm(vectors - sign * scales[:, None] * reference, 1)
         factors[(differences <= tolerance * sizes) & (sizes > 0)] = sign
     return np.asarray(factors * scales)
 
 
-def make_class(layer: HiddenLayer, neurons: Array, factors: Array) -> RelatedNeurons:
-    rule = layer.rules[neurons[0]]
-    gains = np.asarray(rule.outgoing(factors, 0.0)) * np.ones(len(factors))
-    return RelatedNeurons(layer, neurons, factors, gains, np.where(factors < 0, rule.constant, 0.0))
+def make_class(parameters: LayerParameters, neurons: Array, factors: Array) -> RelatedNeurons:
+    layer = parameters.layer
+    rule, shifts = layer.rules[neurons[0]], np.zeros(len(neurons))
+    if rule.exponential and layer.has_bias:
+        shifts = parameters.incoming[neurons, -1] - parameters.incoming[neurons[0], -1]
+    gains = np.asarray(rule.outgoing(factors, shifts)) * np.ones(len(factors))
+    return RelatedNeurons(layer, neurons, factors, shifts, gains, np.where(factors < 0, rule.constant, 0.0))
 
 
 def dead_neurons(parameters: LayerParameters, tolerance: float) -> Array:

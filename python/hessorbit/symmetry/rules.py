@@ -42,8 +42,8 @@ class Rule:
         k > 1 with σ(z) = z^k; 0 if there is none.
     zero_below : bool
         σ(z) = 0 for every z ≤ 0.
-    slope_bound : float or None
-        |σ'| is at most this everywhere; None if σ' is unbounded.
+    bound, slope_bound : float or None
+        |σ| and |σ'| are at most these everywhere; None if unbounded.
     """
 
     activation: str
@@ -56,6 +56,7 @@ class Rule:
     phase: float | None
     power: int
     zero_below: bool
+    bound: float | None
     slope_bound: float | None
 
     def outgoing(self, factor: Any, shift: Any) -> Any:
@@ -67,11 +68,18 @@ class Rule:
         """c for M = factor and τ = shift."""
         return shift if self.linear else np.where(factor < 0, self.constant, 0)
 
-    def steepest(self, size: Any) -> Any:
+    def steepest(self, size: Array) -> Array:
         """The largest |σ'(z)| for |z| ≤ size, or more."""
         if self.slope_bound is not None:
             return np.full_like(size, self.slope_bound)
         return activations.derivatives(self.activation, size)[1]
+
+    def largest(self, size: Array) -> Array:
+        """The largest |σ(z)| for |z| ≤ size, or more."""
+        if self.slope_bound is None:
+            return activations.derivatives(self.activation, size)[0]
+        grown = abs(activations.derivatives(self.activation, 0.0)[0]) + self.slope_bound * size
+        return np.asarray(grown if self.bound is None else np.minimum(grown, self.bound))
 
 
 @cache
@@ -92,6 +100,7 @@ def rule_of(activation: str) -> Rule:
         phase=known["phase"],
         power=known["power"],
         zero_below=known["zero_below"],
+        bound=known["bound"],
         slope_bound=known["slope_bound"],
     )
 

@@ -1,0 +1,22 @@
+"""Norms of vectors whose entries' squares may leave the range of float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._checks import Array
+
+
+def norm(vectors: Array, axis: int | None = None) -> Array:
+    """The Euclidean norm along an axis, of entries up to 1e±308.
+
+    >>> import numpy as np
+    >>> float(norm(np.array([3e200, 4e200]))), float(norm(np.array([3e-200, 4e-200])))
+    (5e+200, 5e-200)
+    """
+    size = np.abs(vectors).max(axis=axis, keepdims=True, initial=0)
+    scale = np.where((size > 0) & np.isfinite(size), size, 1)
+    # Two divisions by a power of two each: 1/scale may overflow, and scale must not round.
+    half = np.exp2(np.floor(np.log2(scale) / 2))
+    scaled = vectors / half / half
+    return np.asarray(np.sqrt((scaled**2).sum(axis=axis)) * half.squeeze(axis) * half.squeeze(axis))
