@@ -11,8 +11,8 @@ feature, so that their outgoing weights add; dead neurons and groups whose weigh
 neurons end in the coefficient of 1, and linear parts, those of rectifiers too, in those of what they are linear in.
 
 Two neurons whose vectors u nearly agree are taken for one feature, too, and what that does to the function is bounded:
-an expression knows how far, at most, it is from the function that it stands for when ‖x‖ ≤ R. Errors pass through a layer
-as |s W| e, and through an activation as e · sup |σ'|.
+an expression knows how far, at most, it is from the function that it stands for when ‖x‖ ≤ R. Errors pass through a
+layer as |s W| e, and through an activation as e · sup |σ'|.
 
 Atoms of affine functions of x, no two of a class, are linearly independent together with the polynomials: along a
 line in general position, absolute values, elu and softsign are singular at their zeros, each in its own way; the odd or
@@ -185,7 +185,8 @@ class Features:
     def _activated(self, names: tuple[str, ...], z: Expression) -> Expression:
         """σ of rows, one activation each."""
         parts = [(rows, self._activation(name, z[rows])) for name, rows in by_name(names)]
-        result = Expression(*np.zeros((2, len(names), len(self.kinds))), np.zeros(len(names)))
+        values, sizes = np.zeros((2, len(names), len(self.kinds)))
+        result = Expression(values, sizes, np.zeros(len(names)))
         for rows, part in parts:
             count = part.values.shape[1]
             result.values[rows, :count], result.sizes[rows, :count] = part.values, part.sizes
@@ -233,8 +234,10 @@ class Features:
         length = norm(u.values, 1) if atom.degree else np.ones(len(rows))
         places, signs, missed = self._find(atom, u.scaled(1 / length))
         size = length**atom.degree
-        steepest = atom.slope_bound
-        if steepest is None:
+        steepest: Array | float
+        if atom.slope_bound is not None:
+            steepest = atom.slope_bound
+        else:
             steepest = atom.degree * (self.largest(u.values) + length * missed) ** (atom.degree - 1)
         return Terms(
             rows,

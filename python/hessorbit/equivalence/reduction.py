@@ -7,8 +7,8 @@
 where v are outgoing weights. What is removed in one layer may leave neurons of another dead or constant, so this is
 done until nothing changes.
 
-A neuron goes where that changes the outputs little, however near to zero its weights are: with |f_k| ≤ g_k |δa| for what
-the neuron adds, and ‖x‖ ≤ R, at most
+A neuron goes where that changes the outputs little, however near to zero its weights are: with |∂f/∂a| ≤ g and
+‖x‖ ≤ R, at most
 
     g sup |a|  if it is dead,    g sup |σ'| sup |w · a|  if constant,    g sup |σ'| sup |z_k − c_k z|  if related
 
@@ -109,12 +109,12 @@ class Surroundings:
     def largest(self, rows: Array) -> Array:
         """The largest |rows · a| on the ball for incoming weights s W without bias, or more, (m,)."""
         layer = self.parameters.layer.layer
-        return norm(rows, 1) * self.radius if layer == 1 else np.abs(rows) @ self.layers[layer - 2].a
+        return np.asarray(norm(rows, 1) * self.radius if layer == 1 else np.abs(rows) @ self.layers[layer - 2].a
 
-    def effect(self, neurons: Array, change: Array) -> Array:
-        """A bound on what changes of neurons' activations do to the outputs, (K,)."""
-        gains = self.here.gains[:, neurons]
-        return np.where(gains > 0, gains * np.where(gains > 0, change, 0), 0).sum(axis=1)
+    def effect(self, neuron: int, change: float) -> Array:
+        """A bound on what a change of a neuron's activation does to the outputs, (K,)."""
+        gains = self.here.gains[:, neuron]
+        return np.asarray(gains * np.where(gains > 0, change, 0))
 
 
 def is_empty(parameters: LayerParameters) -> bool:
@@ -129,7 +129,7 @@ def constant(around: Surroundings, budget: Budget, tolerance: float) -> Removal:
     outgoing, moved = parameters.outgoing.copy(), np.zeros(len(parameters.outgoing))
     keep = np.ones(layer.width, bool)
     varying = around.here.slopes * around.largest(around.here.matrix)
-    neurons = np.array([n for n in np.argsort(varying) if budget.affords(around.effect([n], varying[[n]]))], int)
+    neurons = np.array([n for n in np.argsort(varying) if budget.affords(around.effect(n, varying[n]))], int)
     neurons.sort()
     biases = parameters.incoming[neurons, -1] if layer.has_bias else np.zeros(len(neurons))
     heights = np.array(
@@ -156,7 +156,7 @@ def related(around: Surroundings, budget: Budget, tolerance: float) -> Removal:
         apart = around.largest(matrix[group.neurons] - group.factors[:, None] * matrix[first])
         apart += np.abs(biases[group.neurons] - group.factors * biases[first] - group.shifts)
         for k, neuron in enumerate(group.neurons[1:], start=1):
-            if budget.affords(around.effect([neuron], slopes[[neuron]] * apart[k])):
+            if budget.affords(around.effect(neuron, slopes[neuron] * apart[k])):
                 outgoing[:, first] += group.gains[k] * parameters.outgoing[:, neuron]
                 moved += group.offsets[k] * parameters.outgoing[:, neuron]
                 keep[neuron] = False
@@ -167,7 +167,7 @@ def dead(around: Surroundings, budget: Budget, tolerance: float) -> Removal:
     """Neurons that add nothing to the outputs."""
     keep = np.ones(around.parameters.layer.width, bool)
     for neuron in np.argsort(around.here.gains.max(axis=0) * np.minimum(around.here.a, 1e100)):
-        keep[neuron] = not budget.affords(around.effect([neuron], around.here.a[[neuron]]))
+        keep[neuron] = not budget.affords(around.effect(neuron, around.here.a[neuron]))
     return Removal(keep, around.parameters.outgoing, np.zeros(len(around.parameters.outgoing)))
 
 

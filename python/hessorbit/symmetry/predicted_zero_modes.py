@@ -1,6 +1,6 @@
-"""Zero modes of the Hessian that symmetry predicts at θ.
+"""Zero modes of the Hessian that symmetry, the loss and the data predict at θ.
 
-*Flat* directions are tangent to curves along which the function stays the same: tangents of the orbit; outgoing weight
+*Flat* directions are tangent to curves along which the loss stays the same: tangents of the orbit; outgoing weight
 moved between related neurons; incoming parameters of dead neurons, and of zero groups moved together; constant neurons,
 whose output the next bias can carry. At every critical point zᵀHz = 0, so H annihilates them where it has no negative
 eigenvalue. It annihilates tangents of the orbit at saddles too, as groups map critical points to critical points; along
@@ -8,32 +8,39 @@ the other curves the gradient may change, as that in the outgoing weights of a d
 
 *First-order* directions leave the outputs the same to first order only: related neurons moved apart so that
 Σ_k v_k N(c_k)/c_k δ_k = 0 for their outgoing weights v_k. J annihilates them, so H does at zero residual.
+
+With the features and matrices of functions.py, and s the multiplier, for the neurons of a hidden layer:
+
+    outgoing weights and bias above      n with n · (s C; e_constant) = 0                                 flat
+    incoming parameters of neuron k      any, if column k of Q is 0                                       flat
+    those of related ones                c_k t, if Σ_k Q_k N_k = 0                                        flat
+                                         n_k t, if Σ_k B_k (N_k / c_k) n_k = 0                            first-order
+    those of linear ones                 n_k t, if Σ_k Q_k n_k = 0                                        flat
+    those of linear and constant ones    n_k t, if Σ_k B_k σ'_k n_k = 0                                   first-order
+    bias of a constant one               1, with outgoing weights that make up for its constant           flat
+
+for any t. All of these are the same for every point of an orbit, up to its tangent map.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, _core, activations
+from .. import _checks, activations
 from .._checks import FLOAT64, Array
+from .._norms import norm
 from ..network import MLP
+from ..objective import Objective
+from .data_modes import FIRST_ORDER, FLAT, data_directions, linear_pieces, loss_directions, unseen_inputs
+from .functions import LayerFunctions, layer_functions, null_space
 from .group import symmetries
-from .related_neurons import (
-    LayerParameters,
-    RelatedNeurons,
-    constant_neurons,
-    dead_neurons,
-    layer_parameters,
-    related_neurons,
-)
+from .related_neurons import LayerParameters, RelatedNeurons
 from .span import Directions, orthonormal_basis
-
-FLAT, FIRST_ORDER = "flat", "first-order"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +55,8 @@ class ZeroModes:
         Cause of each column. A direction with several causes is counted once, for the first.
     kinds : tuple of str
         ``"flat"`` or ``"first-order"``, for each column.
+    residuals : ndarray, shape (k,), or None
+        ``‖H z‖ / ‖H‖`` of each column z for the Hessian H at θ; None if no objective was given.
 
     Examples
     --------
@@ -66,6 +75,7 @@ class ZeroModes:
     basis: Array
     labels: tuple[str, ...]
     kinds: tuple[str, ...]
+    residuals: Array | None = None
 
     def __len__(self) -> int:
         return int(self.basis.shape[1])
@@ -75,22 +85,34 @@ class ZeroModes:
         wanted = _checks.one_of(kind, (FLAT, FIRST_ORDER), "kind")
         chosen = [index for index, k in enumerate(self.kinds) if k == wanted]
         return ZeroModes(
-            self.basis[:, chosen], tuple(self.labels[i] for i in chosen), tuple(self.kinds[i] for i in chosen)
+            self.basis[:, chosen],
+            tuple(self.labels[i] for i in chosen),
+            tuple(self.kinds[i] for i in chosen),
+            None if self.residuals is None else self.residuals[chosen],
         )
 
     def __repr__(self) -> str:
         lines = [f"{len(self)} zero modes"]
-        counts = Counter(zip(self.kinds, self.labels, strict=True))
-        lines += [f"  {count:4d}  {kind:11}  {label}" for (kind, label), count in counts.items()]
+        keys = list(zip(self.kinds, self.labels, strict=True))
+        for key, count in Counter(keys).items():
+            kind, label = key
+            line = f"  {count:4d}  {kind:11}  {label}"
+            if self.residuals is not None:
+                mine = [residual for residual, own in zip(self.residuals, keys, strict=True) if own == key]
+                line += f"; ‖H z‖ ≤ {max(mine):.1e} ‖H‖"
+            lines.append(line)
         return "\n".join(lines)
 
 
-def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
+def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
     """Zero modes of the Hessian at θ that symmetry predicts, each with its cause and kind.
+
+    With an objective, also those that the loss and the data give, and how well the Hessian annihilates each.
 
     Parameters
     ----------
-    net : MLP
+    net : MLP or objective
+        Of an objective without samples, such as one of infinite data, the network alone counts.
     theta : array_like, shape (P,)
     tolerance : float
         Relative difference up to which incoming parameters count as equal, and weights as zero.
@@ -102,7 +124,8 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     Raises
     ------
     TypeError, ValueError
-        If net is not an MLP, theta not one finite parameter vector of it, or tolerance not positive.
+        If net is neither an MLP nor an objective, theta not one finite parameter vector of it, or tolerance not
+        positive.
 
     Notes
     -----
@@ -112,8 +135,16 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     kinds together span the null space of the widening's T, P_wide − P dimensions, and the orbit's tangents. Takes at
     most O(P k²) operations, and far fewer where the directions fall into groups without common parameters.
 
+    The prediction is the same at every point of an orbit: neurons of upper layers are related if they compute related
+    functions, whatever weights they use for that.
+
+    Of the loss are a vector added to every row of the last weights, and a number to all of the last biases, of which
+    the cross-entropy sees nothing. Of the data, over samples whose weight is not zero: incoming directions that no
+    activation below has (inputs of low rank among them); rectifiers that are linear or off on all samples; and, if
+    N·K < P, the null space of the Jacobian. These are null vectors to rounding, whatever the tolerance.
+
     Zero modes of another origin are not predicted: such as those of mirrored pairs of gelu, silu or softplus, with
-    σ(z) − σ(−z) = z, or of linear layers wider than the output.
+    σ(z) − σ(−z) = z.
 
     Examples
     --------
@@ -128,26 +159,74 @@ def zero_modes(net: MLP, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroM
     4 zero modes
          1  flat         layer 1, neurons 0, 1: related, outgoing weights moved between them
          3  first-order  layer 1, neurons 0, 1: related, moved apart
+
+    The cross-entropy has its own:
+
+    >>> net = ho.MLP([2, 3])
+    >>> obj = ho.Objective(net, [[1.0, 2.0], [0.0, 1.0], [1.0, 0.0]], [0, 1, 2], loss="cross_entropy")
+    >>> ho.zero_modes(obj, net.init(np.random.default_rng(0))).labels
+    ('cross-entropy: the same added to all outputs', 'cross-entropy: the same added to all outputs', \
+'cross-entropy: the same added to all outputs')
     """
-    _checks.instance(net, MLP, "net")
-    at = _checks.parameter_vector(theta, net.num_parameters).astype(FLOAT64)
-    found = list(directions(net, at, _checks.positive(tolerance, "tolerance")))
+    objective = net if isinstance(net, Objective) else None
+    network = net if isinstance(net, MLP) else getattr(net, "net", None)
+    if not isinstance(network, MLP):
+        raise TypeError(f"net must be an MLP or an Objective; got a {type(net).__name__}")
+    at = _checks.parameter_vector(theta, network.num_parameters)
+    allowed = _checks.positive(tolerance, "tolerance")
+    found = list(directions(network, at, allowed, objective))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
-    basis, origins = orthonormal_basis(net.num_parameters, parts)
-    return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
+    basis, origins = orthonormal_basis(network.num_parameters, parts)
+    modes = ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
+    return modes if objective is None else replace(modes, residuals=residuals(objective, at, basis))
 
 
-def directions(net: MLP, theta: Array, tolerance: float) -> Iterator[Directions]:
+def residuals(objective: Objective, theta: Array, basis: Array) -> Array:
+    """‖H z‖ / ‖H‖ of each column, with ‖H‖ from a few products: a lower bound, mostly good to some per cent."""
+    largest = 0.0
+    vector = np.random.default_rng(0).standard_normal(len(theta)).astype(theta.dtype)
+    for _ in range(30):
+        length = np.linalg.norm(vector)
+        if not 0 < length < np.inf:
+            break
+        vector = objective.hvp(theta, vector / length)
+        largest = max(largest, float(np.linalg.norm(vector)))
+    images = np.linalg.norm(objective.hvp(theta, basis.astype(theta.dtype)), axis=0) if basis.shape[1] else np.zeros(0)
+    return np.asarray(images / largest if largest else images, FLOAT64)
+
+
+def directions(net: MLP, exact: Array, tolerance: float, objective: Objective | None) -> Iterator[Directions]:
+    """Directions of all causes, first those along which the loss does not change at any θ near this one."""
+    theta = exact.astype(FLOAT64)
+    shared = [] if objective is None else list(loss_directions(objective))
+    centred = bool(shared)
+    yield from shared
+    pieces = None if objective is None else linear_pieces(objective, theta)
+    on_data = [] if pieces is None else layer_functions(net, theta, tolerance, pieces=pieces, centred=centred)
+    if objective is not None:
+        yield from unseen_inputs(objective)
+    for layer in on_data:
+        yield from off(layer)
     everywhere = np.arange(len(theta))[None]
     cause = "orbit of the architecture's continuous symmetries"
     yield Directions(cause, FLAT, everywhere, symmetries(net).tangents(theta))
-    for parameters in layer_parameters(net, theta):
-        yield from dead(parameters, tolerance)
-        yield from constant(parameters, tolerance)
-        for related in related_neurons(parameters, tolerance):
-            if len(related.neurons) > 1:
-                yield moved_outgoing(parameters, related)
-                yield from moved_incoming(parameters, related, tolerance)
+    for layer in layer_functions(net, theta, tolerance, centred=centred):
+        yield from of_layer(layer, tolerance, "")
+    for layer in on_data:
+        yield from of_layer(layer, tolerance, " on the data")
+        yield from mixed_on_data(layer)
+    if objective is not None:
+        yield from data_directions(objective, exact, centred)
+
+
+def of_layer(layer: LayerFunctions, tolerance: float, suffix: str) -> Iterator[Directions]:
+    yield from dead(layer)
+    yield from constant(layer, tolerance)
+    for related in layer.related:
+        if len(related.neurons) > 1:
+            yield from moved_outgoing(layer.parameters, related)
+            yield from moved_incoming(layer, related, tolerance)
+    yield from dependent(layer, tolerance, suffix)
 
 
 def where(parameters: LayerParameters, neurons: Array) -> str:
@@ -155,52 +234,163 @@ def where(parameters: LayerParameters, neurons: Array) -> str:
     return f"layer {parameters.layer.layer}, neuron{plural} {', '.join(map(str, neurons))}"
 
 
-def dead(parameters: LayerParameters, tolerance: float) -> Iterator[Directions]:
-    for neuron in dead_neurons(parameters, tolerance):
+def dead(layer: LayerFunctions) -> Iterator[Directions]:
+    parameters = layer.parameters
+    for neuron in np.flatnonzero(norm(layer.relevant, 0) == 0):
         cause = f"{where(parameters, np.array([neuron]))}: dead, incoming parameters"
         yield Directions(cause, FLAT, parameters.incoming_positions[neuron][:, None], np.ones((1, 1)))
 
 
-def constant(parameters: LayerParameters, tolerance: float) -> Iterator[Directions]:
-    """The output of a constant neuron is made up for by the biases above, where there are any."""
-    layer, above, s = parameters.layer, parameters.above_positions, parameters.multiplier_above
-    for neuron in constant_neurons(parameters, tolerance):
+def off(layer: LayerFunctions) -> Iterator[Directions]:
+    """All parameters of neurons that are zero on every sample."""
+    parameters = layer.parameters
+    for neuron in layer.linear[layer.slopes[layer.linear] == 0]:
+        cause = f"{where(parameters, np.array([neuron]))}: off on every sample"
+        places = np.concatenate([parameters.incoming_positions[neuron], parameters.outgoing_positions[:, neuron]])
+        yield Directions(cause, FLAT, places[:, None], np.ones((1, 1)))
+
+
+def constant(layer: LayerFunctions, tolerance: float) -> Iterator[Directions]:
+    """The output of a constant neuron is made up for by the biases above, where there are any, or by other neurons."""
+    parameters, above = layer.parameters, layer.parameters.above_positions
+    s = parameters.multiplier_above
+    for neuron in layer.constant:
         cause = f"{where(parameters, np.array([neuron]))}: constant"
-        bias = parameters.incoming[neuron, -1] if layer.has_bias else 0.0
-        kind, parameter = activations.split(layer.names[neuron])
-        value, slope, _ = (float(a[0]) for a in _core.activation_derivatives(kind, parameter, np.array([bias])))
-        outgoing = parameters.outgoing_positions[:, neuron]
+        outgoing, value = parameters.outgoing_positions[:, neuron], layer.coefficients[neuron, 0]
         if above is not None:
             yield Directions(cause, FLAT, np.column_stack([outgoing, above]), np.array([[1.0], [-s * value]]))
-            if layer.has_bias:
-                places = np.append(parameters.incoming_positions[neuron, -1], above)
-                moved = np.append(1.0, -s * slope * parameters.outgoing[:, neuron])
-                yield Directions(cause, FLAT, places[None], moved[:, None])
         elif value == 0:
             yield Directions(cause, FLAT, outgoing[:, None], np.ones((1, 1)))
+        bias, carriers = constant_below(layer, tolerance), carriers_of_one(layer, tolerance)
+        if bias is None or carriers is None or not np.isfinite(layer.slopes[neuron]):
+            continue
+        # The activation changes by σ'·t; the carriers' weights take v σ'·t, each output its own part.
+        effect = -layer.slopes[neuron] * parameters.outgoing[:, neuron]
+        places = [parameters.incoming_positions[neuron], parameters.outgoing_positions.ravel()]
+        moves = [bias, np.outer(effect, carriers[:-1]).ravel()]
+        if above is not None:
+            places.append(above)
+            moves.append(effect * carriers[-1] * s)
+        yield Directions(cause, FLAT, np.concatenate(places)[None], np.concatenate(moves)[:, None])
 
 
-def moved_outgoing(parameters: LayerParameters, related: RelatedNeurons) -> Directions:
-    """Each neuron takes over outgoing weight from the reference: σ(z_k) = N_k σ(z) + o_k."""
+def constant_below(layer: LayerFunctions, tolerance: float) -> Array | None:
+    """A change of a neuron's incoming parameters that adds 1 to its preactivation; None if there is none."""
+    parameters = layer.parameters
+    if parameters.layer.has_bias:
+        return np.append(np.zeros(parameters.weights.shape[1]), 1.0)
+    multiplier = parameters.layer.net.multipliers[parameters.layer.layer - 1]
+    found = combination(layer.below, tolerance)
+    return None if found is None else found / multiplier
+
+
+def carriers_of_one(layer: LayerFunctions, tolerance: float) -> Array | None:
+    """Numbers for the neurons, and the bias above, whose activations times these add up to 1; None if none do."""
+    width = len(layer.coefficients)
+    if layer.parameters.above_positions is not None:
+        return np.append(np.zeros(width), 1.0)
+    found = combination(layer.coefficients, tolerance)
+    return None if found is None else np.append(found, 0.0)
+
+
+def combination(coefficients: Array, tolerance: float) -> Array | None:
+    """n with n · C = the constant 1, if there is one."""
+    goal = np.zeros(coefficients.shape[1])
+    goal[0] = 1
+    if not coefficients[:, 0].any():
+        return None
+    sizes = norm(coefficients, 1)
+    scaled = coefficients / np.where(sizes > 0, sizes, 1)[:, None]
+    found = np.linalg.lstsq(scaled.T, goal, rcond=tolerance)[0]
+    if np.abs(found @ scaled - goal).max() > max(tolerance, 1e-12) * max(1.0, np.abs(found).max()):
+        return None
+    return np.asarray(found / np.where(sizes > 0, sizes, 1))
+
+
+def moved_outgoing(parameters: LayerParameters, related: RelatedNeurons) -> Iterator[Directions]:
+    """Each neuron takes over outgoing weight from the reference, whose N and o are the first."""
     cause = f"{where(parameters, related.neurons)}: related, outgoing weights moved between them"
     places = parameters.outgoing_positions[:, related.neurons]
-    combinations = np.vstack([-related.gains[1:], np.eye(len(related.neurons) - 1)])
+    ratios = related.gains[1:] / related.gains[0]
+    remainders = related.offsets[1:] - ratios * related.offsets[0]
+    combinations = np.vstack([-ratios, np.eye(len(related.neurons) - 1)])
     if parameters.above_positions is not None:
         places = np.column_stack([places, parameters.above_positions])
-        combinations = np.vstack([combinations, -parameters.multiplier_above * related.offsets[1:]])
-    return Directions(cause, FLAT, places, combinations)
+        combinations = np.vstack([combinations, -parameters.multiplier_above * remainders])
+    elif remainders.any():
+        return
+    yield Directions(cause, FLAT, places, combinations)
 
 
-def moved_incoming(parameters: LayerParameters, related: RelatedNeurons, tolerance: float) -> Iterator[Directions]:
+def moved_incoming(layer: LayerFunctions, related: RelatedNeurons, tolerance: float) -> Iterator[Directions]:
     """Incoming parameters moved by factors n_k with Σ_k v_k (N_k/c_k) n_k = 0; all together in a zero group."""
-    neurons, outgoing = related.neurons, parameters.outgoing[:, related.neurons]
+    neurons, parameters, signs = related.neurons, layer.parameters, np.sign(related.gains)
     places = parameters.incoming_positions[neurons].T
-    largest = np.abs(outgoing).max(initial=0)
-    if np.abs(outgoing @ related.gains).max() <= tolerance * largest:
+    relevant = layer.relevant[:, neurons]
+    if np.abs(relevant @ signs).max(initial=0) <= tolerance * np.abs(relevant).max(initial=0):
         cause = f"{where(parameters, neurons)}: outgoing weights cancel, moved together"
-        yield Directions(cause, FLAT, places, related.factors[:, None])
-    effect = outgoing * (related.gains / related.factors)
-    _, sizes, right = np.linalg.svd(effect)
-    rank = int((sizes > tolerance * sizes.max(initial=0)).sum())
-    if rank < len(neurons):
-        yield Directions(f"{where(parameters, neurons)}: related, moved apart", FIRST_ORDER, places, right[rank:].T)
+        yield Directions(cause, FLAT, places, scaled(related.factors[:, None]))
+    free = null_space(layer.effects[:, neurons] * signs, tolerance)
+    if free.shape[1]:
+        cause = f"{where(parameters, neurons)}: related, moved apart"
+        yield Directions(cause, FIRST_ORDER, places, scaled(related.factors[:, None] * free))
+
+
+def scaled(columns: Array) -> Array:
+    """Columns with the largest entry 1."""
+    return np.asarray(columns / np.abs(columns).max(axis=0, initial=1e-300))
+
+
+def dependent(layer: LayerFunctions, tolerance: float, suffix: str) -> Iterator[Directions]:
+    """Neurons that are not independent of one another without being related in pairs: linear and constant ones."""
+    parameters = layer.parameters
+    number = parameters.layer.layer
+    alone = [int(related.neurons[0]) for related in layer.related if len(related.neurons) == 1]
+    others = np.setdiff1d(np.arange(parameters.layer.width), alone)
+    if not len(others):
+        return
+    combinations, places = (
+        parameters.multiplier_above * layer.coefficients[others],
+        parameters.outgoing_positions[:, others],
+    )
+    if parameters.above_positions is not None:
+        one = np.eye(1, combinations.shape[1])
+        combinations, places = np.vstack([combinations, one]), np.column_stack([places, parameters.above_positions])
+    sizes = norm(combinations, 1)
+    sizes[sizes == 0] = 1
+    free = null_space((combinations / sizes[:, None]).T, tolerance) / sizes[:, None]
+    yield Directions(f"layer {number}: outgoing weights of dependent neurons{suffix}", FLAT, places, free)
+    linear = layer.linear
+    if len(linear):
+        free = null_space(layer.relevant[:, linear] * layer.slopes[linear], tolerance)
+        cause = f"layer {number}: incoming parameters of linear neurons{suffix}, combined so that nothing comes of it"
+        yield Directions(cause, FLAT, parameters.incoming_positions[linear].T, free)
+    # A constant neuron where σ is stationary, but for a kink, moves the outputs to second order only: not counted here.
+    names = parameters.layer.names
+    moving = [n for n in layer.constant if layer.slopes[n] or not curvature(names[n], layer.preactivations[n])]
+    straight = np.concatenate([linear, moving]).astype(int)
+    if len(straight):
+        free = null_space(layer.effects[:, straight] * layer.slopes[straight], tolerance)
+        cause = f"layer {number}: incoming parameters of linear and constant neurons{suffix}, moved apart"
+        yield Directions(cause, FIRST_ORDER, parameters.incoming_positions[straight].T, free)
+
+
+def curvature(activation: str, z: float) -> float:
+    """σ''(z)."""
+    return float(activations.derivatives(activation, z)[2])
+
+
+def mixed_on_data(layer: LayerFunctions) -> Iterator[Directions]:
+    """Tangents of mixing, and of shifting, neurons that are linear on the data."""
+    parameters, slopes = layer.parameters, layer.slopes
+    cause = f"layer {parameters.layer.layer}: neurons that are linear on the data mixed"
+    active = [int(i) for i in layer.linear if slopes[i] != 0]
+    for i in active:
+        for j in active:
+            places = [parameters.incoming_positions[i], parameters.outgoing_positions[:, j]]
+            moves = [parameters.incoming[j], -slopes[i] / slopes[j] * parameters.outgoing[:, i]]
+            yield Directions(cause, FLAT, np.concatenate(places)[None], np.concatenate(moves)[:, None])
+        if parameters.layer.has_bias and parameters.above_positions is not None:
+            places = [parameters.incoming_positions[i, -1:], parameters.above_positions]
+            moves = [np.ones(1), -parameters.multiplier_above * slopes[i] * parameters.outgoing[:, i]]
+            yield Directions(cause, FLAT, np.concatenate(places)[None], np.concatenate(moves)[:, None])

@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from .._checks import Array
+from .._norms import norm
 
 INDEPENDENCE = 1e-8  # a direction counts if this part of it lies outside the span of those before
 
@@ -95,7 +96,7 @@ def orthonormal_block(vectors: Array, part_of: Array) -> tuple[Array, Array]:
 
 def independent(vectors: Array, basis: Array) -> Array:
     """Returns orthonormal columns for what the vectors add to the span of the orthonormal basis."""
-    vectors = vectors / np.linalg.norm(vectors, axis=0)
+    vectors = vectors / norm(vectors, 0)
     columns, triangle, _ = qr(outside(vectors, basis), mode="economic", pivoting=True, check_finite=False)
     columns = columns[:, np.abs(np.diagonal(triangle)) > INDEPENDENCE]
     if not basis.shape[1] or not columns.shape[1]:

@@ -1,0 +1,125 @@
+"""Zero modes that the loss and the data give, whatever the architecture's symmetries.
+
+    the cross-entropy         a vector added to every row of the last weights, a number to all of the last biases
+    activations of low rank   t with Σ_j t_j a_j(x_n) + t_bias = 0 on every sample: incoming parameters along t
+    neurons linear on data    rectifiers on, or off, for every sample: as linear neurons, see `linear_pieces`
+    few samples, N·K < P      the null space of the Jacobian
+
+Samples whose weight is zero do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import activations
+from .._checks import FLOAT64, Array
+from .._norms import norm
+from ..objective import Objective
+from .rules import rule_of
+from .span import Directions
+
+FLAT, FIRST_ORDER = "flat", "first-order"
+ROUNDING = 10 * float(np.finfo(float).eps)  # times a matrix's longer side: singular values of rounding
+
+
+def loss_directions(objective: Objective) -> Iterator[Directions]:
+    """Directions along which all outputs change alike, where the loss sees differences of outputs only."""
+    net = objective.net
+    if objective.loss_name != "cross_entropy" or not all(rule_of(name).linear for name in net.activations[-1]):
+        return
+    weights, biases = net.unflatten(np.arange(net.num_parameters))[-1]
+    places = weights if biases is None else np.column_stack([weights, biases])
+    alike = np.ones((len(weights), 1))
+    yield Directions("cross-entropy: the same added to all outputs", FLAT, places.T, alike)
+
+
+def counted(objective: Objective) -> Array:
+    """Indices of the samples whose weight is not zero."""
+    weight = objective.sample_weight
+    return np.arange(objective.num_samples) if weight is None else np.flatnonzero(weight)
+
+
+def activations_on_data(objective: Objective, theta: Array) -> list[tuple[Array, Array]]:
+    """Preactivations and activations of every layer, (N, d) each, the inputs as both in front."""
+    net, x = objective.net, objective.x[counted(objective)].astype(FLOAT64)
+    layers = [(x, x)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for (weights, biases), multiplier, names in zip(
+            net.unflatten(theta), net.multipliers, net.activations, strict=True
+        ):
+            z = layers[-1][1] @ (multiplier * weights.T) + (0.0 if biases is None else biases)
+            a = np.empty_like(z)
+            for name in dict.fromkeys(names):
+                at = np.flatnonzero([n == name for n in names])
+                a[:, at] = activations.derivatives(name, z[:, at])[0]
+            layers.append((z, a))
+    return layers
+
+
+def linear_pieces(objective: Objective, theta: Array) -> list[Array] | None:
+    """For each hidden layer the slopes of neurons that are linear on all samples, nan for others; None if none are new.
+
+    A homogeneous neuron of degree 1 is linear where its preactivation has one sign.
+    """
+    net, found, pieces = objective.net, False, []
+    for (z, _), names in zip(activations_on_data(objective, theta)[1:-1], net.activations, strict=False):
+        slopes = np.full(len(names), np.nan)
+        for neuron, name in enumerate(names):
+            rule, column = rule_of(name), z[:, neuron]
+            if rule.linear:
+                slopes[neuron] = 1.0
+            elif rule.degree == 1 and ((column > 0).all() or (column < 0).all()):
+                slopes[neuron], found = activations.derivatives(name, column[0])[1], True
+        pieces.append(slopes)
+    return pieces if found else None
+
+
+def unseen_inputs(objective: Objective) -> Iterator[Directions]:
+    """Directions of the first layer's rows that no sample has."""
+    yield from unseen_activations(objective, 1, objective.x[counted(objective)].astype(FLOAT64))
+
+
+def unseen_activations(objective: Objective, number: int, below: Array) -> Iterator[Directions]:
+    """Directions of a layer's rows that no sample has, for activations (N, d) of the layer below."""
+    net = objective.net
+    weights, biases = net.unflatten(np.arange(net.num_parameters))[number - 1]
+    rows, places = net.multipliers[number - 1] * below, weights
+    if biases is not None:
+        rows, places = np.column_stack([rows, np.ones(len(rows))]), np.column_stack([weights, biases])
+    missing = unseen(rows)
+    if missing.shape[1]:
+        what = "inputs" if number == 1 else "activations below"
+        yield Directions(f"layer {number}: directions that the {what} lack on every sample", FLAT, places, missing)
+
+
+def data_directions(objective: Objective, theta: Array, centred: bool) -> Iterator[Directions]:
+    """Directions that the upper layers' activations lack, and those of the Jacobian if there are few samples."""
+    net = objective.net
+    for number, (_, below) in enumerate(activations_on_data(objective, theta.astype(FLOAT64))[1:-1], start=2):
+        yield from unseen_activations(objective, number, below)
+    samples, outputs = counted(objective), net.widths[-1]
+    if len(samples) * (outputs - centred) < len(theta):
+        jacobian = objective.jacobian(theta).astype(FLOAT64).reshape(-1, outputs, len(theta))[samples]
+        if centred:
+            jacobian = jacobian - jacobian.mean(axis=1, keepdims=True)
+        missing = unseen(jacobian.reshape(-1, len(theta)))
+        cause = "fewer outputs on samples than parameters: null space of the Jacobian"
+        yield Directions(cause, FIRST_ORDER, np.arange(len(theta))[None], missing)
+
+
+def unseen(rows: Array) -> Array:
+    """Orthonormal t with rows · t = 0 to rounding, (p, k); columns are compared at a common size."""
+    if not np.isfinite(rows).all():
+        return np.zeros((rows.shape[1], 0))
+    sizes = norm(rows, 0)
+    seen = np.flatnonzero(sizes)
+    scales = sizes[seen]
+    _, values, right = np.linalg.svd(rows[:, seen] / scales, full_matrices=True)
+    rank = int((values > ROUNDING * max(rows.shape) * values.max(initial=0)).sum())
+    missing = np.zeros((rows.shape[1], rows.shape[1] - rank))
+    missing[seen, : len(seen) - rank] = right[rank:].T / scales[:, None]
+    missing[np.flatnonzero(sizes == 0), np.arange(len(seen) - rank, missing.shape[1])] = 1
+    return missing
