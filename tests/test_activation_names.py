@@ -15,7 +15,7 @@ SOURCES = sorted(Path(ho.__file__).parent.rglob("*.py"))
 
 
 def exempt(tree: ast.AST) -> Iterator[ast.AST]:
-    """Defaults of parameters and fields, constants whose names begin with DEFAULT, and formats such as {x:g}."""
+    """Defaults of parameters and fields, constants DEFAULT_… and OTHER_NAMES, and formats such as {x:g}."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arguments):
             yield from (default for default in (*node.defaults, *node.kw_defaults) if default is not None)
@@ -23,7 +23,7 @@ def exempt(tree: ast.AST) -> Iterator[ast.AST]:
             yield node.value
         elif isinstance(node, ast.FormattedValue) and node.format_spec is not None:
             yield node.format_spec
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("DEFAULT_"):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith(("DEFAULT_", "OTHER_NAMES")):
             yield node.value
 
 

@@ -109,7 +109,7 @@ class Surroundings:
     def largest(self, rows: Array) -> Array:
         """The largest |rows · a| on the ball for incoming weights s W without bias, or more, (m,)."""
         layer = self.parameters.layer.layer
-        return np.asarray(norm(rows, 1) * self.radius if layer == 1 else np.abs(rows) @ self.layers[layer - 2].a
+        return np.asarray(norm(rows, 1) * self.radius if layer == 1 else np.abs(rows) @ self.layers[layer - 2].a)
 
     def effect(self, neuron: int, change: float) -> Array:
         """A bound on what a change of a neuron's activation does to the outputs, (K,)."""

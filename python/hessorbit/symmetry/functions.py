@@ -194,9 +194,9 @@ def row_space(rows: Array, tolerance: float) -> Array:
     if not len(rows):
         return rows
     _, values, right = np.linalg.svd(rows / norm(rows, 1)[:, None], full_matrices=False)
-    basis = right[values > tolerance * values[0]]
+    basis: Array = right[values > tolerance * values[0]]
     basis[:, norm(basis, 0) <= tolerance] = 0
-    return basis
+    return np.asarray(basis)
 
 
 def null_space(columns: Array, tolerance: float) -> Array:
