@@ -75,3 +75,14 @@ def derivatives(name: str, z: ArrayLike) -> tuple[Array, Array, Array]:
     at = np.asarray(z, FLOAT64)
     value, slope, curvature = (d.reshape(at.shape) for d in _core.activation_derivatives(*split(name), at.ravel()))
     return value, slope, curvature
+
+
+@cache
+def kinked(name: str) -> bool:
+    """Whether the first or the second derivative of an activation jumps at 0.
+
+    >>> kinked("relu"), kinked("elu"), kinked("tanh")
+    (True, True, False)
+    """
+    _, slopes, curvatures = derivatives(name, [-1e-9, 1e-9])
+    return bool(max(abs(slopes[1] - slopes[0]), abs(curvatures[1] - curvatures[0])) > 1e-6)

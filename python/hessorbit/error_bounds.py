@@ -34,7 +34,6 @@ ULPS = 4
 # Entries of one temporary array at most, and multiplications of one matrix product, for which BLAS wakes no threads.
 CHUNK = 2**16
 SMALL_PRODUCT = 2**18
-KINKED = ("relu", "leaky_relu", "elu", "selu", "softsign")
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class Pass:
             if b is not None:
                 z = z + Approximate(b, (w.value.shape[1] + 1) * z.unit * np.abs(b))
             a, slope, bend = activate(net.activations[k], z)
-            kinked = [activations.split(name)[0] in KINKED for name in net.activations[k]]
+            kinked = [activations.kinked(name) for name in net.activations[k]]
             self.kink = self.kink or bool(((np.abs(z.value) <= 2 * z.error) & (z.error > 0))[:, kinked].any())
             self.slope.append(slope)
             self.bend.append(bend)

@@ -20,7 +20,7 @@ def classes_of(vectors: Array, allowed: Array, signed: bool) -> Array:
     signed; a class is made of those alike to one row.
     """
     count, length = vectors.shape
-    probe = np.random.default_rng(0).uniform(0.5, 1.5, length)
+    probe = np.asarray(np.random.default_rng(0).uniform(0.5, 1.5, length))
     products = vectors @ probe
     keys = np.abs(products) if signed else products
     widths = 2 * allowed * probe.sum() + 1e-13 * (np.abs(vectors) @ probe)
