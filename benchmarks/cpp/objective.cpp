@@ -71,7 +71,7 @@ void diagonal(benchmark::State& state) {
 void product(benchmark::State& state) {
     Case c(state);
     std::vector<double> out(c.theta.size());
-    for (auto _ : state) c.objective.product(c.theta.data(), c.theta.data(), 1, c.threads, out.data());
+    for (auto _ : state) c.objective.product(c.theta.data(), 1, c.theta.data(), 1, false, c.threads, out.data());
     count(state, 6 * c.samples() * c.parameters());
 }
 

@@ -21,6 +21,7 @@ namespace py = pybind11;
 // One for each subject, in the module where it is called.
 void register_network(py::module_& module);
 void register_activation_table(py::module_& module);
+void register_loss_table(py::module_& module);
 void register_activation_float64(py::module_& module);
 void register_activation_longdouble(py::module_& module);
 void register_objective_float64(py::module_& module);

@@ -3,7 +3,10 @@
 
 #include "names.hpp"
 
-#include <hessorbit/objective.hpp>
+#include <hessorbit/full_range.hpp>
+
+#include <memory>
+#include <type_traits>
 
 namespace hessorbit::bindings {
 
@@ -12,10 +15,22 @@ inline int thread_count(int threads) { return threads > 0 ? threads : max_thread
 // An objective with the number of threads asked for; 0 follows OpenMP's limit at each call.
 template <class T>
 struct BoundObjective {
-    Objective<T> core;
+    std::conditional_t<std::is_same_v<T, double>, FullRangeObjective, Objective<T>> core;
     int threads;
 
     int team() const { return thread_count(threads); }
 };
+
+// How float64 gets at long double, which `_common` holds; set when a module with objectives in float64 is made.
+inline WideObjectiveFactory wide_objective_factory = nullptr;
+inline constexpr const char* wide_objective_capsule = "wide_objective_factory";
+
+template <class T>
+std::unique_ptr<BoundObjective<T>> bound(const Network& network, const Loss& loss, T l2, Data<T> data, int threads) {
+    if constexpr (std::is_same_v<T, double>)
+        return std::unique_ptr<BoundObjective<T>>(
+            new BoundObjective<T>{{network, loss, l2, std::move(data), wide_objective_factory}, threads});
+    else return std::unique_ptr<BoundObjective<T>>(new BoundObjective<T>{{network, loss, l2, std::move(data)}, threads});
+}
 
 }  // namespace hessorbit::bindings

@@ -6,6 +6,7 @@ PYBIND11_MODULE(_common, module, pybind11::mod_gil_not_used()) {
     module.doc() = "What is not hot, and everything in long double.";
     register_network(module);
     register_activation_table(module);
+    register_loss_table(module);
     register_activation_longdouble(module);
     register_objective_longdouble(module);
     register_group_element(module);

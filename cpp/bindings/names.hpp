@@ -3,6 +3,8 @@
 
 #include "bindings.hpp"
 
+#include <hessorbit/loss.hpp>
+
 #include <array>
 #include <utility>
 
@@ -13,6 +15,12 @@ Value named(const std::array<std::pair<const char*, Value>, count>& names, const
     for (const auto& [known, value] : names)
         if (name == known) return value;
     throw py::value_error(std::string(argument) + ": unknown name '" + name + "'");
+}
+
+inline const LossDescription& loss_named(const std::string& name) {
+    for (const LossDescription& description : loss_table)
+        if (description.name == name) return description;
+    throw py::value_error("loss: unknown name '" + name + "'");
 }
 
 inline const ActivationDescription& description_named(const std::string& name) {

@@ -1,6 +1,8 @@
 // Network, and whether an array is finite, for Python.
 #include "names.hpp"
 
+#include <hessorbit/kernel/finite.hpp>
+
 namespace hessorbit::bindings {
 
 namespace {
@@ -10,10 +12,7 @@ constexpr std::array<std::pair<const char*, Parametrization>, 3> parametrization
 
 template <class T>
 bool all_finite(const Array<T>& values) {
-    const T* data = values.data();
-    bool finite = true;
-    for (py::ssize_t i = 0; i < values.size(); ++i) finite &= data[i] - data[i] == 0;  // NaN for inf and NaN
-    return finite;
+    return hessorbit::all_finite(values.data(), values.size());
 }
 
 }  // namespace

@@ -7,21 +7,16 @@
 
 namespace hessorbit::bindings {
 
-inline constexpr std::array<std::pair<const char*, LossKind>, 3> losses{{{"squared_error", LossKind::squared_error},
-                                                                         {"cross_entropy", LossKind::cross_entropy},
-                                                                         {"logistic", LossKind::logistic}}};
-
 template <class T>
 std::unique_ptr<BoundObjective<T>> make_objective(const Network& network, const Array<T>& x, const Array<T>& y,
-                                                  const Array<T>& weight, const std::string& loss, T l2,
-                                                  int threads) {
+                                                  const Array<T>& weight, const std::string& loss,
+                                                  double parameter, T l2, int threads) {
     require(x.ndim() == 2 && x.shape(0) > 0 && x.shape(1) == network.inputs(), "x: expected shape (N, inputs), N > 0");
     require(y.ndim() == 2 && y.shape(0) == x.shape(0) && y.shape(1) == network.outputs(), "y: expected shape (N, K)");
     require(weight.ndim() == 1 && weight.shape(0) == x.shape(0), "weight: expected shape (N,)");
-    const LossKind kind = named(losses, loss, "loss");
+    const Loss described{loss_named(loss).kind, parameter};
     Data<T> data = make_data<T>(network, x.shape(0), x.data(), y.data(), weight.data());
-    return std::unique_ptr<BoundObjective<T>>(
-        new BoundObjective<T>{{network, kind, l2, std::move(data)}, threads});
+    return bound<T>(network, described, l2, std::move(data), threads);
 }
 
 // A float64 scalar is Python's float; extended precision stays a NumPy scalar.
@@ -49,7 +44,7 @@ auto method(ShapeOf shape_of, Call call) {
 
 template <class T>
 void bind_objective(py::module_& module, const char* name) {
-    using Core = Objective<T>;
+    using Core = decltype(BoundObjective<T>::core);
     const auto theta = py::arg("theta").noconvert();
     const auto scalar = [](const Core&) { return Shape{}; };
     const auto vector = [](const Core& core) { return Shape{core.num_parameters()}; };
@@ -59,10 +54,11 @@ void bind_objective(py::module_& module, const char* name) {
     const auto jacobian = [](const Core& core) {
         return Shape{core.samples() * core.network().outputs(), core.num_parameters()};
     };
+    const auto factor = [](const Core& core) { return Shape{core.factor_rows(), core.num_parameters()}; };
 
     py::class_<BoundObjective<T>>(module, name)
         .def(py::init(&make_objective<T>), py::arg("network"), py::arg("x").noconvert(), py::arg("y").noconvert(),
-             py::arg("weight").noconvert(), py::arg("loss"), py::arg("l2"), py::arg("threads"))
+             py::arg("weight").noconvert(), py::arg("loss"), py::arg("parameter"), py::arg("l2"), py::arg("threads"))
         .def("loss", method<T>(scalar, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.value_and_gradient(at, batch, threads, out, nullptr);
              }), theta)
@@ -84,6 +80,9 @@ void bind_objective(py::module_& module, const char* name) {
         .def("gauss_newton", method<T>(square, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.hessian(at, batch, threads, true, out);
              }), theta)
+        .def("gauss_newton_factor", method<T>(factor, [](Core& core, const T* at, Index batch, int threads, T* out) {
+                 core.gauss_newton_factor(at, batch, threads, out);
+             }), theta)
         .def("hessian_diagonal", method<T>(vector, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.hessian_diagonal(at, batch, threads, out);
              }), theta)
@@ -101,15 +100,18 @@ void bind_objective(py::module_& module, const char* name) {
         .def("hvp",
              [](BoundObjective<T>& self, const Array<T>& at, const Array<T>& v) {
                  const Index p = self.core.num_parameters();
-                 require(at.ndim() == 1 && at.shape(0) == p, "theta: expected shape (P,)");
-                 require(v.ndim() == 2 && v.shape(1) == p, "v: expected shape (m, P)");
-                 Array<T> product({v.shape(0), static_cast<py::ssize_t>(p)});
+                 const Batch<T> batch(at, p);
+                 const bool shared = v.ndim() == 2;
+                 require((shared || (v.ndim() == 3 && !batch.alone && v.shape(0) == batch.count)) &&
+                             v.shape(v.ndim() - 1) == p,
+                         "v: expected shape (m, P), or (B, m, P) for theta (B, P)");
+                 const Index count = v.shape(v.ndim() - 2);
+                 Array<T> product = batch.result({count, p});
                  T* out = product.mutable_data();
-                 const T *point = at.data(), *directions = v.data();
-                 const Index count = v.shape(0);
+                 const T* directions = v.data();
                  {
                      const py::gil_scoped_release release;
-                     self.core.product(point, directions, count, self.team(), out);
+                     self.core.product(batch.data, batch.count, directions, count, shared, self.team(), out);
                  }
                  return product;
              }, theta, py::arg("v").noconvert());
@@ -130,8 +132,8 @@ void bind_outputs(py::module_& module) {
             {
                 const py::gil_scoped_release release;
                 Data<T> data = make_data<T>(network, count, samples, nullptr, nullptr);
-                Objective<T>(network, LossKind::squared_error, T(0), std::move(data))
-                    .outputs(batch.data, batch.count, thread_count(threads), out);
+                const auto objective = bound<T>(network, Loss{}, T(0), std::move(data), threads);
+                objective->core.outputs(batch.data, batch.count, objective->team(), out);
             }
             return result;
         },

@@ -49,7 +49,7 @@ TEST_CASE_TEMPLATE("no allocation after the first call", T, double, long double)
             CHECK(count([&] { objective.hessian(theta.data(), 1, threads, false, hessian.data()); }) == 0);
             CHECK(count([&] { objective.hessian(theta.data(), 1, threads, true, hessian.data()); }) == 0);
             CHECK(count([&] { objective.hessian_diagonal(theta.data(), 1, threads, gradient.data()); }) == 0);
-            CHECK(count([&] { objective.product(theta.data(), theta.data(), 1, threads, gradient.data()); }) == 0);
+            CHECK(count([&] { objective.product(theta.data(), 1, theta.data(), 1, false, threads, gradient.data()); }) == 0);
         }
     }
 }

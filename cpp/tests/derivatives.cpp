@@ -64,7 +64,7 @@ struct Results {
         objective.jacobian(theta.data(), 1, threads, jacobian.data());
         objective.hessian(theta.data(), 1, threads, false, hessian.data());
         objective.hessian_diagonal(theta.data(), 1, threads, diagonal.data());
-        objective.product(theta.data(), v.data(), 1, threads, product.data());
+        objective.product(theta.data(), 1, v.data(), 1, false, threads, product.data());
     }
 };
 

@@ -41,7 +41,7 @@ std::vector<T> outputs(const Network& network, const std::vector<T>& theta) {
     constexpr Index samples = 11;
     const std::vector<T> x = Uniform(3).draw<T>(samples * network.inputs()), y(samples * network.outputs()),
                          weight(samples, T(1));
-    Objective<T> objective(network, LossKind::squared_error, T(0),
+    Objective<T> objective(network, Loss{}, T(0),
                            make_data(network, samples, x.data(), y.data(), weight.data()));
     std::vector<T> result(samples * network.outputs());
     objective.outputs(theta.data(), 1, 1, result.data());

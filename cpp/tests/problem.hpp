@@ -30,7 +30,7 @@ struct Problem {
     std::string name{};
     std::vector<Index> widths{};
     ActivationKind hidden = ActivationKind::tanh, output = ActivationKind::identity;
-    LossKind loss = LossKind::squared_error;
+    Loss loss{};
     Parametrization parametrization = Parametrization::standard;
     Index samples = 13;
     bool bias = true;
@@ -54,7 +54,7 @@ struct Problem {
         const std::vector<T> x = uniform.draw<T>(samples * net.inputs());
         std::vector<T> y = uniform.draw<T>(samples * net.outputs()), weight = uniform.draw<T>(samples);
         for (T& w : weight) w += 1;
-        if (loss != LossKind::squared_error)
+        if (loss.kind != LossKind::squared_error)
             for (T& target : y) target = (target + 1) / 2;
         return Objective<T>(net, loss, l2, make_data(net, samples, x.data(), y.data(), weight.data()));
     }
@@ -64,9 +64,9 @@ inline std::vector<Problem> problems() {
     return {
         {.name = "linear", .widths = {3, 2}},
         {.name = "shallow", .widths = {2, 5, 1}},
-        {.name = "gelu", .widths = {3, 4, 2}, .hidden = ActivationKind::gelu, .loss = LossKind::cross_entropy},
-        {.name = "many outputs", .widths = {2, 3, 70}, .loss = LossKind::cross_entropy},
-        {.name = "deep", .widths = {2, 3, 4, 3, 2}, .hidden = ActivationKind::softplus, .loss = LossKind::logistic},
+        {.name = "gelu", .widths = {3, 4, 2}, .hidden = ActivationKind::gelu, .loss = {LossKind::cross_entropy}},
+        {.name = "many outputs", .widths = {2, 3, 70}, .loss = {LossKind::cross_entropy}},
+        {.name = "deep", .widths = {2, 3, 4, 3, 2}, .hidden = ActivationKind::softplus, .loss = {LossKind::logistic}},
         {.name = "bent output", .widths = {2, 3, 2}, .hidden = ActivationKind::silu, .output = ActivationKind::sigmoid},
         {.name = "mean field, no bias", .widths = {3, 4, 4, 2}, .parametrization = Parametrization::mean_field, .bias = false},
         {.name = "many samples", .widths = {2, 3, 2}, .hidden = ActivationKind::erf, .samples = 5000},

@@ -65,6 +65,7 @@ activation_properties = _common.activation_properties
 activation_table = _common.activation_table
 all_finite = _common.all_finite
 flip_even_linear = _common.flip_even_linear
+loss_table = _common.loss_table
 nearest_minima = _common.nearest_minima
 
 

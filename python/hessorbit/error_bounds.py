@@ -26,8 +26,9 @@ import numpy as np
 
 from . import _core, activations
 from ._checks import Array
-from .gauss_newton import factor, residual_curvature_bound
-from .objective import Objective, one_hot
+from .gauss_newton import residual_curvature_bound
+from .objective import Objective
+from .targets import one_hot
 
 # Activations are within 4 ulp; more for the vectors of a chunk that are summed in another order.
 ULPS = 4
@@ -206,7 +207,7 @@ class Pass:
             self.kink = self.kink or bool(((np.abs(z.value) <= 2 * z.error) & (z.error > 0))[:, kinked].any())
             self.slope.append(slope)
             self.bend.append(bend)
-        residual, hessian, self.root = differentiate(obj.loss_name, a, y)
+        residual, hessian, self.root = differentiate(obj.loss_name, obj.delta, a, y)
         output = self.slope[-1][:, :, None]
         self.hessian = output * hessian * output.T
         self.delta = [residual * self.slope[-1]]
@@ -314,7 +315,7 @@ def activate(names: tuple[str, ...], z: Approximate) -> tuple[Approximate, Appro
     return around[0], around[1], around[2]
 
 
-def differentiate(loss: str, f: Approximate, y: Array) -> tuple[Approximate, Approximate, Any]:
+def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> tuple[Approximate, Approximate, Any]:
     """∂ℓ/∂f (n, K), ∂²ℓ/∂f² (n, K, K), and the map of rows J (n, K, p) to C^{1/2} J."""
     unit, eye = f.unit, np.eye(f.value.shape[1], dtype=f.value.dtype)
     if loss == "squared_error":
@@ -334,7 +335,26 @@ def differentiate(loss: str, f: Approximate, y: Array) -> tuple[Approximate, App
         root = Approximate(np.sqrt(bell), np.minimum(np.sqrt(bell) * slack, 1) + 4 * unit * np.sqrt(bell))
         diagonal = hessian[:, :, None] * Approximate.exact(eye)
         return Approximate(residual, moved + 4 * unit * size), diagonal, lambda rows: root[:, :, None] * rows
-    return softmax(f, y)
+    if loss == "huber":
+        assert delta is not None
+        d = f.value - y
+        error = f.error + unit * np.abs(d)
+        inside = (np.abs(d) <= delta).astype(d.dtype)
+        near = np.abs(np.abs(d) - delta) <= error  # where either side of the kink may be meant
+        hessian = Approximate(inside, near.astype(d.dtype))[:, :, None] * Approximate.exact(eye)
+        root = Approximate(inside, near.astype(d.dtype))
+        residual = Approximate(np.clip(d, -delta, delta), error * np.maximum(inside, near))
+        return residual, hessian, lambda rows: root[:, :, None] * rows
+    if loss == "poisson":
+        mean, half = np.exp(f.value), np.exp(f.value / 2)
+        slack = np.expm1(f.error) + 4 * unit
+        hessian = Approximate(mean, mean * slack)[:, :, None] * Approximate.exact(eye)
+        root = Approximate(half, half * slack)
+        residual = Approximate(mean - y, mean * slack + unit * np.abs(mean - y))
+        return residual, hessian, lambda rows: root[:, :, None] * rows
+    if loss == "cross_entropy":
+        return softmax(f, y)
+    raise NotImplementedError(f"bounds on rounding errors for the loss {loss!r}: add them to error_bounds.py")
 
 
 def softmax(f: Approximate, y: Array) -> tuple[Approximate, Approximate, Any]:
@@ -417,7 +437,7 @@ class RoundingErrors:
         if rough <= enough or not self.finer:
             return rough
         if quantity == "factor":
-            finer = factor(self.objective, self.theta.astype(np.longdouble))
+            finer = self.objective.gauss_newton_factor(self.theta.astype(np.longdouble))
         else:
             finer = self.finer_hessian if quantity == "hessian" else self.finer_gauss_newton
         return least(rough, float(norm(computed - finer)) + GUARD * self.finer * rough)

@@ -3,7 +3,8 @@
     ∇²L = FᵀF + l2·I + S,    F_n = √w_n C_n^{1/2} J_n,    S = Σ_n w_n Σ_k (∂ℓ_n/∂f_k) ∇²f_k(x_n; θ)
 
 with normalised weights w, C_n = ∂²ℓ_n/∂f² (K, K) and J_n = ∂f(x_n; θ)/∂θ (K, P). S vanishes with the residual, and then
-the singular values of F (N·K, P) say all about the Hessian, more precisely than the Hessian itself.
+the singular values of F (`Objective.gauss_newton_factor`) say all about the Hessian, more precisely than the Hessian
+itself.
 """
 
 from __future__ import annotations
@@ -21,26 +22,6 @@ def root_weights(obj: Objective) -> Array:
     if obj.sample_weight is None:
         return np.full(obj.num_samples, 1 / math.sqrt(obj.num_samples))
     return np.asarray(np.sqrt(obj.sample_weight / obj.sample_weight.sum()))
-
-
-def factor(obj: Objective, theta: Array) -> Array:
-    """F with Gauss–Newton matrix FᵀF + l2·I, (N·K, P); theta (P,)."""
-    samples, outputs = obj.num_samples, obj.net.widths[-1]
-    rows = obj.jacobian(theta).reshape(samples, outputs, -1)
-    root = root_weights(obj)[:, None]
-    if obj.loss_name == "squared_error":
-        rows *= root[:, :, None]
-        return rows.reshape(samples * outputs, -1)
-    f = obj.outputs(theta)
-    if obj.loss_name == "logistic":  # C = diag(q (1−q)), q = sigmoid(f)
-        decay = np.exp(-np.abs(f) / 2)
-        rows *= (root * decay / (1 + decay * decay))[:, :, None]
-    else:  # C = diag(q) − q qᵀ = AᵀA with A = diag(√q) − √q qᵀ, q = softmax(f)
-        q = np.exp(f - f.max(axis=1, keepdims=True))
-        q /= q.sum(axis=1, keepdims=True)
-        rows -= np.einsum("nk,nkp->np", q, rows)[:, None, :]
-        rows *= (root * np.sqrt(q))[:, :, None]
-    return rows.reshape(samples * outputs, -1)
 
 
 PROBES = 8

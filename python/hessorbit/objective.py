@@ -18,12 +18,11 @@ from . import _checks, _core
 from ._checks import FLOAT64, Array
 from ._core import all_finite
 from .network import MLP
+from .targets import LOSSES, one_hot, parameter, targets
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-LOSSES = ("squared_error", "cross_entropy", "logistic")
-ROW_SUM_TOLERANCE = 1e-12
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
@@ -35,10 +34,12 @@ class Objective:
     ``L(θ) = Σ_n w_n ℓ(f(x_n; θ), y_n) / Σ_n w_n + (l2/2) ‖θ‖²``. Data are checked and copied once, so that later
     calls only carry θ.
 
-    Every method takes θ of shape (P,), or (B, P) for a batch, and then its result gains a leading axis of length B.
-    θ is float64, or longdouble to compute in extended precision; what converts to float64 exactly is accepted. θ must
-    be finite; results may overflow to inf or nan, as in NumPy but without a warning. The same θ gives the same bits
-    whatever the number of threads, alone or in a batch.
+    Every method takes `theta`, array_like of shape (P,), or (B, P) for a batch, and then its result gains a leading
+    axis of length B; shapes of results are given for one θ. θ is float64, or longdouble to compute in extended
+    precision; what converts to float64 exactly is accepted. θ must be finite, or it is a ValueError. Results may
+    overflow to inf or nan, as in NumPy but without a warning; but where float64 can hold a result, it is right even if
+    products on the way to it cannot be held (then it takes extended precision, and longer). The same θ gives the same
+    bits whatever the number of threads, alone or in a batch.
 
     Methods fit SciPy: ``scipy.optimize.minimize(obj.loss, theta, jac=obj.gradient, hess=obj.hessian)``, or
     ``hessp=obj.hvp``.
@@ -49,12 +50,20 @@ class Objective:
     x : array_like, shape (N, inputs)
         Samples as rows.
     y : array_like
-        Targets. For ``"squared_error"`` real numbers of shape (N, K); for ``"logistic"`` numbers in [0, 1] of that
-        shape; both also (N,) if K = 1. For ``"cross_entropy"`` integer labels 0 … K−1 of shape (N,), or rows of
-        probabilities, (N, K), that sum to one within 1e-12.
-    loss : {"squared_error", "cross_entropy", "logistic"}
-        ℓ = ½‖f − y‖²; or −Σ_k y_k log softmax(f)_k; or −Σ_k [y_k log q_k + (1−y_k) log(1−q_k)] with q = sigmoid(f),
-        that is K independent sigmoids.
+        Targets. For ``"squared_error"`` and ``"huber"`` real numbers of shape (N, K); for ``"logistic"`` numbers in
+        [0, 1], for ``"poisson"`` numbers y ≥ 0, of that shape; all these also (N,) if K = 1. For ``"cross_entropy"``
+        integer labels 0 … K−1 of shape (N,), or rows of probabilities, (N, K), that sum to one within 1e-12.
+    loss : {"squared_error", "cross_entropy", "logistic", "huber", "poisson"}
+        What ℓ(f, y) is:
+
+        - ``"squared_error"``: ½‖f − y‖²;
+        - ``"cross_entropy"``: −Σ_k y_k log softmax(f)_k;
+        - ``"logistic"``: −Σ_k [y_k log q_k + (1−y_k) log(1−q_k)] with q = sigmoid(f), that is K independent sigmoids;
+        - ``"huber"``: Σ_k h(f_k − y_k) with h(d) = ½d² for |d| ≤ δ and δ|d| − ½δ² beyond;
+        - ``"poisson"``: Σ_k (e^{f_k} − y_k f_k), the negative log-likelihood of counts y with mean e^f, but for
+          log y!, so that it may be negative; as torch's ``PoissonNLLLoss``.
+    delta : float, optional
+        δ > 0 of the loss ``"huber"``, by default 1; of that loss alone.
     sample_weight : array_like, shape (N,), optional
         Weights w_n ≥ 0, not all zero; by default all equal. They are divided by their sum.
     l2 : float
@@ -68,6 +77,8 @@ class Objective:
     x, y, sample_weight : ndarray
         Read-only copies of the data; sample_weight may be None.
     loss_name : str
+    delta : float or None
+        None for losses other than ``"huber"``.
     l2 : float
     threads : int or None
     num_samples : int
@@ -101,6 +112,7 @@ class Objective:
         y: ArrayLike,
         *,
         loss: str = "squared_error",
+        delta: float | None = None,
         sample_weight: ArrayLike | None = None,
         l2: float = 0.0,
         threads: int | None = None,
@@ -108,7 +120,8 @@ class Objective:
         _checks.instance(net, MLP, "net")
         self.net = net
         self.x = read_only(net.samples(x))
-        self.loss_name = _checks.one_of(loss, LOSSES, "loss")
+        self.loss_name = _checks.one_of(loss, tuple(LOSSES), "loss")
+        self.delta = parameter(self.loss_name, {"delta": delta})
         self.num_samples = len(self.x)
         self.y = read_only(targets(y, self.loss_name, self.num_samples, net.widths[-1]))
         self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
@@ -123,12 +136,14 @@ class Objective:
 
     def __reduce__(self) -> tuple[Any, ...]:
         options: dict[str, Any] = {
-            "loss": self.loss_name, "sample_weight": self.sample_weight, "l2": self.l2, "threads": self.threads
+            "loss": self.loss_name, "delta": self.delta, "sample_weight": self.sample_weight, "l2": self.l2, "threads": self.threads
         }  # fmt: skip
         return partial(Objective, **options), (self.net, self.x, self.y)
 
     def __repr__(self) -> str:
         parts = [repr(self.net), f"{self.num_samples} samples", f"loss={self.loss_name!r}"]
+        if self.delta is not None:
+            parts.append(f"delta={self.delta!r}")
         if self.sample_weight is not None:
             parts.append("weighted")
         if self.l2:
@@ -155,8 +170,8 @@ class Objective:
         x, rows, weight = (np.ascontiguousarray(array, dtype) for array in (self.x, rows, weight))
         return x, rows, weight
 
-    def _options(self) -> tuple[str, float, int]:
-        return self.loss_name, self.l2, self.threads or 0
+    def _options(self) -> tuple[str, float, float, int]:
+        return self.loss_name, self.delta or 0.0, self.l2, self.threads or 0
 
     def _at(self, theta: ArrayLike) -> tuple[Compiled, Array]:
         """The compiled objective for theta's precision, and theta, checked."""
@@ -166,116 +181,52 @@ class Objective:
         return self.extended_core if _checks.is_extended(checked) else self.core, checked
 
     def loss(self, theta: ArrayLike) -> Any:
-        """The loss L(θ).
+        """Return the loss L(θ), a float.
 
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        float or ndarray, shape (B,)
-
-        Notes
-        -----
-        Takes about 2·N·P floating-point operations.
+        Takes about 2·N·P operations.
         """
         core, at = self._at(theta)
         return core.loss(at)
 
     def gradient(self, theta: ArrayLike) -> Array:
-        """The gradient ∇L(θ).
+        """Return the gradient ∇L(θ), of shape (P,).
 
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        ndarray, shape (P,) or (B, P)
-
-        Notes
-        -----
-        By back-propagation, about 6·N·P floating-point operations.
+        By back-propagation, about 6·N·P operations.
         """
         core, at = self._at(theta)
         return core.gradient(at)
 
     def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
-        """The loss and its gradient, for the cost of the gradient.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        (float, ndarray of shape (P,)) or (ndarray of shape (B,), ndarray of shape (B, P))
-        """
+        """Return the pair of `loss` and `gradient`, for the cost of the gradient."""
         core, at = self._at(theta)
         return core.value_and_gradient(at)
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """The outputs f(x_n; θ) on the data.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        ndarray, shape (N, K) or (B, N, K)
-        """
+        """Return the outputs f(x_n; θ) on the data, of shape (N, K)."""
         core, at = self._at(theta)
         return core.outputs(at)
 
     def residual(self, theta: ArrayLike) -> Array:
-        """The derivative of each sample's loss in the outputs, ∂ℓ_n/∂f_k, without weights.
+        """Return the derivative of each sample's loss in the outputs, ∂ℓ_n/∂f_k, of shape (N·K,).
 
-        It is f − y for the squared error, and q − y for the others, q being the predicted probabilities.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        ndarray, shape (N·K,) or (B, N·K)
-            Entry n·K + k belongs to sample n and output k.
+        Entry n·K + k belongs to sample n and output k. It is f − y for the squared error, that clipped to [−δ, δ] for
+        ``"huber"``, e^f − y for ``"poisson"``, and q − y for the others, q being the predicted probabilities. Sample
+        weights have no part in it.
         """
         core, at = self._at(theta)
         return core.residual(at)
 
     def jacobian(self, theta: ArrayLike) -> Array:
-        """The Jacobian of the outputs, ∂f_k(x_n; θ)/∂θ_p, without weights.
+        """Return the Jacobian of the outputs, ∂f_k(x_n; θ)/∂θ_p, of shape (N·K, P).
 
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        ndarray, shape (N·K, P) or (B, N·K, P)
-            Row n·K + k belongs to sample n and output k, as in `residual`.
-
-        Notes
-        -----
-        The only quantity of the size of the data times P; takes about 4·N·K·P floating-point operations.
+        Row n·K + k belongs to sample n and output k, as in `residual`. Sample weights have no part in it. Takes about
+        4·N·K·P operations.
         """
         core, at = self._at(theta)
         return core.jacobian(at)
 
     def hessian(self, theta: ArrayLike) -> Array:
-        """The Hessian ∇²L(θ), exact to rounding.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        ndarray, shape (P, P) or (B, P, P)
-            Symmetric to the last bit.
+        """Return the Hessian ∇²L(θ), of shape (P, P), exact to rounding and symmetric to the last bit.
 
         Notes
         -----
@@ -284,7 +235,8 @@ class Objective:
         outputs. Needs no memory beyond the result and a few thousand samples' intermediate values.
 
         At the kink of an activation (relu, leaky_relu, elu, selu, softsign at 0) its first derivative is the one
-        torch returns and its second is taken to be 0.
+        torch returns and its second is taken to be 0. At the kink of the loss ``"huber"``, |f − y| = δ, its second
+        derivative is taken to be 1.
 
         References
         ----------
@@ -295,18 +247,9 @@ class Objective:
         return core.hessian(at)
 
     def gauss_newton(self, theta: ArrayLike) -> Array:
-        """The generalised Gauss–Newton matrix Σ_n w_n J_nᵀ (∂²ℓ_n/∂f²) J_n / Σ_n w_n + l2·I.
+        """Return the generalised Gauss–Newton matrix Σ_n w_n J_nᵀ (∂²ℓ_n/∂f²) J_n / Σ_n w_n + l2·I, of shape (P, P).
 
-        The Hessian without the curvature of the network [1]_; positive semidefinite.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        ndarray, shape (P, P) or (B, P, P)
-            Symmetric to the last bit.
+        The Hessian without the curvature of the network [1]_; positive semidefinite, and symmetric to the last bit.
 
         References
         ----------
@@ -316,52 +259,43 @@ class Objective:
         core, at = self._at(theta)
         return core.gauss_newton(at)
 
-    def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """The diagonal of the Hessian, without forming it.
+    def gauss_newton_factor(self, theta: ArrayLike) -> Array:
+        """Return a matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (N·R, P).
 
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
+        Rows n·R to n·R + R − 1 belong to sample n and are √w_n A_n J_n, A_nᵀA_n being ∂²ℓ_n/∂f². R is K, but K − 1
+        (at least 1) for ``"cross_entropy"``, whose outputs matter by their differences alone: A is the root of
+        diag(q) − q qᵀ that the law of total variance gives, and no digits cancel however confident q is. Takes about
+        4·N·K·P operations.
 
-        Returns
-        -------
-        ndarray, shape (P,) or (B, P)
-
-        Notes
-        -----
-        Cost grows as N·P.
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([1, 2], bias=False), [[1.0]], [0], loss="cross_entropy")
+        >>> obj.gauss_newton_factor([40.0, 0.0])  # √(q₁q₂) (1, −1)
+        array([[ 2.06115362e-09, -2.06115362e-09]])
         """
+        core, at = self._at(theta)
+        return core.gauss_newton_factor(at)
+
+    def hessian_diagonal(self, theta: ArrayLike) -> Array:
+        """Return the diagonal of the Hessian, of shape (P,), without forming the Hessian; its cost grows as N·P."""
         core, at = self._at(theta)
         return core.hessian_diagonal(at)
 
     def hessian_trace(self, theta: ArrayLike) -> Any:
-        """The trace of the Hessian, without forming it.
-
-        Parameters
-        ----------
-        theta : array_like, shape (P,) or (B, P)
-
-        Returns
-        -------
-        float or ndarray, shape (B,)
-        """
+        """Return the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
         diagonal = self.hessian_diagonal(theta)
         with np.errstate(over="ignore", invalid="ignore"):
             return as_scalar(np.add.reduce(diagonal, axis=-1))
 
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
-        """Products ∇²L(θ) v of the Hessian with vectors, without forming it.
+        """Return products ∇²L(θ) v of the Hessian with vectors, of the shape of v, without forming the Hessian.
 
         Parameters
         ----------
         theta : array_like, shape (P,) or (B, P)
         v : array_like, shape (P,), (P, m), or (B, P, m)
             One vector, or several as columns, the same for every θ of a batch; or, with three axes, columns for each.
-
-        Returns
-        -------
-        ndarray
-            Of the shape of v, with a leading axis B if θ is a batch.
 
         Notes
         -----
@@ -396,21 +330,9 @@ class Objective:
         return vectors
 
     def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
-        """The Hessian as a SciPy linear operator that never forms it.
+        """Return the Hessian at one θ as a SciPy linear operator, of shape (P, P), that never forms it.
 
-        Parameters
-        ----------
-        theta : array_like, shape (P,)
-
-        Returns
-        -------
-        scipy.sparse.linalg.LinearOperator, shape (P, P)
-            Symmetric; for ``scipy.sparse.linalg.eigsh``, ``cg`` and the like.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As everywhere, and if theta is a batch.
+        Symmetric; for ``scipy.sparse.linalg.eigsh``, ``cg`` and the like. A batch is a ValueError.
 
         Examples
         --------
@@ -444,16 +366,10 @@ def is_plain(array: Any, shape: tuple[int, ...] | None) -> TypeGuard[Array]:
 
 def products(core: Compiled, theta: Array, v: Array) -> Array:
     """H(θ) v; theta (P,) with v (P,) or (P, m), or theta (B, P) with v shared or (B, P, m)."""
-    if theta.ndim == 2:
-        each = v if v.ndim == 3 else np.broadcast_to(v, (len(theta), *v.shape))
-        result = np.empty_like(each, order="C")
-        for index, (one, vectors) in enumerate(zip(theta, each, strict=True)):
-            result[index] = products(core, one, vectors)
-        return result
     if v.ndim == 1:
-        return core.hvp(theta, v.reshape(1, -1)).reshape(-1)
-    rows = np.ascontiguousarray(v.T)
-    return np.ascontiguousarray(core.hvp(theta, rows).T)
+        return core.hvp(theta, v.reshape(1, -1)).reshape(theta.shape)
+    rows = np.ascontiguousarray(np.swapaxes(v, -1, -2))
+    return np.ascontiguousarray(np.swapaxes(core.hvp(theta, rows), -1, -2))
 
 
 def as_scalar(value: Any) -> Any:
@@ -465,51 +381,6 @@ def read_only(array: Array) -> Array:
     copy = array.copy()
     copy.flags.writeable = False
     return copy
-
-
-def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
-    """Check y: integer labels (N,), or rows of targets (N, K)."""
-    array = _checks.as_array(y, "y")
-    if loss == "cross_entropy" and array.ndim == 1:
-        return labels(array, samples, outputs)
-    rows = _checks.as_floats(array, "y")
-    if rows.shape == (samples,) and outputs == 1:
-        rows = rows.reshape(samples, 1)
-    if rows.shape != (samples, outputs):
-        also = {"cross_entropy": f", or labels of shape ({samples},)"}.get(loss, "")
-        raise _checks.shape_error("y", f"({samples}, {outputs}), a row for each sample of x{also}", rows.shape)
-    if loss != "squared_error":
-        outside = (rows < 0) | (rows > 1)
-        if outside.any():
-            n, k = np.argwhere(outside)[0]
-            raise ValueError(f"y must be in [0, 1] for the loss {loss!r}; y[{n}, {k}] is {rows[n, k]}")
-    if loss == "cross_entropy":
-        deviation = np.abs(rows.sum(axis=1) - 1)
-        if deviation.max() > ROW_SUM_TOLERANCE:
-            n = int(deviation.argmax())
-            raise ValueError(
-                f"y must have rows that sum to one within {ROW_SUM_TOLERANCE:g}; row {n} sums to {rows[n].sum()}"
-            )
-    return rows
-
-
-def labels(array: Array, samples: int, outputs: int) -> Array:
-    if array.dtype.kind not in "iub":
-        raise TypeError(f"y must hold integer labels, or be rows of probabilities; got dtype {array.dtype}")
-    if array.shape != (samples,):
-        raise _checks.shape_error("y", f"({samples},), a label for each sample of x", array.shape)
-    outside = (array < 0) | (array >= outputs)
-    if outside.any():
-        n = int(outside.argmax())
-        raise ValueError(f"y must hold labels from 0 to {outputs - 1}; y[{n}] is {array[n]}")
-    return array.astype(np.int64)
-
-
-def one_hot(label: Array, outputs: int) -> Array:
-    """Rows (N, K) with a one at each label."""
-    rows = np.zeros((len(label), outputs))
-    rows[np.arange(len(label)), label] = 1.0
-    return rows
 
 
 def weights(sample_weight: ArrayLike, samples: int) -> Array:

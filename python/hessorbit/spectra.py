@@ -21,7 +21,6 @@ from . import _checks, _core
 from ._checks import FLOAT64, Array
 from .decomposition import EPS, Decomposition, Dense, Gram, SingularValues, backward_error, rounding
 from .error_bounds import RoundingErrors, norm
-from .gauss_newton import factor
 from .objective import Objective
 
 if TYPE_CHECKING:
@@ -508,7 +507,7 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
     if complete:
         missing = errors.curvature if name == "hessian" else 0.0
         kind = SingularValues if vectors or method == "jacobian" else Gram
-        return name, kind(float64(factor(obj, theta), "Jacobian"), obj.l2, missing)
+        return name, kind(float64(obj.gauss_newton_factor(theta), "Jacobian"), obj.l2, missing)
     return name, Dense(float64(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name))
 
 

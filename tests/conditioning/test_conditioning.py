@@ -42,6 +42,8 @@ def planted(
         outputs /= outputs.sum(axis=1, keepdims=True)
     if problem.loss == "logistic":
         outputs = 1 / (1 + np.exp(-outputs))
+    if problem.loss == "poisson":
+        outputs = np.exp(outputs)
     problem = problem.replace(y=outputs)
     return problem, problem.objective()
 
@@ -114,6 +116,8 @@ CASES = {
     "mixed": ((2, 4, 1), [["tanh", "relu", "gelu", "relu"]], {}),
     "weighted": ((2, 3, 1), "tanh", {"weighted": True}),
     "logistic": ((2, 2, 1), "tanh", {"loss": "logistic"}),
+    "huber": ((2, 2, 1), "tanh", {"loss": "huber"}),
+    "poisson": ((2, 2, 1), "tanh", {"loss": "poisson"}),
     "cross-entropy": ((2, 2, 3), "gelu", {"loss": "cross_entropy", "integer_labels": False}),
     "deep": ((2, 2, 2, 1), "tanh", {"samples": 100}),
     "deep relu": ((2, 3, 3, 1), "relu", {}),

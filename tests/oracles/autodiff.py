@@ -77,6 +77,12 @@ class AutodiffReference:
             return ((f - y) ** 2).sum() / 2
         if self.problem.loss == "logistic":
             return (jax.nn.softplus(f) - y * f).sum()
+        if self.problem.loss == "huber":
+            delta, d = self.problem.delta or 1.0, jnp.abs(f - y)
+            return jnp.where(d <= delta, d * d / 2, delta * (d - delta / 2)).sum()
+        if self.problem.loss == "poisson":
+            return (jnp.exp(f) - y * f).sum()
+        assert self.problem.loss == "cross_entropy"
         return -(y * jax.nn.log_softmax(f)).sum()
 
     def loss(self, theta: Any) -> Any:

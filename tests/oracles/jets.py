@@ -8,6 +8,7 @@ are no blocks, so nothing is shared with the recursions of the library.  Runs in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -139,16 +140,28 @@ def activate(names: tuple[str, ...], z: Jet) -> Jet:
     return Jet(value, first, slope[:, :, None, None] * z.second + bend[:, :, None, None] * outer)
 
 
-def loss_terms(loss: str, f: np.ndarray, y: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+def huber(f: Any, y: Any, delta: Any) -> Any:
+    d = taylor.magnitude(f - y)
+    return d * d / 2 if d.c0 <= delta else delta * (d - delta / 2)
+
+
+# One output's part of the losses that are sums over outputs, by their plain formulas.
+OUTPUT_LOSSES: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "squared_error": lambda f, y, delta: (f - y) * (f - y) / 2,
+    "logistic": lambda f, y, delta: taylor.softplus(f) - y * f,
+    "huber": huber,
+    "poisson": lambda f, y, delta: taylor.exp(f) - y * f,
+}
+
+
+def loss_terms(problem: Problem, f: np.ndarray, y: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
     """l, dl/df (K,) and d2l/df2 (K, K) of one sample, on mpmath numbers."""
-    if loss == "squared_error":
-        r = f - y
-        return (r * r).sum() / 2, r, np.eye(len(f), dtype=int) * mpf(1)
-    if loss == "logistic":
-        series = [taylor.softplus(taylor.Series(v, mpf(1), mpf(0))) for v in f]
-        value = sum(s.c0 - t * v for s, t, v in zip(series, y, f, strict=True))
-        first = np.array([s.c1 - t for s, t in zip(series, y, strict=True)], object)
-        return value, first, np.diag(np.array([2 * s.c2 for s in series], object))
+    if problem.loss in OUTPUT_LOSSES:
+        formula, delta = OUTPUT_LOSSES[problem.loss], mpf(problem.delta or 1)
+        series = [formula(taylor.Series(v, mpf(1), mpf(0)), t, delta) for v, t in zip(f, y, strict=True)]
+        first = np.array([s.c1 for s in series], object)
+        return sum(s.c0 for s in series), first, np.diag(np.array([2 * s.c2 for s in series], object))
+    assert problem.loss == "cross_entropy"
     shifted = f - max(f)
     exponentials = np.array([context.exp(v) for v in shifted], object)
     q = exponentials / exponentials.sum()
@@ -172,7 +185,7 @@ def evaluate(problem: Problem, *, digits50: bool = False) -> Reference:
 
     exact_outputs = jet.value if digits50 else taylor.array_to_mp(jet.value)
     targets = taylor.array_to_mp(problem.targets)
-    terms = [loss_terms(problem.loss, f, y) for f, y in zip(exact_outputs, targets, strict=True)]
+    terms = [loss_terms(problem, f, y) for f, y in zip(exact_outputs, targets, strict=True)]
     losses = np.array([t[0] for t in terms], object)
     residual = np.array([t[1] for t in terms], object)
     curvature = np.array([t[2] for t in terms], object)

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from hessorbit.targets import LOSSES as TABLE
+
 ACTIVATIONS = (
     "identity", "relu", "leaky_relu", "tanh", "sigmoid", "erf", "normal_cdf", "gelu", "silu", "softplus",
     "softsign", "elu", "selu", "sin", "cos", "exp", "square", "cube", "g",
 )  # fmt: skip
 SMOOTH = tuple(a for a in ACTIVATIONS if a not in ("relu", "leaky_relu", "elu", "selu", "softsign"))
-LOSSES = ("squared_error", "cross_entropy", "logistic")
+LOSSES = tuple(TABLE)
 PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
 
 
@@ -47,6 +49,7 @@ class Problem:
     theta: np.ndarray  # (P,)
     sample_weight: np.ndarray | None = None
     l2: float = 0.0
+    delta: float | None = None  # of the loss "huber"; None is 1
 
     @property
     def num_parameters(self) -> int:
@@ -101,7 +104,7 @@ class Problem:
         import hessorbit
 
         return hessorbit.Objective(
-            self.network(), self.x, self.y, loss=self.loss, sample_weight=self.sample_weight, l2=self.l2, **options
+            self.network(), self.x, self.y, loss=self.loss, sample_weight=self.sample_weight, l2=self.l2, **{"delta": self.delta} | options
         )
 
 
@@ -153,8 +156,10 @@ def random_problem(
 
 
 def random_targets(rng: np.random.Generator, loss: str, samples: int, outputs: int, integer_labels: bool) -> np.ndarray:
-    if loss == "squared_error":
+    if loss in ("squared_error", "huber"):
         return rng.standard_normal((samples, outputs))
+    if loss == "poisson":
+        return rng.poisson(1.5, (samples, outputs)) if integer_labels else rng.exponential(1.5, (samples, outputs))
     if loss == "logistic":
         return rng.integers(0, 2, (samples, outputs)) if integer_labels else rng.random((samples, outputs))
     if integer_labels:

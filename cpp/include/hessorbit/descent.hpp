@@ -7,7 +7,7 @@
 // with m̂ = m/(1−β₁ᵗ), ŝ = s/(1−β₂ᵗ) after t steps.
 #pragma once
 
-#include "objective.hpp"
+#include "full_range.hpp"
 
 #include <cmath>
 
@@ -23,7 +23,7 @@ struct DescentOptions {
 class Descent {
 public:
     // objective must outlive this; theta (P).
-    Descent(Objective<double>& objective, const double* theta, const DescentOptions& options, int threads)
+    Descent(FullRangeObjective& objective, const double* theta, const DescentOptions& options, int threads)
         : objective_(objective), options_(options), threads_(threads),
           theta_(theta, theta + objective.num_parameters()), gradient_(theta_.size()), velocity_(theta_.size(), 0.0),
           second_moment_(options.method == DescentMethod::adam ? theta_.size() : 0, 0.0) {
@@ -77,7 +77,7 @@ private:
         }
     }
 
-    Objective<double>& objective_;
+    FullRangeObjective& objective_;
     DescentOptions options_;
     int threads_;
     std::vector<double> theta_, gradient_, velocity_, second_moment_;

@@ -1,23 +1,66 @@
-// Losses, from the outputs f of the network: value, first and second derivative in f, one row per output.
+// Losses ℓ of one sample, from the outputs f (K) of the network and the targets y (K):
 //
-//     squared_error   ℓ = ½ Σ_k (f_k − y_k)²                       r = f − y                   M = I
-//     cross_entropy   ℓ = Σ_k p_k (log Σ_j e^{f_j} − f_k)          r = (Σp) q − p              M = (Σp)(diag q − q qᵀ)
-//     logistic        ℓ = Σ_k (1−y_k) s(f_k) + y_k s(−f_k)         r_k = (1−y_k)q_k − y_k q̄_k   M = diag(q_k q̄_k)
+//     squared_error   ℓ = ½ Σ_k (f_k − y_k)²                       r = f − y                    M = I
+//     cross_entropy   ℓ = Σ_k p_k (log Σ_j e^{f_j} − f_k)          r = (Σp) q − p               M = (Σp)(diag q − q qᵀ)
+//     logistic        ℓ = Σ_k (1−y_k) s(f_k) + y_k s(−f_k)         r_k = (1−y_k)q_k − y_k q̄_k    M = diag(q_k q̄_k)
+//     huber           ℓ = Σ_k ½ d_k², or δ|d_k| − ½ δ² beyond δ    r_k = d_k, or ±δ             M = diag(1, or 0)
+//     poisson         ℓ = Σ_k e^{f_k} − y_k f_k                    r = e^f − y                  M = diag(e^f)
 //
-// with q = softmax(f), or q_k = sigmoid(f_k) and q̄_k = sigmoid(−f_k), and s(z) = log(1 + e^z). Differences of nearly
-// equal probabilities are never formed: 1 − q_k is the sum of the other q_j, so that small residuals keep their digits.
+// with r = ∂ℓ/∂f, M = ∂²ℓ/∂f², q = softmax(f), or q_k = sigmoid(f_k) and q̄_k = sigmoid(−f_k), s(z) = log(1 + e^z), and
+// d = f − y. At the kink of huber, |d_k| = δ, M_kk is 1. Differences of nearly equal probabilities are never formed:
+// 1 − q_k is the sum of the other q_j, so that small residuals keep their digits.
+//
+// One table says everything about a loss: its name, the targets it takes, the form of M, the name and default of its
+// parameter, and its formulas. Adding one means an enumerator, an entry and its formula in the tests' references. ℓ has
+// to be convex in f: the Gauss–Newton matrix has a root A with AᵀA = M, and that is among the formulas.
 #pragma once
 
 #include "kernel/elementary.hpp"
 #include "kernel/rows.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <vector>
 
 namespace hessorbit {
 
-enum class LossKind { squared_error, cross_entropy, logistic };
+enum class LossKind { squared_error, cross_entropy, logistic, huber, poisson };
 
-namespace detail {
+struct Loss {
+    LossKind kind = LossKind::squared_error;
+    double parameter = 0;
+};
+
+// What the targets of an output may be; `probabilities` are rows that sum to one, or labels in their place.
+enum class TargetKind { real, unit_interval, probabilities, nonnegative };
+
+// M of a sample without its weight: the identity everywhere, diagonal, or any.
+enum class CurvatureForm { identity, diagonal, full };
+
+// All that is known of a loss but its formulas.
+struct LossDescription {
+    LossKind kind;
+    std::string_view name;
+    TargetKind targets;
+    CurvatureForm curvature;
+    std::string_view parameter{};  // its name, if ℓ has one; it is positive
+    double default_parameter = 0;
+};
+
+namespace losses {
+
+// One output's part of ℓ, of r, of M, and √M.
+template <class T>
+struct Terms {
+    T value, residual, curvature, root;
+};
 
 template <class T>
 T softplus(T z) {
@@ -32,92 +75,227 @@ T sigmoid(T z) {
     return (z >= 0 ? T(1) : e) / (1 + e);
 }
 
-}  // namespace detail
+template <class T>
+Terms<T> squared_error(T f, T y) {
+    const T d = f - y;
+    return {d * d / 2, d, T(1), T(1)};
+}
+
+template <class T>
+Terms<T> logistic(T f, T y) {
+    using std::abs, std::exp;
+    const T q = sigmoid(f), complement = sigmoid(-f), decay = exp(-abs(f) / 2);
+    return {(1 - y) * softplus(f) + y * softplus(-f), (1 - y) * q - y * complement, q * complement,
+            decay / (1 + decay * decay)};
+}
+
+template <class T>
+Terms<T> huber(T f, T y, T delta) {
+    using std::abs;
+    const T d = f - y, inside = abs(d) <= delta ? T(1) : T(0);
+    return {inside != 0 ? d * d / 2 : delta * (abs(d) - delta / 2), std::clamp(d, -delta, delta), inside, inside};
+}
+
+template <class T>
+Terms<T> poisson(T f, T y) {
+    using std::exp;
+    const T mean = exp(f);
+    return {mean - y * f, mean - y, mean, exp(f / 2)};
+}
+
+// The loss that couples its outputs.
+struct CrossEntropy {
+    // As evaluate_loss, which has set value to zero.
+    template <class T>
+    static void evaluate(Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n, T* value,
+                         RowsView<T> residual, RowsView<T> hessian) {
+        using std::exp, std::log1p;
+        for (Index i = 0; i < n; ++i) {
+            Index top = 0;
+            for (Index k = 1; k < outputs; ++k)
+                if (f.row(k)[i] > f.row(top)[i]) top = k;
+            const T shift = f.row(top)[i];
+            T others = 0, mass = 0, inner = 0;  // Σ_{k≠top} e^{f_k − f_top}; Σ p; Σ p_k (f_k − f_top)
+            for (Index k = 0; k < outputs; ++k) {
+                const T p = y.row(k)[i], z = f.row(k)[i] - shift;
+                f.row(k)[i] = k == top ? T(1) : exp(z);
+                if (k != top) others += f.row(k)[i];
+                mass += p;
+                if (p != 0) inner += p * z;
+            }
+            if (value) value[i] += weight[i] * (mass * log1p(others) - inner);
+            const RowsView<T> q = f;
+            for (Index k = 0; k < outputs; ++k) q.row(k)[i] /= 1 + others;
+            for (Index k = 0; k < outputs; ++k) {
+                T rest_q = 0, rest_p = 0;
+                for (Index j = 0; j < outputs; ++j)
+                    if (j != k) rest_q += q.row(j)[i], rest_p += y.row(j)[i];
+                if (residual.data) residual.row(k)[i] = weight[i] * (q.row(k)[i] * rest_p - y.row(k)[i] * rest_q);
+                if (hessian.data)
+                    for (Index j = 0; j < outputs; ++j)
+                        hessian.row(k * outputs + j)[i] =
+                            weight[i] * mass * q.row(k)[i] * (j == k ? rest_q : -q.row(j)[i]);
+            }
+        }
+    }
+
+    // xᵀMx is Σp times the variance of a random x_k that has the probability q_k. Taking the outputs by decreasing q, and
+    // with m_k the mean of those after the k-th, the law of total variance says that it is
+    //
+    //     Σp Σ_{k<K} (q_k S_k / T_k) (x_k − m_k)²,     S_k = Σ_{j>k} q_j,  T_k = q_k + S_k,
+    //     q_k S_k / T_k = e^{f_{k+1} − f_1} t_{k+1} / (t_1 t_k),     t_k = Σ_{j≥k} e^{f_j − f_k}
+    //
+    // and A has a row for each of the K − 1 squares. Only differences of x are formed, and those are the data's own; and
+    // (A x)_k is representable where its square is not.
+    template <class T>
+    static void root(std::span<const T> f, T mass, std::span<Index> order, std::span<T> scale, std::span<T> share) {
+        using std::exp, std::sqrt;
+        const Index last = static_cast<Index>(f.size()) - 1;
+        std::iota(order.begin(), order.end(), Index(0));
+        if (!std::ranges::all_of(f, [](T z) { return z - z == 0; })) {  // no order among NaN
+            std::ranges::fill(scale, std::numeric_limits<T>::quiet_NaN());
+            return;
+        }
+        std::sort(order.begin(), order.end(), [&](Index a, Index b) { return f[a] > f[b] || (f[a] == f[b] && a < b); });
+        T tail = 1;
+        share[last] = 1, scale[last] = 0;
+        for (Index k = last - 1; k >= 0; --k) {
+            const T above = tail;
+            tail = 1 + exp(f[order[k + 1]] - f[order[k]]) * tail;
+            share[k] = 1 / tail;
+            scale[k] = exp((f[order[k + 1]] - f[order[0]]) / 2) * sqrt(above / tail);
+        }
+        for (Index k = 0; k < last; ++k) scale[k] *= sqrt(mass / tail);
+    }
+};
+
+// Formula: (T f, T y [, T parameter]) → Terms<T>, for one output; or CrossEntropy.
+template <class Formula>
+struct Entry {
+    LossDescription description;
+    Formula formula;
+};
+
+inline constexpr auto entries = std::tuple{
+    Entry{{LossKind::squared_error, "squared_error", TargetKind::real, CurvatureForm::identity},
+          [](auto f, auto y) { return squared_error(f, y); }},
+    Entry{{LossKind::cross_entropy, "cross_entropy", TargetKind::probabilities, CurvatureForm::full}, CrossEntropy{}},
+    Entry{{LossKind::logistic, "logistic", TargetKind::unit_interval, CurvatureForm::diagonal},
+          [](auto f, auto y) { return logistic(f, y); }},
+    Entry{{LossKind::huber, "huber", TargetKind::real, CurvatureForm::diagonal, "delta", 1.0},
+          [](auto f, auto y, auto delta) { return huber(f, y, delta); }},
+    Entry{{LossKind::poisson, "poisson", TargetKind::nonnegative, CurvatureForm::diagonal},
+          [](auto f, auto y) { return poisson(f, y); }},
+};
+
+// The formula of one output, its parameter bound.
+template <class T, class Formula>
+auto bound(const Formula& formula, double parameter) {
+    return [=](T f, T y) {
+        if constexpr (std::is_invocable_v<Formula, T, T, T>) return formula(f, y, static_cast<T>(parameter));
+        else return formula(f, y);
+    };
+}
+
+// Calls use(formula) with the formula of a loss.
+template <class Use>
+void with_formula(LossKind kind, Use use) {
+    std::apply([&](const auto&... entry) { ((entry.description.kind == kind && (use(entry.formula), true)) || ...); },
+               entries);
+}
+
+// A loss that is a sum over outputs. Arguments as in evaluate_loss.
+template <class T, class Formula>
+[[gnu::flatten]] void evaluate_each(Formula formula, Index outputs, RowsView<const T> f, RowsView<const T> y,
+                                    const T* weight, Index n, T* value, RowsView<T> residual, RowsView<T> hessian) {
+    for (Index k = 0; k < outputs; ++k)
+        for (Index i = 0; i < n; ++i) {
+            const Terms<T> terms = formula(f.row(k)[i], y.row(k)[i]);
+            if (value) value[i] += weight[i] * terms.value;
+            if (residual.data) residual.row(k)[i] = weight[i] * terms.residual;
+            if (hessian.data) hessian.row(k * outputs + k)[i] = weight[i] * terms.curvature;
+        }
+    for (Index k = 0; k < outputs && hessian.data; ++k)
+        for (Index j = 0; j < outputs; ++j)
+            if (j != k) std::fill_n(hessian.row(k * outputs + j), n, T(0));
+}
+
+}  // namespace losses
+
+// Every loss, at the index its kind has.
+inline constexpr auto loss_table =
+    std::apply([](const auto&... entry) { return std::array{entry.description...}; }, losses::entries);
+
+static_assert([] {
+    for (std::size_t i = 0; i < loss_table.size(); ++i)
+        if (static_cast<std::size_t>(loss_table[i].kind) != i) return false;
+    return true;
+}());
+
+inline const LossDescription& describe(const Loss& loss) { return loss_table[static_cast<std::size_t>(loss.kind)]; }
 
 // Everything the loss says of one chunk, already multiplied by the sample weights.
 // f, y (K, n); weight (n); outputs: value (n), residual (K, n), hessian (K·K, n), row k·K + j holding M_kj.
 // Null views skip an output. cross_entropy leaves q in the place of f.
 template <class T>
-void evaluate_loss(LossKind kind, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
-                   T* value, RowsView<T> residual, RowsView<T> hessian);
-
-namespace detail {
-
-template <class T>
-void squared_error(Index outputs, RowsView<const T> f, RowsView<const T> y, const T* weight, Index n, T* value,
-                   RowsView<T> residual, RowsView<T> hessian) {
-    for (Index k = 0; k < outputs; ++k)
-        for (Index i = 0; i < n; ++i) {
-            const T r = f.row(k)[i] - y.row(k)[i];
-            if (value) value[i] += weight[i] * (r * r / 2);
-            if (residual.data) residual.row(k)[i] = weight[i] * r;
-        }
-    if (!hessian.data) return;
-    for (Index k = 0; k < outputs; ++k)
-        for (Index j = 0; j < outputs; ++j)
-            for (Index i = 0; i < n; ++i) hessian.row(k * outputs + j)[i] = k == j ? weight[i] : T(0);
-}
-
-template <class T>
-void logistic(Index outputs, RowsView<const T> f, RowsView<const T> y, const T* weight, Index n, T* value,
-              RowsView<T> residual, RowsView<T> hessian) {
-    for (Index k = 0; k < outputs; ++k)
-        for (Index i = 0; i < n; ++i) {
-            const T z = f.row(k)[i], p = y.row(k)[i];
-            const T q = sigmoid(z), complement = sigmoid(-z);
-            if (value) value[i] += weight[i] * ((1 - p) * softplus(z) + p * softplus(-z));
-            if (residual.data) residual.row(k)[i] = weight[i] * ((1 - p) * q - p * complement);
-            if (hessian.data)
-                for (Index j = 0; j < outputs; ++j)
-                    hessian.row(k * outputs + j)[i] = j == k ? weight[i] * (q * complement) : T(0);
-        }
-}
-
-template <class T>
-void cross_entropy(Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n, T* value,
-                   RowsView<T> residual, RowsView<T> hessian) {
-    using std::exp, std::log1p;
-    for (Index i = 0; i < n; ++i) {
-        Index top = 0;
-        for (Index k = 1; k < outputs; ++k)
-            if (f.row(k)[i] > f.row(top)[i]) top = k;
-        const T shift = f.row(top)[i];
-        T others = 0, mass = 0, inner = 0;  // Σ_{k≠top} e^{f_k − f_top}; Σ p; Σ p_k (f_k − f_top)
-        for (Index k = 0; k < outputs; ++k) {
-            const T p = y.row(k)[i], z = f.row(k)[i] - shift;
-            f.row(k)[i] = k == top ? T(1) : exp(z);
-            if (k != top) others += f.row(k)[i];
-            mass += p;
-            if (p != 0) inner += p * z;
-        }
-        if (value) value[i] += weight[i] * (mass * log1p(others) - inner);
-        const RowsView<T> q = f;
-        for (Index k = 0; k < outputs; ++k) q.row(k)[i] /= 1 + others;
-        for (Index k = 0; k < outputs; ++k) {
-            T rest_q = 0, rest_p = 0;
-            for (Index j = 0; j < outputs; ++j)
-                if (j != k) rest_q += q.row(j)[i], rest_p += y.row(j)[i];
-            if (residual.data) residual.row(k)[i] = weight[i] * (q.row(k)[i] * rest_p - y.row(k)[i] * rest_q);
-            if (hessian.data)
-                for (Index j = 0; j < outputs; ++j)
-                    hessian.row(k * outputs + j)[i] = weight[i] * mass * q.row(k)[i] * (j == k ? rest_q : -q.row(j)[i]);
-        }
-    }
-}
-
-}  // namespace detail
-
-template <class T>
-void evaluate_loss(LossKind kind, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
+void evaluate_loss(const Loss& loss, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
                    T* value, RowsView<T> residual, RowsView<T> hessian) {
     if (value) std::fill(value, value + n, T(0));
-    switch (kind) {
-        case LossKind::squared_error:
-            return detail::squared_error<T>(outputs, f, y, weight, n, value, residual, hessian);
-        case LossKind::cross_entropy:
-            return detail::cross_entropy<T>(outputs, f, y, weight, n, value, residual, hessian);
-        case LossKind::logistic: return detail::logistic<T>(outputs, f, y, weight, n, value, residual, hessian);
-    }
+    losses::with_formula(loss.kind, [&]<class Formula>(const Formula& formula) {
+        if constexpr (std::is_same_v<Formula, losses::CrossEntropy>)
+            Formula::template evaluate<T>(outputs, f, y, weight, n, value, residual, hessian);
+        else
+            losses::evaluate_each<T>(losses::bound<T>(formula, loss.parameter), outputs, f, y, weight, n, value,
+                                     residual, hessian);
+    });
 }
+
+// A root of one sample's weighted curvature: A (rows, K) with AᵀA = w M, as a map.
+template <class T>
+class CurvatureRoot {
+public:
+    CurvatureRoot(const Loss& loss, Index outputs)
+        : loss_(loss), outputs_(outputs), order_(outputs), scale_(outputs), share_(outputs), image_(outputs) {}
+
+    static Index rows(const Loss& loss, Index outputs) {
+        return describe(loss).curvature == CurvatureForm::full ? std::max<Index>(outputs - 1, 1) : outputs;
+    }
+
+    // Makes A for outputs f (K) and targets y (K).
+    void prepare(const T* f, const T* y, T weight) {
+        using std::sqrt;
+        losses::with_formula(loss_.kind, [&]<class Formula>(const Formula& formula) {
+            if constexpr (std::is_same_v<Formula, losses::CrossEntropy>) {
+                const T mass = std::accumulate(y, y + outputs_, T(0));
+                Formula::template root<T>({f, f + outputs_}, weight * mass, order_, scale_, share_);
+            } else {
+                const auto terms = losses::bound<T>(formula, loss_.parameter);
+                for (Index k = 0; k < outputs_; ++k) scale_[k] = sqrt(weight) * terms(f[k], y[k]).root;
+            }
+        });
+    }
+
+    // x (K) becomes A x, with zeros after the rows of A.
+    void apply(T* x) {
+        if (describe(loss_).curvature != CurvatureForm::full) {
+            for (Index k = 0; k < outputs_; ++k) x[k] *= scale_[k];
+            return;
+        }
+        T mean = x[order_[outputs_ - 1]];
+        image_[outputs_ - 1] = 0;
+        for (Index k = outputs_ - 2; k >= 0; --k) {
+            const T difference = x[order_[k]] - mean;
+            image_[k] = scale_[k] * difference;
+            mean += share_[k] * difference;
+        }
+        std::copy_n(image_.begin(), outputs_, x);
+    }
+
+private:
+    Loss loss_;
+    Index outputs_;
+    std::vector<Index> order_;
+    std::vector<T> scale_, share_, image_;
+};
 
 }  // namespace hessorbit

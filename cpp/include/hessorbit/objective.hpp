@@ -9,6 +9,7 @@
 
 #include "kernel/chunks.hpp"
 #include "diagonal.hpp"
+#include "gauss_newton.hpp"
 #include "gradient.hpp"
 #include "hessian/assemble.hpp"
 #include "hessian/complete.hpp"
@@ -31,28 +32,41 @@ Data<T> make_data(const Network& network, Index samples, const T* x, const T* y,
     const Index columns = row_stride(samples), outputs = network.outputs();
     Data<T> data;
     data.samples = samples;
-    data.features.setOnes(first.features(), columns);
-    data.targets.setZero(outputs, columns);
     data.weight.setZero(1, columns);
-    const T s = first.multiplier<T>();
     T total = 0;
     for (Index n = 0; n < samples; ++n) total += weight ? weight[n] : T(1);
-    for (Index n = 0; n < columns; ++n) {
-        const Index from = std::min(n, samples - 1);
-        for (Index a = 0; a < first.fan_in; ++a) data.features(a, n) = s * x[from * first.fan_in + a];
-        for (Index k = 0; y && k < outputs; ++k) data.targets(k, n) = y[from * outputs + k];
-        if (n < samples) data.weight(0, n) = (weight ? weight[n] : T(1)) / total;
-    }
+    for (Index n = 0; n < samples; ++n) data.weight(0, n) = (weight ? weight[n] : T(1)) / total;
+
+    const T s = first.multiplier<T>();
+    const auto fill = [&](Rows<T>& features, Rows<T>& targets, auto source) {
+        features.setOnes(first.features(), columns);
+        targets.setZero(outputs, columns);
+        for (Index n = 0; n < columns; ++n) {
+            const Index from = source(n);
+            for (Index a = 0; a < first.fan_in; ++a) features(a, n) = s * x[from * first.fan_in + a];
+            for (Index k = 0; y && k < outputs; ++k) targets(k, n) = y[from * outputs + k];
+        }
+    };
+    Index last = samples - 1, weightless = 0;
+    while (last > 0 && data.weight(0, last) == 0) --last;
+    for (Index n = 0; n < samples; ++n) weightless += data.weight(0, n) == 0;
+    fill(data.features, data.targets, [&](Index n) { return data.weight(0, n) == 0 ? last : n; });
+    if (weightless)
+        fill(data.own_features, data.own_targets, [&](Index n) { return std::min(n, samples - 1); });
     return data;
 }
 
 template <class T>
 class Objective {
 public:
-    Objective(Network network, LossKind loss, T l2, Data<T> data)
+    Objective(Network network, Loss loss, T l2, Data<T> data)
         : network_(std::move(network)), loss_(loss), l2_(l2), data_(std::move(data)) {}
 
     const Network& network() const { return network_; }
+    const Loss& loss() const { return loss_; }
+    T l2() const { return l2_; }
+    const Data<T>& data() const { return data_; }
+    Index factor_rows() const { return samples() * CurvatureRoot<T>::rows(loss_, network_.outputs()); }
     Index samples() const { return data_.samples; }
     Index num_parameters() const { return network_.num_parameters(); }
 
@@ -73,7 +87,7 @@ public:
                 if (gradient) add_gradient(network_, space.tape, n, sum + 1);
             });
             const T* total = work->partial.data();
-            if (loss) loss[b] = total[0] + l2_ / 2 * squared_norm(at);
+            if (loss) loss[b] = total[0] + (l2_ != 0 ? l2_ / 2 * squared_norm(at) : T(0));
             for (Index i = 0; gradient && i < p; ++i) gradient[b * p + i] = total[1 + i] + l2_ * at[i];
         });
     }
@@ -94,9 +108,9 @@ public:
                 space.residual.setZero(network_.outputs(), space.tape.columns);
                 space.unit_weight.setOnes(1, space.tape.columns);
             }
-            const RowsView<const T> y(data_.targets.data() + begin, data_.targets.cols());
-            evaluate_loss<T>(loss_, network_.outputs(), RowsView<T>(space.tape.output), y, space.unit_weight.data(),
-                             padded(count), nullptr, RowsView<T>(space.residual), RowsView<T>());
+            evaluate_loss<T>(loss_, network_.outputs(), RowsView<T>(space.tape.output),
+                             RowsView<T>(data_.every_target()).from_column(begin), space.unit_weight.data(), padded(count),
+                             nullptr, RowsView<T>(space.residual), RowsView<T>());
             write_samples(RowsView<T>(space.residual), begin, count, out + b * samples() * network_.outputs());
         });
     }
@@ -112,6 +126,24 @@ public:
             T* rows = out + (b * samples() + begin) * outputs * p;
             std::fill(rows, rows + count * outputs * p, T(0));
             write_jacobian(network_, space.tape, *space.sensitivity, count, rows);
+        });
+    }
+
+    // F (batch, factor_rows, P): the Gauss–Newton matrix is FᵀF + l2·I.
+    void gauss_newton_factor(const T* theta, Index batch, int threads, T* out) {
+        const Index p = num_parameters(), rows = factor_rows() / samples();
+        for_each_chunk(factor_, theta, batch, threads, Order::gradient, [&](Index b, Space& space, Index begin, Index count) {
+            if (!space.sensitivity) {
+                space.add_sensitivity(network_, Sensitivity<T>::Extent::jacobian);
+                space.factor = std::make_unique<GaussNewtonScratch<T>>(network_, loss_, space.tape.columns);
+            }
+            space.tape.input = RowsView<T>(data_.features).from_column(begin);
+            forward(network_, space.parameters, space.tape, {0, padded(count)});
+            T* to = out + (b * samples() + begin) * rows * p;
+            std::fill(to, to + count * rows * p, T(0));
+            write_gauss_newton_factor<T>(network_, space.parameters, loss_, space.tape,
+                                         RowsView<T>(data_.targets).from_column(begin), data_.weight.data() + begin, count,
+                                         *space.sensitivity, *space.factor, to);
         });
     }
 
@@ -136,32 +168,18 @@ public:
         });
     }
 
-    // H v for `count` directions v (count, P) at one θ (P): product (count, P).
-    void product(const T* theta, const T* v, Index count, int threads, T* product) {
-        const Index p = num_parameters();
+    // H v (batch, count, P) for directions v (batch, count, P), or (count, P) for every θ if `shared`.
+    void product(const T* theta, Index batch, const T* v, Index count, bool shared, int threads, T* product) {
+        const Index length = count * num_parameters();
         Index extra = 0;
         for (Index l = 0; l < network_.depth(); ++l)
             extra += network_.layer(l).features() + 2 * network_.layer(l).width;
         const Chunks chunks = sum_chunks(tape_rows(network_, Order::hessian) + extra);
-        auto work = product_.take([&] { return std::make_unique<Workspace>(); });
-        while (static_cast<Index>(work->directions.size()) < std::min(count, directions_at_once))
-            work->directions.emplace_back(network_);
-        for (Index first = 0; first < count; first += directions_at_once) {
-            const Index block = std::min(directions_at_once, count - first);
-            for (Index d = 0; d < block; ++d) work->directions[d].unpack(network_, v + (first + d) * p);
-            const int team_size = useful_threads(threads, 12 * block);
-            sum_over_samples(*work, theta, chunks, block * p, team_size, Order::hessian, [&](Space& space, Index chunk, T* sum) {
-                const Index n = chunks.columns(chunk);
-                if (!space.directional)
-                    space.directional = std::make_unique<DirectionalTape<T>>(network_, space.tape.columns);
-                pass(space, chunks.begin(chunk), n, Order::hessian);
-                for (Index d = 0; d < block; ++d)
-                    add_product(network_, space.parameters, work->directions[d], space.tape, *space.directional, n,
-                                sum + d * p);
-            });
-            for (Index i = 0; i < block * p; ++i)
-                product[first * p + i] = work->partial[i] + l2_ * v[first * p + i];
-        }
+        for_each_theta(batch, threads, 12 * std::min(count, directions_at_once), [&](Index b, int team_size) {
+            auto work = product_.take([&] { return std::make_unique<Workspace>(); });
+            one_product(*work, theta + b * num_parameters(), chunks, v + (shared ? 0 : b * length), count, team_size,
+                        product + b * length);
+        });
     }
 
     // ∇²L (batch, P, P), or its Gauss–Newton part.
@@ -189,6 +207,7 @@ private:
         std::unique_ptr<Sensitivity<T>> sensitivity;
         std::unique_ptr<DirectionalTape<T>> directional;
         std::unique_ptr<DiagonalScratch<T>> diagonal;
+        std::unique_ptr<GaussNewtonScratch<T>> factor;
         Matrix<T> coefficients;
         Rows<T> residual, unit_weight;
 
@@ -285,7 +304,7 @@ private:
                 space.parameters.unpack(network_, theta + b * num_parameters());
                 const Range share = team.share(chunks.count);
                 for (Index chunk = share.begin; chunk < share.end; ++chunk) {
-                    space.tape.input = RowsView<T>(data_.features).from_column(chunks.begin(chunk));
+                    space.tape.input = RowsView<T>(data_.every_feature()).from_column(chunks.begin(chunk));
                     body(b, space, chunks.begin(chunk), chunks.length(chunk));
                 }
             });
@@ -299,7 +318,10 @@ private:
             for (Index k = 0; k < outputs; ++k) out[(begin + n) * outputs + k] = rows.row(k)[n];
     }
 
-    bool constant_loss() const { return loss_ == LossKind::squared_error && network_.last().linear(); }
+    // Whether M = w I, seen from z_L.
+    bool constant_loss() const {
+        return describe(loss_).curvature == CurvatureForm::identity && network_.last().linear();
+    }
 
     // Made at the first Hessian: most objectives never need one.
     const HessianPlan& plan(bool gauss_newton) {
@@ -307,8 +329,31 @@ private:
         std::unique_ptr<HessianPlan>& plan = plans_[gauss_newton];
         if (!plan)
             plan = std::make_unique<HessianPlan>(
-                HessianShape{network_, gauss_newton, loss_ != LossKind::cross_entropy, constant_loss()});
+                HessianShape{network_, gauss_newton, describe(loss_).curvature != CurvatureForm::full, constant_loss()});
         return *plan;
+    }
+
+    // H v for `count` directions v (count, P) at one θ (P): product (count, P).
+    void one_product(Workspace& work, const T* theta, const Chunks& chunks, const T* v, Index count, int threads,
+                     T* product) {
+        const Index p = num_parameters();
+        while (static_cast<Index>(work.directions.size()) < std::min(count, directions_at_once))
+            work.directions.emplace_back(network_);
+        for (Index first = 0; first < count; first += directions_at_once) {
+            const Index block = std::min(directions_at_once, count - first);
+            for (Index d = 0; d < block; ++d) work.directions[d].unpack(network_, v + (first + d) * p);
+            sum_over_samples(work, theta, chunks, block * p, threads, Order::hessian, [&](Space& space, Index chunk, T* sum) {
+                const Index n = chunks.columns(chunk);
+                if (!space.directional)
+                    space.directional = std::make_unique<DirectionalTape<T>>(network_, space.tape.columns);
+                pass(space, chunks.begin(chunk), n, Order::hessian);
+                for (Index d = 0; d < block; ++d)
+                    add_product(network_, space.parameters, work.directions[d], space.tape, *space.directional, n,
+                                sum + d * p);
+            });
+            for (Index i = 0; i < block * p; ++i)
+                product[first * p + i] = work.partial[i] + l2_ * v[first * p + i];
+        }
     }
 
     void one_hessian(Workspace& work, const T* theta, bool gauss_newton, int threads, T* out) {
@@ -413,12 +458,12 @@ private:
     }
 
     Network network_;
-    LossKind loss_;
+    Loss loss_;
     T l2_;
     Data<T> data_;
     std::mutex plan_mutex_;
     std::unique_ptr<HessianPlan> plans_[2];
-    Task value_, gradient_, residual_, jacobian_, diagonal_, product_, hessian_, gauss_newton_;
+    Task value_, gradient_, residual_, jacobian_, factor_, diagonal_, product_, hessian_, gauss_newton_;
 };
 
 }  // namespace hessorbit

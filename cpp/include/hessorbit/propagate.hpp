@@ -15,14 +15,17 @@
 
 namespace hessorbit {
 
-// Inputs and targets, transposed once: φ_1 (features, N), y (outputs, N), weight (1, N). Columns past N repeat the last
-// sample with weight zero, so that padding overflows only where a sample does.
+// Inputs and targets, transposed once: φ_1 (features, N), y (outputs, N), weight (1, N). In what is summed over samples,
+// those of weight zero and the columns past N repeat the last sample of positive weight, with weight zero, so that they
+// overflow only where that one does: 0 · inf is not 0.
 template <class T>
 struct Data {
     Index samples = 0;
     Rows<T> features, targets, weight;
+    Rows<T> own_features, own_targets;  // of all samples; empty if no weight is zero
 
-    Index columns() const { return features.cols(); }
+    Rows<T>& every_feature() { return own_features.size() ? own_features : features; }
+    Rows<T>& every_target() { return own_targets.size() ? own_targets : targets; }
 };
 
 // What a caller needs of a pass; each level includes those before it.
@@ -92,7 +95,7 @@ void activate(const Layer& layer, Tape<T>& tape, Index l, RowsView<T> z, Columns
 
 // The loss at the top, seen from z_L: δ_L and M.
 template <class T>
-void differentiate_loss(const Network& network, LossKind loss, const Data<T>& data, Index first, Tape<T>& tape,
+void differentiate_loss(const Network& network, const Loss& loss, const Data<T>& data, Index first, Tape<T>& tape,
                         Columns c) {
     const Index outputs = network.outputs(), top = network.depth() - 1;
     const Index column = first + c.begin;
@@ -157,8 +160,8 @@ void backward(const Network& network, const Parameters<T>& parameters, Tape<T>& 
 // Forward, loss and backward for columns c of the chunk that starts at sample `first` of the data; the caller has set
 // tape.input to the features of that chunk.
 template <class T>
-void propagate(const Network& network, const Parameters<T>& parameters, LossKind loss, Data<T>& data,
-               Index first, Order order, Tape<T>& tape, Columns c) {
+void propagate(const Network& network, const Parameters<T>& parameters, const Loss& loss, Data<T>& data, Index first,
+               Order order, Tape<T>& tape, Columns c) {
     forward(network, parameters, tape, c);
     detail::differentiate_loss(network, loss, data, first, tape, c);
     if (order != Order::value) backward(network, parameters, tape, c);

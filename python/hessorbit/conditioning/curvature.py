@@ -14,7 +14,7 @@ import scipy.linalg
 
 from .._checks import Array
 from ..decomposition import rounding
-from ..gauss_newton import factor, residual_curvature_bound
+from ..gauss_newton import residual_curvature_bound
 from ..objective import Objective
 from ..symmetry.group import symmetries
 from ..symmetry.predicted_zero_modes import zero_modes
@@ -35,7 +35,7 @@ class Curvature:
 
 def is_gauss_newton(obj: Objective, theta: Array, criterion: str) -> bool:
     """Whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
-    singular = scipy.linalg.svdvals(reduced(factor(obj, theta), obj.net.num_layers))
+    singular = scipy.linalg.svdvals(reduced(obj.gauss_newton_factor(theta), obj.net.num_layers))
     smallest = singular[-1 if criterion == "condition_number" else 0] ** 2 if len(singular) else 0.0
     return bool(residual_curvature_bound(obj, theta) <= NEGLIGIBLE * smallest)
 
@@ -44,7 +44,7 @@ def curvature(obj: Objective, theta: Array, architecture: Architecture, criterio
     """The criterion for one of the two matrices at θ."""
     if matrix == HESSIAN:
         return of_hessian(obj, theta, architecture, criterion)
-    rows = factor(obj, theta)
+    rows = obj.gauss_newton_factor(theta)
     if criterion == "trace":
         squares = np.einsum("np,np->p", *2 * [architecture.extended(rows)])
         return Curvature(trace_of(squares))

@@ -27,7 +27,7 @@ from scipy.linalg import lapack
 from .. import _checks
 from .._checks import Array
 from ..decomposition import symmetric_eigen
-from ..gauss_newton import factor, root_weights
+from ..gauss_newton import root_weights
 from .run import Run, Stop
 
 EPS = float(np.finfo(np.float64).eps)
@@ -70,7 +70,7 @@ class LeastSquares:
         count = len(run.theta)
         self.roots = np.repeat(root_weights(run.obj), run.obj.net.widths[-1])
         self.residual = self.roots * run.obj.residual(run.theta)
-        self.factor = factor(run.obj, run.theta)
+        self.factor = run.obj.gauss_newton_factor(run.theta)
         rows = np.column_stack([self.factor, self.residual])
         if run.obj.l2:
             rows = np.vstack([rows, math.sqrt(run.obj.l2) * np.column_stack([np.eye(count), run.theta])])
@@ -202,6 +202,6 @@ def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float
 def decrease(run: Run, loss: float, gradient: Array, step: Array) -> float:
     """Returns L(θ) − L(θ + s); by the trapezoidal rule on the gradient where the difference is lost to rounding."""
     difference = run.loss - loss
-    if abs(difference) > ROUNDING * run.loss:
+    if abs(difference) > ROUNDING * abs(run.loss):
         return difference
     return float(-(run.gradient + gradient) @ step) / 2
