@@ -113,7 +113,9 @@ def test_delta_belongs_to_huber() -> None:
         assert other.loss(theta) == obj.loss(theta)
     for loss in LOSSES:
         if loss != "huber":
-            with pytest.raises(ValueError, match=f"delta is a parameter of the loss 'huber'; the loss '{loss}' takes no"):
+            with pytest.raises(
+                ValueError, match=f"delta is a parameter of the loss 'huber'; the loss '{loss}' takes no"
+            ):
                 ho.Objective(net, x, y, loss=loss, delta=1.0)
     for delta in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="delta must be"):

@@ -333,28 +333,29 @@ def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> t
         moved = np.minimum(bell * slack, 1)
         hessian = Approximate(bell, np.minimum(bell * slack, 1) + 4 * unit * bell)
         root = Approximate(np.sqrt(bell), np.minimum(np.sqrt(bell) * slack, 1) + 4 * unit * np.sqrt(bell))
-        diagonal = hessian[:, :, None] * Approximate.exact(eye)
-        return Approximate(residual, moved + 4 * unit * size), diagonal, lambda rows: root[:, :, None] * rows
+        return separable(Approximate(residual, moved + 4 * unit * size), hessian, root)
     if loss == "huber":
         assert delta is not None
         d = f.value - y
         error = f.error + unit * np.abs(d)
         inside = (np.abs(d) <= delta).astype(d.dtype)
-        near = np.abs(np.abs(d) - delta) <= error  # where either side of the kink may be meant
-        hessian = Approximate(inside, near.astype(d.dtype))[:, :, None] * Approximate.exact(eye)
-        root = Approximate(inside, near.astype(d.dtype))
-        residual = Approximate(np.clip(d, -delta, delta), error * np.maximum(inside, near))
-        return residual, hessian, lambda rows: root[:, :, None] * rows
+        near = (np.abs(np.abs(d) - delta) <= error).astype(d.dtype)  # where either side of the kink may be meant
+        clipped = Approximate(np.clip(d, -delta, delta), error * np.maximum(inside, near))
+        return separable(clipped, Approximate(inside, near), Approximate(inside, near))
     if loss == "poisson":
         mean, half = np.exp(f.value), np.exp(f.value / 2)
         slack = np.expm1(f.error) + 4 * unit
-        hessian = Approximate(mean, mean * slack)[:, :, None] * Approximate.exact(eye)
-        root = Approximate(half, half * slack)
-        residual = Approximate(mean - y, mean * slack + unit * np.abs(mean - y))
-        return residual, hessian, lambda rows: root[:, :, None] * rows
+        less = Approximate(mean - y, mean * slack + unit * np.abs(mean - y))
+        return separable(less, Approximate(mean, mean * slack), Approximate(half, half * slack))
     if loss == "cross_entropy":
         return softmax(f, y)
     raise NotImplementedError(f"bounds on rounding errors for the loss {loss!r}: add them to error_bounds.py")
+
+
+def separable(residual: Approximate, curvature: Approximate, root: Approximate) -> tuple[Approximate, Approximate, Any]:
+    """Of a sum over outputs, from the derivatives of each output's part and the root of the second, (n, K)."""
+    eye = Approximate.exact(np.eye(curvature.value.shape[1], dtype=curvature.value.dtype))
+    return residual, curvature[:, :, None] * eye, lambda rows: root[:, :, None] * rows
 
 
 def softmax(f: Approximate, y: Array) -> tuple[Approximate, Approximate, Any]:

@@ -136,7 +136,8 @@ class Objective:
 
     def __reduce__(self) -> tuple[Any, ...]:
         options: dict[str, Any] = {
-            "loss": self.loss_name, "delta": self.delta, "sample_weight": self.sample_weight, "l2": self.l2, "threads": self.threads
+            "loss": self.loss_name, "delta": self.delta, "sample_weight": self.sample_weight, "l2": self.l2,
+            "threads": self.threads
         }  # fmt: skip
         return partial(Objective, **options), (self.net, self.x, self.y)
 
@@ -156,12 +157,12 @@ class Objective:
         if self._extended:
             names = " and ".join(self._extended)
             raise TypeError(f"theta must be longdouble, as {names} of this objective came as longdouble; got float64")
-        return _core.Objective(self.net.core, *self._data(np.float64), *self._options())
+        return _core.Objective(self.net.core, *self._data(np.float64), **self._options())
 
     @cached_property
     def extended_core(self) -> _core.ObjectiveLongDouble:
         """The compiled objective in longdouble; internal."""
-        return _core.ObjectiveLongDouble(self.net.core, *self._data(np.longdouble), *self._options())
+        return _core.ObjectiveLongDouble(self.net.core, *self._data(np.longdouble), **self._options())
 
     def _data(self, dtype: type[_T]) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]:
         """Samples, rows of targets and weights for the core."""
@@ -170,8 +171,8 @@ class Objective:
         x, rows, weight = (np.ascontiguousarray(array, dtype) for array in (self.x, rows, weight))
         return x, rows, weight
 
-    def _options(self) -> tuple[str, float, float, int]:
-        return self.loss_name, self.delta or 0.0, self.l2, self.threads or 0
+    def _options(self) -> dict[str, Any]:
+        return {"loss": self.loss_name, "parameter": self.delta or 0.0, "l2": self.l2, "threads": self.threads or 0}
 
     def _at(self, theta: ArrayLike) -> tuple[Compiled, Array]:
         """The compiled objective for theta's precision, and theta, checked."""

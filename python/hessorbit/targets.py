@@ -26,7 +26,9 @@ def parameter(loss: str, given: dict[str, float | None]) -> float | None:
     for name, value in given.items():
         if value is not None and name != entry["parameter"]:
             owners = [repr(other) for other, its in LOSSES.items() if its["parameter"] == name]
-            raise ValueError(f"{name} is a parameter of the loss {' and '.join(owners)}; the loss {loss!r} takes no {name}")
+            raise ValueError(
+                f"{name} is a parameter of the loss {' and '.join(owners)}; the loss {loss!r} takes no {name}"
+            )
     if not entry["parameter"]:
         return None
     value = given[entry["parameter"]]

@@ -104,7 +104,13 @@ class Problem:
         import hessorbit
 
         return hessorbit.Objective(
-            self.network(), self.x, self.y, loss=self.loss, sample_weight=self.sample_weight, l2=self.l2, **{"delta": self.delta} | options
+            self.network(),
+            self.x,
+            self.y,
+            loss=self.loss,
+            sample_weight=self.sample_weight,
+            l2=self.l2,
+            **{"delta": self.delta} | options,
         )
 
 
