@@ -101,9 +101,7 @@ class MLP:
     ) -> None:
         sizes = checked_widths(widths)
         biases = per_layer_biases(bias, len(sizes) - 1)
-        total = sum(shape_size(i, o, b) for (i, o), b in zip(pairwise(sizes), biases, strict=True))
-        if total > MOST_PARAMETERS:
-            raise ValueError(f"widths {sizes} make {total} parameters; at most {MOST_PARAMETERS} are supported")
+        check_size(sizes, biases)
         hidden = hidden_activations(activation, sizes[1:-1])
         outputs = neuron_activations(output_activation, sizes[-1], "output_activation")
         fields = {
@@ -386,6 +384,13 @@ def multiplier(parametrization: str, fan_in: int, last: bool) -> float:
     if parametrization == "mean_field" and last:
         return 1 / fan_in
     return 1 / math.sqrt(fan_in)
+
+
+def check_size(widths: tuple[int, ...], biases: tuple[bool, ...], name: str = "widths") -> None:
+    """Refuses networks that would fill the memory."""
+    total = sum(shape_size(i, o, b) for (i, o), b in zip(pairwise(widths), biases, strict=True))
+    if total > MOST_PARAMETERS:
+        raise ValueError(f"{name} {widths} make {total} parameters; at most {MOST_PARAMETERS} are supported")
 
 
 def shape_size(fan_in: int, width: int, bias: bool) -> int:

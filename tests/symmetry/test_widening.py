@@ -336,10 +336,13 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[Exception], list[str]]] = {
     "signs: gelu": (GELU, {"signs": [[[-1]]]}, ValueError, ["signs[0][0]", "gelu"]),
     "signs: no biases": (SIGMOID, {"signs": [[[-1]]]}, ValueError, ["signs[0][0]", "no biases"]),
     "signs: NaN": (TWO, {"signs": [[[1], [np.nan]], [[1]]]}, ValueError, ["signs[0][1]", "finite", "nan"]),
+    "copies: huge": (TWO, {"copies": [[10**9, 1], [1]]}, ValueError, ["1000000001", "parameters", "at most 100000000"]),
+    "copies: beyond integers": (TWO, {"copies": [[10**30, 1], [10**30]]}, ValueError, ["parameters", "at most"]),
     "dead: a number": (TWO, {"dead": 1}, TypeError, ["dead", "1"]),
     "dead: layers": (TWO, {"dead": [1, 0, 1]}, ValueError, ["dead", "2", "got 3"]),
     "dead: negative": (TWO, {"dead": [0, -1]}, ValueError, ["dead[1]", "at least 0", "-1"]),
     "dead: fraction": (TWO, {"dead": [0.5, 1]}, TypeError, ["dead[0]", "integer", "0.5"]),
+    "copies and dead: huge": (TWO, {"dead": [10**5, 10**5]}, ValueError, ["100002", "parameters", "at most"]),
     "dead: no biases": (COS, {"dead": [1, 0]}, ValueError, ["dead[0]", "cos", "biases"]),
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import Array
-from ..network import MLP
+from ..network import MLP, check_size
 from .block_preconditioner import BlockPreconditioner, block_preconditioner
 from .copies import Copies, checked_copies, checked_dead, identity_copies, layer_copies
 from .rules import hidden_layers
@@ -120,6 +120,8 @@ class Widening:
         layers = hidden_layers(net)
         counts = checked_copies(net, copies)
         added = checked_dead(net, dead)
+        hidden = [sum(numbers) + more for numbers, more in zip(counts, added, strict=True)]
+        check_size((net.widths[0], *hidden, net.widths[-1]), net.biases, "copies and dead: widths")
         given = {
             name: None if value is None else _checks.entries(value, name, len(layers), "one per hidden layer")
             for name, value in (
