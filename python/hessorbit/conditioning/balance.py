@@ -1,4 +1,4 @@
-"""The balanced point of an orbit: one representative from which rescalings and shifts are counted.
+"""An orbit has one balanced point, from which rescalings and shifts are counted.
 
 Factors of D are searched within a span around 1, so the answer would depend on the representative that was given.
 Homogeneous neurons, incoming × c and outgoing × c^{−q}, are therefore brought to where
@@ -28,23 +28,23 @@ STEADY = 1e-12  # change of a log-factor at which sweeps end
 
 @dataclass(frozen=True)
 class Move:
-    """Factors c > 0 and shifts τ of every hidden neuron, counted through all layers; each (neurons,)."""
+    """A move has factors c > 0 and shifts τ of every hidden neuron, counted through all layers; each (neurons,)."""
 
     factors: Array
     shifts: Array
 
     def after(self, other: Move) -> Move:
-        """`other` first, and then this one."""
+        """Returns the move that makes `other` first, and then this one."""
         return Move(self.factors * other.factors, self.shifts + other.shifts)
 
     def without(self, neurons: Array) -> Move:
-        """The same for all but some neurons."""
+        """Returns the same move without that of some neurons."""
         factors, shifts = self.factors.copy(), self.shifts.copy()
         factors[neurons], shifts[neurons] = 1, 0
         return Move(factors, shifts)
 
     def log_scaling(self, architecture: Architecture) -> Array:
-        """log D of the move, without changes of multipliers, (P + Q,)."""
+        """Returns log D of the move, without changes of multipliers, (P + Q,)."""
         degrees = np.array([rule.degree for hidden in hidden_layers(architecture.net) for rule in hidden.rules])
         logs = np.log(self.factors)
         per_side = -2 * logs, 2 * degrees * logs + 2 * self.shifts
@@ -60,7 +60,7 @@ def no_move(net: MLP) -> Move:
 
 
 def element_for(group: SymmetryGroup, move: Move) -> GroupElement:
-    """The group element of a move."""
+    """Returns the group element of a move."""
     element = group.identity()
     for hidden, neurons in numbered(group.net):
         homogeneous, shifted = movable(hidden)
@@ -74,20 +74,20 @@ def element_for(group: SymmetryGroup, move: Move) -> GroupElement:
 
 
 def balanced_weights(net: MLP, theta: Array) -> Move:
-    """The move to the smallest Σ θ_p² of the orbit, and to exponential neurons' outgoing weights of size 1."""
+    """Returns the move to the smallest Σ θ_p² of the orbit, and to exponential neurons' outgoing weights of size 1."""
     largest = np.abs(theta).max(initial=0)
     logs = np.log(np.abs(theta) / largest, where=theta != 0, out=np.full(len(theta), -np.inf)) if largest else theta
     return balance(Architecture(net, net.widths[1:-1]), 2 * logs, share=1 / largest**2 if largest else 1.0)
 
 
 def balanced_trace(architecture: Architecture, squares: Array) -> Move:
-    """The move to the smallest trace of the orbit, squares being H's diagonal (P,)."""
+    """Returns the move to the smallest trace of the orbit, squares being H's diagonal (P,)."""
     with np.errstate(divide="ignore"):
         return balance(architecture, np.log(np.maximum(squares, 0)), share=None)
 
 
 def balance(architecture: Architecture, logs: Array, share: float | None) -> Move:
-    """The move that makes a D_in + b D_out smallest for every homogeneous neuron in turn, until none moves.
+    """Returns the move that makes a D_in + b D_out smallest for every homogeneous neuron in turn, until none moves.
 
     `logs` are the logarithms of what each parameter, (P,), has at D = 1. Exponential neurons get b D_out = share, or
     a D_in without one. Weights are multiplied by c where their derivatives are divided by it: for them, D stands for
@@ -125,19 +125,19 @@ def balance(architecture: Architecture, logs: Array, share: float | None) -> Mov
 
 
 def log_sum(logs: Array) -> float:
-    """log Σ e^x."""
+    """Returns log Σ e^x."""
     largest = logs.max(initial=-np.inf)
     return float(largest + np.log(np.exp(logs - largest).sum())) if np.isfinite(largest) else -np.inf
 
 
 def numbered(net: MLP) -> list[tuple[HiddenLayer, slice]]:
-    """Every hidden layer with its neurons' numbers."""
+    """Returns every hidden layer with its neurons' numbers."""
     first = np.cumsum([0, *net.widths[1:-1]])
     return [(hidden, slice(first[i], first[i + 1])) for i, hidden in enumerate(hidden_layers(net))]
 
 
 def movable(hidden: HiddenLayer) -> tuple[list[int], list[int]]:
-    """Neurons of a layer that can be rescaled, and those that can be shifted and are exponential."""
+    """Returns the neurons of a layer that can be rescaled, and those that can be shifted and are exponential."""
     homogeneous = [neuron for neuron, rule in enumerate(hidden.rules) if rule.degree]
     shifted = [n for n, rule in enumerate(hidden.rules) if rule.exponential and hidden.can_shift(n)]
     return homogeneous, shifted

@@ -1,4 +1,4 @@
-"""The best-conditioned point of an orbit: over a network's own moves, or over all its widenings.
+"""`best_conditioned` minimises a criterion over a network's own moves, or over all its widenings.
 
 A move that multiplies every parameter's derivative by √D_p turns the Hessian into D^{1/2} H D^{1/2}, exactly for the
 moves of a network's own orbit at any θ, and as far as the nonzero spectrum goes for a widening where H is the
@@ -55,7 +55,7 @@ FREE_ACCURACY = 1e-3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BestConditioned:
-    """The best-conditioned point found, and how far from the best it can be; made by `best_conditioned`.
+    """A result holds the best-conditioned point that `best_conditioned` found, and how far from the best it can be.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def best_conditioned(
     criterion: str = "condition_number",
     max_problems: int | None = None,
 ) -> BestConditioned:
-    """The point of an orbit, or among all widenings, where the Hessian is best conditioned.
+    """Returns the point of an orbit, or among all widenings, where the Hessian is best conditioned.
 
     Parameters
     ----------
@@ -178,16 +178,16 @@ def best_conditioned(
     allow are a convex set once every homogeneous neuron has at least two copies. These cases are solved along the
     central path, and what is left, whole numbers of copies, their signs, and homogeneous neurons without copies, by
     branch and bound. With one hidden layer lower bounds come from a semidefinite program where Clarabel is installed
-    (``pip install "hessorbit[conic]"``), and are coarser without it. There is no certificate for the condition number of
-    a deeper network with a singular H, such as one of rectifiers.
+    (``pip install "hessorbit[conic]"``), and are coarser without it. There is no certificate for the condition number
+    of a deeper network with a singular H, such as one of rectifiers.
 
     Copies share the direction of the outgoing weights. For K > 1 outputs copies could also have others, which make a
     neuron's D_in a matrix that is at least the multiple of the identity searched here; these are left out, as is what
     unused neurons with a constant activation could do for the next layer's biases, and unused neurons that keep their
     incoming weights, which raise the rank. Factors are counted from the balanced point of the orbit, so the answer does
     not depend on which representative is given, and stay between 1e-8 and 1e8; where the best point is near that limit,
-    the search is repeated around it. What copies' outgoing weights cancel stays below 1e4 too: at least twelve digits of
-    the function remain.
+    the search is repeated around it. What copies' outgoing weights cancel stays below 1e4 too: at least twelve digits
+    of the function remain.
 
     Away from critical points the Hessian has curvature along its orbit, H A θ = −Aᵀ ∇L for a generator A. These
     directions are left out of the spectrum at every θ, and `message` tells the size of the gradient.
@@ -245,7 +245,7 @@ def best_conditioned(
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked, checked."""
+    """A question is what was asked, checked."""
 
     obj: Objective
     theta: Array
@@ -261,14 +261,14 @@ class Question:
         return Architecture(self.obj.net, self.widths)
 
     def curvature(self, move: Move) -> Curvature:
-        """The criterion as a function of log D from where a move takes θ."""
+        """Returns the criterion as a function of log D from where a move takes θ."""
         net = self.obj.net
         at = element_for(symmetries(net), move)(self.theta)
         return curvature(self.obj, at, self.architecture, self.criterion, GAUSS_NEWTON if self.fits else HESSIAN)
 
     @cached_property
     def fits(self) -> bool:
-        """Whether the matrix transforms as the Gauss–Newton matrix does.
+        """Tells whether the matrix transforms as the Gauss–Newton matrix does.
 
         The Hessian does where the residual is zero, which the rounding of another representative may hide: the one
         that is given and the balanced one are asked.
@@ -281,7 +281,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """The best diagonal, counted from where `move` takes θ, with a lower bound on the logarithm of the criterion."""
+    """An answer is the best diagonal, counted from where `move` takes θ, with a lower bound on the log-criterion."""
 
     curvature: Curvature
     move: Move
@@ -292,12 +292,12 @@ class Answer:
 
 
 def solve(question: Question, choices: Choices) -> Answer:
-    """Search around the balanced point, and again around the best point found while that is near the limits."""
+    """Searches around the balanced point, and again around the best point found while that is near the limits."""
     net = question.obj.net
     if not (question.orbit or question.fits):
         raise ValueError(
-            "theta must have zero residual for widenings to act on the Hessian through D alone; beside its Gauss–Newton "
-            "part the Hessian has one that is not negligible: minimise the loss further, search over=symmetries(net), "
+            "theta must have zero residual for widenings to act on the Hessian through D alone; beside its "
+            "Gauss–Newton part the Hessian has one that is not negligible: minimise the loss further, search over=symmetries(net), "
             'or use matrix="gauss_newton"'
         )
     move, mobile = no_move(net), any(any(movable(hidden)) for hidden in hidden_layers(net))
@@ -321,7 +321,7 @@ def solve(question: Question, choices: Choices) -> Answer:
 
 
 def diagonal_of(function: SpectralFunction) -> Array:
-    """H_pp, (P + Q,)."""
+    """Returns H_pp, (P + Q,)."""
     if isinstance(function, Trace):
         return function.diagonal
     assert isinstance(function, Extremes)
@@ -347,7 +347,7 @@ def check_group(over: Any, net: MLP) -> None:
 def checked_widening(
     net: MLP, widths: Sequence[int] | None, copies: Sequence[Sequence[int]] | None
 ) -> tuple[tuple[int, ...], list[list[int]] | None]:
-    """The hidden widths to widen to, and the numbers of copies, if given."""
+    """Returns the hidden widths to widen to, and the numbers of copies, if given."""
     hidden = net.widths[1:-1]
     numbers = None if copies is None else checked_copies(net, copies)
     if widths is None:
@@ -369,7 +369,7 @@ def checked_widening(
 
 
 def default_problems(net: MLP) -> int:
-    """Half a minute's worth from P = 140."""
+    """Returns how many minima are sought in about half a minute from P = 140 on, and at most 100."""
     return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 
@@ -381,12 +381,12 @@ def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, probl
 
 
 def orbit_choices(net: MLP) -> Choices:
-    """Every neuron by itself."""
+    """Returns the choices of an orbit: every neuron is rescaled or shifted by itself."""
     return copy_choices(net, net.widths[1:-1], [[1] * width for width in net.widths[1:-1]])
 
 
 def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None) -> Choices:
-    """Every neuron with the numbers of copies given, or with any that fit."""
+    """Returns the choices of widenings: the numbers of copies given, or any that fit."""
     choices: list[Choice] = []
     flippable = set(Architecture(net, tuple(sizes)).flippable.tolist())
     for index, (hidden, size) in enumerate(zip(hidden_layers(net), sizes, strict=True)):
@@ -403,7 +403,7 @@ def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None
 
 
 def with_curve(choice: Choice) -> Choice:
-    """With the range in which the curve of a homogeneous neuron without copies is searched."""
+    """Returns the choice with the range in which the curve of a homogeneous neuron without copies is searched."""
     if not choice.degree:
         return choice
     widest = LOG_SPAN / choice.degree
@@ -411,7 +411,7 @@ def with_curve(choice: Choice) -> Choice:
 
 
 def report(question: Question, answer: Answer) -> BestConditioned:
-    """The solution as a network and its parameters, with what the bound proves."""
+    """Returns the solution as a network and its parameters, with what the bound proves."""
     search, solution, function = answer.search, answer.solution, answer.curvature.function
     net, log_bound = question.obj.net, answer.log_bound
     searched = bool(np.isfinite(log_bound))
@@ -460,5 +460,5 @@ def explanation(closed: bool, searched: bool, confined: bool) -> str:
             "layer: a local minimum; the lower bound holds for all positive diagonals of the same pattern"
         )
     if confined:
-        return "not proved to be the minimum: factors of D are at the limits of 1e-8 and 1e8, and better ones lie beyond"
+        return "not proved to be the minimum: factors of D are at the limits, and better ones may lie beyond"
     return "not proved to be the minimum: the lower bound and the value did not meet"

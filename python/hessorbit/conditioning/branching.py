@@ -1,4 +1,4 @@
-"""Global minimisation over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
+"""A `Search` minimises over what is not convex: whole numbers of copies, and the curves D_in^q D_out = 1.
 
 Best-first branch and bound. A node gives every neuron a range of numbers of copies and, to a neuron without copies
 where the criterion is convex in D but not in log D, a range of rescalings. Its relaxation, real numbers of copies and
@@ -17,8 +17,8 @@ import numpy as np
 
 from .._checks import Array
 from .central_path import PathPoint, follow
-from .diagonals import Architecture, NeuronScalings
 from .conic import ConicPoint, conic_point, solvable
+from .diagonals import Architecture, NeuronScalings
 from .lower_bounds import convex_bound, linear_bound
 from .regions import (
     FLIPPED,
@@ -39,14 +39,14 @@ from .smoothed_spectrum import Extremes, SpectralFunction
 ACCURACY = 2e-5  # of minima, in the logarithm
 ROUGH = 1e-2  # first accuracy of a node: most need no better
 TOLERANCE = 5e-5  # a node whose bound is that close to the best value is closed
-WHOLE = 1e-6  # what counts as a whole number, or as on the curve, in logarithms
+WHOLE = 1e-6  # distance, in logarithms, at which a number counts as whole and a pair as on the curve
 MOST_SIGNS = 12  # of neurons without copies: all 2^12 combinations are tried
 PROMISING = 0.3  # a rounded point that is worse than the best by more than this is not improved
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is open about one neuron.
+    """A choice says what is open about one neuron.
 
     `low` to `high` copies; of a settled number of copies, those in `signs` may be flipped; without copies, v of the
     curve in `range`.
@@ -81,7 +81,7 @@ class Choice:
         return self.low == self.high and self.flipped[0] < self.flipped[1]
 
     def relaxation(self, start: float) -> NeuronScaling:
-        """A convex set of pairs that holds all that is open; `start` is a number of copies within the budget."""
+        """Returns a convex set of pairs with all that is open; `start` is a number of copies within the budget."""
         if self.high == 1 and self.range is not None:
             return Segment(self.degree, *self.range)
         if self.counted:
@@ -91,7 +91,7 @@ class Choice:
         return self.scaling(self.high, self.flipped[0])
 
     def scaling(self, copies: int, flipped: int) -> NeuronScaling:
-        """The factors that given numbers of copies and of flipped ones reach."""
+        """Returns the factors that given numbers of copies and of flipped ones reach."""
         if self.shifted:
             return Shifted(copies)
         if self.degree:
@@ -104,7 +104,7 @@ Choices = tuple[Choice, ...]
 
 @dataclass(frozen=True)
 class Solution:
-    """A minimum over the diagonals of a network, as far as it was found."""
+    """A solution is the smallest point found over a set of diagonals of a network."""
 
     scalings: NeuronScalings
     copies: tuple[int, ...]
@@ -120,7 +120,7 @@ class Solution:
 
 @dataclass(order=True)
 class Node:
-    """Part of the search space, with a lower bound and the minimiser of its relaxation."""
+    """A node is a part of the search space, with a lower bound and the minimiser of its relaxation."""
 
     bound: float
     order: int
@@ -131,7 +131,7 @@ class Node:
 
 @dataclass
 class Search:
-    """Branch and bound over the copies and rescalings of the hidden neurons.
+    """The search branches over the copies and rescalings of the hidden neurons, and bounds each part.
 
     `layers` holds the neurons of each hidden layer, `most` how many copies they may have together, `full` whether they
     must have as many.
@@ -149,12 +149,12 @@ class Search:
     order: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, choices: Choices) -> tuple[Solution, float]:
-        """The best diagonal found, and a lower bound on the logarithm of the criterion; −inf if there is none."""
+        """Returns the best diagonal found, and a lower bound on the logarithm of the criterion, −inf for none."""
         settled = self.settle(choices)
         assert settled is not None
-        if all(choice.high == 1 and not choice.degree and not choice.shifted for choice in settled):
-            if sum(choice.unsigned for choice in settled) <= MOST_SIGNS:
-                return self.every_sign(settled)
+        only_signs = all(choice.high == 1 and not choice.degree and not choice.shifted for choice in settled)
+        if only_signs and sum(choice.unsigned for choice in settled) <= MOST_SIGNS:
+            return self.every_sign(settled)
         root = self.solve(settled, -np.inf, None)
         self.round(root)
         self.round_again(root)
@@ -177,7 +177,7 @@ class Search:
         return self.best, min(closed, self.best.log_value)
 
     def settle(self, choices: Choices) -> Choices | None:
-        """The same choices without what the budgets exclude; None if nothing is left."""
+        """Returns the same choices without what the budgets exclude; None if nothing is left."""
         settled = list(choices)
         for layer, most in zip(self.layers, self.most, strict=True):
             spare = most - sum(choices[i].low for i in layer)
@@ -186,7 +186,7 @@ class Search:
             for i in layer:
                 settled[i] = replace(choices[i], high=min(choices[i].high, choices[i].low + spare))
             if sum(settled[i].high for i in layer) <= most:
-                # Where there is room for it, a second copy of a neuron of degree 1 only adds to what it can reach.
+                # If there is room, a second copy of a neuron of degree 1 only adds to the pairs that it can reach.
                 for i in layer:
                     if settled[i].degree == 1:
                         settled[i] = replace(settled[i], low=settled[i].high)
@@ -209,7 +209,7 @@ class Search:
         return NeuronScalings(self.architecture, neurons, tuple(budgets))
 
     def round_again(self, root: Node) -> None:
-        """Seek the numbers of copies once more, the neurons without copies being those of the first rounding."""
+        """Seeks the numbers of copies once more, the neurons without copies being those of the first rounding."""
         assert self.best is not None
         if self.problems <= 1 or not any(choice.counted for choice in root.choices):
             return
@@ -224,7 +224,7 @@ class Search:
         self.round(self.solve(settled, root.bound, root))
 
     def every_sign(self, choices: Choices) -> tuple[Solution, float]:
-        """The best of all signs, where nothing else is open."""
+        """Returns the best of all signs, where nothing else is open."""
         numbers = (1,) * len(choices)
         for flipped in itertools.product(*(range(c.flipped[0], c.flipped[1] + 1) for c in choices)):
             scalings = NeuronScalings(self.architecture, scalings_of(choices, numbers, flipped))
@@ -233,7 +233,7 @@ class Search:
         return self.best, self.best.log_value
 
     def flip_one_by_one(self, choices: Choices) -> None:
-        """Flip one copy more or fewer of one neuron at a time, for as long as that lowers the criterion."""
+        """Flips one copy more or fewer of one neuron at a time, for as long as that lowers the criterion."""
         assert self.best is not None
         improved = True
         while improved:
@@ -251,11 +251,11 @@ class Search:
                     improved |= self.best.log_value < value - TOLERANCE
 
     def spend(self, scalings: NeuronScalings) -> None:
-        """A minimum along a central path is one problem; where D is a single one there is little to do."""
+        """Counts a minimum along a central path as one problem; where D is a single one there is little to do."""
         self.problems -= 1 if scalings.first[-1] else 0.02
 
     def solve(self, choices: Choices, bound: float, parent: Node | None) -> Node:
-        """A node with its relaxation minimised as precisely as it takes to see whether it can be closed."""
+        """Returns a node with its relaxation minimised just so precisely that one sees if it can be closed."""
         scalings = self.relaxation(choices)
         self.spend(scalings)
         diagonals = scalings.diagonals
@@ -282,15 +282,16 @@ class Search:
         return bound
 
     def conic(self, scalings: NeuronScalings) -> ConicPoint | None:
-        """The semidefinite program's point of these scalings, where there is one."""
+        """Returns the semidefinite program's point of these scalings, where there is one."""
         key = scalings.neurons, scalings.budgets
         if key not in self.programs:
-            usable = solvable(self.function, scalings)
-            self.programs[key] = conic_point(self.function, scalings) if usable else None
+            self.programs[key] = None
+            if solvable(self.function, scalings):
+                self.programs[key] = conic_point(self.function, scalings)
         return self.programs[key]
 
     def excesses(self, node: Node) -> list[float]:
-        """How far, in logarithms, each neuron's factors at the minimiser are from any that it can reach."""
+        """Returns how far, in logarithms, each neuron's factors at the minimiser are from any that it can reach."""
         excesses = []
         factors = node.scalings.factors(node.point.v).T
         for choice, region, piece, factor in zip(
@@ -311,7 +312,7 @@ class Search:
         return excesses
 
     def branch(self, node: Node) -> list[Choices]:
-        """Two parts of a node, split at the neuron whose factors are farthest from any it can reach; none if all can.
+        """Splits a node in two at the neuron whose factors are farthest from any it can reach; none if all can.
 
         Where nothing bounds a node, only choices of signs are split: with these settled, the criterion may be convex.
         """
@@ -327,7 +328,7 @@ class Search:
         return [(*node.choices[:worst], part, *node.choices[worst + 1 :]) for part in parts]
 
     def split(self, choice: Choice, piece: Array, factors: Array, region: Region) -> list[Choice]:
-        """Fewer copies or more; fewer flipped ones or more; or the two sides of the nearest point of the curve."""
+        """Splits a choice by the number of copies, or of flipped ones, or at the nearest point of the curve."""
         if choice.low < choice.high:
             below = whole_below(float(np.exp(piece[region.log_copies]))) if choice.counted else 1
             below = min(below, choice.high - 1)
@@ -342,7 +343,7 @@ class Search:
         return [replace(choice, range=(low, middle)), replace(choice, range=(middle, high))]
 
     def round(self, node: Node) -> None:
-        """Seek the minimum near the node's minimiser among the diagonals that can be reached."""
+        """Seeks the minimum near the node's minimiser among the diagonals that can be reached."""
         numbers = self.whole_numbers(node)
         flipped = self.whole_signs(node, numbers)
         neurons = scalings_of(node.choices, numbers, flipped)
@@ -356,7 +357,7 @@ class Search:
     def reach(
         self, choices: Choices, numbers: tuple[int, ...], flipped: tuple[int, ...], near: Node | Solution
     ) -> None:
-        """Seek the minimum with these numbers of copies and of flipped ones, near a point."""
+        """Seeks the minimum with these numbers of copies and of flipped ones, near a point."""
         curved = any(choice.range and number == 1 for choice, number in zip(choices, numbers, strict=True))
         if not curved and (numbers, flipped) in self.tried:
             return
@@ -383,7 +384,7 @@ class Search:
     def improve(
         self, scalings: NeuronScalings, numbers: tuple[int, ...], flipped: tuple[int, ...], point: PathPoint
     ) -> None:
-        """Go on from the semidefinite program's point, where the path may have ended short of the minimum."""
+        """Goes on from the semidefinite program's point, where the path may have ended short of the minimum."""
         conic = self.conic(scalings)
         if conic is None or conic.bound >= self.function.exact(scalings.diagonals.log_scaling(point.v)) - TOLERANCE:
             return
@@ -396,7 +397,7 @@ class Search:
                 return
 
     def whole_numbers(self, node: Node) -> tuple[int, ...]:
-        """Numbers of copies near those of a node's minimiser, within its ranges and the budgets.
+        """Returns whole numbers of copies near those of a node's minimiser, within its ranges and the budgets.
 
         A next copy goes where it brings the number nearest to the minimiser's in the logarithm; a second copy also
         where the minimiser is far off the curve that a single copy is bound to.
@@ -412,7 +413,7 @@ class Search:
                 off_curve[i] = float(np.exp(piece[:2] @ [max(choice.degree, 1), 1.0]))
 
         def gain(i: int) -> float:
-            """Above 1 for a copy that is worth having."""
+            """Returns what one more copy brings; above 1 it is worth having."""
             distance = real[i] ** 2 / (numbers[i] * (numbers[i] + 1))
             return max(distance, off_curve[i] ** 2 / 2) if numbers[i] == 1 else distance
 
@@ -425,7 +426,7 @@ class Search:
         return tuple(numbers)
 
     def whole_signs(self, node: Node, numbers: tuple[int, ...]) -> tuple[int, ...]:
-        """Numbers of flipped copies near those of a node's minimiser, of the numbers of copies given."""
+        """Returns numbers of flipped copies near those of a node's minimiser, of the numbers of copies given."""
         signs = []
         for choice, number, factor in zip(
             node.choices, numbers, node.scalings.factors(node.point.v).T, strict=True
@@ -452,6 +453,6 @@ def whole_below(number: float) -> int:
 
 
 def nearest_on_curve(degree: int, piece: Array) -> float:
-    """v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
+    """Returns v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
     widest = 0.99 * LOG_SPAN / degree
     return float(np.clip((degree * piece[1] - piece[0]) / (1 + degree**2), -widest, widest))

@@ -1,4 +1,4 @@
-"""The smallest condition number over a convex set of diagonals, by a semidefinite program.
+"""A semidefinite program finds the smallest condition number over a convex set of diagonals.
 
 For a network with one hidden layer, every D_p is a factor of a single neuron or constant, so that G D Gᵀ is linear in
 these factors. With their set as a convex cone x in s > 0, which scales λ_min to one,
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .._checks import Array
 from .diagonals import NeuronScalings
 from .lower_bounds import weighted_bound
 from .regions import COPIES
-from .smoothed_spectrum import Extremes
+from .smoothed_spectrum import Extremes, SpectralFunction
 
 LITTLE = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
 FAINT = (0.0, 1e-6, 1e-4, 1e-3)
@@ -32,14 +32,14 @@ VARIABLES = COPIES + 1  # per neuron
 
 @dataclass(frozen=True)
 class ConicPoint:
-    """What the program found: D_in, D_out and D_flip of every neuron, (3, neurons), and a lower bound on log κ."""
+    """The program finds D_in, D_out and D_flip of every neuron, (3, neurons), and a lower bound on log κ."""
 
     factors: Array
     bound: float
 
 
-def solvable(function: object, scalings: NeuronScalings) -> bool:
-    """Whether the program applies, and is small enough, and Clarabel is installed."""
+def solvable(function: SpectralFunction, scalings: NeuronScalings) -> TypeGuard[Extremes]:
+    """Tells whether the program applies, and is small enough, and Clarabel is installed."""
     return (
         isinstance(function, Extremes)
         and function.smallest
@@ -51,7 +51,7 @@ def solvable(function: object, scalings: NeuronScalings) -> bool:
 
 
 def conic_point(function: Extremes, scalings: NeuronScalings) -> ConicPoint | None:
-    """The minimum over the set, as accurate as the solver is; None if it fails."""
+    """Returns the minimum over the set, as accurate as the solver is; None if it fails."""
     scale = np.sqrt(np.einsum("rp,rp->", function.factor, function.factor) / len(function.factor))
     root = function.factor / scale
     found = solve(root, scalings)
@@ -70,7 +70,7 @@ def conic_point(function: Extremes, scalings: NeuronScalings) -> ConicPoint | No
 
 
 def outside(multiplier: Array, root: Array, scalings: NeuronScalings, faint: float) -> Array:
-    """The multiplier, zero on the columns of G whose neuron's factor has less than a share `faint` of its trace."""
+    """Returns the multiplier, zero on the columns of G whose factor has less than a share `faint` of its trace."""
     shares = diagonal_of(root, multiplier)
     left_out = np.zeros(root.shape[1], bool)
     for _, parameters, neurons in scalings.touched():
@@ -86,15 +86,15 @@ def outside(multiplier: Array, root: Array, scalings: NeuronScalings, faint: flo
 
 
 def diagonal_of(root: Array, multiplier: Array) -> Array:
-    """g_pᵀ Y g_p for every p, Y being the multiplier without negative eigenvalues and of trace one."""
+    """Returns g_pᵀ Y g_p for every p, Y being the multiplier without negative eigenvalues and of trace one."""
     values, vectors = np.linalg.eigh(multiplier)
     values = np.maximum(values, 0)
     return np.asarray((values / values.sum()) @ (vectors.T @ root) ** 2)
 
 
 def solve(root: Array, scalings: NeuronScalings) -> tuple[Array, Array, Array] | None:
-    """The factors (3, neurons), and the multipliers of G D Gᵀ ⪯ κ 1 and of G D Gᵀ ⪰ 1, (r, r) each."""
-    import clarabel
+    """Returns the factors (3, neurons), and the multipliers of G D Gᵀ ⪯ κ 1 and of G D Gᵀ ⪰ 1, (r, r) each."""
+    import clarabel  # type: ignore[import-untyped]
     from scipy import sparse
 
     rank, neurons = len(root), len(scalings.neurons)
@@ -142,7 +142,7 @@ def variable(neuron: int, kind: int) -> int:
 
 
 def matrix_rows(root: Array, scalings: NeuronScalings, size: int) -> Array:
-    """Σ_p D_p g_p g_pᵀ as a linear map of the variables, one row per entry of the triangle."""
+    """Returns Σ_p D_p g_p g_pᵀ as a linear map of the variables, one row per entry of the triangle."""
     weighted = root * np.exp(scalings.architecture.offset / 2)
     rank = len(root)
     rows = np.zeros((rank * (rank + 1) // 2, size))
@@ -156,7 +156,7 @@ def matrix_rows(root: Array, scalings: NeuronScalings, size: int) -> Array:
 
 
 def linear_rows(scalings: NeuronScalings, size: int) -> tuple[Array, Array]:
-    """Rows that are at least zero, and rows that are zero."""
+    """Returns rows that are at least zero, and rows that are zero."""
     least, equal = [np.eye(size)[1]], []
     for neuron, scaling in enumerate(scalings.neurons):
         cone = scaling.cone()
@@ -181,7 +181,7 @@ def linear_rows(scalings: NeuronScalings, size: int) -> tuple[Array, Array]:
 
 
 def triangle(matrix: Array) -> Array:
-    """The upper triangle column by column, entries beside the diagonal times √2."""
+    """Returns the upper triangle column by column, entries beside the diagonal times √2."""
     columns, rows = np.tril_indices(len(matrix))
     return np.asarray(matrix[rows, columns] * np.where(rows == columns, 1.0, np.sqrt(2)))
 

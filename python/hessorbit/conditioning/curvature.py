@@ -1,8 +1,8 @@
-"""What is to be minimised, from an objective at θ: λ_max/λ_min, λ_max or the trace of D^{1/2} H D^{1/2}.
+"""An objective at θ makes a criterion of D^{1/2} H D^{1/2} a function of log D: λ_max/λ_min, λ_max or the trace.
 
-H is the Hessian, or its Gauss–Newton part. Under a move of the network's own orbit, θ' = A θ + c, both transform exactly
-at any θ, into A^{−T} H A^{−1}. In a wider network the Gauss–Newton part does, H_wide = Tᵀ H T, and the Hessian where its
-residual is zero. In both cases a root G of H = GᵀG becomes a root of what H becomes.
+H is the Hessian, or its Gauss–Newton part. Under a move of the network's own orbit, θ' = A θ + c, both transform
+exactly at any θ, into A^{−T} H A^{−1}. In a wider network the Gauss–Newton part does, H_wide = Tᵀ H T, and the Hessian
+where its residual is zero. In both cases a root G of H = GᵀG becomes a root of what H becomes.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ HESSIAN, GAUSS_NEWTON = MATRICES = ("hessian", "gauss_newton")
 
 @dataclass(frozen=True)
 class Curvature:
-    """The criterion as a function of log D, and what is to be said about H at this θ."""
+    """A curvature is the criterion as a function of log D, with a remark about H at this θ."""
 
     function: SpectralFunction
     remark: str = ""
 
 
 def is_gauss_newton(obj: Objective, theta: Array, criterion: str) -> bool:
-    """Whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
+    """Tells whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
     singular = scipy.linalg.svdvals(reduced(obj.gauss_newton_factor(theta), obj.net.num_layers))
     smallest = singular[-1 if criterion == "condition_number" else 0] ** 2 if len(singular) else 0.0
     return bool(residual_curvature_bound(obj, theta) <= NEGLIGIBLE * smallest)
 
 
 def curvature(obj: Objective, theta: Array, architecture: Architecture, criterion: str, matrix: str) -> Curvature:
-    """The criterion for one of the two matrices at θ."""
+    """Returns the criterion for one of the two matrices at θ."""
     if matrix == HESSIAN:
         return of_hessian(obj, theta, architecture, criterion)
     rows = obj.gauss_newton_factor(theta)
@@ -52,7 +52,7 @@ def curvature(obj: Objective, theta: Array, architecture: Architecture, criterio
 
 
 def of_hessian(obj: Objective, theta: Array, architecture: Architecture, criterion: str) -> Curvature:
-    """The criterion for the Hessian itself, over the orbit."""
+    """Returns the criterion for the Hessian itself, over the orbit."""
     hessian = obj.hessian(theta)
     if criterion == "trace":
         half = architecture.extended(hessian)
@@ -81,7 +81,7 @@ def extremes_of(root: Array, architecture: Architecture, criterion: str) -> Extr
 
 
 def reduced(rows: Array, layers: int) -> Array:
-    """G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
+    """Returns G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
     tall = len(rows) > rows.shape[1]
     triangle = scipy.linalg.qr(rows, mode="r", check_finite=False)[0][: rows.shape[1]] if tall else rows
     _, singular, vectors = scipy.linalg.svd(triangle, full_matrices=False)
@@ -92,7 +92,7 @@ def reduced(rows: Array, layers: int) -> Array:
 
 
 def hessian_root(hessian: Array, obj: Objective, theta: Array) -> tuple[Array, float]:
-    """G (r, P) with GᵀG = H outside the span of zero modes, and the norm of H on what of that it does not annihilate.
+    """Returns G (r, P) with GᵀG = H outside the span of zero modes, and the norm of H on these.
 
     Tangents of the orbit are left out at any θ, as an orbit of critical points has no curvature along it; other flat
     modes are left out where H annihilates them, as it does at minima.
@@ -109,7 +109,7 @@ def hessian_root(hessian: Array, obj: Objective, theta: Array) -> tuple[Array, f
 
 
 def root_outside(hessian: Array, modes: Array, layers: int) -> tuple[Array, float]:
-    """G (r, P) with GᵀG = H on the complement of the modes (P, k), orthonormal, and ‖H modes‖."""
+    """Returns G (r, P) with GᵀG = H on the complement of the modes (P, k), orthonormal, and ‖H modes‖."""
     complement = scipy.linalg.qr(modes)[0][:, modes.shape[1] :] if modes.shape[1] else np.eye(len(hessian))
     values, vectors = scipy.linalg.eigh(complement.T @ hessian @ complement, driver="evd")
     floor = rounding(len(hessian), values, layers)

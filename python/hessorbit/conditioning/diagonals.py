@@ -1,4 +1,4 @@
-"""Sets of diagonals D that act on the Hessian as D^{1/2} H D^{1/2}, convex in log D.
+"""`DiagonalScalings` are sets of diagonals D, convex in log D, that turn the Hessian into D^{1/2} H D^{1/2}.
 
 For every parameter p,
 
@@ -50,18 +50,18 @@ class DiagonalScalings:
         return LOG_SPAN
 
     def log_scaling(self, v: Array) -> Array:
-        """log D, (P + Q,)."""
+        """Returns log D, (P + Q,)."""
         return self.exponents @ v + self.offset
 
     def barrier(self, v: Array) -> float:
-        """−Σ log of the slacks; inf outside."""
+        """Returns −Σ log of the slacks; inf outside."""
         slacks = [self.inequalities @ v - self.bounds, self.extent - v, self.extent + v]
         slacks += [np.array([p.most - p.weights @ np.exp(v[p.indices])]) for p in self.posynomials]
         every = np.concatenate(slacks)
         return float(-np.log(every).sum()) if (every > 0).all() else np.inf
 
     def barrier_derivatives(self, v: Array) -> tuple[Array, Array]:
-        """Gradient (n,) and Hessian (n, n) of the barrier."""
+        """Returns gradient (n,) and Hessian (n, n) of the barrier."""
         slack, above, below = self.inequalities @ v - self.bounds, self.extent - v, self.extent + v
         gradient = 1 / above - 1 / below - self.inequalities.T @ (1 / slack)
         hessian = np.diag(1 / above**2 + 1 / below**2)
@@ -75,7 +75,7 @@ class DiagonalScalings:
 
 
 def free_scalings(offset: Array, groups: Array) -> DiagonalScalings:
-    """Every positive diagonal, times exp(offset), that is constant on groups 0 … n−1 of parameters, (P,)."""
+    """Returns every positive diagonal, times exp(offset), that is constant on groups 0 … n−1 of parameters, (P,)."""
     exponents = np.eye(groups.max() + 1)[groups]
     count = exponents.shape[1]
     return DiagonalScalings(exponents, offset, np.empty((0, count)), np.empty(0), (), np.zeros(count))
@@ -90,13 +90,13 @@ class Flips:
     constants: Array
 
     def of(self, columns: Array) -> Array:
-        """From the derivatives in all parameters, (…, P): (…, Q)."""
+        """Returns those derivatives from the ones in all parameters, (…, P): (…, Q)."""
         return columns[..., self.biases] * self.constants - columns[..., self.weights]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where the neurons' factors go, for a network whose hidden widths become `widths`."""
+    """An architecture says where the neurons' factors go, for a network whose hidden widths become `widths`."""
 
     net: MLP
     widths: tuple[int, ...]
@@ -146,7 +146,7 @@ class Architecture:
         return np.arange(self.sides.shape[1]) >= self.net.num_parameters
 
     def extended(self, factor: Array) -> Array:
-        """Columns of G for all P + Q parameters, from those of the P parameters of the network; (r, P + Q)."""
+        """Returns the columns of G for all P + Q parameters, from those for the network's P; (r, P + Q)."""
         return np.concatenate([factor, self.flips.of(factor)], axis=1)
 
     @property
@@ -191,16 +191,16 @@ class NeuronScalings:
         return np.cumsum([0, *(len(region.start) for region in self.regions)])
 
     def pieces(self, v: Array) -> list[Array]:
-        """The variables of each neuron."""
+        """Returns the variables of each neuron."""
         return np.split(v, self.first[1:-1]) if len(self.neurons) else []
 
     def factors(self, v: Array) -> Array:
-        """D_in, D_out and D_flip of every neuron, (3, neurons)."""
+        """Returns D_in, D_out and D_flip of every neuron, (3, neurons)."""
         triples = [r.rows @ piece + r.constants for r, piece in zip(self.regions, self.pieces(v), strict=True)]
         return np.exp(np.reshape(triples, (-1, 3))).T
 
     def variables(self, factors: Array) -> Array:
-        """The v nearest to given factors (3, neurons)."""
+        """Returns the v nearest to given factors (3, neurons)."""
         pieces = []
         for region, factor in zip(self.regions, factors.T, strict=True):
             kept = np.isfinite(region.constants) & (factor > 0)
@@ -209,7 +209,7 @@ class NeuronScalings:
         return np.concatenate([np.empty(0), *pieces])
 
     def touched(self) -> Iterator[tuple[int, Array, Array]]:
-        """Each kind of factor, the parameters that have it, and the neurons it belongs to."""
+        """Yields each kind of factor, the parameters that have it, and the neurons it belongs to."""
         sides, second = self.architecture.sides, self.architecture.second
         for kind, side, among in ((INCOMING, 0, np.ones_like(second)), (OUTGOING, 1, ~second), (FLIPPED, 1, second)):
             parameters = np.flatnonzero((sides[side] >= 0) & among)

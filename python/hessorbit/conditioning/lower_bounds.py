@@ -1,4 +1,4 @@
-"""Lower bounds on what any diagonal scaling in a set can reach, from the weights at a point of the central path.
+"""No diagonal in a set reaches less than these bounds, which come from the weights at a point of the central path.
 
 Both hold for whatever weights they are given, so rounding in the minimiser cannot make them wrong; good weights only
 make them tight. What is left is the rounding of the bounds' own evaluation, of the order of P eps √κ relative.
@@ -17,8 +17,8 @@ For density matrices Y, X
 
 so κ* is at least the largest τ with Σ_p D_p (y_p − τ x_p) ≥ 0 for every D of the set: a problem that splits into one
 closed form per neuron, with a price per copy where a budget joins them. It needs no nonsingular H. The best matrices
-solve a semidefinite program (conic.py); those at a point of the path are near them where f is convex. `free_bound` is the
-same for a positive diagonal without further constraints, whatever the depth. (Both are Lagrange duality; Boyd and
+solve a semidefinite program (conic.py); those at a point of the path are near them where f is convex. `free_bound` is
+the same for a positive diagonal without further constraints, whatever the depth. (Both are Lagrange duality; Boyd and
 Vandenberghe, Convex Optimization, 2004, chapter 5.)
 """
 
@@ -35,7 +35,7 @@ from .smoothed_spectrum import Balanced, Extremes, SpectralFunction, soft_maximu
 
 
 def convex_bound(function: SpectralFunction, diagonals: DiagonalScalings, point: PathPoint) -> float:
-    """Lower bound on the function over the set, within the span of free factors; −inf if it is not convex."""
+    """Returns a lower bound on the function over the set, within the span of free factors; −inf if it is not convex."""
     support = function.support(diagonals.log_scaling(point.v), point.sharpness)
     if support is None:
         return -np.inf
@@ -46,21 +46,21 @@ def convex_bound(function: SpectralFunction, diagonals: DiagonalScalings, point:
 
 
 def linear_bound(function: Extremes, scalings: NeuronScalings, point: PathPoint) -> float:
-    """Lower bound on log κ over the set; −inf where D is a product of two neurons' factors."""
+    """Returns a lower bound on log κ over the set; −inf where D is a product of two neurons' factors."""
     if not scalings.architecture.one_hidden_layer:
         return -np.inf
     return weighted_bound(scalings, *densities(function, scalings.diagonals, point))
 
 
 def weighted_bound(scalings: NeuronScalings, top: Array, bottom: Array) -> float:
-    """Lower bound on log κ over the set from y_p and x_p ≥ 0, (P + Q,), whatever they are."""
+    """Returns a lower bound on log κ over the set from y_p and x_p ≥ 0, (P + Q,), whatever they are."""
     scale = top.sum() / bottom.sum()
     ratio = smallest_ratio(scalings, top / scale, bottom)
     return float(np.log(ratio) + np.log(scale)) if ratio > 0 else -np.inf
 
 
 def free_bound(function: Extremes, architecture: Architecture, accuracy: float) -> float:
-    """Lower bound on log κ over all positive diagonals that are constant where D_in D_out is, by `accuracy` at most.
+    """Returns a lower bound on log κ over all positive diagonals that are constant where D_in D_out is.
 
     On the path D that are not needed go to zero, where y_p and x_p are both small; minimising the balanced function
     instead makes D_p y_p ≥ (1 − accuracy) D_p x_p for all of them.
@@ -76,7 +76,7 @@ def free_bound(function: Extremes, architecture: Architecture, accuracy: float) 
 
 
 def densities(function: Extremes, diagonals: DiagonalScalings, point: PathPoint) -> tuple[Array, Array]:
-    """y_p and x_p, (P + Q,), of matrices Y and X with κ ≥ tr(Y G D Gᵀ)/tr(X G D Gᵀ), good ones at the point.
+    """Returns y_p and x_p, (P + Q,), of matrices Y and X with κ ≥ tr(Y G D Gᵀ)/tr(X G D Gᵀ), good ones at the point.
 
     Their eigenvectors are those of G D Gᵀ, their eigenvalues near the top and the bottom ∝ w_i/λ_i.
     """
@@ -91,7 +91,7 @@ def densities(function: Extremes, diagonals: DiagonalScalings, point: PathPoint)
 
 
 def smallest_ratio(scalings: NeuronScalings, top: Array, bottom: Array) -> float:
-    """A lower bound on Σ_p D_p top_p / Σ_p D_p bottom_p over the set."""
+    """Returns a lower bound on Σ_p D_p top_p / Σ_p D_p bottom_p over the set."""
     low, high = 0.0, 1.0
     while least(scalings, top - high * bottom) >= 0:
         low, high = high, 2 * high
@@ -104,24 +104,24 @@ def smallest_ratio(scalings: NeuronScalings, top: Array, bottom: Array) -> float
 
 
 def least(scalings: NeuronScalings, coefficients: Array) -> float:
-    """A lower bound on Σ_p D_p coefficients_p over the set."""
+    """Returns a lower bound on Σ_p D_p coefficients_p over the set."""
     architecture = scalings.architecture
     per_unit = coefficients * np.exp(architecture.offset)
     costs = np.zeros((3, len(scalings.neurons)))  # per unit of D_in, D_out and D_flip of each neuron
     for kind, parameters, neurons in scalings.touched():
         costs[kind] += np.bincount(neurons, per_unit[parameters], minlength=costs.shape[1])
     constant = float(per_unit[(architecture.sides < 0).all(axis=0)].sum())
-    priced = list(zip(scalings.neurons, costs.T.tolist(), strict=True))
+    priced = list(zip(scalings.neurons, *costs, strict=True))
 
     def total(price: float) -> float:
         budget = sum(most for _, most in scalings.budgets)
-        return float(constant - price * budget + sum(neuron.cheapest(*each, price) for neuron, each in priced))
+        return float(constant - price * budget + sum(neuron.cheapest(a, b, c, price) for neuron, a, b, c in priced))
 
     return highest(total, 4 * float(np.abs(costs).max())) if scalings.budgets else total(0.0)
 
 
 def highest(total: Callable[[float], float], dear: float) -> float:
-    """The maximum of a concave function of the price of a copy; at the price `dear` no second copy is worth it."""
+    """Maximises a concave function of the price of a copy; at the price `dear` no second copy is worth it."""
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(

@@ -1,4 +1,4 @@
-"""Moves of θ that have a given diagonal: an element of the symmetry group, or a widening."""
+"""A diagonal D is realised by a move of θ: an element of the symmetry group, or a widening."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SILENT = 1e-16  # size of an activation that counts as zero
 
 
 def without_idle_moves(solution: Solution, function: SpectralFunction) -> Solution:
-    """The same with neurons whose derivatives all vanish left as they are, as nothing depends on their scaling."""
+    """Leaves neurons whose derivatives all vanish as they are, as nothing depends on their scaling."""
     scalings = solution.scalings
     v = solution.point.v.copy()
     for neuron in idle_neurons(scalings.architecture, function):
@@ -34,12 +34,12 @@ def without_idle_moves(solution: Solution, function: SpectralFunction) -> Soluti
 
 
 def idle_neurons(architecture: Architecture, function: SpectralFunction) -> Array:
-    """Hidden neurons, counted through all layers, on whose factors nothing depends."""
+    """Returns the hidden neurons, counted through all layers, on whose factors nothing depends."""
     return np.setdiff1d(np.arange(sum(architecture.net.widths[1:-1])), architecture.sides[:, function.active])
 
 
 def centre_of(solution: Solution) -> Move | None:
-    """The move to the middle of the factors of neurons that are near the limits of D; None if there are none."""
+    """Returns the move to the middle of factors that are near the limits of D; None if there are none."""
     scalings = solution.scalings
     factors, shifts = np.ones(len(scalings.neurons)), np.zeros(len(scalings.neurons))
     for neuron, each in enumerate(scalings.neurons):
@@ -53,7 +53,7 @@ def centre_of(solution: Solution) -> Move | None:
 
 
 def at_limits(solution: Solution) -> bool:
-    """Whether factors of D are near the limits, counted from the centre or in what copies cancel."""
+    """Tells whether factors of D are near the limits, counted from the centre or in what copies cancel."""
     cancelled = []
     for each, (incoming, outgoing, flipped) in zip(
         solution.scalings.neurons, solution.scalings.factors(solution.point.v).T, strict=True
@@ -64,15 +64,16 @@ def at_limits(solution: Solution) -> bool:
 
 
 def move_of(solution: Solution) -> Move:
-    """The rescalings and shifts with this solution's D: D_in = c⁻² for incoming × c, D_out = e^{2τ} for bias + τ."""
+    """Returns the element with this solution's D: D_in = c⁻² for incoming × c, D_out = e^{2τ} for bias + τ."""
     incoming, outgoing, _ = solution.scalings.factors(solution.point.v)
     rescaled = np.array([isinstance(each, Rescaled | Segment) for each in solution.scalings.neurons], bool)
     shifted = np.array([isinstance(each, Shifted) for each in solution.scalings.neurons], bool)
-    return Move(np.where(rescaled, incoming**-0.5, 1.0), np.where(shifted, np.log(np.where(shifted, outgoing, 1)) / 2, 0))
+    shifts = np.log(np.where(shifted, outgoing, 1.0)) / 2
+    return Move(np.where(rescaled, incoming**-0.5, 1.0), shifts)
 
 
 def element_of(group: SymmetryGroup, solution: Solution, move: Move) -> GroupElement:
-    """The group element that makes `move` and then has this solution's D."""
+    """Returns the group element that makes `move` and then has this solution's D."""
     element = element_for(group, move_of(solution).after(move))
     for hidden, neurons in numbered(group.net):
         if flipped := np.flatnonzero(solution.flipped[neurons]).tolist():
@@ -81,7 +82,7 @@ def element_of(group: SymmetryGroup, solution: Solution, move: Move) -> GroupEle
 
 
 def widening_of(architecture: Architecture, solution: Solution, move: Move) -> Widening:
-    """The widening that makes `move` and has this solution's D; dead neurons fill what copies leave of the widths."""
+    """Returns the widening that makes `move` and has this solution's D; dead neurons fill the rest of the widths."""
     net = architecture.net
     factors = solution.scalings.factors(solution.point.v)
     counts, dead = [], []
@@ -109,7 +110,7 @@ class NeuronCopies:
 
 
 def copies_of(rule: Rule, number: int, flipped: int, factors: Array, scale: float, shift: float) -> NeuronCopies:
-    """Copies with the factors D_in and D_out, of a neuron that is moved by a scale and a shift before."""
+    """Returns copies with the factors D_in and D_out, of a neuron that is moved by a scale and a shift before."""
     signs = np.where(np.arange(number) < number - flipped, 1.0, -1.0)
     if rule.exponential:
         tau = np.log(factors[OUTGOING] / number) / 2
@@ -121,7 +122,7 @@ def copies_of(rule: Rule, number: int, flipped: int, factors: Array, scale: floa
 
 
 def resting_bias(hidden: HiddenLayer) -> float | None:
-    """The bias at which a dead neuron appended to a layer, like its last one, is zero; None if there is none."""
+    """Returns the bias at which a dead neuron like the last one of a layer is zero; None if there is none."""
     kind, parameter = activations.split(hidden.names[-1])
     candidates = np.array([0.0, -40.0, math.pi / 2])
     values, _, _ = _core.activation_derivatives(kind, parameter, candidates)
@@ -132,7 +133,7 @@ def resting_bias(hidden: HiddenLayer) -> float | None:
 
 
 def at_rest(widening: Widening, theta: Array) -> Array:
-    """The wide θ with its dead neurons' biases where their activation is zero, so that they change no derivative."""
+    """Sets dead neurons' biases where their activation is zero, so that they change no derivative."""
     at = theta.copy()
     for hidden, layer, (_, biases) in zip(
         hidden_layers(widening.source), widening.layers, widening.net.unflatten(at), strict=False

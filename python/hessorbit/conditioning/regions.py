@@ -1,4 +1,4 @@
-"""What rescaling or copying one hidden neuron does to D: the factors D_in, D_out and D_flip that can be reached.
+"""Rescaling or copying one hidden neuron reaches a region of factors D_in, D_out and D_flip of the diagonal D.
 
 Neuron i becomes m copies k, with incoming parameters c_k (w_i, b_i) and outgoing weights α_k v_i. For a homogeneous
 activation of degree q, σ(c z) = c^q σ(z) with c > 0, the function stays the same if Σ_k α_k c_k^q = 1; any other
@@ -36,7 +36,7 @@ from .._checks import Array
 # copies then cancel by a factor of at most 1e4, and twelve digits of the function remain.
 SPAN = 1e8
 LOG_SPAN = float(np.log(SPAN))
-MARGIN = 0.5  # of a start from the inequality, in logarithms
+MARGIN = 0.5  # distance of a start from the inequality, in logarithms
 
 INCOMING, OUTGOING, FLIPPED, COPIES = range(4)  # the variables of a cone
 
@@ -87,13 +87,13 @@ class NeuronScaling(Protocol):
     """The factors one neuron can reach."""
 
     def region(self) -> Region:
-        """As a set in logarithms."""
+        """Returns the pairs as a set in logarithms."""
 
     def cone(self) -> Cone:
-        """As a convex cone."""
+        """Returns them as a convex cone."""
 
     def cheapest(self, a: float, b: float, c: float, price: float) -> float:
-        """A lower bound on a D_in + b D_out + c D_flip + price · m; the price counts where m is a variable."""
+        """Returns a lower bound on a D_in + b D_out + c D_flip + price · m; the price counts where m is a variable."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,8 @@ class CopiedEitherWay:
         middle = (self.low + self.high) / 2
         start = [np.log(0.9 * (self.copies - middle)), np.log(0.9 * middle)]
         inequalities, bounds = [], []
-        for index, sign, limit in (
-            (0, 1.0, self.copies - self.high), (0, -1.0, self.copies - self.low), (1, 1.0, self.low), (1, -1.0, self.high)
-        ):  # fmt: skip
+        straight = self.copies - self.high, self.copies - self.low
+        for index, sign, limit in zip((0, 0, 1, 1), (1.0, -1.0) * 2, (*straight, self.low, self.high), strict=True):
             if limit:
                 inequalities.append(sign * np.eye(columns)[index])
                 # The relaxation is kept open, so that a start is strictly inside.
@@ -231,7 +230,7 @@ class Segment:
     high: float
 
     def chord(self) -> tuple[float, float]:
-        """slope and most, with D_in + slope D_out <= most on the line through both ends."""
+        """Returns slope and most, with D_in + slope D_out <= most on the line through both ends."""
         q = self.degree
         incoming = np.exp([-self.low, -self.high])
         outgoing = np.exp([q * self.low, q * self.high])
@@ -355,7 +354,7 @@ class CopiedBetween:
         return self.cheapest_number(cheapest_product(a, b, q, 1.0), price, (q - 1) / (q + 1))
 
     def cheapest_number(self, worth: float, price: float, power: float) -> float:
-        """The smallest worth · m^{−power} + price · m, worth ≥ 0."""
+        """Returns the smallest worth · m^{−power} + price · m, worth ≥ 0."""
         if worth == -np.inf:
             return -np.inf
         best = float(self.high if price <= 0 else (power * worth / price) ** (1 / (1 + power)))
@@ -368,7 +367,7 @@ def logarithm(number: int) -> float:
 
 
 def share_of(copies: int) -> tuple[int, float, float]:
-    """The limits of D_in."""
+    """Returns the limits of D_in."""
     return INCOMING, 1 / copies, 1.0 if copies == 1 else SPAN
 
 
@@ -378,14 +377,14 @@ def cheapest_share(a: float, copies: int) -> float:
 
 
 def cheapest_product(a: float, b: float, q: int, bound: float) -> float:
-    """The infimum of a x + b y over x, y > 0 with x^q y ≥ bound."""
+    """Returns the infimum of a x + b y over x, y > 0 with x^q y ≥ bound."""
     if a < 0 or b < 0:
         return -np.inf
     return float((q + 1) * (a / q) ** (q / (q + 1)) * (b * bound) ** (1 / (q + 1)))
 
 
 def split_into_copies(degree: int, copies: int, incoming: float, outgoing: float) -> tuple[Array, Array]:
-    """Outgoing coefficients α (m,) and incoming scales c (m,) of m copies with this D_in and D_out.
+    """Returns outgoing coefficients α (m,) and incoming scales c (m,) of m copies with this D_in and D_out.
 
     Scales are equal, c^{2q} = D_out/m; β = α c^{q−1} has the mean 1/(m c) that keeps the function, and
     Σ β² = 1/(m c²) + t² = D_in with one copy apart from the others by t.

@@ -1,4 +1,4 @@
-"""Functions of the spectrum of D^{1/2} H D^{1/2}, as smooth functions of u = log D.
+"""Spectral functions smooth λ_max, κ and the trace of D^{1/2} H D^{1/2} as functions of u = log D.
 
 With H = Gᵀ G, G of full row rank r, the nonzero eigenvalues λ_i are the squared singular values of G D^{1/2}, and its
 right singular vectors x_i their eigenvectors. log λ_max is a convex function of u; so is −log λ_min if G is square,
@@ -26,7 +26,7 @@ from .._checks import Array
 
 @dataclass(frozen=True)
 class Support:
-    """A function that a spectral function nowhere falls below, given by its tangent at u: value + slope · (u' − u)."""
+    """A support is a function that a spectral function nowhere falls below: value + slope · (u' − u) at u."""
 
     value: float
     slope: Array  # (P,)
@@ -36,7 +36,7 @@ Decomposition = tuple[Array, Array, Array]
 
 
 class SpectralFunction(Protocol):
-    """The logarithm of what is to be minimised, as a function of u = log D at a sharpness t."""
+    """A spectral function is the logarithm of a criterion as a function of u = log D, smoothed at a sharpness t."""
 
     @property
     def rank(self) -> int:
@@ -51,20 +51,20 @@ class SpectralFunction(Protocol):
         """Whether it is a convex function of u."""
 
     def value(self, u: Array, sharpness: float) -> float:
-        """The smoothed function."""
+        """Returns the smoothed function."""
 
     def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        """The smoothed function, its gradient (P,) and its Hessian (P, P)."""
+        """Returns the smoothed function, its gradient (P,) and its Hessian (P, P)."""
 
     def support(self, u: Array, sharpness: float) -> Support | None:
-        """A lower bound of the function itself; None if it is not convex."""
+        """Returns a lower bound of the function itself; None if it is not convex."""
 
     def exact(self, u: Array) -> float:
-        """The function itself, without smoothing."""
+        """Returns the function itself, without smoothing."""
 
 
 def soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
-    """smax_t of the values, and the weights w_i, whose sum is t.
+    """Returns smax_t of the values, and the weights w_i, whose sum is t.
 
     >>> top, weights = soft_maximum(np.array([0.0, 1.0, 1.0]), 1e6)
     >>> bool(1.0 < top < 1.0 + 1e-4), weights.round(-3).tolist()
@@ -103,11 +103,11 @@ class Extremes:
 
     @property
     def convex(self) -> bool:
-        """Whether it is a convex function of u where no parameter counts twice."""
+        """Tells whether it is a convex function of u where no parameter counts twice."""
         return not self.smallest or len(self.factor) == self.parameters
 
     def logarithms(self, u: Array) -> Array:
-        """log of the nonzero eigenvalues, (r,)."""
+        """Returns log of the nonzero eigenvalues, (r,)."""
         if (known := self.latest.get(u.tobytes())) is not None:
             return known[0]
         singular = np.linalg.svd(self.factor * np.exp(u / 2), compute_uv=False)
@@ -124,7 +124,7 @@ class Extremes:
         return total + soft_maximum(-logarithms, sharpness)[0] if self.smallest else total
 
     def decomposition(self, u: Array) -> Decomposition:
-        """log λ (r,), the eigenvectors as rows (r, P + Q), and left singular vectors as columns (r, r).
+        """Returns log λ (r,), the eigenvectors as rows (r, P + Q), and left singular vectors as columns (r, r).
 
         The latest one is kept.
         """
@@ -164,7 +164,7 @@ class Extremes:
 
 
 def top_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tuple[float, Array, Array]:
-    """smax_t(log λ) with its gradient and Hessian in u, from log λ (r,) and the eigenvectors as rows (r, P)."""
+    """Returns smax_t(log λ), its gradient and Hessian in u, from log λ (r,) and the eigenvectors as rows (r, P)."""
     value, weights = soft_maximum(logarithms, sharpness)
     squares = vectors**2
     diagonal = weights @ squares
@@ -174,7 +174,7 @@ def top_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tupl
 
 
 def bottom_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tuple[float, Array, Array]:
-    """The same of smax_t(−log λ)."""
+    """Returns the same of smax_t(−log λ)."""
     value, weights = soft_maximum(-logarithms, sharpness)
     squares = vectors**2
     diagonal = weights @ squares
@@ -185,7 +185,7 @@ def bottom_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> t
 
 
 def eliminated(weights: Array, squares: Array) -> Array:
-    """What eliminating the bound a takes off the Hessian: h hᵀ/Σ w(1+w), h = Σ_i w_i (1+w_i) x_i²; times t."""
+    """Returns t times what eliminating the bound a takes off the Hessian: h hᵀ/Σ w(1+w), h = Σ_i w_i (1+w_i) x_i²."""
     curvature = weights * (1 + weights)
     mixed = curvature @ squares
     return np.outer(mixed, mixed / curvature.sum())
@@ -196,7 +196,7 @@ def add_to_diagonal(matrix: Array, values: Array) -> None:
 
 
 def log_harmonic_mean(logarithms: Array, weights: Array) -> float:
-    """log of 1/Σ_i p_i e^{−ℓ_i}, accurate where the largest ℓ carry the weight."""
+    """Returns log of 1/Σ_i p_i e^{−ℓ_i}, accurate where the largest ℓ carry the weight."""
     largest = logarithms.max()
     # Eigenvalues far from the top have weights near 1/λ_top, so no term overflows: p_i e^{ℓ_top − ℓ_i} ≤ 1.
     return float(largest - np.log((weights * np.exp(largest - logarithms)).sum()))

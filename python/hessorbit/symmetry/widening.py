@@ -150,7 +150,7 @@ class Widening:
         """
         at = _checks.parameters(theta, self.source.num_parameters)
         entries = self._entries
-        wide = entries.lift.astype(at.dtype) * at[..., entries.source] + entries.shift.astype(at.dtype)
+        wide: Array = entries.lift.astype(at.dtype) * at[..., entries.source] + entries.shift.astype(at.dtype)
         corrections = entries.lift_values.astype(at.dtype) * at[..., entries.lift_columns]
         np.add.at(wide.T, entries.lift_rows, corrections.T)
         return wide
