@@ -297,8 +297,8 @@ def solve(question: Question, choices: Choices) -> Answer:
     if not (question.orbit or question.fits):
         raise ValueError(
             "theta must have zero residual for widenings to act on the Hessian through D alone; beside its "
-            "Gauss–Newton part the Hessian has one that is not negligible: minimise the loss further, search over=symmetries(net), "
-            'or use matrix="gauss_newton"'
+            "Gauss–Newton part the Hessian has one that is not negligible: minimise the loss further, search "
+            'over=symmetries(net), or use matrix="gauss_newton"'
         )
     move, mobile = no_move(net), any(any(movable(hidden)) for hidden in hidden_layers(net))
     if mobile:
