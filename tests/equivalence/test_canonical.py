@@ -250,3 +250,20 @@ def test_bad_input() -> None:
     steep = ho.MLP([1, 1, 1], "exp")
     with pytest.raises(ValueError, match="theta must have a representative in the range of float64"):
         ho.canonical(steep, [1.0, 800.0, 1.0, 0.0])
+
+
+def test_what_is_removed_is_small_by_its_effect() -> None:
+    """A neuron is not constant because another has larger weights, nor dead because of another's outgoing ones."""
+    net = ho.MLP([2, 2, 1], bias=False)
+    for theta in ([1e11, 0, 1, 1, 1, 1], [1, 0, 1, 1, 1e12, 1]):
+        form = ho.canonical(net, theta, reduce=True, tolerance=1e-14)
+        assert form.net == net
+        assert form.bound == 0
+    steep = np.array([1.0, 0.5, 1 + 1e-11, 0.5, 1e6, -1e6])
+    assert ho.canonical(net, steep, reduce=True).net == net
+    small = ho.canonical(net, [1.0, 0.5, -2.0, 1.0, 1.0, 1e-12], reduce=True)
+    assert small.net.widths == (2, 1, 1)
+    x = rng(1).standard_normal((200, 2))
+    x *= small.radius / np.linalg.norm(x, axis=1, keepdims=True)
+    change = np.abs(net(np.array([1.0, 0.5, -2.0, 1.0, 1.0, 1e-12]), x) - small.net(small.theta, x)).max()
+    assert 0 < change <= small.bound <= 1e-10 * small.scale

@@ -381,3 +381,65 @@ def test_bad_options() -> None:
         ho.equivalent(net, theta, net, theta, tolerance=1.0)
     with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator"):
         ho.equivalent(net, theta, net, theta, rng=3)  # type: ignore[arg-type]
+
+
+# --- the effect on the function is what counts -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9])
+def test_small_differences_under_large_outgoing_weights(size: float) -> None:
+    """v (tanh(w x) − tanh(w (1 + 5e-9) x)): weights that agree to 5e-9 make outputs that differ by 5e-9 v."""
+    net = ho.MLP([2, 2, 1])
+    theta = np.array([1, 0.5, 1, 0.5, 0.1, 0.1, size, -size, 0.3])
+    other = theta.copy()
+    other[2] *= 1 + 5e-9
+    assert_different(net, theta, net, other)
+    swapped = ho.symmetries(net).permutation(layer=1, order=[1, 0])(other)
+    result = ho.equivalent(net, other, net, swapped)
+    assert result
+    # Some roundings of each parameter, whose effect on the outputs is at most the size of the terms.
+    assert 0 < result.bound <= 100 * np.finfo(float).eps * size
+
+
+@given(seed=st.integers(0, 2**32 - 1), power=st.floats(-9, -3), depth=st.integers(1, 3))
+def test_bounds_hold(seed: int, power: float, depth: int) -> None:
+    """On random inputs of the ball, outputs of perturbed networks differ by no more than the bound says."""
+    generator = rng(seed)
+    names = [generator.choice([n for n in NAMES if n not in STEEP], 3).tolist() for _ in range(depth)]
+    net = ho.MLP([2, *[3] * depth, 2], names)
+    theta = net.init(generator, "normal(0.7)")
+    other = theta * (1 + 10**power * generator.standard_normal(len(theta)))
+    result = ho.equivalent(net, theta, net, other, tolerance=0.01)
+    x = generator.standard_normal((500, 2))
+    x *= result.radius * generator.random((500, 1)) / np.linalg.norm(x, axis=1, keepdims=True)
+    first, second = net(theta.astype(np.longdouble), x), net(other.astype(np.longdouble), x)
+    assert np.abs(first - second).max() <= result.bound
+    assert np.abs(first).max() <= 10 * max(result.scale, 1e-3)
+    if result:
+        assert result.bound <= 0.011 * result.scale
+
+
+def test_statements() -> None:
+    net = ho.MLP([2, 3, 1])
+    theta = net.init(rng())
+    result = ho.equivalent(net, theta, net, theta, radius=2.0)
+    assert result.radius == 2
+    assert "for ‖x‖ ≤ 2, where |f| reaches" in str(result)
+    with pytest.raises(ValueError, match="radius must be positive"):
+        ho.equivalent(net, theta, net, theta, radius=0.0)
+
+
+def test_weights_whose_squares_leave_the_range() -> None:
+    net = ho.MLP([2, 2, 1], "relu")
+    theta = np.array([1e160, 0, 1e-160, 1e-160, 0, 1e-161, 1e-160, 1e160, 0.1])
+    assert ho.equivalent(net, theta, net, ho.symmetries(net).random(rng())(theta))
+    form = ho.canonical(net, theta)
+    np.testing.assert_allclose(np.linalg.norm(np.column_stack(net.unflatten(form.theta)[0]), axis=1), 1, atol=1e-14)
+
+
+def test_wide_layers_are_sorted_not_compared() -> None:
+    """Width 2000: comparing all pairs of neurons one by one would take minutes, and the suite's patience."""
+    net = ho.MLP([5, 2000, 2])
+    theta = net.init(rng())
+    result = ho.equivalent(net, theta, net, ho.symmetries(net).random(rng(1))(theta))
+    assert isinstance(result.witness, GroupElement)

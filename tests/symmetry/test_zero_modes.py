@@ -401,3 +401,124 @@ def test_bad_input() -> None:
     ]:
         with pytest.raises(kind, match=message):
             call()
+
+
+# --- the same along an orbit ------------------------------------------------------------------------------------
+
+
+@st.composite
+def degenerate_networks(draw: st.DrawFn) -> tuple[Any, np.ndarray, int]:
+    """A network of any activations and depth, with duplicates, dead and constant neurons at random, and a seed."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    generator, depth = rng(seed), draw(st.integers(1, 3))
+    widths = [2, *generator.integers(2, 5, depth).tolist(), int(generator.integers(1, 3))]
+    layers = [generator.choice(ACTIVATIONS, width).tolist() for width in widths[1:-1]]
+    biases = generator.choice([True, False], depth + 1).tolist()
+    net = ho.MLP(widths, layers, bias=biases)
+    theta = net.init(generator, "normal(0.5)")
+    parts = net.unflatten(theta)
+    for (weights, bias), (outgoing, _), names in zip(parts, parts[1:], layers, strict=False):
+        first, second = generator.integers(0, len(names), 2)
+        if names[first] == names[second]:
+            weights[second] = weights[first]
+            if bias is not None:
+                bias[second] = bias[first]
+        if generator.random() < 0.3:
+            outgoing[:, second] = 0
+        if generator.random() < 0.3:
+            weights[first] = 0
+    return net, theta, seed
+
+
+@given(degenerate_networks())
+def test_modes_are_the_same_along_an_orbit(case: tuple[Any, np.ndarray, int]) -> None:
+    """At g(θ) they span the image under g of those at θ, kind by kind; and J annihilates them."""
+    net, theta, seed = case
+    g = ho.symmetries(net).random(rng(seed), scale=0.3)
+    there = g(theta)
+    matrix = g.matrix()
+    here, moved = ho.zero_modes(net, theta), ho.zero_modes(net, there)
+    assert len(moved) == len(here)
+    assert moved.kinds == here.kinds
+    flat = here.kinds.count("flat")
+    for modes, images in ((moved.basis, here.basis), (moved.basis[:, :flat], here.basis[:, :flat])):
+        image = np.asarray(matrix @ images, float)
+        outside = image - modes @ (modes.T @ image)
+        # Directions count as dependent below 1e-8, so that spans agree to the condition of g times that.
+        assert np.abs(outside).max(initial=0) <= 1e-6 * np.abs(image).max(initial=1)
+    jacobian = zero_residual(net, theta, 0.5 * rng(1).standard_normal((20, 2))).jacobian(theta)
+    if np.isfinite(jacobian).all() and jacobian.any():
+        assert np.abs(jacobian @ here.basis).max(initial=0) <= 1e-8 * np.abs(jacobian).max()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_duplicates_above_duplicates_moved_along_a_valley(moved: bool) -> None:
+    """Neurons of layer 2 compute the same by different weights; J's null space on many inputs is all there is."""
+    net = ho.MLP([2, 4, 4, 1])
+    theta = net.init(rng(), "normal(0.9)")
+    (first, b), (second, c), _ = net.unflatten(theta)
+    assert b is not None
+    assert c is not None
+    first[1], b[1], second[1], c[1] = first[0], b[0], second[0], c[0]
+    if moved:
+        second[0, :2] += [0.4, -0.4]
+    objective = zero_residual(net, theta, rng(1).standard_normal((400, 2)))
+    modes = ho.zero_modes(net, theta)
+    assert len(modes) == 9
+    check_null_space(objective, theta, modes)
+
+
+# --- loss and data ----------------------------------------------------------------------------------------------
+
+
+def data_cases() -> dict[str, tuple[Any, np.ndarray, dict[str, int]]]:
+    """Objectives, θ, and the numbers of modes by a word of their cause."""
+    x, generator = rng(1).standard_normal((200, 3)), rng(2)
+    labels, y = generator.integers(0, 3, 200), generator.standard_normal((200, 2))
+    low = x.copy()
+    low[:, 2] = low[:, 0] + 2 * low[:, 1]
+    softmax, narrow, relu = ho.MLP([3, 4, 3]), ho.MLP([3, 4, 2]), ho.MLP([3, 4, 2], "relu")
+    theta, switched = narrow.init(rng()), relu.init(rng())
+    biases = relu.unflatten(switched)[0][1]
+    assert biases is not None
+    biases[:] = [9, -9, biases[2], 12]
+    five = np.where(np.arange(200) < 5, 1.0, 0.0)
+    linear = ho.MLP([3, 3], bias=False)
+    return {
+        "softmax": (ho.Objective(softmax, x, labels, loss="cross_entropy"), softmax.init(rng()), {"cross-entropy": 5}),
+        "softmax without bias": (
+            ho.Objective(linear, x, labels, loss="cross_entropy"), linear.init(rng()), {"cross-entropy": 3},
+        ),
+        "low rank": (ho.Objective(narrow, low, y), theta, {"inputs lack": 4}),
+        "few samples": (ho.Objective(narrow, x[:5], y[:5]), theta, {"null space of the Jacobian": 16}),
+        "few by weight": (ho.Objective(narrow, x, y, sample_weight=five), theta, {"null space of the Jacobian": 16}),
+        "switched": (ho.Objective(relu, x, y), switched, {"off on every sample": 6, "linear on the data": 4}),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", data_cases())
+def test_modes_of_loss_and_data(name: str) -> None:
+    """Causes are named, the Gauss–Newton matrix has no other null vectors, and the exact ones are H's at this θ."""
+    objective, theta, expected = data_cases()[name]
+    modes = ho.zero_modes(objective, theta)
+    check_basis(modes, objective.net)
+    for cause, count in expected.items():
+        assert sum(cause in label for label in modes.labels) == count, modes
+    matrix, hessian = objective.gauss_newton(theta), objective.hessian(theta)
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    # Rounding in the matrix and its eigenvalues is P eps of the largest; the smallest others are above 1e-9 of it.
+    assert (np.abs(eigenvalues) < 1e-12 * eigenvalues[-1]).sum() == len(modes)
+    assert np.linalg.norm(matrix @ modes.basis, axis=0).max() <= rounding(matrix)
+    measured = np.linalg.norm(hessian @ modes.basis, axis=0) / np.linalg.norm(hessian, 2)
+    assert modes.residuals is not None
+    np.testing.assert_allclose(modes.residuals, measured, rtol=0.2, atol=1e-14)
+    exact = [any(c in label for c in ("cross-entropy", "inputs lack", "off on every")) for label in modes.labels]
+    assert measured[exact].max(initial=0) <= 10 * len(theta) * EPS
+
+
+def test_objectives_without_samples_count_as_their_networks() -> None:
+    class Other:
+        net = ho.MLP([2, 2, 1])
+
+    theta = np.ones(9)
+    assert ho.zero_modes(Other(), theta).labels == ho.zero_modes(Other.net, theta).labels  # type: ignore[arg-type]
