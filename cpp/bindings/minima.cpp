@@ -3,7 +3,10 @@
 
 #include <hessorbit/minima.hpp>
 
+#include <pybind11/native_enum.h>
+
 #include <algorithm>
+#include <array>
 
 namespace hessorbit::bindings {
 
@@ -12,17 +15,20 @@ namespace {
 using namespace hessorbit::minima;
 
 using Doubles = Array<double>;
+
+constexpr int most_threads = 1024;  // as in Python's checks
 using Integers = py::array_t<std::int64_t, py::array::c_style>;
 
-constexpr std::array<std::pair<const char*, Copies>, 5> copies_names{{{"plain", Copies::plain},
-                                                                      {"odd", Copies::odd},
-                                                                      {"even", Copies::even},
-                                                                      {"mirrored", Copies::mirrored},
-                                                                      {"scaled", Copies::scaled}}};
 constexpr std::array<std::pair<const char*, Constants>, 3> constants_names{
     {{"none", Constants::none}, {"fixed", Constants::fixed}, {"free", Constants::free}}};
 constexpr std::array<std::pair<const char*, Off>, 3> off_names{
     {{"never", Off::never}, {"zero", Off::zero}, {"half_line", Off::half_line}}};
+
+CopyTraits copy_traits(const std::string& name) {
+    for (const CopyTraits& copies : copy_table)
+        if (name == copies.name) return copies;
+    throw py::value_error("copies: \"" + name + "\" is not in the table");
+}
 
 Matrix<double> matrix(const Doubles& array) {
     return Eigen::Map<const Matrix<double>>(array.data(), array.shape(0), array.shape(1));
@@ -45,41 +51,54 @@ bool interrupted() {
     return PyErr_Occurred() || PyErr_CheckSignals() != 0;
 }
 
-py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_outgoing, const std::string& copies,
-                        double mirror, double multiplier, bool hidden_bias, const std::string& constants, const std::string& off,
-                        const std::string& name, double parameter, const Doubles& incoming, const Doubles& outgoing,
-                        const Doubles& output, double tolerance, std::int64_t max_nodes, double time_limit, int threads) {
-    if (teacher_incoming.ndim() != 2 || teacher_outgoing.ndim() != 2 || incoming.ndim() != 3 || outgoing.ndim() != 3 ||
-        output.ndim() != 2 || incoming.shape(2) != teacher_incoming.shape(1) ||
-        outgoing.shape(2) != teacher_outgoing.shape(1) || incoming.shape(1) < teacher_incoming.shape(0) ||
-        outgoing.shape(1) != incoming.shape(1) || outgoing.shape(0) != incoming.shape(0) ||
-        output.shape(0) != incoming.shape(0) || output.shape(1) != outgoing.shape(2) || teacher_incoming.shape(0) < 1)
-        throw py::value_error("the shapes of teacher and students do not fit together");
-    Geometry geometry{matrix(teacher_incoming), matrix(teacher_outgoing), named(copies_names, copies, "copies"),
-                      multiplier * mirror, hidden_bias, named(constants_names, constants, "constants"),
-                      named(off_names, off, "off"), std::nullopt};
+Geometry geometry(const Doubles& incoming, const Doubles& outgoing, const std::string& copies, double mirror,
+                  double multiplier, bool hidden_bias, bool output_bias, const std::string& constants, const std::string& off,
+                  const std::string& name, double parameter) {
+    if (incoming.ndim() != 2 || outgoing.ndim() != 2 || outgoing.shape(0) != incoming.shape(0) || incoming.shape(0) < 1 ||
+        incoming.shape(1) < 1 + hidden_bias || outgoing.shape(1) < 1)
+        throw py::value_error("teacher: expected incoming (r, D) and outgoing (r, K) with r, D, K at least 1");
+    Geometry result{matrix(incoming), matrix(outgoing), copy_traits(copies), multiplier * mirror, hidden_bias, output_bias,
+                    named(constants_names, constants, "constants"), named(off_names, off, "off"), std::nullopt};
+    if (result.constants != Constants::none)
+        result.bias.emplace(activation_named(name, parameter), multiplier, result.constants == Constants::fixed);
+    return result;
+}
+
+// incoming (B, m, D), outgoing (B, m, K), output (B, K), m at least `fewest`.
+void check_students(const Geometry& geometry, const Doubles& incoming, const Doubles& outgoing, const Doubles& output,
+                    Index fewest) {
+    if (incoming.ndim() != 3 || outgoing.ndim() != 3 || output.ndim() != 2 ||
+        incoming.shape(2) != geometry.incoming.cols() || outgoing.shape(2) != geometry.outgoing.cols() ||
+        incoming.shape(1) < fewest || outgoing.shape(1) != incoming.shape(1) || outgoing.shape(0) != incoming.shape(0) ||
+        output.shape(0) != incoming.shape(0) || output.shape(1) != outgoing.shape(2))
+        throw py::value_error("students: expected incoming (B, m, D), outgoing (B, m, K) and output (B, K) that fit the "
+                              "teacher, m at least its number of neurons");
+}
+
+py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const Doubles& outgoing, const Doubles& output,
+                        double gap_tolerance, std::int64_t max_nodes, double time_limit, int threads) {
+    check_students(geometry, incoming, outgoing, output, geometry.incoming.rows());
+    require(threads >= 0 && threads <= most_threads, "threads: expected 0 to 1024");
     const std::vector<Weights> starts = weights(incoming, outgoing, output);
-    const Activation sigma = activation_named(name, parameter);
-    std::vector<Nearest> found;
+    std::vector<Found> found;
     {
         const py::gil_scoped_release release;
-        if (geometry.constants != Constants::none) geometry.bias.emplace(sigma, multiplier, geometry.constants == Constants::fixed);
-        found = nearest(geometry, starts, {tolerance, max_nodes, time_limit, interrupted}, threads);
+        found = nearest(geometry, starts, {gap_tolerance, max_nodes, time_limit, interrupted}, threads);
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);
     Doubles result_incoming({batch, m, static_cast<Index>(incoming.shape(2))}), result_outgoing({batch, m, outputs}),
-        result_output({batch, outputs}), factor({batch, m}), value(batch), lower(batch);
+        result_output({batch, outputs}), scale({batch, m}), distance(batch), lower(batch);
     Integers teacher({batch, m}), group({batch, m}), nodes(batch);
     for (Index b = 0; b < batch; ++b) {
         const auto& [minimum, best, bound, count] = found[b];
         std::copy_n(minimum.weights.incoming.data(), minimum.weights.incoming.size(), result_incoming.mutable_data(b, 0, 0));
         std::copy_n(minimum.weights.outgoing.data(), minimum.weights.outgoing.size(), result_outgoing.mutable_data(b, 0, 0));
         std::copy_n(minimum.weights.output.data(), outputs, result_output.mutable_data(b, 0));
-        std::copy_n(minimum.factor.data(), m, factor.mutable_data(b, 0));
+        std::copy_n(minimum.t.data(), m, scale.mutable_data(b, 0));
         std::copy_n(minimum.teacher.data(), m, teacher.mutable_data(b, 0));
         std::copy_n(minimum.group.data(), m, group.mutable_data(b, 0));
-        value.mutable_at(b) = best;
+        distance.mutable_at(b) = best;
         lower.mutable_at(b) = bound;
         nodes.mutable_at(b) = count;
     }
@@ -89,21 +108,73 @@ py::dict nearest_minima(const Doubles& teacher_incoming, const Doubles& teacher_
     result["output"] = result_output;
     result["teacher"] = teacher;
     result["group"] = group;
-    result["factor"] = factor;
-    result["value"] = value;
-    result["lower"] = lower;
+    result["scale"] = scale;
+    result["distance"] = distance;
+    result["lower_bound"] = lower;
     result["nodes"] = nodes;
     return result;
 }
 
+// Of each of B students, how far it is from the piece of its own: teacher, group and scale (B, m).
+Doubles violations(const Geometry& geometry, const Doubles& incoming, const Doubles& outgoing, const Doubles& output,
+                   const Integers& teacher, const Integers& group, const Doubles& scale) {
+    check_students(geometry, incoming, outgoing, output, 1);
+    const Index batch = incoming.shape(0), m = incoming.shape(1);
+    const auto fits = [&](const auto& array) {
+        return array.ndim() == 2 && array.shape(0) == batch && array.shape(1) == m;
+    };
+    if (!fits(teacher) || !fits(group) || !fits(scale))
+        throw py::value_error("piece: expected teacher, group and scale of shape (B, m)");
+    for (Index i = 0; i < batch * m; ++i)
+        if (teacher.data()[i] >= geometry.incoming.rows() || group.data()[i] >= m ||
+            (teacher.data()[i] == static_cast<int>(NeuronRole::constant) && !geometry.bias))
+            throw py::value_error("piece: the role of a neuron is not one that this teacher has");
+    const std::vector<Weights> points = weights(incoming, outgoing, output);
+    Doubles result(batch);
+    for (Index b = 0; b < batch; ++b) {
+        const Piece piece{{teacher.data(b, 0), teacher.data(b, 0) + m}, {group.data(b, 0), group.data(b, 0) + m},
+                          {scale.data(b, 0), scale.data(b, 0) + m}};
+        result.mutable_at(b) = violation(geometry, points[b], piece);
+    }
+    return result;
+}
+
+constexpr const char* neuron_role_doc = R"(A `NeuronRole` says what a neuron does that copies no teacher neuron.
+
+In `NearestMinimum.assignment`, where a copy has the number of its teacher neuron. A neuron is silent if its outgoing
+weights are 0 or it is in a zero group; off if its activation is 0 for every input; constant if its incoming weights are 0.
+
+Examples
+--------
+>>> from hessorbit.minima import NeuronRole
+>>> list(NeuronRole)
+[<NeuronRole.silent: -1>, <NeuronRole.off: -2>, <NeuronRole.constant: -3>]
+)";
+
 }  // namespace
 
 void register_minima(py::module_& m) {
-    m.def("nearest_minima", &nearest_minima, py::arg("teacher_incoming").noconvert(),
-          py::arg("teacher_outgoing").noconvert(), py::arg("copies"), py::arg("mirror"), py::arg("multiplier"),
-          py::arg("hidden_bias"), py::arg("constants"), py::arg("off"), py::arg("activation"), py::arg("parameter"),
-          py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("output").noconvert(),
-          py::arg("tolerance"), py::arg("max_nodes"), py::arg("time_limit"), py::arg("threads"));
+    py::native_enum<NeuronRole>(m, "NeuronRole", "enum.IntEnum", neuron_role_doc)
+        .value("silent", NeuronRole::silent)
+        .value("off", NeuronRole::off)
+        .value("constant", NeuronRole::constant)
+        .finalize();
+
+    py::dict pieces;
+    for (const CopyTraits& copies : copy_table) pieces[py::str(copies.name)] = copies.pieces;
+    m.attr("copy_pieces") = pieces;
+
+    py::class_<Geometry>(m, "MinimaGeometry")
+        .def(py::init(&geometry), py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("copies"),
+             py::arg("mirror"), py::arg("multiplier"), py::arg("hidden_bias"), py::arg("output_bias"), py::arg("constants"),
+             py::arg("off"), py::arg("activation"), py::arg("parameter"));
+
+    m.def("nearest_minima", &nearest_minima, py::arg("geometry"), py::arg("incoming").noconvert(),
+          py::arg("outgoing").noconvert(), py::arg("output").noconvert(), py::arg("gap_tolerance"), py::arg("max_nodes"),
+          py::arg("time_limit"), py::arg("threads"));
+    m.def("piece_violations", &violations, py::arg("geometry"), py::arg("incoming").noconvert(),
+          py::arg("outgoing").noconvert(), py::arg("output").noconvert(), py::arg("teacher").noconvert(),
+          py::arg("group").noconvert(), py::arg("scale").noconvert());
 }
 
 }  // namespace hessorbit::bindings

@@ -1,5 +1,5 @@
-// The nearest global minimum: set functions against their definitions, shares against all groups, searches against all
-// assignments.
+// The nearest global minimum: set functions against their definitions, copies and zero groups against theirs, shares
+// against all groups, searches against all assignments, for every kind of copy.
 #include "problem.hpp"
 
 #include <doctest/doctest.h>
@@ -21,11 +21,11 @@ Matrix<double> random_matrix(Uniform& uniform, Index rows, Index cols) {
     return 2 * Eigen::Map<const Matrix<double>>(values.data(), rows, cols);
 }
 
-Geometry random_geometry(Copies copies, int teachers, int inputs, int outputs) {
+Geometry random_geometry(const CopyTraits& copies, int teachers, int inputs, int outputs, bool output_bias = true) {
     Uniform uniform(1);
     Geometry geometry{random_matrix(uniform, teachers, inputs), random_matrix(uniform, teachers, outputs), copies, 0.0, false,
-                      Constants::none, Off::never, std::nullopt};
-    if (copies == Copies::mirrored) {
+                      output_bias, Constants::none, Off::never, std::nullopt};
+    if (copies.shifts_outputs) {
         geometry.mirror = 1;
         geometry.constants = Constants::fixed;
         geometry.bias.emplace(Activation{ActivationKind::sigmoid}, 1.0, true);
@@ -33,44 +33,80 @@ Geometry random_geometry(Copies copies, int teachers, int inputs, int outputs) {
     return geometry;
 }
 
-Weights random_start(std::uint64_t seed, int neurons, int inputs, int outputs) {
+Weights random_start(std::uint64_t seed, int neurons, int inputs, int outputs, bool output_bias = true) {
     Uniform uniform(seed);
-    return {random_matrix(uniform, neurons, inputs), random_matrix(uniform, neurons, outputs),
-            random_matrix(uniform, outputs, 1).col(0)};
+    Weights start{random_matrix(uniform, neurons, inputs), random_matrix(uniform, neurons, outputs),
+                  random_matrix(uniform, outputs, 1).col(0)};
+    if (!output_bias) start.output.setZero();
+    return start;
 }
 
-// The least cost over all roles of all neurons, zero groups left to ZeroGroups, which enumerates so few.
-double least_over_roles(const Problem& problem) {
-    const ZeroGroups zero_groups(problem);
-    const Assignment assignment(problem, zero_groups);
-    std::vector<int> role(problem.neurons(), 0);
+// What a search is made of.
+struct Parts {
+    Limits limits;
+    RoleCosts costs;
+    GroupCost group_cost;
+    GroupBounds bounds;
+    GroupPartition partition;
+    Assignment assignment;
+
+    Parts(const Geometry& geometry, const Weights& start)
+        : costs(geometry, start), group_cost(costs), bounds(group_cost, limits), partition(group_cost, bounds, limits),
+          assignment(costs, partition, limits) {}
+};
+
+// The least cost over all roles of all neurons, zero groups left to GroupPartition, which enumerates so few.
+double least_over_roles(const Parts& parts) {
+    const RoleCosts& costs = parts.costs;
+    std::vector<int> role(costs.neurons(), 0);
     double least = infinity;
     while (true) {
-        least = std::min(least, assignment.place(role, 1e-12, 10000).value);
+        least = std::min(least, parts.assignment.place(role, 1e-12, 10000).value);
         int k = 0;
-        while (k < problem.neurons() && ++role[k] == problem.num_roles()) role[k++] = 0;
-        if (k == problem.neurons()) return least;
+        while (k < costs.neurons() && ++role[k] == costs.num_roles()) role[k++] = 0;
+        if (k == costs.neurons()) return least;
     }
 }
 
-// Σ ‖w̃ − s w̄‖² + ‖Σ s v‖²/n, by its definition.
-double group_cost(const Weights& start, const std::vector<int>& members, const std::vector<double>& sign, bool even) {
-    minima::Vector mean = minima::Vector::Zero(start.incoming.cols()), sum = minima::Vector::Zero(start.outgoing.cols());
+// The distance² of a group of given n (not normed), by its definition.
+double distance_to_group(const Weights& start, const std::vector<int>& members, minima::Vector n, bool outgoing_signs) {
+    n.normalize();
+    minima::Vector shared = minima::Vector::Zero(start.incoming.cols()), sum = minima::Vector::Zero(start.outgoing.cols());
     for (std::size_t a = 0; a < members.size(); ++a) {
-        mean += sign[a] * start.incoming.row(members[a]).transpose() / members.size();
-        sum += (even ? 1 : sign[a]) * start.outgoing.row(members[a]).transpose();
+        shared += n[a] * start.incoming.row(members[a]).transpose();
+        sum += (outgoing_signs ? n[a] : std::abs(n[a])) * start.outgoing.row(members[a]).transpose();
     }
-    double cost = sum.squaredNorm() / members.size();
+    double cost = sum.squaredNorm();
     for (std::size_t a = 0; a < members.size(); ++a)
-        cost += (start.incoming.row(members[a]).transpose() - sign[a] * mean).squaredNorm();
+        cost += (start.incoming.row(members[a]).transpose() - n[a] * shared).squaredNorm();
     return cost;
+}
+
+// σ for which copies are of this kind, and θ of two neurons and an output bias computes Σ v σ(w̃·x) + c.
+minima::Vector outputs_of(const Weights& weights, const minima::Vector& x, const CopyTraits& copies) {
+    const auto sigma = [&](double z) {
+        switch (copies.kind) {
+            case CopyKind::plain: return std::exp(z);
+            case CopyKind::odd: return std::tanh(z);
+            case CopyKind::even: return std::cos(z);
+            case CopyKind::mirrored: return 1 / (1 + std::exp(-z));
+            case CopyKind::scaled: return std::max(z, 0.0);
+            case CopyKind::scaled_even: return std::abs(z);
+        }
+        return 0.0;
+    };
+    minima::Vector result = weights.output;
+    for (Index k = 0; k < weights.incoming.rows(); ++k)
+        result += sigma(weights.incoming.row(k).dot(x)) * weights.outgoing.row(k).transpose();
+    return result;
 }
 
 }  // namespace
 
 TEST_CASE("convolution of set functions is the least over all divisions in two") {
     Uniform uniform(0);
-    const SetFunction f = random_function(uniform), g = random_function(uniform), both = convolve(f, g);
+    Limits limits;
+    const SetFunction f = random_function(uniform), g = random_function(uniform), both = convolve(f, g, limits);
     for (Set whole = 0; whole < both.size(); ++whole) {
         double least = infinity;
         for (Set part = 0; part < both.size(); ++part)
@@ -84,7 +120,8 @@ TEST_CASE("convolution of set functions is the least over all divisions in two")
 
 TEST_CASE("the best partition is a partition, and no division of it in two is better") {
     Uniform uniform(1);
-    const SetFunction f = random_function(uniform), p = partitions(f);
+    Limits limits;
+    const SetFunction f = random_function(uniform), p = partitions(f, limits);
     for (Set whole = 1; whole < p.size(); ++whole) {
         CHECK(p[whole] <= f[whole]);
         for_each_subset(whole, [&](Set part) { CHECK(p[whole] <= p[part] + p[whole ^ part] + 1e-15); });
@@ -100,53 +137,98 @@ TEST_CASE("the best partition is a partition, and no division of it in two is be
     }
 }
 
-TEST_CASE("the nearest minimum is the best of all assignments") {
-    constexpr int inputs = 2, outputs = 2, teachers = 2, neurons = 5;
-    for (const Copies copies : {Copies::plain, Copies::odd, Copies::even, Copies::mirrored, Copies::scaled})
-        for (std::uint64_t seed = 0; seed < 4; ++seed) {
-            const Geometry geometry = random_geometry(copies, teachers, inputs, outputs);
-            const Weights start = random_start(seed, neurons, inputs, outputs);
-            const Problem problem(geometry, start);
-            const double least = least_over_roles(problem);
-            const Nearest found = nearest(geometry, start, Options{});
-            CAPTURE(static_cast<int>(copies));
-            CAPTURE(seed);
-            CHECK(found.value == doctest::Approx(least).epsilon(1e-9));
-            CHECK(found.lower <= least * (1 + 1e-12));
-            CHECK(found.lower >= least * (1 - 2e-9));
-            // A search that is cut off holds its bound.
-            const Nearest early = nearest(geometry, start, Options{1e-9, 0, infinity, {}});
-            CHECK(early.lower <= least * (1 + 1e-12));
-            CHECK(early.value >= least * (1 - 1e-12));
+TEST_CASE("the traits of copies are what their activations do") {
+    // One neuron (w, v) and its copy with t = −2 or −1, or 2, compute the same function where the traits say so.
+    for (const CopyTraits& copies : copy_table) {
+        CAPTURE(copies.name);
+        Weights one{Matrix<double>::Constant(1, 1, 0.7), Matrix<double>::Constant(1, 1, 1.3), minima::Vector::Zero(1)};
+        for (const double t : {-2.0, -1.0, 2.0}) {
+            Weights copy = one;
+            copy.incoming *= t;
+            copy.outgoing /= copies.on_outgoing(t);
+            if (copies.shifts_outputs && t < 0) copy.output[0] = -copy.outgoing(0, 0);  // C = 1
+            const bool allowed = (t > 0 || copies.signs) && (std::abs(t) == 1 || copies.scales);
+            double difference = 0;
+            for (const double x : {-1.5, -0.4, 0.3, 2.0}) {
+                const minima::Vector at = minima::Vector::Constant(1, x);
+                difference = std::max(difference, (outputs_of(one, at, copies) - outputs_of(copy, at, copies)).norm());
+            }
+            CHECK((difference < 1e-14) == allowed);
         }
+    }
+}
+
+TEST_CASE("the nearest minimum is the best of all assignments, and computes the teacher") {
+    constexpr int inputs = 2, outputs = 2, teachers = 2, neurons = 5;
+    for (const CopyTraits& copies : copy_table)
+        for (const bool output_bias : {true, false})
+            for (std::uint64_t seed = 0; seed < 3; ++seed) {
+                const Geometry geometry = random_geometry(copies, teachers, inputs, outputs, output_bias);
+                const Weights start = random_start(seed, neurons, inputs, outputs, output_bias);
+                const Parts parts(geometry, start);
+                const double least = std::sqrt(least_over_roles(parts));
+                const Found found = nearest(geometry, start, Options{});
+                CAPTURE(copies.name);
+                CAPTURE(output_bias);
+                CAPTURE(seed);
+                CHECK(found.distance == doctest::Approx(least).epsilon(1e-9));
+                CHECK(found.lower_bound <= least * (1 + 1e-12));
+                CHECK(found.lower_bound >= least * (1 - 2e-9));
+                // A search that is cut off holds its bound.
+                const Found early = nearest(geometry, start, Options{1e-9, 0, infinity, {}});
+                CHECK(early.lower_bound <= least * (1 + 1e-12));
+                CHECK(early.distance >= least * (1 - 1e-12));
+                const Weights teacher{geometry.incoming, geometry.outgoing, minima::Vector::Zero(outputs)};
+                Uniform uniform(seed);
+                for (const Found* each : {&found, &early})
+                    for (int sample = 0; sample < 5; ++sample) {
+                        const minima::Vector x = random_matrix(uniform, inputs, 1).col(0);
+                        CHECK((outputs_of(each->minimum.weights, x, copies) - outputs_of(teacher, x, copies)).norm() < 1e-12);
+                    }
+            }
+}
+
+TEST_CASE("the cost of a zero group is its distance at the n that is given, and the least over all n") {
+    constexpr int neurons = 4;
+    for (const CopyTraits& copies : copy_table) {
+        const Geometry geometry = random_geometry(copies, 1, 3, 2);
+        const Weights start = random_start(5, neurons, 3, 2);
+        const Parts parts(geometry, start);
+        CAPTURE(copies.name);
+        for (Set set = 1; set < Set(1) << neurons; ++set) {
+            const std::vector<int> members = elements(set);
+            if (members.size() < 2) continue;
+            const auto [cost, group] = parts.group_cost.best(members);
+            if (cost == infinity) continue;  // the least is at a smaller group
+            const minima::Vector n = Eigen::Map<const minima::Vector>(group.direction.data(), group.direction.size());
+            CHECK(cost == doctest::Approx(distance_to_group(start, members, n, copies.outgoing_signs)));
+            Uniform uniform(set);
+            for (int trial = 0; trial < 50; ++trial) {
+                minima::Vector other = random_matrix(uniform, members.size(), 1).col(0);
+                if (!copies.signs) other = other.cwiseAbs();
+                if (!copies.scales) other = other.cwiseSign();
+                CHECK(cost <= distance_to_group(start, members, other, copies.outgoing_signs) + 1e-12);
+            }
+        }
+    }
 }
 
 TEST_CASE("shares add up to no more than any zero group costs") {
     constexpr int neurons = 7;
-    for (const Copies copies : {Copies::plain, Copies::odd, Copies::even, Copies::scaled})
+    for (const CopyTraits& copies : copy_table)
         for (std::uint64_t seed = 0; seed < 4; ++seed) {
             const Geometry geometry = random_geometry(copies, 1, 2, 2);
             const Weights start = random_start(seed, neurons, 2, 2);
-            const Problem problem(geometry, start);
-            const ZeroGroups zero_groups(problem);
-            const minima::Vector alone = problem.fixed.col(problem.idle);
-            const minima::Vector shares = GroupShares(problem, alone).shares();
+            Parts parts(geometry, start);
+            const minima::Vector alone = parts.costs.fixed.col(parts.costs.idle);
+            const minima::Vector shares = GroupShares(parts.group_cost, alone, parts.limits).shares();
+            CAPTURE(copies.name);
             CHECK(shares.sum() > 0);
             for (Set set = 1; set < Set(1) << neurons; ++set) {
                 const std::vector<int> members = elements(set);
-                double share = 0, least = infinity;
+                double share = 0;
                 for (const int k : members) share += shares[k];
-                if (members.size() == 1) {
-                    least = alone[members[0]];
-                } else if (copies == Copies::scaled) {
-                    least = zero_groups.cost(members);
-                } else {
-                    for (Set minus = 0; minus < (copies == Copies::plain ? 1 : Set(1) << members.size()); ++minus) {
-                        std::vector<double> sign;
-                        for (std::size_t a = 0; a < members.size(); ++a) sign.push_back(minus >> a & 1 ? -1 : 1);
-                        least = std::min(least, group_cost(start, members, sign, copies == Copies::even));
-                    }
-                }
+                const double least = members.size() == 1 ? alone[members[0]] : parts.group_cost.best(members).first;
                 CHECK(share <= least + 1e-12);
             }
         }
@@ -155,21 +237,65 @@ TEST_CASE("shares add up to no more than any zero group costs") {
 TEST_CASE("shares hold where mirrored members shift the output bias") {
     constexpr int neurons = 7;
     for (std::uint64_t seed = 0; seed < 8; ++seed) {
-        const Geometry geometry = random_geometry(Copies::mirrored, 1, 2, 2);
+        const Geometry geometry = random_geometry(traits(CopyKind::mirrored), 1, 2, 2);
         const Weights start = random_start(seed, neurons, 2, 2);
-        const Problem problem(geometry, start);
-        ZeroGroups zero_groups(problem);
-        const bool worked_out = seed % 2;
-        if (worked_out) zero_groups.work_out_shares(problem.fixed.col(problem.idle));
+        Parts parts(geometry, start);
+        if (seed % 2) parts.bounds.improve(parts.costs.fixed.col(parts.costs.idle));
         const minima::Vector nu = 0.3 * random_start(seed + 100, 1, 1, 2).outgoing.row(0);
-        const minima::Vector shares = zero_groups.shares(elements((Set(1) << neurons) - 1), nu).value;
+        const minima::Vector shares = parts.bounds.shares(elements((Set(1) << neurons) - 1), nu).value;
         for (Set set = 1; set < Set(1) << neurons; ++set) {
             const std::vector<int> members = elements(set);
             double share = 0, least = infinity;
             for (const int k : members) share += shares[k];
-            if (members.size() == 1) least = problem.fixed(members[0], problem.idle);
-            else zero_groups.for_each_sign(members, nu, [&](double cost, const ZeroGroup&) { least = std::min(least, cost); });
+            if (members.size() == 1) least = parts.costs.alone(members[0]);
+            else
+                parts.group_cost.for_each_sign(members, Shift(start, nu),
+                                               [&](double cost, const ZeroGroup&) { least = std::min(least, cost); });
             CHECK(share <= least + 1e-12);
         }
+    }
+}
+
+TEST_CASE("a minimum satisfies the equations of its own piece, and a step off it violates them") {
+    for (const CopyTraits& copies : copy_table) {
+        const Geometry geometry = random_geometry(copies, 2, 3, 2);
+        const auto [minimum, distance, lower, nodes] = nearest(geometry, random_start(3, 6, 3, 2), Options{});
+        const Piece piece{minimum.teacher, minimum.group, minimum.t};
+        CAPTURE(copies.name);
+        CHECK(violation(geometry, minimum.weights, piece) < 1e-12);
+        Weights off = minimum.weights;
+        off.outgoing.array() += 0.1;
+        CHECK(violation(geometry, off, piece) > 1e-2);
+    }
+}
+
+TEST_CASE("distances scale with all weights, to where their squares overflow or underflow") {
+    for (const CopyTraits& copies : copy_table) {
+        const Geometry geometry = random_geometry(copies, 2, 2, 2);
+        const Weights start = random_start(2, 4, 2, 2);
+        const double distance = nearest(geometry, start, Options{}).distance;
+        CAPTURE(copies.name);
+        for (const int exponent : {-600, 600}) {
+            const double unit = std::ldexp(1.0, exponent);
+            Geometry there = geometry;  // t of constant neurons is fixed here, and has no unit
+            there.incoming *= unit;
+            there.outgoing *= unit;
+            CHECK(nearest(there, in_units_of(unit, start), Options{}).distance / unit == doctest::Approx(distance).epsilon(1e-9));
+        }
+    }
+}
+
+TEST_CASE("a search that has to end at once has a point and a bound that hold") {
+    for (const CopyTraits& copies : copy_table) {
+        const Geometry geometry = random_geometry(copies, 2, 2, 2);
+        const Weights start = random_start(4, 5, 2, 2);
+        const Found exact = nearest(geometry, start, Options{});
+        Options now;
+        now.time_limit = 1e-300;
+        const Found found = nearest(geometry, start, now);
+        CAPTURE(copies.name);
+        CHECK(found.distance >= exact.lower_bound);
+        CHECK(found.lower_bound <= exact.distance);
+        CHECK(violation(geometry, found.minimum.weights, {found.minimum.teacher, found.minimum.group, found.minimum.t}) < 1e-12);
     }
 }

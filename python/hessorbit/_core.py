@@ -59,14 +59,18 @@ Objective = _hot.Objective
 config = _hot.config
 
 GroupElement = _common.GroupElement
+MinimaGeometry = _common.MinimaGeometry
 Network = _common.Network
+NeuronRole = _common.NeuronRole
 ObjectiveLongDouble = _common.ObjectiveLongDouble
 activation_properties = _common.activation_properties
 activation_table = _common.activation_table
 all_finite = _common.all_finite
+copy_pieces = _common.copy_pieces
 flip_even_linear = _common.flip_even_linear
 loss_table = _common.loss_table
 nearest_minima = _common.nearest_minima
+piece_violations = _common.piece_violations
 
 
 def _module_of(array: Any) -> ModuleType:

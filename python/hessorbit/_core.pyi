@@ -1,5 +1,6 @@
 """Signatures of the compiled module. T is float64 or longdouble; arrays are C-contiguous and already checked."""
 
+import enum
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -143,24 +144,52 @@ def flip_even_linear(
     theta: NDArray[_T],
 ) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]: ...
 
+# What a neuron does that copies no teacher neuron; a copy has the number of its teacher neuron.
+class NeuronRole(enum.IntEnum):
+    silent = -1
+    off = -2
+    constant = -3
+
+# Kinds of copies by name, and what results call them.
+copy_pieces: dict[str, str]
+
+# Teacher and activation, as the search for minima sees them.
+class MinimaGeometry(metaclass=_Pybind11Type):
+    def __init__(
+        self,
+        incoming: NDArray[np.float64],
+        outgoing: NDArray[np.float64],
+        copies: str,
+        mirror: float,
+        multiplier: float,
+        hidden_bias: bool,
+        output_bias: bool,
+        constants: Literal["none", "fixed", "free"],
+        off: Literal["never", "zero", "half_line"],
+        activation: str,
+        parameter: float,
+    ) -> None: ...
+
 # Arrays (B, …) in and out: the students' incoming (m, D) and outgoing (m, K) weights, and output bias (K) less the
-# teacher's. Out, besides: teacher and group (m) of each neuron, factor (m), value and lower (squared), nodes.
+# teacher's. Out, besides: teacher and group (m) of each neuron, scale (m), distance, lower_bound, nodes.
 def nearest_minima(
-    teacher_incoming: NDArray[np.float64],
-    teacher_outgoing: NDArray[np.float64],
-    copies: Literal["plain", "odd", "even", "mirrored", "scaled"],
-    mirror: float,
-    multiplier: float,
-    hidden_bias: bool,
-    constants: Literal["none", "fixed", "free"],
-    off: Literal["never", "zero", "half_line"],
-    activation: str,
-    parameter: float,
+    geometry: MinimaGeometry,
     incoming: NDArray[np.float64],
     outgoing: NDArray[np.float64],
     output: NDArray[np.float64],
-    tolerance: float,
+    gap_tolerance: float,
     max_nodes: int,
     time_limit: float,
     threads: int,
 ) -> dict[str, NDArray[Any]]: ...
+
+# (B) distances of students from the equations of pieces, by teacher, group and scale (B, m) of each neuron.
+def piece_violations(
+    geometry: MinimaGeometry,
+    incoming: NDArray[np.float64],
+    outgoing: NDArray[np.float64],
+    output: NDArray[np.float64],
+    teacher: NDArray[np.int64],
+    group: NDArray[np.int64],
+    scale: NDArray[np.float64],
+) -> NDArray[np.float64]: ...

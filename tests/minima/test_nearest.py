@@ -15,6 +15,7 @@ from scipy import optimize
 
 import hessorbit as ho
 from hessorbit.minima.teacher import setting_of
+from oracles.global_minima import difference, global_minima
 from oracles.minima import Assignment, Exhaustion
 from oracles.problem import ACTIVATIONS
 
@@ -299,14 +300,65 @@ def test_many_linked_neurons_leave_a_bound_that_is_worth_something() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_search_is_interrupted() -> None:
-    student, _, teacher, theta = pair("tanh", (5, 4, 64, 3), (True, True), 0)
-    starts = student.init(np.random.default_rng(0), "normal(1)", size=8)
+@pytest.mark.parametrize(("activation", "width", "scale"), [("tanh", 64, 1.0), ("softsign", 5, 1e6)])
+def test_search_is_interrupted(activation: str, width: int, scale: float) -> None:
+    student, _, teacher, theta = pair(activation, (5, 4, width, 3), (True, True), 0)
+    starts = scale * student.init(np.random.default_rng(0), "normal(1)", size=8)
     timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         ho.nearest_minimum(student, starts, teacher, theta, max_nodes=10**9)
     timer.join()
+
+
+NAMES = [*HIDDEN, "leaky_relu(-1.0)", "leaky_relu(0.0)", "leaky_relu(0.5)"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    activation=st.sampled_from(NAMES),
+    r=st.integers(1, 2),
+    extra=st.integers(0, 1),
+    d=st.integers(1, 2),
+    k=st.integers(1, 2),
+    bias=st.sampled_from(BIASES),
+    special=st.sampled_from(["", "outgoing weights cancel", "zero biases", "opposite incoming", "equal outgoing"]),
+)
+def test_no_global_minimum_is_found_blindly_where_there_should_be_none(
+    seed: int, activation: str, r: int, extra: int, d: int, k: int, bias: tuple[bool, bool], special: str
+) -> None:
+    """Levenberg and Marquardt find global minima knowing nothing of roles: each must be on a piece that is covered."""
+    student, start, teacher, theta = pair(activation, (d, r, r + extra, k), bias, seed)
+    (w, b), (v, _) = teacher.unflatten(theta)
+    if special == "outgoing weights cancel" and r > 1:
+        v[:, 1] = -v[:, 0]
+    if special == "equal outgoing" and r > 1:
+        v[:, 1] = v[:, 0]
+    if special == "opposite incoming" and r > 1:
+        w[1] = -w[0]
+    if special == "zero biases" and b is not None:
+        b[:] = 0
+    try:
+        near = ho.nearest_minimum(student, start, teacher, theta)
+    except ho.ReducibleTeacherError:
+        assume(False)
+    if not near.complete:
+        assert near.missing
+        assert not hasattr(near, "lower_bound")
+        return
+    assert near.lower_bound == near.lower_bound_covered
+    rng = np.random.default_rng(seed)
+    found = list(global_minima(student, teacher, theta, rng, 12))
+    if not found:
+        return
+    # Where zeros are degenerate, outputs that differ by 1e-12 leave weights some 1e-4 apart.
+    there = ho.nearest_minimum(student, np.array(found), teacher, theta)
+    assert np.max(there.lower_bound) <= 1e-3
+    # Nor is any of them, moved along the zeros towards the start, nearer to it than the bound.
+    for point in found[:2]:
+        closer = difference(student, teacher, theta, rng, 80, 1.5).nearer(point, start)
+        assert np.linalg.norm(closer - start) >= near.lower_bound - 1e-3
 
 
 def test_bounds_hold_however_early_the_search_ends() -> None:
@@ -348,18 +400,50 @@ def test_far_starts_come_to_an_end(activation: str, scale: float, seed: int) -> 
     assert near.distance <= np.linalg.norm(start) * (1 + 1e-4)
 
 
-def test_parameters_whose_squares_overflow_are_refused() -> None:
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "leaky_relu(-1)"])
+@pytest.mark.parametrize("size", [1e-160, 1e160])
+def test_the_distance_is_of_one_degree_in_all_weights(activation: str, size: float) -> None:
+    """Without constant neurons the equations of a piece are, however far squares overflow or underflow."""
+    student, start, teacher, theta = pair(activation, (3, 2, 4, 2), (True, False), 0)
+    near = ho.nearest_minimum(student, start, teacher, theta, gap_tolerance=1e-12)
+    there = ho.nearest_minimum(student, size * start, teacher, size * theta, gap_tolerance=1e-12)
+    assert there.distance == pytest.approx(size * near.distance, rel=1e-10)
+    assert there.lower_bound_covered == pytest.approx(size * near.lower_bound_covered, rel=1e-10)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_a_teacher_of_very_large_and_very_small_weights_is_met(activation: str) -> None:
+    teacher, student = ho.MLP([1, 1, 1], activation, bias=False), ho.MLP([1, 2, 1], activation, bias=False)
+    theta = np.array([1e160, 1e-160])
+    near = ho.nearest_minimum(student, [1.0, 2.0, 0.5, -0.7], teacher, theta)
+    assert 0 < near.lower_bound_covered <= near.distance < np.inf
+    x = np.array([[1.0], [-1.0], [1e-160]])
+    np.testing.assert_allclose(student(near.theta, x), teacher(theta, x), rtol=1e-12, atol=1e-175)
+
+
+def test_parameters_whose_distances_overflow_are_refused() -> None:
     student, start, teacher, theta = pair("tanh", (3, 2, 4, 1), (True, True), 0)
-    start[3] = -1e160
-    with pytest.raises(ValueError, match=r"theta0 must be within ±1e\+75.*theta0\[3\] is -1e\+160"):
+    start[3] = -1e301
+    with pytest.raises(ValueError, match=r"theta0 must be within ±1e\+300.*theta0\[3\] is -1e\+301"):
         ho.nearest_minimum(student, start, teacher, theta)
-    with pytest.raises(ValueError, match=r"theta0\[1, 3\] is -1e\+160"):
+    with pytest.raises(ValueError, match=r"theta0\[1, 3\] is -1e\+301"):
         ho.nearest_minimum(student, [0 * start, start], teacher, theta)
-    with pytest.raises(ValueError, match=r"theta_end\[0, 3\] is -1e\+160"):
+    with pytest.raises(ValueError, match=r"theta_end\[0, 3\] is -1e\+301"):
         ho.minima.compare_descent(student, 0 * start, start, teacher, theta)
-    theta[0] = 1e160
-    with pytest.raises(ValueError, match=r"theta_teacher must be within .*theta_teacher\[0\] is 1e\+160"):
+    theta[0] = 1e301
+    with pytest.raises(ValueError, match=r"theta_teacher must be within .*theta_teacher\[0\] is 1e\+301"):
         ho.nearest_minimum(student, 0 * start, teacher, theta)
+
+
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("activation", ["softsign", "sigmoid", "relu"])
+def test_a_search_without_time_has_a_point_and_a_bound(activation: str, bias: tuple[bool, bool]) -> None:
+    """The limit holds for the setup, the search over a bias and the local search too: far starts make these long."""
+    student, start, teacher, theta = pair(activation, (2, 3, 6, 1), bias, 0, 1e6)
+    near = ho.nearest_minimum(student, start, teacher, theta, time_limit=1e-9)
+    assert 0 <= near.lower_bound_covered <= near.distance <= np.linalg.norm(start) * (1 + 1e-4)
+    x = np.random.default_rng(0).standard_normal((20, 2))
+    np.testing.assert_allclose(student(near.theta, x), teacher(theta, x), atol=1e-12)
 
 
 @settings(max_examples=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,11 @@ def test_bad_arguments(change: dict[str, Any], error: type[Exception], message: 
         ("tanh", True, 6, True),
         ("tanh", False, 6, True),
         ("tanh", [True, False], 3, True),
-        ("tanh", [True, False], 4, False),
+        ("tanh", [True, False], 4, True),
         ("sigmoid", True, 6, True),
-        ("sigmoid", [False, False], 6, False),
+        ("sigmoid", [False, False], 4, True),
+        ("sigmoid", [True, False], 4, True),
+        ("leaky_relu(-1)", True, 4, True),
         ("elu", True, 6, True),
         ("exp", False, 6, True),
         ("exp", True, 6, False),
@@ -150,6 +153,18 @@ def test_completeness(activation: str, bias: Any, width: int, complete: bool) ->
     near = ho.nearest_minimum(student, student.init(rng), teacher, teacher.init(rng, "normal(1)"))
     assert near.complete is complete
     assert bool(near.missing) is not complete
+
+
+def test_reducible_teacher_errors_pass_between_processes() -> None:
+    net, theta = planted("duplicate", "tanh")
+    with pytest.raises(ReducibleTeacherError) as caught:
+        ho.nearest_minimum(net, theta, net, theta)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert again.teacher == caught.value.teacher
+    np.testing.assert_array_equal(again.theta_teacher, caught.value.theta_teacher)
+    empty = pickle.loads(pickle.dumps(ReducibleTeacherError("no neuron is left", None, None)))
+    assert empty.teacher is None
 
 
 def test_student_may_have_biases_that_the_teacher_lacks() -> None:

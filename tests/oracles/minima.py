@@ -114,12 +114,16 @@ class Exhaustion:
             demand(row, self.outgoing[which] if kind == "copy" else 0.0)
         if self.output is not None:
             demand(joint, self.output)
+        elif joint.any():
+            demand(joint, 0.0)
         return np.concatenate(rows), np.concatenate(right)
 
     def project(self, roles: Assignment, scalar: dict[int, float], start: np.ndarray) -> np.ndarray:
-        """The point nearest to `start`."""
+        """The point nearest to `start`; infinitely far if the equations contradict each other."""
         a, b = self.equations(roles, scalar, start)
-        return start + np.linalg.lstsq(a, b - a @ start, rcond=None)[0]
+        step, *_ = np.linalg.lstsq(a, b - a @ start, rcond=None)
+        solved = np.abs(a @ (start + step) - b).max() <= 1e-9 * (1 + np.abs(b).max())
+        return start + step if solved else np.full(len(start), np.inf)
 
     def distance(self, roles: Assignment, start: np.ndarray, rng: np.random.Generator, tries: int = 3) -> float:
         """To the piece of these roles: least squares, within a minimisation over its scalars from several starts."""

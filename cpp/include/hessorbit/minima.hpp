@@ -1,35 +1,113 @@
-// The global minimum nearest to each of many θ₀: minima/problem.hpp says what the global minima are, minima/search.hpp
+// The global minimum nearest to each of many θ₀: minima/role_costs.hpp says what the global minima are, minima/search.hpp
 // how the nearest is found.
 #pragma once
 
-#include "minima/search.hpp"
 #include "kernel/team.hpp"
+#include "minima/piece.hpp"
+#include "minima/search.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 namespace hessorbit::minima {
 
-inline Nearest nearest(const Geometry& geometry, const Weights& start, const Options& options) {
-    const Problem problem(geometry, start);
-    return Search(problem, options).run();
+struct Found {
+    Assignment::Minimum minimum;
+    double distance, lower_bound;
+    int64_t nodes;
+};
+
+// The power of 2 by which weights of largest absolute value `size` are multiplied so that their squares, and squares of
+// products of two, are float64 numbers: 1, unless they are very large or very small.
+inline double unit_of(double size) {
+    constexpr double largest = 1e75, smallest = 1e-75;
+    if (size == 0 || (size >= smallest && size <= largest)) return 1;
+    int exponent;
+    std::frexp(size > largest ? size / largest : size, &exponent);
+    return std::ldexp(1.0, -exponent);
+}
+
+inline double size_of(const Weights& weights) {
+    return std::max({weights.incoming.cwiseAbs().maxCoeff(), weights.outgoing.cwiseAbs().maxCoeff(),
+                     weights.output.cwiseAbs().maxCoeff()});
+}
+
+inline Geometry in_units_of(double unit, Geometry geometry) {
+    geometry.incoming *= unit;
+    geometry.outgoing *= unit;
+    if (geometry.bias) geometry.bias = geometry.bias->in_units_of(unit);
+    return geometry;
+}
+
+inline Weights in_units_of(double unit, Weights weights) {
+    weights.incoming *= unit;
+    weights.outgoing *= unit;
+    weights.output *= unit;
+    return weights;
+}
+
+// All terms of the distance² are of one degree in the weights, so that it is found in units in which it does not overflow.
+inline Found nearest(const Geometry& geometry, const Weights& start, const Options& options) {
+    const double size = std::max({size_of(start), geometry.incoming.cwiseAbs().maxCoeff(),
+                                  geometry.outgoing.cwiseAbs().maxCoeff()});
+    const double unit = unit_of(size);
+    const Geometry geometry_there = in_units_of(unit, geometry);
+    const Weights start_there = in_units_of(unit, start);
+    const RoleCosts costs(geometry_there, start_there);
+    auto [minimum, value, lower, nodes] = Search(costs, options).run();
+    minimum.weights = in_units_of(1 / unit, std::move(minimum.weights));
+    return {std::move(minimum), std::sqrt(value) / unit, std::sqrt(lower) / unit, nodes};
+}
+
+// The distance of a point from the equations of a piece: the root of the sum of their squared residuals.
+inline double violation(const Geometry& geometry, const Weights& point, const Piece& piece) {
+    const double size = std::max({size_of(point), geometry.incoming.cwiseAbs().maxCoeff(),
+                                  geometry.outgoing.cwiseAbs().maxCoeff()});
+    const double unit = unit_of(size);
+    const Geometry geometry_there = in_units_of(unit, geometry);
+    const Weights point_there = in_units_of(unit, point);
+    return std::sqrt(Violation(geometry_there, point_there, piece).squared()) / unit;
 }
 
 // One search for each start; searches are independent, so the results are the same for any number of threads. The
 // calling thread asks `options.stop`, for all; where that was true, results are missing or have gaps.
-inline std::vector<Nearest> nearest(const Geometry& geometry, const std::vector<Weights>& starts, const Options& options,
-                                    int threads) {
-    std::vector<Nearest> results(starts.size());
+inline std::vector<Found> nearest(const Geometry& geometry, const std::vector<Weights>& starts, const Options& options,
+                                  int threads) {
+    std::vector<Found> results(starts.size());
     std::atomic<std::size_t> next{0};
     std::atomic<bool> stopped{false};
+    std::mutex mutex;
+    std::condition_variable done;
+    std::size_t finished = 0;  // searches
     with_team(std::min<int>(threads > 0 ? threads : max_threads(), static_cast<int>(starts.size())), [&](const Team& team) {
         Options own = options;
         own.stop = [&] {
             if (team.rank == 0 && options.stop && options.stop()) stopped = true;
             return stopped.load();
         };
-        for (std::size_t b = next++; b < starts.size() && !own.stop(); b = next++)
-            results[b] = nearest(geometry, starts[b], own);
+        const auto finish = [&](void*) {
+            const std::lock_guard lock(mutex);
+            if (++finished == starts.size()) done.notify_all();
+        };
+        for (std::size_t b = next++; b < starts.size(); b = next++) {
+            const std::unique_ptr<void, decltype(finish)> finisher(&results[b], finish);  // also after an exception
+            if (!own.stop()) results[b] = nearest(geometry, starts[b], own);
+        }
+        // The calling thread goes on asking while others search.
+        if (team.rank > 0) return;
+        std::unique_lock lock(mutex);
+        while (finished < starts.size()) {
+            done.wait_for(lock, std::chrono::milliseconds(10));
+            lock.unlock();
+            own.stop();
+            lock.lock();
+        }
     });
     return results;
 }

@@ -1,7 +1,8 @@
-"""The global minima of a one-hidden-layer student: how many, where the nearest is, how likely a start is near one."""
+"""`minima` counts the global minima of one-hidden-layer students, finds the nearest, and says how near a start is."""
 
 from __future__ import annotations
 
+from .._core import NeuronRole
 from .counting import MinimumSubspace, count_minima, enumerate_minima
 from .ending import DescentComparison, compare_descent
 from .nearest import NearestMinimum, nearest_minimum
@@ -15,6 +16,7 @@ __all__ = [
     "DescentComparison",
     "MinimumSubspace",
     "NearestMinimum",
+    "NeuronRole",
     "ReachByWidth",
     "ReachProbability",
     "ReducibleTeacherError",

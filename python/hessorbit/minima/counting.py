@@ -1,4 +1,4 @@
-"""How many affine pieces the global minima of a student form, and which.
+"""`count_minima` counts the affine pieces that the global minima of a student form, `enumerate_minima` lists them.
 
 For a teacher of r hidden neurons and a student of m (Şimşek et al. 2021),
 
@@ -22,7 +22,7 @@ from .. import _checks
 def count_minima(
     teacher_width: int, student_width: int, *, isolated: bool = False, per_orbit: bool = False, odd: bool = False
 ) -> int:
-    """Number of pieces that the global minima of a one-hidden-layer student form.
+    """Return the number of pieces that the global minima of a one-hidden-layer student form.
 
     Each piece is an affine subspace in general, a curved set for positively homogeneous activations. The teacher must
     be irreducible.
@@ -89,12 +89,12 @@ def checked_widths(teacher_width: int, student_width: int) -> tuple[int, int]:
 
 
 def surjections(m: int, r: int) -> int:
-    """G(r, m), the number of maps of m things onto r."""
+    """Return G(r, m), the number of maps of m things onto r."""
     return sum((-1) ** (r - i) * comb(r, i) * i**m for i in range(r + 1))
 
 
 def grouping_numbers(largest: int, signs: int) -> list[int]:
-    """Σ_j S(u, j) signs^{u−j} for u = 0 … largest: ways to form groups, each up to one overall sign.
+    """Return Σ_j S(u, j) signs^{u−j} for u = 0 … largest, the ways to form groups, each up to one overall sign.
 
     By where the last thing goes: S(u, j) signs^{u−j} = S(u−1, j−1) signs^{u−j} + j·signs·S(u−1, j) signs^{u−1−j}.
 
@@ -109,7 +109,7 @@ def grouping_numbers(largest: int, signs: int) -> list[int]:
 
 
 def partition_numbers(largest: int) -> list[int]:
-    """Ways to write u = 0 … largest as a sum of positive integers, in any order.
+    """Return in how many ways each u = 0 … largest is a sum of positive integers, in any order.
 
     >>> partition_numbers(6)
     [1, 1, 2, 3, 5, 7, 11]
@@ -123,7 +123,7 @@ def partition_numbers(largest: int) -> list[int]:
 
 @dataclass(frozen=True)
 class MinimumSubspace:
-    """One affine piece of the set of global minima.
+    """A `MinimumSubspace` describes one affine piece of the set of global minima.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ def enumerate_minima(
     bias: bool | tuple[bool, bool] = True,
     odd: bool = False,
 ) -> Iterator[MinimumSubspace]:
-    """The affine pieces that `count_minima` counts, one after the other.
+    """Yield the affine pieces that `count_minima` counts, one after the other.
 
     On the piece, copies of teacher neuron i have its incoming weights (times their sign) and outgoing weights that,
     times their signs, sum to its own; members of a zero group share incoming weights up to sign, and their outgoing
@@ -220,7 +220,7 @@ def subspaces(r: int, m: int, incoming: int, k: int, output_bias: bool, odd: boo
 
 
 def groupings(r: int, m: int) -> Iterator[tuple[int, ...]]:
-    """Labels of m neurons: teachers 0 … r−1, each at least once, and zero groups r, r+1, … in order of appearance."""
+    """Yield labels of m neurons: teachers 0 … r−1, each at least once, and zero groups r, r+1, … as they appear."""
 
     def extend(labels: tuple[int, ...], missing: frozenset[int], groups: int) -> Iterator[tuple[int, ...]]:
         left = m - len(labels)

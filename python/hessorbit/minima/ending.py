@@ -1,4 +1,4 @@
-"""Whether descent ends at the minimum that was nearest when it started."""
+"""`compare_descent` says whether descents end at the minima that were nearest when they started."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core
 from .._checks import Array
 from ..network import MLP
-from .nearest import NearestMinimum, default_nodes, search
+from .nearest import NearestMinimum, default_nodes, row_norms, search
 from .teacher import Setting, check_size, setting_of
 
 
 @dataclass(frozen=True, repr=False)
 class DescentComparison:
-    """Where B descents ended, against the global minimum nearest to each start.
+    """A `DescentComparison` holds where B descents ended, and the global minimum nearest to each start.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ class DescentComparison:
 
     @property
     def fraction(self) -> float:
-        """Among the descents that converged, those that ended on the piece nearest to their start; nan if none did."""
+        """Return the part of the converged descents that ended on the piece nearest to their start, or nan."""
         return float(self.same_piece[self.converged].mean()) if self.converged.any() else float("nan")
 
     @property
     def excess(self) -> Array:
-        """Travelled over nearest distance, at least 1 where descent converged."""
+        """Return travelled over nearest distance, at least 1 where descent converged."""
         return self.travelled / self.nearest
 
     def __repr__(self) -> str:
@@ -125,7 +125,7 @@ def compare_descent(
     nodes = default_nodes(net.widths[1])
     near = search(setting, starts, 1e-6, nodes, workers)
     remaining = np.asarray(search(setting, ends, 1e-6, nodes, workers).distance)
-    travelled = np.linalg.norm(ends - starts, axis=1)
+    travelled = row_norms(ends - starts)
     off_piece = violation(setting, ends, near)
     converged = remaining <= part * travelled
     return DescentComparison(
@@ -139,70 +139,11 @@ def compare_descent(
 
 
 def violation(setting: Setting, theta: Array, near: NearestMinimum) -> Array:
-    """Root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
-    incoming, outgoing, output = setting.split(theta)
-    return np.array(
-        [
-            np.sqrt(squared_violation(setting, *parts))
-            for parts in zip(incoming, outgoing, output, near.assignment, near.group, near.scale, strict=True)
-        ]
+    """Return the root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
+    return _core.piece_violations(
+        setting.geometry,
+        *setting.split(theta),
+        np.asarray(near.assignment),
+        np.asarray(near.group),
+        np.asarray(near.scale),
     )
-
-
-def squared_violation(
-    setting: Setting, incoming: Array, outgoing: Array, output: Array, assignment: Array, group: Array, factor: Array
-) -> float:
-    s = setting.symmetry
-    inputs = setting.net.widths[0]
-    total = 0.0
-    factor = factor.copy()
-    for i in range(setting.teacher_width):
-        copies = assignment == i
-        teacher = setting.incoming[i]
-        if s.copies == "scaled":  # the scale is free: the one that fits
-            factor[copies] = np.maximum(incoming[copies] @ teacher / (teacher @ teacher), 0)
-        total += ((incoming[copies] - factor[copies, None] * teacher) ** 2).sum()
-        outer = np.abs(factor[copies]) if s.copies == "even" else factor[copies]
-        total += ((outer @ outgoing[copies] - setting.outgoing[i]) ** 2).sum() / max(float(outer @ outer), 1e-300)
-    for g in range(group.max(initial=-1) + 1):
-        members = group == g
-        n = factor[members]
-        if s.copies == "scaled":  # so are relative scales: along the leading direction
-            n = np.linalg.svd(incoming[members])[0][:, 0]
-        n = n / np.linalg.norm(n)
-        total += (incoming[members] ** 2).sum() - ((n @ incoming[members]) ** 2).sum()
-        total += (((np.abs(n) if s.copies == "even" else n) @ outgoing[members]) ** 2).sum()
-    total += (outgoing[(assignment == -1) & (group < 0)] ** 2).sum()
-    off = incoming[assignment == -2]
-    total += (off[:, :inputs] ** 2).sum()
-    bias = off[:, inputs:]
-    total += ((np.maximum(bias, 0) if s.off == "half_line" else bias) ** 2).sum()
-    constant = assignment == -3
-    total += (incoming[constant, :inputs] ** 2).sum()
-    if setting.net.biases[1]:
-        total += (output_residual(setting, incoming, outgoing, output, factor, constant, assignment, group) ** 2).sum()
-    return max(float(total), 0.0)
-
-
-def output_residual(
-    setting: Setting,
-    incoming: Array,
-    outgoing: Array,
-    output: Array,
-    factor: Array,
-    constant: Array,
-    assignment: Array,
-    group: Array,
-) -> Array:
-    """c − c* with what constant and mirrored neurons add to it."""
-    s = setting.symmetry
-    multiplier = setting.net.multipliers[1]
-    residual = output.copy()
-    if constant.any():
-        bias = incoming[constant, -1] if setting.net.biases[0] else np.zeros(int(constant.sum()))
-        value, _, _ = _core.activation_derivatives(s.name, s.parameter, np.ascontiguousarray(bias))
-        residual += multiplier * value @ outgoing[constant]
-    if s.copies == "mirrored":
-        mirrored = (factor < 0) & ((assignment >= 0) | (group >= 0))
-        residual += multiplier * s.mirror * outgoing[mirrored].sum(axis=0)
-    return residual

@@ -1,4 +1,4 @@
-"""Probabilities from Laplace transforms: P(Q ≤ x) for Q ≥ 0 with E e^{−sQ} = M(s).
+"""`lower_tail` computes probabilities from Laplace transforms, P(Q ≤ x) for Q ≥ 0 with E e^{−sQ} = M(s).
 
     P(Q ≤ x) = 1/(2πi) ∫ e^{sx} M(s)/s ds
 
@@ -25,7 +25,7 @@ LogTransform = Callable[[complex], complex]
 
 @dataclass(frozen=True)
 class Probability:
-    """A probability (or a sum of some) by its logarithm, and the relative error that the integration reports."""
+    """A `Probability` holds the logarithm of one (or of a sum), and the relative error that the integration reports."""
 
     log: float
     relative_error: float
@@ -36,7 +36,7 @@ class Probability:
 
 
 def lower_tail(log_transform: LogTransform, x: float, *, straight: bool = False) -> Probability:
-    """P(Q ≤ x), with a relative error of some 1e-10 in most cases, as reported.
+    """Return P(Q ≤ x), with a relative error of some 1e-10 in most cases, as reported.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def lower_tail(log_transform: LogTransform, x: float, *, straight: bool = False)
 
 
 def flattened(height: Callable[[complex], float], saddle: float, width: float, bend: float) -> float:
-    """The bend, reduced until the integrand is nowhere above its value at the saddle, as it is not on a straight path.
+    """Return the bend, reduced until the integrand is nowhere above its value at the saddle.
 
     For a probability near 1 the saddle is at the pole of 1/s, far from where the steepest descent of M leads: with
     large noncentralities a path so bent comes near their essential singularities, around which M is huge.
@@ -113,7 +113,7 @@ def flattened(height: Callable[[complex], float], saddle: float, width: float, b
 
 @dataclass(frozen=True)
 class GeneralizedChiSquare:
-    """The law of Q = shift + Σ_j weight_j χ²(dof_j, noncentrality_j), the χ² independent.
+    """A `GeneralizedChiSquare` is the law of Q = shift + Σ_j weight_j χ²(dof_j, noncentrality_j), the χ² independent.
 
     The squared distance of a Gaussian vector to an affine subspace has such a law.
 
@@ -135,14 +135,14 @@ class GeneralizedChiSquare:
         return self.shift + sum(w * (n + d) for w, n, d in terms)
 
     def log_transform(self, s: complex) -> complex:
-        """log E e^{−sQ}."""
+        """Return log E e^{−sQ}."""
         total = -s * self.shift
         for w, n, d in zip(self.weight, self.dof, self.noncentrality, strict=True):
             total = total - n / 2 * np.log(1 + 2 * w * s) - d * w * s / (1 + 2 * w * s)
         return complex(total)
 
     def cdf(self, x: float) -> Probability:
-        """P(Q ≤ x)."""
+        """Return P(Q ≤ x)."""
         if x <= self.shift:
             return Probability(0.0 if not self.weight and x == self.shift else -math.inf, 0.0)
         if not self.weight:

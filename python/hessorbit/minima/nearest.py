@@ -1,4 +1,4 @@
-"""The global minimum nearest to θ₀: exact, with a certificate.
+"""`nearest_minimum` finds the global minimum nearest to θ₀, with a certificate.
 
 At a global minimum every student neuron copies a teacher neuron, idles in a zero group, or is constant; with the roles
 of all neurons given, the nearest minimum is a projection. The roles are found in the core, by branch and bound or, for
@@ -21,7 +21,7 @@ from .teacher import Setting, check_size, setting_of
 
 @dataclass(frozen=True, repr=False)
 class NearestMinimum:
-    """The nearest global minimum of a student, or of each of B students (then every array has a leading B).
+    """A `NearestMinimum` holds the nearest global minimum of a start, or of B starts (then arrays have a leading B).
 
     Attributes
     ----------
@@ -32,8 +32,8 @@ class NearestMinimum:
     theta : ndarray, shape (P,) or (B, P)
         The nearest minimum itself.
     assignment : ndarray of int, shape (m,) or (B, m)
-        For each hidden neuron the teacher neuron that it copies; −1 if it is dead or in a zero group, −2 if it is off
-        (it never fires, whatever its outgoing weights), −3 if it is constant.
+        For each hidden neuron the teacher neuron that it copies; else a `NeuronRole`: −1 if it is dead or in a zero
+        group, −2 if it is off (it never fires, whatever its outgoing weights), −3 if it is constant.
     group : ndarray of int, shape (m,) or (B, m)
         Number of the zero group of a neuron, where that has two members or more; else −1.
     scale : ndarray, shape (m,) or (B, m)
@@ -70,7 +70,7 @@ class NearestMinimum:
 
     @property
     def lower_bound(self) -> float | Array:
-        """No global minimum is nearer than this; an AttributeError where the covered pieces may not be all of them."""
+        """Return a bound than which no global minimum is nearer; raise AttributeError if not `complete`."""
         if self.complete:
             return self.lower_bound_covered
         raise AttributeError(
@@ -80,7 +80,7 @@ class NearestMinimum:
 
     @property
     def gap(self) -> float | Array:
-        """(distance − lower_bound_covered)/distance; 0 where both are 0."""
+        """Return (distance − lower_bound_covered)/distance; 0 where both are 0."""
         return relative_gap(self.distance, self.lower_bound_covered)
 
     def __repr__(self) -> str:
@@ -106,7 +106,7 @@ def nearest_minimum(
     time_limit: float | None = None,
     threads: int | None = None,
 ) -> NearestMinimum:
-    """The global minimum of a student that is nearest to θ₀.
+    """Return the global minimum of a student that is nearest to θ₀.
 
     Parameters
     ----------
@@ -124,8 +124,8 @@ def nearest_minimum(
         The search ends, with a gap, after this many parts of its tree and assignments looked at (1000 of these are
         always allowed); by default 20000 for up to 16 neurons, and falling to 200 for 256 and more.
     time_limit : float, optional
-        Seconds after which the search of a start ends, with a gap; the first point and bound are always awaited. What
-        is found then depends on the machine.
+        Seconds after which the search of a start ends, with a gap. A point is always found; what else is found then
+        depends on the machine.
     threads : int, optional
         Threads for a batch; by default what OpenMP allows. Results do not depend on it.
 
@@ -139,9 +139,9 @@ def nearest_minimum(
         A ValueError that names the offending neurons and carries the narrower teacher.
     TypeError, ValueError
         If networks do not match or have more than one hidden layer, the teacher is wider than the student, θ has the
-        wrong length, is not finite or beyond ±1e75, or an option is out of its range.
+        wrong length, is not finite or beyond ±1e300, or an option is out of its range.
     KeyboardInterrupt
-        Ctrl-C ends the search at the next node or assignment.
+        Ctrl-C ends the search.
 
     Notes
     -----
@@ -150,14 +150,14 @@ def nearest_minimum(
     ========================================  =======================================================================
     tanh, erf, softsign                       copies with signs
     sin, cube (odd), cos, square (even)       copies with signs
-    sigmoid, normal_cdf                       copies; with an output bias also mirrored ones, which shift it
-    relu, leaky_relu                          copies with any positive scale
+    sigmoid, normal_cdf                       copies, mirrored ones included, which shift the output bias
+    relu, leaky_relu                          copies with any positive scale; of leaky_relu(-1) with any scale
     others                                    copies
     ========================================  =======================================================================
 
-    and for all of them zero groups. With an output bias, constant neurons (zero weights; what they add to the output
-    is taken from its bias) as well, except for exp, square and cube with hidden biases; and neurons off where
-    σ(0) = 0. The attribute `complete` says whether that is all (math: see the guide on global minima).
+    and for all of them zero groups. Constant neurons as well (zero weights; what they add to the output is taken from
+    its bias, or cancels), except for exp, square and cube with hidden biases; and neurons off where σ(0) = 0. The
+    attribute `complete` says whether that is all (math: see the guide on global minima).
 
     With roles given, the squared distance to a piece is ::
 
@@ -190,15 +190,15 @@ def nearest_minimum(
         _checks.parameters(theta0, net.num_parameters, "theta0"), np.float64, "theta0", "the search for minima"
     )
     check_size(start, "theta0")
-    tolerance = checked_gap(gap_tolerance)
+    gap = checked_gap(gap_tolerance)
     nodes = default_nodes(net.widths[1]) if max_nodes is None else _checks.integer(max_nodes, "max_nodes", minimum=1)
     seconds = math.inf if time_limit is None else _checks.positive(time_limit, "time_limit")
     workers = _checks.threads(threads)
-    return search(setting, start, tolerance, nodes, workers, seconds)
+    return search(setting, start, gap, nodes, workers, seconds)
 
 
 def checked_gap(gap_tolerance: float) -> float:
-    """A gap below 1. The squares of two distances have at most twice their gap, so that it serves for these too."""
+    """Return a gap between 0 and 1; of squared distances it is a stricter demand than of distances."""
     gap = _checks.positive(gap_tolerance, "gap_tolerance")
     if gap >= 1:
         raise ValueError(f"gap_tolerance must be below 1; got {gap!r}")
@@ -206,43 +206,32 @@ def checked_gap(gap_tolerance: float) -> float:
 
 
 def relative_gap(value: ArrayLike, lower_bound: ArrayLike) -> float | Array:
-    """(value − lower_bound)/value; 0 where both are 0."""
+    """Return (value − lower_bound)/value; 0 where both are 0."""
     value = np.asarray(value)
     gap = (value - lower_bound) / np.where(value > 0, value, 1.0)
     return gap if gap.ndim else float(gap)
 
 
+def row_norms(rows: Array) -> Array:
+    """Return ‖row‖ for each row, also where squares overflow or underflow."""
+    _, exponent = np.frexp(np.abs(rows).max(axis=1))
+    return np.asarray(np.ldexp(np.linalg.norm(np.ldexp(rows, -exponent[:, None]), axis=1), exponent))
+
+
 def default_nodes(width: int) -> int:
-    """A node costs about as the square of the width."""
+    """Return how many nodes are searched by default; a node costs about as the square of the width."""
     return max(200, min(20000, round(20000 * math.pow(16 / width, 1.66))))
 
 
 def search(
-    setting: Setting, theta0: Array, tolerance: float, max_nodes: int, threads: int, time_limit: float = math.inf
+    setting: Setting, theta0: Array, gap_tolerance: float, max_nodes: int, threads: int, time_limit: float = math.inf
 ) -> NearestMinimum:
-    """`nearest_minimum` of checked arguments."""
+    """Return what `nearest_minimum` does, for checked arguments."""
     start = np.atleast_2d(theta0)
-    s = setting.symmetry
-    found = _core.nearest_minima(
-        setting.incoming,
-        setting.outgoing,
-        s.copies,
-        s.mirror,
-        setting.net.multipliers[1],
-        setting.net.biases[0],
-        s.constants,
-        s.off,
-        s.name,
-        s.parameter,
-        *setting.split(start),
-        tolerance,
-        max_nodes,
-        time_limit,
-        threads,
-    )
+    found = _core.nearest_minima(setting.geometry, *setting.split(start), gap_tolerance, max_nodes, time_limit, threads)
     theta = setting.join(found["incoming"], found["outgoing"], found["output"])
-    distance = np.linalg.norm(theta - start, axis=1)
-    lower = np.minimum(np.sqrt(found["lower"]), distance)
+    distance = row_norms(theta - start)
+    lower = np.minimum(found["lower_bound"], distance)
     alone = theta0.ndim == 1
     return NearestMinimum(
         distance=float(distance[0]) if alone else distance,
@@ -250,7 +239,7 @@ def search(
         theta=theta[0] if alone else theta,
         assignment=found["teacher"][0] if alone else found["teacher"],
         group=found["group"][0] if alone else found["group"],
-        scale=found["factor"][0] if alone else found["factor"],
+        scale=found["scale"][0] if alone else found["scale"],
         pieces=setting.pieces,
         complete=not setting.missing,
         missing=setting.missing,

@@ -1,4 +1,4 @@
-"""How likely a random start is near a global minimum: sampling, bounds, and the law for small radii."""
+"""`reach_probability` says how likely a random start is near a global minimum, by sampling and by bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHUNK = 256
 
 @dataclass(frozen=True, repr=False)
 class ReachProbability:
-    """The probability that a random start lies within a radius of a global minimum.
+    """A `ReachProbability` holds the probability that a random start lies within a radius of a global minimum.
 
     With several radii, every attribute marked (R) is an array of their shape.
 
@@ -86,7 +86,7 @@ class ReachProbability:
     missing: str
 
     def quantile(self, level: float | Sequence[float]) -> Array:
-        """Quantiles of the distance among the samples."""
+        """Return quantiles of the distance among the samples."""
         return np.asarray(np.quantile(self.distance, level))
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ def reach_probability(
     max_nodes: int | None = None,
     threads: int | None = None,
 ) -> ReachProbability:
-    """The probability that an initialisation lies within a radius of a global minimum.
+    """Return the probability that an initialisation lies within a radius of a global minimum.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def checked_radii(radius: ArrayLike) -> Array:
 def sampled_distances(
     setting: Setting, rng: np.random.Generator, init: str, samples: int, tolerance: float, nodes: int, threads: int
 ) -> tuple[Array, Array]:
-    """Distances of random starts to the nearest minimum and their lower bounds, sorted by distance."""
+    """Return distances of random starts to the nearest minimum and their lower bounds, sorted by distance."""
     distances, bounds = [], []
     for first in range(0, samples, CHUNK):
         starts = setting.net.init(rng, init, size=min(CHUNK, samples - first))
@@ -231,7 +231,7 @@ def sampled_distances(
 
 
 def chi_square_bounds(laws: SubspaceLaws, radii: Array) -> tuple[Array, Array | None, Array]:
-    """Lower and upper bounds on the probabilities, and their relative errors."""
+    """Return lower and upper bounds on the probabilities, and their relative errors."""
     lower = [laws.lower_bound(float(radius)) for radius in radii]
     upper = [laws.upper_bound(float(radius)) for radius in radii]
     known = [bound for bound in upper if bound is not None]
@@ -246,7 +246,7 @@ def chi_square_bounds(laws: SubspaceLaws, radii: Array) -> tuple[Array, Array | 
 
 
 def clopper_pearson(hits: Array, samples: int, confidence: float) -> tuple[Array, Array]:
-    """The interval for the probability of events seen `hits` times."""
+    """Return the interval for the probability of events seen `hits` times."""
     from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2

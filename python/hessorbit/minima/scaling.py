@@ -1,4 +1,4 @@
-"""How the distance to the nearest global minimum changes with the width of the student.
+"""`reach_by_width` measures how the distance to the nearest global minimum changes with the width of the student.
 
 For each width, random starts are searched for their nearest minimum. Three measures of a distance ‖θ − θ₀‖ are worth
 comparing, as θ₀ itself grows with width:
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, schemes
 from .._checks import Array
 from ..network import MLP
-from .nearest import checked_gap, relative_gap, search
+from .nearest import checked_gap, relative_gap, row_norms, search
 from .reach import CHUNK, chi_square_bounds, clopper_pearson
 from .subspace_laws import SubspaceLaws, variances
 from .teacher import Setting, check_network, setting_of
@@ -32,7 +32,7 @@ QUARTILES = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class Starts:
-    """Random starts of one width, S of them.
+    """A `Starts` holds S random starts of one width.
 
     Attributes
     ----------
@@ -65,23 +65,23 @@ class Starts:
 
     @property
     def relative(self) -> Array:
-        """Distance over ‖θ₀‖."""
+        """Return the distance over ‖θ₀‖."""
         return self.distance / self.size
 
     @property
     def per_parameter(self) -> Array:
-        """Distance over √P."""
+        """Return the distance over √P."""
         return np.asarray(self.distance / np.sqrt(self.parameters))
 
     @property
     def gap(self) -> float:
-        """The largest (distance − distance_lower_bound)/distance."""
+        """Return the largest (distance − distance_lower_bound)/distance."""
         return float(np.max(relative_gap(self.distance, self.distance_lower_bound)))
 
 
 @dataclass(frozen=True)
 class Chance:
-    """P(distance ≤ radius) for one width; found in `ReachByWidth.chance`.
+    """A `Chance` holds P(distance ≤ radius) for one width; it is found in `ReachByWidth.chance`.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Chance:
 
 @dataclass(frozen=True, repr=False)
 class ReachByWidth:
-    """Distances and probabilities for every width, in the order of `widths`.
+    """A `ReachByWidth` holds distances and probabilities for every width, in the order of `widths`.
 
     Attributes
     ----------
@@ -136,16 +136,16 @@ class ReachByWidth:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Numbers of hidden neurons."""
+        """Return the numbers of hidden neurons."""
         return tuple(each.width for each in self.starts)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """A row of plain numbers for each width, for a table."""
+        """Return a row of plain numbers for each width, for a table."""
         return [row(each, chance, self.radius) for each, chance in zip(self.starts, self.chance, strict=True)]
 
     def factor_per_doubling(self, measure: str = "distance") -> float:
-        """By what the median of a measure is multiplied where the width doubles: least squares in the logarithms.
+        """Return the factor of the median of a measure where the width doubles, by least squares in the logarithms.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ def reach_by_width(
     max_nodes: int = 100,
     threads: int | None = None,
 ) -> ReachByWidth:
-    """How far random starts of growing width are from a global minimum, and how likely within a radius.
+    """Return how far random starts of growing width are from a global minimum, and how likely within a radius.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def checked(widths: Sequence[int], teacher: MLP) -> list[int]:
 
 
 def student(teacher: MLP, width: int) -> MLP:
-    """The teacher's architecture with so many hidden neurons."""
+    """Return the teacher's architecture with so many hidden neurons."""
     inputs, _, outputs = teacher.widths
     return MLP(
         [inputs, width, outputs],
@@ -293,7 +293,7 @@ def sample(
     for first in range(0, samples, CHUNK):
         theta = setting.net.init(rng, init, size=min(CHUNK, samples - first))
         near = search(setting, theta, tolerance, max_nodes, threads)
-        parts.append((near.distance, near.lower_bound_covered, np.linalg.norm(theta, axis=1)))
+        parts.append((near.distance, near.lower_bound_covered, row_norms(theta)))
     distance, lower, size = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Starts(setting.width, setting.net.num_parameters, distance, lower, size, not setting.missing)
 

@@ -1,4 +1,4 @@
-"""Teacher and student as the search for minima sees them: one hidden layer, one activation, irreducible teacher.
+"""`Setting` is teacher and student as the search for minima sees them: one hidden layer, an irreducible teacher.
 
 Everything is in the student's coordinates: where the two differ in the fixed multipliers of the parametrization
 (s_l depends on the fan-in), the teacher's weights are scaled so that the student computes the same with them.
@@ -29,14 +29,8 @@ from ..symmetry.rules import rule_of
 # Vectors that differ by less than this part of their size are the same: some thousand times the rounding of float64.
 SAME = 1e-12
 
-# Sums of weights that are smaller than this part of them may be 0 but for the rounding with which they were made.
-ROUNDED = 1e-9
-
-# All sums of so many vectors are run through.
-MOST_SUMMED = 16
-
-# The fourth power of this, which squared products of two weights reach, is still finite.
-LARGEST = 1e75
+# Beyond this, distances of several such weights may leave float64.
+LARGEST = 1e300
 
 
 class ReducibleTeacherError(ValueError):
@@ -65,14 +59,17 @@ class ReducibleTeacherError(ValueError):
         self.teacher = teacher
         self.theta_teacher = theta_teacher
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.teacher, self.theta_teacher)
+
 
 @dataclass(frozen=True)
 class Symmetry:
-    """What the activation lets a copy do, in the words of the core."""
+    """A `Symmetry` says what the activation lets a copy do, in the words of the core."""
 
     name: str
     parameter: float
-    copies: Literal["plain", "odd", "even", "mirrored", "scaled"]
+    copies: str  # a key of `_core.copy_pieces`
     mirror: float  # σ(z) + σ(−z) for mirrored copies
     constants: Literal["none", "fixed", "free"]
     off: Literal["never", "zero", "half_line"]
@@ -80,7 +77,7 @@ class Symmetry:
 
 @dataclass(frozen=True)
 class Setting:
-    """A student architecture and the teacher it is to equal.
+    """A `Setting` holds a student architecture and the teacher it is to equal.
 
     Attributes
     ----------
@@ -100,23 +97,23 @@ class Setting:
 
     @property
     def width(self) -> int:
-        """m, the student's hidden neurons."""
+        """Return m, the student's hidden neurons."""
         return self.net.widths[1]
 
     @property
     def teacher_width(self) -> int:
-        """r, the teacher's hidden neurons."""
+        """Return r, the teacher's hidden neurons."""
         return len(self.incoming)
 
     def split(self, theta: Array) -> tuple[Array, Array, Array]:
-        """θ (B, P) as incoming (B, m, D), outgoing (B, m, K) and output bias (B, K) less the teacher's."""
+        """Return θ (B, P) as incoming (B, m, D), outgoing (B, m, K) and output bias (B, K) less the teacher's."""
         (weights, biases), (last, output) = self.net.unflatten(theta)
         incoming = weights if biases is None else np.concatenate([weights, biases[..., None]], axis=-1)
         difference = np.zeros((len(theta), self.net.widths[2])) if output is None else output - self.output_bias
         return np.ascontiguousarray(incoming), np.ascontiguousarray(np.swapaxes(last, -1, -2)), difference
 
     def join(self, incoming: Array, outgoing: Array, difference: Array) -> Array:
-        """The inverse of `split`."""
+        """Return θ (B, P) from what `split` returns."""
         hidden, last = self.net.biases
         inputs = self.net.widths[0]
         return self.net.flatten(
@@ -128,18 +125,9 @@ class Setting:
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:
-        """Names of the pieces of the set of global minima that are covered."""
+        """Return names of the pieces of the set of global minima that are covered."""
         s = self.symmetry
-        names = [
-            {
-                "plain": "copies",
-                "odd": "signed copies",
-                "even": "copies with signed incoming weights",
-                "mirrored": "copies, mirrored ones included",
-                "scaled": "scaled copies",
-            }[s.copies],
-            "zero groups",
-        ]
+        names = [_core.copy_pieces[s.copies], "zero groups"]
         if s.constants != "none":
             names.append("constant neurons")
         if s.off != "never":
@@ -147,13 +135,30 @@ class Setting:
         return tuple(names)
 
     @cached_property
+    def geometry(self) -> _core.MinimaGeometry:
+        """Return teacher and activation as the core takes them."""
+        s = self.symmetry
+        return _core.MinimaGeometry(
+            self.incoming,
+            self.outgoing,
+            s.copies,
+            s.mirror,
+            self.net.multipliers[1],
+            *self.net.biases,
+            s.constants,
+            s.off,
+            s.name,
+            s.parameter,
+        )
+
+    @cached_property
     def missing(self) -> str:
-        """What else there may be among the global minima; empty if the covered pieces are all of them."""
+        """Return what else there may be among the global minima; empty if the covered pieces are all of them."""
         return missing_pieces(self)
 
 
 def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
-    """Student and teacher, checked."""
+    """Return student and teacher, checked."""
     for network, name in ((net, "net"), (teacher, "teacher")):
         check_network(network, name)
     check_match(net, teacher)
@@ -171,7 +176,7 @@ def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
     return Setting(
         net=net,
         teacher=teacher,
-        symmetry=symmetry_of(net),
+        symmetry=symmetry_of(net, net.widths[1] - teacher.widths[1]),
         incoming=np.ascontiguousarray(incoming),
         outgoing=np.ascontiguousarray(ratio[1] * last.T),
         output_bias=np.zeros(net.widths[2]) if output is None else output.copy(),
@@ -179,13 +184,13 @@ def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
 
 
 def check_size(theta: Array, name: str) -> None:
-    """Refuse θ where squared distances would overflow."""
+    """Refuse θ so large that distances overflow."""
     size = np.abs(theta)
     position = np.unravel_index(size.argmax(), size.shape)
     if size[position] > LARGEST:
         where = f"{name}[{', '.join(map(str, position))}]"
         raise ValueError(
-            f"{name} must be within ±{LARGEST:g}, as squared distances overflow beyond; {where} is {theta[position]}"
+            f"{name} must be within ±{LARGEST:g}, as distances may overflow beyond; {where} is {theta[position]}"
         )
 
 
@@ -225,44 +230,47 @@ def check_match(net: MLP, teacher: MLP) -> None:
 
 
 def properties(network: MLP) -> dict[str, Any]:
-    """The core's symmetry class of the hidden activation."""
+    """Return the core's symmetry class of the hidden activation."""
     return _core.activation_properties(*activations.split(network.activations[0][0]))
 
 
 def at_zero(network: MLP) -> float:
-    """σ(0)."""
+    """Return σ(0)."""
     return float(activations.derivatives(network.activations[0][0], 0.0)[0])
 
 
-def symmetry_of(net: MLP) -> Symmetry:
-    """What neurons of this student may do at a global minimum."""
+def symmetry_of(net: MLP, spare: int) -> Symmetry:
+    """Return what neurons of this student may do; `spare` of them are not needed for a copy of each teacher neuron."""
     name, parameter = activations.split(net.activations[0][0])
     known = properties(net)
     hidden_bias, output_bias = net.biases
-    copies: Literal["plain", "odd", "even", "mirrored", "scaled"] = "plain"
+    copies = "plain"
     if known["positively_homogeneous"]:
-        copies = "scaled"
+        copies = "scaled_even" if known["even"] else "scaled"
     elif known["odd"]:
         copies = "odd"
     elif known["even"]:
         copies = "even"
-    elif known["constant_odd"] is not None and output_bias:
+    elif known["constant_odd"] is not None:
         copies = "mirrored"
+    mirrored = copies == "mirrored"
     vanishes = at_zero(net) == 0
     constants: Literal["none", "fixed", "free"] = "none"
-    if output_bias and hidden_bias and not (known["exponential"] or known["power"]):
-        constants = "free"
-    elif output_bias and not hidden_bias and not vanishes:
+    if hidden_bias and not (known["exponential"] or known["power"]):
+        # Without an output bias they have to cancel each other, or what mirrored copies leave.
+        if output_bias or spare >= (1 if mirrored else 2):
+            constants = "free"
+    elif not hidden_bias and not vanishes and (output_bias or (mirrored and spare > 0)):
         constants = "fixed"
     off: Literal["never", "zero", "half_line"] = "never"
-    if vanishes and constants != "free":
+    if vanishes and not (constants == "free" and output_bias):
         off = "half_line" if known["zero_below"] and hidden_bias else "zero"
     return Symmetry(name, parameter, copies, known["constant_odd"] or 0.0, constants, off)
 
 
 def check_irreducible(teacher: MLP, theta: Array) -> None:
     """Refuse a teacher with dead, constant, duplicate or mirrored neurons, and say which network it equals."""
-    found = faults(teacher, theta)
+    found = faults(teacher, balanced(teacher, theta))
     if not found:
         return
     narrow: MLP | None
@@ -285,8 +293,19 @@ def check_irreducible(teacher: MLP, theta: Array) -> None:
     raise ReducibleTeacherError(message, narrow, None if narrow is None else theta_narrow)
 
 
+def balanced(teacher: MLP, theta: Array) -> Array:
+    """Return θ with each layer divided by a power of 2 near its largest weight; relations of neurons stay."""
+    layers = []
+    for weights, bias in teacher.unflatten(theta):
+        parts = [weights] if bias is None else [weights, bias]
+        _, exponent = np.frexp(max(np.abs(part).max() for part in parts))
+        scaled = [np.ldexp(part, -exponent) for part in parts]
+        layers.append((scaled[0], None if bias is None else scaled[1]))
+    return teacher.flatten(layers)
+
+
 def faults(teacher: MLP, theta: Array) -> list[str]:
-    """What makes the teacher reducible, or would but for a constant or linear remainder that nothing can carry."""
+    """Return what makes the teacher reducible, or would but for a remainder that nothing can carry."""
     (parameters,) = layer_parameters(teacher, theta)
     found = [f"neuron {i} is dead (its outgoing weights are 0)" for i in dead_neurons(parameters, SAME)]
     found += [f"neuron {i} is constant (its incoming weights are 0)" for i in constant_neurons(parameters, SAME)]
@@ -301,7 +320,7 @@ def faults(teacher: MLP, theta: Array) -> list[str]:
 
 
 def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
-    """Incoming weights of neurons as multiples of the first one's, where that makes them its copies; else 0."""
+    """Return the incoming weights of neurons as multiples of the first one's, where these are its copies; else 0."""
     layer, vectors = parameters.layer, parameters.incoming[neurons]
     rule = layer.rules[neurons[0]]
     factors = factors_between(layer, vectors, neurons[0], SAME)
@@ -313,25 +332,15 @@ def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
     return factors
 
 
-def may_cancel(vectors: Array) -> bool:
-    """Whether some of the vectors (r, K) sum to zero, up to the rounding that they may carry; assumed of very many."""
-    if len(vectors) > MOST_SUMMED:
-        return True
-    sums, sizes = np.zeros((1, vectors.shape[1])), np.zeros(1)
-    for vector in vectors:
-        sums, sizes = np.concatenate([sums, sums + vector]), np.concatenate([sizes, sizes + np.abs(vector).max()])
-    return bool((np.abs(sums[1:]).max(axis=1) <= ROUNDED * sizes[1:]).any())
-
-
 def missing_pieces(setting: Setting) -> str:
-    """Why the covered pieces may not be all global minima; empty if they are.
+    """Return why the covered pieces may not be all global minima; empty if they are.
 
     Global minima here are the θ with f(x; θ) = f(x; θ_teacher) for every x, which training data decides if it is
     spread over an open set (analytic σ) or over the whole space.
     """
     name = setting.symmetry.name
     rule = rule_of(setting.net.activations[0][0])
-    hidden_bias, output_bias = setting.net.biases
+    hidden_bias, _ = setting.net.biases
     spare = setting.width - setting.teacher_width
     if not all(rule_of(name).linear for name in setting.net.activations[1]):
         return "the output activation may take the same value at different arguments"
@@ -347,10 +356,4 @@ def missing_pieces(setting: Setting) -> str:
         independent = int(np.linalg.matrix_rank(weights)) == len(weights)
         if spare > 1 or not independent:
             return "mirrored copies, whose linear remainder other neurons carry, are not covered"
-    if known["constant_odd"] is not None and not output_bias and (spare > 0 or may_cancel(setting.outgoing)):
-        return "mirrored copies, whose constants cancel without an output bias, are not covered"
-    if known["even"] and known["positively_homogeneous"]:
-        return "copies whose incoming weights are scaled by a negative number are not covered"
-    if hidden_bias and not output_bias and spare > 1:
-        return "several constant neurons that cancel without an output bias are not covered"
     return ""

@@ -3,14 +3,14 @@
 //     h(x) = Σ_k (x_k − s_k)² + ‖ρ + Σ_k t_k v_k‖² / (A + Σ_k t_k²),     t_k = σ(x_k)
 //
 // For copies of a homogeneous teacher neuron A = 0 and ρ is minus the teacher's outgoing weights; for constant neurons
-// A = 1 stands for the output bias. h is bounded below by the Lagrangian dual, for every μ:
+// A = 1 stands for the output bias, where there is one. h is bounded below by the Lagrangian dual, for every μ:
 //
 //     h(x) ≥ 2 μ·ρ − A‖μ‖² + Σ_k min ψ_k,     ψ_k = (x − s_k)² + 2 μ·v_k σ(x) − ‖μ‖² σ(x)²
 //
 // which is concave in μ and usually tight. Where it is not, boxes of x are cut until it is.
 #pragma once
 
-#include "problem.hpp"
+#include "role_costs.hpp"
 
 #include <Eigen/Cholesky>
 #include <queue>
@@ -29,8 +29,10 @@ struct Certified {
 template <class Response>
 class Coupling {
 public:
-    Coupling(const Response& response, double largest_q, Vector residual, double spare)
-        : response_(response), largest_q_(largest_q), residual_(std::move(residual)), spare_(spare) {}
+    // A sum of norm `negligible` or less counts as 0 where nothing can give way to it.
+    Coupling(const Response& response, double largest_q, Vector residual, double spare, double negligible, Limits& limits)
+        : response_(response), largest_q_(largest_q), residual_(std::move(residual)), spare_(spare),
+          negligible_(negligible), limits_(limits) {}
 
     void add(double start, Vector outgoing) {
         start_.push_back(start);
@@ -67,13 +69,13 @@ private:
         double weight = spare_;
         cost = 0;
         for (int k = 0; k < count(); ++k) {
-            const double t = response_.factor(x[k]);
+            const double t = response_.t(x[k]);
             sum += t * outgoing_[k];
             weight += t * t;
             cost += (x[k] - start_[k]) * (x[k] - start_[k]);
         }
         if (weight == 0) {
-            if (!sum.isZero(0)) cost = infinity;
+            if (sum.norm() > negligible_) cost = infinity;
             return Vector::Zero(sum.size());
         }
         cost += sum.squaredNorm() / weight;
@@ -130,8 +132,8 @@ private:
         double identity = 2 * spare_ + 1e-12;
         hessian->setZero(mu.size(), mu.size());
         for (int k = 0; k < count(); ++k) {
-            const Inner inner = response_.minimise(start_[k], mu.dot(outgoing_[k]), q);
-            const double t = inner.factor;
+            const Inner inner = response_.minimise(start_[k], mu.dot(outgoing_[k]), q, limits_);
+            const double t = inner.t;
             value += inner.value;
             x[k] = inner.x;
             *gradient += 2 * t * (outgoing_[k] - t * mu);
@@ -148,12 +150,13 @@ private:
         Box all{result.lower, {}, {}};
         for (int k = 0; k < count(); ++k) {
             const double radius = std::sqrt(result.value);
-            all.lower.push_back(std::max(lowest(), start_[k] - radius));
+            all.lower.push_back(std::max(Response::lowest, start_[k] - radius));
             all.upper.push_back(std::max(all.lower.back(), start_[k] + radius));
         }
         std::priority_queue<Box> open;
         open.push(std::move(all));
         for (int looked_at = 0; !open.empty() && open.top().bound < result.value - slack; ++looked_at) {
+            limits_.poll();
             if (looked_at >= max_boxes) {
                 result.lower = std::max(result.lower, open.top().bound);
                 return;
@@ -186,7 +189,7 @@ private:
             double value = 2 * mu.dot(residual_) - spare_ * q;
             for (int k = 0; k < count(); ++k) {
                 const Inner inner =
-                    response_.minimise(start_[k], mu.dot(outgoing_[k]), q, box.lower[k], box.upper[k]);
+                    response_.minimise(start_[k], mu.dot(outgoing_[k]), q, limits_, box.lower[k], box.upper[k]);
                 value += inner.value;
                 x[k] = inner.x;
             }
@@ -195,12 +198,11 @@ private:
         return best;
     }
 
-    double lowest() const { return std::is_same_v<Response, Ray> ? 0 : -infinity; }
-
     Response response_;
     double largest_q_;
     Vector residual_;
-    double spare_;
+    double spare_, negligible_;
+    Limits& limits_;
     std::vector<double> start_;
     std::vector<Vector> outgoing_;
 };

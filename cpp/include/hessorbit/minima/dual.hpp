@@ -3,10 +3,11 @@
 // With multipliers λ_i for Σ t v = v*_i, λ_c for the output bias and ε_i for the number n_i of copies of teacher neuron
 // i, kept between fewest_i and most_i, every neuron chooses its role alone. For all λ and ε
 //
-//     distance² ≥ D = Σ_k min_o c_ko − 2 Σ_i λ_i·v*_i + 2 λ_c·(c − c*) − ‖λ_c‖² + Σ_i min(fewest_i ε_i, most_i ε_i)
+//     distance² ≥ D = Σ_k min_o c_ko − 2 Σ_i λ_i·v*_i + 2 λ_c·(c − c*) − A ‖λ_c‖² + Σ_i min(fewest_i ε_i, most_i ε_i)
 //     c_ko = fixed_ko + min over t of [… + 2 t μ_o·v_k − t²‖μ_o‖²] − ε_i,      μ_o = λ_i, plus or minus, plus C λ_c
 //
-// and the cost of being idle is a neuron's share in any zero group (ZeroGroups), with ν = C λ_c where σ is mirrored.
+// with A = 1 if there is an output bias, else 0, and the cost of being idle is a neuron's share in any zero group
+// (GroupBounds), with ν = C λ_c where copies are mirrored.
 // D is concave but has kinks. The minima are smoothed by the barrier of an interior-point method,
 //
 //     min_o c_o  →  max_y [y + τ Σ_o log(c_o − y)],      which also gives probabilities  p_o = τ/(c_o − y),
@@ -16,8 +17,8 @@
 // Nemirovskii 1994; dual bounds of separable nonconvex problems: Aubin and Ekeland 1976.)
 #pragma once
 
-#include "problem.hpp"
-#include "zero_groups.hpp"
+#include "group_bounds.hpp"
+#include "role_costs.hpp"
 
 #include <Eigen/Cholesky>
 #include <cstdint>
@@ -42,21 +43,26 @@ struct Node {
 
 class Dual {
 public:
-    Dual(const Problem& problem, const ZeroGroups& zero_groups)
-        : problem_(problem), zero_groups_(zero_groups), outputs_(problem.outputs()), teachers_(problem.teachers()),
-          size_(teachers_ * (outputs_ + 1) + (problem.geometry.couples_outputs() ? outputs_ : 0)),
-          fixed_(problem.fixed) {
-        for (const Role& role : problem.roles) {
-            teacher_sign_.push_back(role.kind == Role::Kind::copy && problem.geometry.copies != Copies::even ? role.sign : 1);
-            output_sign_.push_back(problem.joins_outputs(role));
+    Dual(const RoleCosts& costs, const GroupBounds& bounds, Limits& limits)
+        : costs_(costs), bounds_(bounds), limits_(limits), outputs_(costs.outputs()), teachers_(costs.teachers()),
+          size_(teachers_ * (outputs_ + 1) + (costs.geometry.couples_outputs() ? outputs_ : 0)), fixed_(costs.fixed) {
+        for (const Role& role : costs.roles) {
+            teacher_sign_.push_back(role.kind == Role::Kind::copy ? role.sign : 1);
+            output_sign_.push_back(costs.joins_outputs(role));
         }
-        limit_.assign(teachers_, problem.geometry.copies == Copies::scaled ? 1 : infinity);
+        limit_.assign(teachers_, costs.copies().scales ? 1 : infinity);
     }
 
     Node root() const {
-        const int r = teachers_, most = problem_.neurons() - r + 1;
-        return {-infinity, std::vector<std::uint8_t>(problem_.neurons() * problem_.num_roles(), 1),
+        const int r = teachers_, most = costs_.neurons() - r + 1;
+        return {-infinity, std::vector<std::uint8_t>(costs_.neurons() * costs_.num_roles(), 1),
                 std::vector<int>(r, 1), std::vector<int>(r, most), Vector::Zero(size_), {}, 0};
+    }
+
+    // D where all multipliers are 0.
+    double first_bound(const Node& root) {
+        prepare(root);
+        return evaluate(root, root.multipliers);
     }
 
     // Raises D towards its maximum at this node, until it reaches `cutoff` or a fifth of its distance from `target` is
@@ -81,7 +87,7 @@ private:
     // μ of a role.
     Vector multiplier(const Vector& z, int o) const {
         Vector mu = Vector::Zero(outputs_);
-        const int i = problem_.roles[o].teacher;
+        const int i = costs_.roles[o].teacher;
         if (i >= 0) mu += teacher_sign_[o] * z.segment(block(i), outputs_);
         if (output_sign_[o] != 0) mu += output_sign_[o] * z.segment(output_block(), outputs_);
         return mu;
@@ -105,8 +111,9 @@ private:
     void add_role(int k, int o, const Vector& z, double tau, Vector& gradient, Eigen::MatrixXd& curvature,
                   Vector& mean) const;
 
-    const Problem& problem_;
-    const ZeroGroups& zero_groups_;
+    const RoleCosts& costs_;
+    const GroupBounds& bounds_;
+    Limits& limits_;
     int outputs_, teachers_, size_;
     Matrix<double> fixed_;
     std::vector<double> teacher_sign_, output_sign_, limit_;
@@ -114,37 +121,38 @@ private:
     std::vector<int> candidates_;  // neurons that may be idle
     Shares shares_;
 
-    Matrix<double> cost_, factor_, stiffness_, probability_;  // (m, roles)
+    Matrix<double> cost_, t_, stiffness_, probability_;  // (m, roles)
     double best_ = -infinity;
     Vector best_z_;
 };
 
 // D at z, and the tables of roles; −infinity outside the domain.
 inline double Dual::evaluate(const Node& node, const Vector& z) {
-    const int m = problem_.neurons(), roles = problem_.num_roles();
+    const int m = costs_.neurons(), roles = costs_.num_roles();
+    limits_.check();
     cost_.setConstant(m, roles, infinity);
-    factor_.setOnes(m, roles);
+    t_.setOnes(m, roles);
     stiffness_.setZero(m, roles);
     if (least_room(z) <= 0) return -infinity;
-    if (problem_.geometry.copies == Copies::mirrored) place_shares(z);
+    if (costs_.copies().shifts_outputs) place_shares(z);
     for (int o = 0; o < roles; ++o) {
-        const Role& role = problem_.roles[o];
+        const Role& role = costs_.roles[o];
         const Vector mu = multiplier(z, o);
         const double q = mu.squaredNorm(), count = role.teacher >= 0 ? z[block(role.teacher) + outputs_] : 0;
         for (int k = 0; k < m; ++k) {
             if (!node.allowed[k * roles + o]) continue;
-            const double p = problem_.start.outgoing.row(k).dot(mu);
+            const double p = costs_.start.outgoing.row(k).dot(mu);
             double& cost = cost_(k, o) = fixed_(k, o);
             if (role.kind == Role::Kind::idle) continue;
-            if (role.kind == Role::Kind::copy && problem_.geometry.copies != Copies::scaled) {
+            if (role.kind == Role::Kind::copy && !costs_.copies().scales) {
                 cost += 2 * p - q - count;
                 continue;
             }
             const Inner inner = role.kind == Role::Kind::copy
-                                    ? Ray{}.minimise(problem_.along(k, role.teacher), p, q)
-                                    : problem_.geometry.bias->minimise(problem_.bias(k), p, q);
+                                    ? Ray{}.minimise(costs_.along(k, role.teacher), p, q, limits_)
+                                    : costs_.geometry.bias->minimise(costs_.bias(k), p, q, limits_);
             cost += inner.value - count;
-            factor_(k, o) = inner.factor;
+            t_(k, o) = inner.t;
             stiffness_(k, o) = inner.stiffness;
         }
     }
@@ -152,18 +160,18 @@ inline double Dual::evaluate(const Node& node, const Vector& z) {
     for (int k = 0; k < m; ++k) value += cost_.row(k).minCoeff();
     for (int i = 0; i < teachers_; ++i) {
         const double count = z[block(i) + outputs_];
-        value -= 2 * problem_.targets.row(i).dot(z.segment(block(i), outputs_));
+        value -= 2 * costs_.targets.row(i).dot(z.segment(block(i), outputs_));
         value += count > 0 ? node.fewest[i] * count : node.most[i] * count;
     }
-    const Vector& start = problem_.start.output;
+    const Vector& start = costs_.start.output;
     if (!couples()) return value + start.squaredNorm();
     const auto output = z.segment(output_block(), outputs_);
-    return value + 2 * output.dot(start) - output.squaredNorm();
+    return value + 2 * output.dot(start) - costs_.geometry.output_give() * output.squaredNorm();
 }
 
 // The smoothed D at z, after evaluate(node, z); with its gradient and minus its Hessian.
 inline double Dual::smooth(const Node& node, const Vector& z, double tau, Vector* gradient, Eigen::MatrixXd* curvature) {
-    const int m = problem_.neurons(), roles = problem_.num_roles();
+    const int m = costs_.neurons(), roles = costs_.num_roles();
     probability_.setZero(m, roles);
     double value = 0;
     Matrix<double> means;
@@ -173,6 +181,7 @@ inline double Dual::smooth(const Node& node, const Vector& z, double tau, Vector
         means.setZero(m, size_);
     }
     for (int k = 0; k < m; ++k) {
+        limits_.poll();
         // With u = min c − y: Σ τ/(c_o − min c + u) = 1. Newton's method on 1/Σ − 1 falls to the root from u = τ.
         const double least = cost_.row(k).minCoeff();
         double u = tau;
@@ -206,8 +215,8 @@ inline double Dual::smooth(const Node& node, const Vector& z, double tau, Vector
     for (int i = 0; i < teachers_; ++i) {
         const double fewest = node.fewest[i], most = node.most[i];
         const int at = block(i) + outputs_;
-        value -= 2 * problem_.targets.row(i).dot(z.segment(block(i), outputs_));
-        if (gradient) gradient->segment(block(i), outputs_) -= 2 * problem_.targets.row(i).transpose();
+        value -= 2 * costs_.targets.row(i).dot(z.segment(block(i), outputs_));
+        if (gradient) gradient->segment(block(i), outputs_) -= 2 * costs_.targets.row(i).transpose();
         if (fewest == most) {
             value += fewest * z[at];
             if (gradient) (*gradient)[at] += fewest;
@@ -235,23 +244,24 @@ inline double Dual::smooth(const Node& node, const Vector& z, double tau, Vector
         curvature->diagonal().segment(at, outputs_).array() += 2 * tau / left;
     };
     for (int i = 0; i < teachers_; ++i) keep_inside(block(i), limit_[i]);
-    if (!couples()) return value + problem_.start.output.squaredNorm();
+    if (!couples()) return value + costs_.start.output.squaredNorm();
     keep_inside(output_block(), output_limit_);
     const auto output = z.segment(output_block(), outputs_);
+    const double give = costs_.geometry.output_give();
     if (gradient) {
-        gradient->segment(output_block(), outputs_) += 2 * (problem_.start.output - output);
-        curvature->diagonal().segment(output_block(), outputs_).array() += 2;
+        gradient->segment(output_block(), outputs_) += 2 * (costs_.start.output - give * output);
+        curvature->diagonal().segment(output_block(), outputs_).array() += 2 * give;
     }
-    return value + 2 * output.dot(problem_.start.output) - output.squaredNorm();
+    return value + 2 * output.dot(costs_.start.output) - give * output.squaredNorm();
 }
 
 // What role o of neuron k adds: with slope j = ∇c_ko, p j to the gradient, and p²/τ j jᵀ − p ∇²c to minus the Hessian.
 inline void Dual::add_role(int k, int o, const Vector& z, double tau, Vector& gradient, Eigen::MatrixXd& curvature,
                            Vector& mean) const {
-    const int i = problem_.roles[o].teacher;
+    const int i = costs_.roles[o].teacher;
     const double beta = output_sign_[o], alpha = i >= 0 ? teacher_sign_[o] : 0;
-    const double p = probability_(k, o), weight = p * p / tau, t = factor_(k, o);
-    if (o == problem_.idle && couples()) {
+    const double p = probability_(k, o), weight = p * p / tau, t = t_(k, o);
+    if (o == costs_.idle && couples()) {
         const Vector slope = shares_.slope.row(k);
         gradient.segment(output_block(), outputs_) += p * slope;
         mean.segment(output_block(), outputs_) += weight * slope;
@@ -259,7 +269,7 @@ inline void Dual::add_role(int k, int o, const Vector& z, double tau, Vector& gr
         curvature.diagonal().segment(output_block(), outputs_).array() += p * shares_.stiffness[k];
     }
     if (i < 0 && beta == 0) return;
-    const Vector mu = multiplier(z, o), outgoing = problem_.start.outgoing.row(k);
+    const Vector mu = multiplier(z, o), outgoing = costs_.start.outgoing.row(k);
     const Vector slope = 2 * t * (outgoing - t * mu), bent = outgoing - 2 * t * mu;
     Eigen::MatrixXd form = weight * slope * slope.transpose() + p * stiffness_(k, o) * bent * bent.transpose();
     form.diagonal().array() += 2 * p * t * t;
@@ -291,36 +301,37 @@ inline void Dual::add_role(int k, int o, const Vector& z, double tau, Vector& gr
 inline void Dual::prepare(const Node& node) {
     std::vector<int> candidates;
     bool constants = false;
-    for (int k = 0; k < problem_.neurons(); ++k)
-        for (int o = 0; o < problem_.num_roles(); ++o) {
-            if (!node.allowed[k * problem_.num_roles() + o]) continue;
-            if (o == problem_.idle) candidates.push_back(k);
-            constants |= problem_.roles[o].kind == Role::Kind::constant;
+    for (int k = 0; k < costs_.neurons(); ++k)
+        for (int o = 0; o < costs_.num_roles(); ++o) {
+            if (!node.allowed[k * costs_.num_roles() + o]) continue;
+            if (o == costs_.idle) candidates.push_back(k);
+            constants |= costs_.roles[o].kind == Role::Kind::constant;
         }
     candidates_ = std::move(candidates);
     place_shares(node.multipliers);
-    output_limit_ = constants ? problem_.geometry.bias->largest_q() : infinity;
+    output_limit_ = constants ? costs_.geometry.bias->largest_q() : infinity;
 }
 
 inline void Dual::place_shares(const Vector& z) {
-    const double mirror = problem_.geometry.copies == Copies::mirrored ? problem_.geometry.mirror : 0;
+    const double mirror = costs_.copies().shifts_outputs ? costs_.geometry.mirror : 0;
     const Vector nu = couples() ? Vector(mirror * z.segment(output_block(), outputs_)) : Vector::Zero(outputs_);
-    shares_ = zero_groups_.shares(candidates_, nu);
-    fixed_.col(problem_.idle) = shares_.value;
+    shares_ = bounds_.shares(candidates_, nu);
+    fixed_.col(costs_.idle) = shares_.value;
     shares_.slope *= mirror;
     shares_.stiffness *= mirror * mirror;
 }
 
 inline void Dual::raise(Node& node, double target, double cutoff, int max_steps) {
     // τ at which the smoothing, at most τ for each cost, hides a fifth of the gap.
-    const double costs = problem_.neurons() * problem_.num_roles() + 2 * teachers_;
-    const auto final_tau = [&] { return std::max(0.2 * (target - best_), 1e-13 * problem_.scale) / costs; };
+    const double costs = costs_.neurons() * costs_.num_roles() + 2 * teachers_;
+    const auto final_tau = [&] { return std::max(0.2 * (target - best_), 1e-13 * costs_.scale) / costs; };
+    best_ = -infinity;
     prepare(node);
     Vector z = node.multipliers, gradient;
     Eigen::MatrixXd curvature;
     best_ = evaluate(node, z);
     best_z_ = z;
-    double tau = std::isinf(node.bound) ? 4 * std::max(target - best_, 1e-13 * problem_.scale) / costs : final_tau();
+    double tau = std::isinf(node.bound) ? 4 * std::max(target - best_, 1e-13 * costs_.scale) / costs : final_tau();
     for (int step = 0; step < max_steps && best_ < cutoff; ++step) {
         const double value = smooth(node, z, tau, &gradient, &curvature);
         curvature.diagonal().array() += 1e-12 * curvature.diagonal().maxCoeff();
@@ -338,7 +349,7 @@ inline void Dual::raise(Node& node, double target, double cutoff, int max_steps)
                 best_z_ = trial;
             }
             if (std::isinf(bound)) continue;
-            if (smooth(node, trial, tau, nullptr, nullptr) >= value + 0.1 * length * gain - 1e-14 * problem_.scale) {
+            if (smooth(node, trial, tau, nullptr, nullptr) >= value + 0.1 * length * gain - 1e-14 * costs_.scale) {
                 z = trial;
                 moved = true;
                 break;

@@ -27,22 +27,22 @@ public:
     static constexpr int most_neurons = 20;  // tables of 2²⁰ numbers
 
     // `dual` has been raised at `root`, whose roles may have been struck out. Every assignment that is looked at adds to
-    // `looked_at`; `poll` may end it all by an exception, after which bound() holds what is known.
-    Exhaustion(const Problem& problem, const ZeroGroups& zero_groups, const Assignment& assignment, const Dual& dual,
-               const Node& root, Placement& best, int64_t& looked_at,
-               std::function<double(double)> slack, const Poll& poll)
-        : problem_(problem), zero_groups_(zero_groups), assignment_(assignment), best_(best),
-          looked_at_(looked_at), slack_(std::move(slack)), poll_(poll), output_multiplier_(dual.output_multiplier()),
-          costs_(problem, zero_groups, assignment, excess(problem, dual, root), cutoff() - dual.bound(),
-                 output_multiplier_, poll) {}
+    // `looked_at`, which may come to `most_looks`. After Ended bound() holds what is known.
+    Exhaustion(const GroupCost& group_cost, const GroupPartition& partition, const Assignment& assignment, const Dual& dual,
+               const Node& root, Placement& best, int64_t& looked_at, int64_t most_looks,
+               std::function<double(double)> slack, Limits& limits)
+        : costs_(group_cost.role_costs()), group_cost_(group_cost), partition_(partition), assignment_(assignment),
+          best_(best), looked_at_(looked_at), most_looks_(most_looks), slack_(std::move(slack)), limits_(limits),
+          output_multiplier_(dual.output_multiplier()),
+          sets_(group_cost, assignment, excess(costs_, dual, root), cutoff() - dual.bound(), output_multiplier_, limits) {}
 
     // Improves `best`, and returns a lower bound on all assignments.
     double run() {
-        for (int i = 0; i < problem_.teachers(); ++i) copies_.push_back(costs_.copies(i));
-        group_ = costs_.zero_group();
-        others_ = {partitions(group_, poll_)};
-        for (const SetFunction& f : copies_) others_.push_back(convolve(f, others_.back(), poll_));
-        return problem_.geometry.copies == Copies::mirrored ? look_at_all_below() : refine();
+        for (int i = 0; i < costs_.teachers(); ++i) copies_.push_back(sets_.copies(i));
+        group_ = sets_.zero_group();
+        others_ = {partitions(group_, limits_)};
+        for (const SetFunction& f : copies_) others_.push_back(convolve(f, others_.back(), limits_));
+        return costs_.copies().shifts_outputs ? look_at_all_below() : refine();
     }
 
     // A lower bound on all assignments, also where run() did not come to its end.
@@ -51,26 +51,27 @@ public:
 private:
     static constexpr int max_boxes = 4000;
 
-    static Matrix<double> excess(const Problem& problem, const Dual& dual, const Node& root) {
+    static Matrix<double> excess(const RoleCosts& costs, const Dual& dual, const Node& root) {
         Matrix<double> result = dual.costs();
-        for (int k = 0; k < problem.neurons(); ++k) {
+        for (int k = 0; k < costs.neurons(); ++k) {
             result.row(k).array() -= dual.costs().row(k).minCoeff();
-            for (int o = 0; o < problem.num_roles(); ++o)
-                if (!root.allowed[k * problem.num_roles() + o]) result(k, o) = infinity;
+            for (int o = 0; o < costs.num_roles(); ++o)
+                if (!root.allowed[k * costs.num_roles() + o]) result(k, o) = infinity;
         }
         return result;
     }
 
     Set all() const { return static_cast<Set>(group_.size() - 1); }
-    int constant() const { return problem_.num_roles() - 1; }
+    int constant() const { return costs_.num_roles() - 1; }
     double slack() const { return slack_(best_.value); }
     double cutoff() const { return best_.value - slack(); }
 
     // Returns the assignment's own lower bound.
     double look_at(const std::vector<int>& role, const std::vector<ZeroGroup>& groups) {
-        if (poll_) poll_();
+        limits_.check();
+        if (looked_at_ >= most_looks_) throw Ended{};
         ++looked_at_;
-        const Placement placement = assignment_.place(role, zero_groups_.partition(role, groups), slack() / 4, max_boxes);
+        const Placement placement = assignment_.place(role, partition_.given(role, groups), slack() / 4, max_boxes);
         if (placement.value < best_.value) best_ = placement;
         return placement.lower;
     }
@@ -82,9 +83,9 @@ private:
     };
 
     Division least(const SetFunction& constants) const {
-        Division result{least_part(constants, others_.back(), all()), std::vector<Set>(problem_.teachers()), {}};
+        Division result{least_part(constants, others_.back(), all()), std::vector<Set>(costs_.teachers()), {}};
         Set rest = all() ^ result.constant;
-        for (int i = problem_.teachers(); i-- > 0;) {
+        for (int i = costs_.teachers(); i-- > 0;) {
             result.copies[i] = least_part(copies_[i], others_[i], rest);
             rest ^= result.copies[i];
         }
@@ -93,12 +94,12 @@ private:
     }
 
     std::vector<int> roles(const Division& division) const {
-        std::vector<int> role(problem_.neurons(), problem_.idle);
+        std::vector<int> role(costs_.neurons(), costs_.idle);
         for (const int k : elements(division.constant)) role[k] = constant();
-        for (int i = 0; i < problem_.teachers(); ++i) {
+        for (int i = 0; i < costs_.teachers(); ++i) {
             const std::vector<int> members = elements(division.copies[i]);
             double least = infinity;
-            costs_.for_each_sign(i, members, [&](double cost, const std::vector<int>& chosen) {
+            sets_.for_each_sign(i, members, [&](double cost, const std::vector<int>& chosen) {
                 if (!(cost < least)) return;
                 least = cost;
                 for (std::size_t a = 0; a < members.size(); ++a) role[members[a]] = chosen[a];
@@ -110,23 +111,23 @@ private:
     std::vector<ZeroGroup> groups(const Division& division) const {
         std::vector<ZeroGroup> result;
         for (const Set set : division.groups)
-            if (set & (set - 1)) result.push_back(zero_groups_.group(elements(set)));
+            if (set & (set - 1)) result.push_back(group_cost_.best(elements(set)).second);
         return result;
     }
 
     double fixed(const std::vector<int>& role, Set set) const {
         double sum = 0;
-        for (const int k : elements(set)) sum += problem_.fixed(k, role[k]);
+        for (const int k : elements(set)) sum += costs_.fixed(k, role[k]);
         return sum;
     }
 
     double refine() {
-        const int r = problem_.teachers();
-        SetFunction constants = costs_.no_constants();
-        if (problem_.geometry.constants != Constants::none) constants = costs_.constants(output_multiplier_);
-        const bool known = problem_.geometry.copies != Copies::scaled;
+        const int r = costs_.teachers();
+        SetFunction constants = sets_.no_constants();
+        if (costs_.geometry.constants != Constants::none) constants = sets_.constants(output_multiplier_);
+        const bool known = !costs_.copies().scales;
         std::vector<std::vector<char>> settled(r + 1, std::vector<char>(group_.size(), known));
-        settled[r].assign(group_.size(), problem_.geometry.constants == Constants::none);
+        settled[r].assign(group_.size(), costs_.geometry.constants == Constants::none);
         while (true) {
             const Division division = least(constants);
             const double bound = constants[division.constant] + others_.back()[all() ^ division.constant];
@@ -137,7 +138,7 @@ private:
             bool raised = false;
             if (!std::exchange(settled[r][division.constant], 1)) {
                 const Certified output = assignment_.outputs(role, {}, slack() / 4, max_boxes);
-                const SetFunction cut = costs_.constants(output.multiplier);
+                const SetFunction cut = sets_.constants(output.multiplier);
                 for (std::size_t set = 0; set < cut.size(); ++set) constants[set] = std::max(constants[set], cut[set]);
                 double& cost = constants[division.constant];
                 cost = std::max(cost, fixed(role, division.constant) + output.lower);
@@ -151,24 +152,24 @@ private:
                     cost = std::max(cost, fixed(role, set) + assignment_.copies(i, role, slack() / 4, max_boxes).lower);
                     changed = true;
                 }
-                if (changed) others_[i + 1] = convolve(copies_[i], others_[i], poll_);
+                if (changed) others_[i + 1] = convolve(copies_[i], others_[i], limits_);
             }
             if (!raised && !changed) return std::min(bound, cutoff());
         }
     }
 
     double look_at_all_below() {
-        const SetFunction constants = costs_.constants(output_multiplier_);
+        const SetFunction constants = sets_.constants(output_multiplier_);
         const Division division = least(constants);
         bound_ = constants[division.constant] + others_.back()[all() ^ division.constant];
         if (bound_ < cutoff()) look_at(roles(division), groups(division));
         lower_ = infinity;
-        std::vector<int> role(problem_.neurons(), problem_.idle);
+        std::vector<int> role(costs_.neurons(), costs_.idle);
         for_each_subset(all(), [&](Set set) {
             const Set rest = all() ^ set;
             if (constants[set] + others_.back()[rest] < cutoff())
-                with_roles(elements(set), std::vector<int>(problem_.neurons(), constant()), role,
-                           [&] { choose_copies(problem_.teachers() - 1, rest, constants[set], role); });
+                with_roles(elements(set), std::vector<int>(costs_.neurons(), constant()), role,
+                           [&] { choose_copies(costs_.teachers() - 1, rest, constants[set], role); });
         });
         return std::min(lower_, cutoff());
     }
@@ -177,7 +178,7 @@ private:
     void with_roles(const std::vector<int>& members, const std::vector<int>& chosen, std::vector<int>& role, Body body) {
         for (std::size_t a = 0; a < members.size(); ++a) role[members[a]] = chosen[a];
         body();
-        for (const int k : members) role[k] = problem_.idle;
+        for (const int k : members) role[k] = costs_.idle;
     }
 
     // Copies of teacher neurons 0, …, i are yet to be chosen among `whole`; the other neurons cost `cost`.
@@ -188,7 +189,7 @@ private:
             const Set rest = whole ^ set;
             if (!(cost + copies_[i][set] + others_[i][rest] < cutoff())) return;
             const std::vector<int> members = elements(set);
-            costs_.for_each_sign(i, members, [&](double own, const std::vector<int>& chosen) {
+            sets_.for_each_sign(i, members, [&](double own, const std::vector<int>& chosen) {
                 if (cost + own + others_[i][rest] < cutoff())
                     with_roles(members, chosen, role, [&] { choose_copies(i - 1, rest, cost + own, role); });
             });
@@ -205,7 +206,7 @@ private:
             const Set set = first | others, rest = whole ^ set;
             if (!(cost + group_[set] + others_[0][rest] < cutoff())) return;
             if (others == 0) return choose_groups(rest, cost + group_[set], role, groups);
-            zero_groups_.for_each_sign(elements(set), costs_.shift(), [&](double own, const ZeroGroup& group) {
+            group_cost_.for_each_sign(elements(set), sets_.shift(), [&](double own, const ZeroGroup& group) {
                 if (!(cost + own + others_[0][rest] < cutoff())) return;
                 groups.push_back(group);
                 choose_groups(rest, cost + own, role, groups);
@@ -214,15 +215,17 @@ private:
         });
     }
 
-    const Problem& problem_;
-    const ZeroGroups& zero_groups_;
+    const RoleCosts& costs_;
+    const GroupCost& group_cost_;
+    const GroupPartition& partition_;
     const Assignment& assignment_;
     Placement& best_;
     int64_t& looked_at_;  // assignments
+    int64_t most_looks_;
     std::function<double(double)> slack_;
-    Poll poll_;
+    Limits& limits_;
     Vector output_multiplier_;  // λ_c
-    SetCosts costs_;
+    SetCosts sets_;
     std::vector<SetFunction> copies_;  // f_i
     SetFunction group_;                // one zero group
     std::vector<SetFunction> others_;  // [i]: the idle and the copies of teacher neurons before i

@@ -1,6 +1,7 @@
 // Shares u of many neurons in the cost of zero groups: Σ u as large as may be with  Σ_{k∈Z} u_k ≤ cost(Z)  for every Z.
 //
-// It is enough to demand it of the twos and threes, if these count less. Of n neurons, the incoming weights alone cost
+// It is enough that the shares of two and of three neurons do not exceed their cost, if the threes count less. Of n
+// neurons, the incoming weights alone cost
 //
 //     w(Z) = Σ_{k∈Z} ‖w̃_k‖² − ‖Σ s_k w̃_k‖²/n = Σ_pairs ‖w̃_j ∓ w̃_k‖²/n,      Σ over the threes T in Z of w(T) ≤ n (n−2)/3 w(Z),
 //
@@ -16,7 +17,7 @@
 // 1957), and what is still not met is taken off u.
 #pragma once
 
-#include "problem.hpp"
+#include "group_cost.hpp"
 
 #include <Eigen/Eigenvalues>
 #include <array>
@@ -29,10 +30,8 @@ public:
     static constexpr int most_neurons = 400;  // there are m³/6 threes
 
     // most (m): what no share exceeds, at least.
-    GroupShares(const Problem& problem, Vector most)
-        : copies_(problem.geometry.copies), neurons_(problem.neurons()), most_(std::move(most)),
-          incoming_(problem.start.incoming * problem.start.incoming.transpose()),
-          outgoing_(problem.start.outgoing * problem.start.outgoing.transpose()) {}
+    GroupShares(const GroupCost& cost, Vector most, Limits& limits)
+        : cost_(cost), neurons_(cost.role_costs().neurons()), most_(std::move(most)), limits_(limits) {}
 
     Vector shares() {
         share_ = most_.array() + most_.mean();
@@ -63,41 +62,43 @@ private:
         double least, multiplier;
     };
 
-    bool scaled() const { return copies_ == Copies::scaled; }
+    const CopyTraits& copies() const { return cost_.copies(); }
+    double incoming(int j, int k) const { return cost_.incoming(j, k); }
+    double outgoing(int j, int k) const { return cost_.outgoing(j, k); }
 
     // ‖w̃_j − s w̃_k‖², and 2 v_j·v_k with its sign.
-    double apart(int j, int k, double s) const { return incoming_(j, j) + incoming_(k, k) - 2 * s * incoming_(j, k); }
-    double along(int j, int k, double s) const { return 2 * (copies_ == Copies::even ? 1 : s) * outgoing_(j, k); }
+    double apart(int j, int k, double s) const { return incoming(j, j) + incoming(k, k) - 2 * s * incoming(j, k); }
+    double along(int j, int k, double s) const { return 2 * copies().on_outgoing(s) * outgoing(j, k); }
 
     double pair(int j, int k) const {
-        if (scaled()) {
-            const double a = outgoing_(j, j) - incoming_(j, j), b = outgoing_(k, k) - incoming_(k, k);
-            const double c = std::min(outgoing_(j, k) - incoming_(j, k), 0.0);
-            return incoming_(j, j) + incoming_(k, k) + (a + b - std::sqrt((a - b) * (a - b) + 4 * c * c)) / 2;
+        if (copies().scales) {
+            const double a = outgoing(j, j) - incoming(j, j), b = outgoing(k, k) - incoming(k, k);
+            const double c = std::min(outgoing(j, k) - cost_.nearest(j, k), 0.0);
+            return incoming(j, j) + incoming(k, k) + (a + b - std::sqrt((a - b) * (a - b) + 4 * c * c)) / 2;
         }
         double least = infinity;
         for (const double s : {1.0, -1.0})
-            if (s > 0 || copies_ != Copies::plain)
-                least = std::min(least, (apart(j, k, s) + outgoing_(j, j) + outgoing_(k, k) + along(j, k, s)) / 2);
+            if (s > 0 || copies().signs)
+                least = std::min(least, (apart(j, k, s) + outgoing(j, j) + outgoing(k, k) + along(j, k, s)) / 2);
         return least;
     }
 
     double three(int i, int j, int k) const {
-        if (scaled()) {
+        if (copies().scales) {
             Eigen::Matrix3d gram;
-            gram << incoming_(i, i), incoming_(i, j), incoming_(i, k), incoming_(i, j), incoming_(j, j), incoming_(j, k),
-                incoming_(i, k), incoming_(j, k), incoming_(k, k);
-            gram = gram.cwiseMax(0);
+            gram << incoming(i, i), incoming(i, j), incoming(i, k), incoming(i, j), incoming(j, j), incoming(j, k),
+                incoming(i, k), incoming(j, k), incoming(k, k);
+            gram = copies().signs ? gram.cwiseAbs().eval() : gram.cwiseMax(0).eval();
             Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d> solver;
             // The closed form errs by less than the square root of the rounding.
             const double largest = solver.computeDirect(gram, Eigen::EigenvaluesOnly).eigenvalues()[2];
             return gram.trace() - largest - 1e-7 * gram.trace();
         }
-        const double sizes = outgoing_(i, i) + outgoing_(j, j) + outgoing_(k, k);
+        const double sizes = outgoing(i, i) + outgoing(j, j) + outgoing(k, k);
         double least = infinity;
         for (const double a : {1.0, -1.0})
             for (const double b : {1.0, -1.0}) {
-                if ((a < 0 || b < 0) && copies_ == Copies::plain) continue;
+                if ((a < 0 || b < 0) && !copies().signs) continue;
                 const double w = (apart(i, j, a) + apart(i, k, b) + apart(j, k, a * b)) / 3;
                 const double v = (sizes + along(i, j, a) + along(i, k, b) + along(j, k, a * b)) / 3;
                 least = std::min({least, w + v, 9.0 / 8 * w});
@@ -109,6 +110,7 @@ private:
     void for_each_three(Body body) const {
         for (int i = 0; i < neurons_; ++i)
             for (int j = 0; j < i; ++j) {
+                limits_.poll();
                 // Two of three alone are at least this far from their mean, or ray.
                 const double two = least_incoming(i, j);
                 for (int k = 0; k < j; ++k)
@@ -117,14 +119,15 @@ private:
     }
 
     double least_incoming(int j, int k) const {
-        if (scaled()) return 0;
-        return (incoming_(j, j) + incoming_(k, k) - 2 * std::abs(incoming_(j, k))) / 2;
+        if (copies().scales) return 0;
+        return (incoming(j, j) + incoming(k, k) - 2 * std::abs(incoming(j, k))) / 2;
     }
 
     void project() {
         constexpr int sweeps = 60;
         for (int sweep = 0; sweep < sweeps; ++sweep)
             for (Demand& demand : demands_) {
+                limits_.poll();
                 double sum = -demand.least;
                 for (int a = 0; a < demand.size; ++a) sum += share_[demand.members[a]];
                 const double change = std::max(-demand.multiplier, sum / demand.size);
@@ -141,10 +144,10 @@ private:
         for (int a = 0; a < size; ++a) share_[members[a]] -= excess / size;
     }
 
-    Copies copies_;
+    const GroupCost& cost_;
     int neurons_;
     Vector most_, share_;
-    Eigen::MatrixXd incoming_, outgoing_;  // (m, m) Gram matrices
+    Limits& limits_;
     std::vector<Demand> demands_;
 };
 

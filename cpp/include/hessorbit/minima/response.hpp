@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../activation.hpp"
+#include "limits.hpp"
 
 #include <cmath>
 #include <limits>
@@ -16,19 +17,18 @@
 
 namespace hessorbit::minima {
 
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
-
 // The minimum of ψ. As a function of μ it is concave, with gradient 2 t (v − t μ) and Hessian
 // −2 t² I − stiffness (v − 2 t μ)(v − 2 t μ)ᵀ.
 struct Inner {
-    double value, x, factor, stiffness;
+    double value, x, t, stiffness;
 };
 
 // t = x, for copies of a homogeneous neuron scaled by t ≥ 0.
 struct Ray {
-    static double factor(double x) { return x; }
+    static constexpr double lowest = 0;
+    static double t(double x) { return x; }
 
-    Inner minimise(double start, double p, double q, double lower = 0, double upper = infinity) const {
+    Inner minimise(double start, double p, double q, Limits&, double lower = 0, double upper = infinity) const {
         const auto psi = [&](double x) { return (x - start) * (x - start) + (2 * p - q * x) * x; };
         if (q < 1) {
             const double free = (start - p) / (1 - q), x = std::clamp(free, lower, upper);
@@ -40,8 +40,8 @@ struct Ray {
     }
 };
 
-// t = s σ(x), for a neuron with zero weights and bias x, s the multiplier of the output layer; or x held at 0 where
-// there is no bias. Below σ stands for s σ.
+// t = s σ(x/u), for a neuron with zero weights and bias x, s the multiplier of the output layer and u the unit of x; or x
+// held at 0 where there is no bias. Below σ stands for that function.
 //
 // The minimum is global to rounding: an interval is given up only when a bound from |ψ''| ≥ −bend on it shows that it
 // holds nothing lower. Where p or q are so large that this takes too many intervals, the value is what
@@ -54,12 +54,25 @@ public:
         at_zero_ = sample(0.0).value;
     }
 
-    double factor(double x) const { return held_ ? at_zero_ : sample(x).value; }
+    static constexpr double lowest = -infinity;
+
+    // The same for parameters that are all multiplied by u, a power of 2.
+    Bias in_units_of(double u) const {
+        Bias result = *this;
+        result.unit_ = u;
+        result.per_unit_ = 1 / u;
+        return result;
+    }
+
+    double t(double x) const { return held_ ? at_zero_ : sample(x).value; }
 
     // The largest q for which ψ is known to be bounded below.
-    double largest_q() const { return !held_ && std::isinf(largest_value_) ? 0.999999 / (steepest_ * steepest_) : infinity; }
+    double largest_q() const {
+        return !held_ && std::isinf(largest_value_) ? 0.999999 / (steepest() * steepest()) : infinity;
+    }
 
-    Inner minimise(double start, double p, double q, double lower = -infinity, double upper = infinity) const {
+    Inner minimise(double start, double p, double q, Limits& limits, double lower = -infinity,
+                   double upper = infinity) const {
         if (held_) return {2 * p * at_zero_ - q * at_zero_ * at_zero_, 0, at_zero_, 0};
         if (std::isinf(lower) || std::isinf(upper)) {
             const double radius = reach(start, p, q);
@@ -67,10 +80,11 @@ public:
             lower = std::max(lower, start - radius);
             upper = std::min(upper, start + radius);
         }
-        Search search{*this, start, p, q, {}, {infinity, start, 0, 0}};
+        Search search{*this, start, p, q, limits, {}, {infinity, start, 0, 0}};
         if (lower < 0 && upper > 0) {
             search.add(lower, 0);
-            search.add(std::numeric_limits<double>::min(), upper);  // the branch right of the kink
+            // Right of the kink: the least x at which σ is evaluated above 0.
+            search.add(std::min(upper, std::max(unit_, 1.0) * std::numeric_limits<double>::min()), upper);
         } else {
             search.add(lower, upper);
         }
@@ -101,15 +115,20 @@ private:
 
     // Where σ is flat far from 0, ψ bends there as its square alone.
     Sharpness sharpest_between(double lower, double upper) const {
-        const auto cell = [](double x) {
-            return static_cast<int>((std::clamp(x, -end + period, end - period) + end) * cells / (2 * end));
+        const auto cell = [this](double x) {
+            return static_cast<int>((std::clamp(x * per_unit_, -end + period, end - period) + end) * cells / (2 * end));
         };
-        return lower > 0 ? tails_->right[cell(lower)] : upper < 0 ? tails_->left[cell(upper)] : tails_->left.back();
+        const Sharpness& most =
+            lower > 0 ? tails_->right[cell(lower)] : upper < 0 ? tails_->left[cell(upper)] : tails_->left.back();
+        return {most.value * per_unit_ * per_unit_, most.square * per_unit_ * per_unit_};
     }
+
+    double steepest() const { return steepest_ * per_unit_; }
 
     struct Search {
         const Bias& bias;
         double start, p, q;
+        Limits& limits;
         std::vector<std::array<Point, 2>> intervals;
         Inner best;
 
@@ -144,11 +163,15 @@ private:
             while (!intervals.empty()) {
                 const auto [a, b] = intervals.back();
                 intervals.pop_back();
-                const double rounding = 1e-14 * (1 + start * start + std::abs(p) + q);
-                const bool narrow = b.x - a.x <= 1e-13 * (1 + std::abs(a.x));
+                const double unit = std::min(bias.unit_, 1.0), rounding = 1e-14 * (unit * unit + start * start + std::abs(p) + q);
+                const bool narrow = b.x - a.x <= 1e-13 * (unit + std::abs(a.x));
                 if (narrow || !(bound(a, b) < best.value - rounding)) continue;
-                if (cuts++ < most_cuts) add(a.x, b.x);
-                else left = std::min(left, bound(a, b));
+                if (cuts++ >= most_cuts) {
+                    left = std::min(left, bound(a, b));
+                    continue;
+                }
+                limits.poll();
+                add(a.x, b.x);
             }
             best.value = std::min(best.value, left);
             return best;
@@ -159,11 +182,17 @@ private:
 
     std::array<Point, points> sample_between(double lower, double upper) const {
         alignas(64) double z[points], value[points], slope[points], curvature[points];
-        for (int i = 0; i < points; ++i) z[i] = i == points - 1 ? upper : lower + (upper - lower) * i / (points - 1);
-        evaluate<double>(activation_, z, points, value, slope, curvature);
         std::array<Point, points> result;
-        for (int i = 0; i < points; ++i)
-            result[i] = {z[i], multiplier_ * value[i], multiplier_ * slope[i], multiplier_ * curvature[i]};
+        for (int i = 0; i < points; ++i) {
+            result[i].x = i == points - 1 ? upper : lower + (upper - lower) * i / (points - 1);
+            z[i] = result[i].x * per_unit_;
+        }
+        evaluate<double>(activation_, z, points, value, slope, curvature);
+        for (int i = 0; i < points; ++i) {
+            result[i].value = multiplier_ * value[i];
+            result[i].slope = multiplier_ * slope[i] * per_unit_;
+            result[i].curvature = multiplier_ * curvature[i] * per_unit_ * per_unit_;
+        }
         return result;
     }
 
@@ -194,12 +223,12 @@ private:
 
     // How far from x₀ the minimum can lie: ψ(x) ≤ ψ(x₀) bounds (x − x₀)² by what 2 p σ − q σ² can gain.
     double reach(double start, double p, double q) const {
-        const double here = std::abs(sample(start).value), s = std::abs(p), l = steepest_;
+        const double here = std::abs(sample(start).value), s = std::abs(p), l = steepest();
         double radius = infinity;
         if (q * l * l < 1) radius = 2 * (s + q * here) * l / (1 - q * l * l);
         if (std::isfinite(largest_value_))
             radius = std::min(radius, std::sqrt(4 * s * largest_value_ + 2 * q * largest_value_ * largest_value_));
-        return radius + 1e-12;
+        return radius + 1e-12 * std::min(unit_, 1.0);
     }
 
     // Of all cells up to one, and from one on.
@@ -210,6 +239,7 @@ private:
     Activation activation_;
     double multiplier_;
     bool held_;
+    double unit_ = 1, per_unit_ = 1;
     double largest_value_ = 0, steepest_ = 0, at_zero_ = 0;
     std::shared_ptr<const Tails> tails_;
 };

@@ -12,7 +12,6 @@
 #include "exhaustion.hpp"
 #include "local_search.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -23,10 +22,10 @@
 namespace hessorbit::minima {
 
 struct Options {
-    double tolerance = 1e-9;  // of the distance²: how far the bound may stay below it
+    double gap_tolerance = 1e-9;   // of the distance²: how far the bound may stay below it
     int64_t max_nodes = 10000;     // and assignments looked at
-    double time_limit = infinity;  // seconds after which no further node is opened
-    std::function<bool()> stop;    // asked at every node and while sets are tabulated, where there is one; ends the search
+    double time_limit = infinity;  // seconds after which the search ends
+    std::function<bool()> stop;    // asked every now and then, where there is one; ends the search
 };
 
 struct Nearest {
@@ -37,50 +36,25 @@ struct Nearest {
 
 class Search {
 public:
-    Search(const Problem& problem, const Options& options)
-        : problem_(problem), options_(options), zero_groups_(problem), assignment_(problem, zero_groups_),
-          dual_(problem, zero_groups_), alone_(problem.fixed.col(problem.idle)), hoped_(zero_groups_.hoped()) {}
+    Search(const RoleCosts& costs, const Options& options)
+        : costs_(costs), options_(options), limits_(options.time_limit, options.stop), group_cost_(costs),
+          bounds_(group_cost_, limits_), partition_(group_cost_, bounds_, limits_),
+          assignment_(costs, partition_, limits_), dual_(costs, bounds_, limits_) {}
 
     Nearest run() {
-        improve(cheapest());
-        if (problem_.neurons() > Exhaustion::most_neurons && alone_ != hoped_)
-            zero_groups_.work_out_shares(problem_.fixed.rowwise().minCoeff());
-        Node root = dual_.root();
-        std::priority_queue<Node, std::vector<Node>, LowestBoundFirst> open;
-        const auto look_at = [&](Node node) {
-            if (!consistent(node)) return;
-            ++nodes_;
-            dual_.raise(node, best_.value, cutoff(), std::isinf(node.bound) ? 150 : 40);
-            node.bound = std::max(node.bound, dual_.bound());
-            if (node.bound >= cutoff()) return close(node.bound);
-            improve_from_probabilities();
-            strike_out(node);
-            if (node.bound >= cutoff()) return close(node.bound);
-            if (decided(node)) return close_decided(node);
-            choose_branch(node);
-            node.order = nodes_;
-            open.push(std::move(node));
-        };
-        look_at(std::move(root));
-        bool stopped = false;
-        while (!open.empty() && open.top().bound < cutoff() && nodes_ < worth_exhausting()) {
-            stopped = nodes_ >= options_.max_nodes || ended();
-            if (stopped) break;
-            const Node node = open.top();
-            open.pop();
-            for (Node& child : branch(node)) look_at(std::move(child));
+        best_ = first();
+        try {
+            search();
+        } catch (const Ended&) {
+            close(under_way_);
+            if (!open_.empty()) close(open_.top().bound);
         }
-        if (!open.empty()) close(open.top().bound);
-        // The tree has grown large, or the minima of some of its leaves are not known exactly.
-        if (!stopped && lower_ < cutoff() && worth_exhausting() <= options_.max_nodes) exhaust();
         // At a minimum itself rounding may leave less than nothing.
         const double value = std::max(best_.value, 0.0);
         return {assignment_.minimum(best_), value, std::clamp(lower_, 0.0, value), nodes_};
     }
 
 private:
-    using Clock = std::chrono::steady_clock;
-
     struct LowestBoundFirst {
         bool operator()(const Node& a, const Node& b) const {
             return a.bound != b.bound ? a.bound > b.bound : a.order < b.order;
@@ -90,62 +64,108 @@ private:
     static constexpr int max_boxes = 4000;
     static constexpr int64_t least_looks = 1000;  // at assignments; few against the tables
 
-    bool ended() const {
-        if (options_.stop && options_.stop()) return true;
-        return std::chrono::duration<double>(Clock::now() - start_).count() >= options_.time_limit;
+    // Every neuron in its cheapest role, alone if idle, and none joins the sum at the output bias: what is found at once.
+    Placement first() {
+        Limits none;
+        const Assignment assignment(costs_, partition_, none);
+        Matrix<double> fixed = costs_.fixed;
+        for (int o = 0; o < costs_.num_roles(); ++o)
+            if (costs_.joins_outputs(costs_.roles[o]) != 0) fixed.col(o).setConstant(infinity);
+        const std::vector<int> role = LocalSearch(costs_, assignment, std::move(fixed), none).cheapest();
+        return assignment.place(role, partition_.given(role, {}), 0, 0);
     }
 
-    double slack_of(double value) const { return options_.tolerance * value + 1e-13 * problem_.scale; }
+    void search() {
+        Node root = dual_.root();
+        under_way_ = dual_.first_bound(root);
+        hoped_ = bounds_.hoped();
+        improve(LocalSearch(costs_, assignment_, costs_.fixed, limits_).cheapest());
+        if (costs_.neurons() > Exhaustion::most_neurons && costs_.fixed.col(costs_.idle) != hoped_)
+            bounds_.improve(costs_.fixed.rowwise().minCoeff());
+        look_at(std::move(root));
+        under_way_ = infinity;
+        bool stopped = false;
+        while (!open_.empty() && open_.top().bound < cutoff() && nodes_ < worth_exhausting()) {
+            limits_.check();
+            stopped = nodes_ >= options_.max_nodes;
+            if (stopped) break;
+            const Node node = open_.top();
+            open_.pop();
+            under_way_ = node.bound;
+            for (Node& child : branch(node)) look_at(std::move(child));
+            under_way_ = infinity;
+        }
+        if (!open_.empty()) close(open_.top().bound);
+        // The tree has grown large, or the minima of some of its leaves are not known exactly.
+        if (!stopped && lower_ < cutoff() && worth_exhausting() <= options_.max_nodes) exhaust();
+    }
+
+    void look_at(Node node) {
+        if (!consistent(node)) return;
+        ++nodes_;
+        dual_.raise(node, best_.value, cutoff(), std::isinf(node.bound) ? 150 : 40);
+        node.bound = std::max(node.bound, dual_.bound());
+        if (node.bound >= cutoff()) return close(node.bound);
+        improve_from_probabilities();
+        strike_out(node);
+        if (node.bound >= cutoff()) return close(node.bound);
+        if (decided(node)) return close_decided(node);
+        choose_branch(node);
+        node.order = nodes_;
+        open_.push(std::move(node));
+    }
+
+    double slack_of(double value) const { return options_.gap_tolerance * value + 1e-13 * costs_.scale; }
     double slack() const { return slack_of(best_.value); }
     double cutoff() const { return best_.value - slack(); }
     void close(double bound) { lower_ = std::min(lower_, bound); }
 
-    bool allowed(const Node& node, int k, int o) const { return node.allowed[k * problem_.num_roles() + o]; }
+    bool allowed(const Node& node, int k, int o) const { return node.allowed[k * costs_.num_roles() + o]; }
 
     // Whether the numbers of copies can be reached with the roles left.
     bool consistent(const Node& node) const {
         int fewest = 0;
-        for (int i = 0; i < problem_.teachers(); ++i) {
+        for (int i = 0; i < costs_.teachers(); ++i) {
             int possible = 0, certain = 0;
-            for (int k = 0; k < problem_.neurons(); ++k) {
+            for (int k = 0; k < costs_.neurons(); ++k) {
                 bool can = false, must = true;
-                for (int o = 0; o < problem_.num_roles(); ++o)
-                    if (allowed(node, k, o)) (problem_.roles[o].teacher == i ? can = true : must = false);
+                for (int o = 0; o < costs_.num_roles(); ++o)
+                    if (allowed(node, k, o)) (costs_.roles[o].teacher == i ? can = true : must = false);
                 possible += can;
                 certain += can && must;
             }
             if (possible < node.fewest[i] || certain > node.most[i]) return false;
             fewest += node.fewest[i];
         }
-        return fewest <= problem_.neurons();
+        return fewest <= costs_.neurons();
     }
 
     void strike_out(Node& node) {
-        for (int k = 0; k < problem_.neurons(); ++k) {
+        for (int k = 0; k < costs_.neurons(); ++k) {
             const double least = dual_.costs().row(k).minCoeff();
-            for (int o = 0; o < problem_.num_roles(); ++o) {
+            for (int o = 0; o < costs_.num_roles(); ++o) {
                 if (!allowed(node, k, o)) continue;
                 const double without = dual_.bound() + dual_.costs()(k, o) - least;
                 if (without < cutoff()) continue;
-                node.allowed[k * problem_.num_roles() + o] = 0;
+                node.allowed[k * costs_.num_roles() + o] = 0;
                 close(without);
             }
         }
     }
 
     bool decided(const Node& node) const {
-        for (int k = 0; k < problem_.neurons(); ++k) {
+        for (int k = 0; k < costs_.neurons(); ++k) {
             int left = 0;
-            for (int o = 0; o < problem_.num_roles(); ++o) left += allowed(node, k, o);
+            for (int o = 0; o < costs_.num_roles(); ++o) left += allowed(node, k, o);
             if (left > 1) return false;
         }
         return true;
     }
 
     void close_decided(const Node& node) {
-        std::vector<int> role(problem_.neurons());
-        for (int k = 0; k < problem_.neurons(); ++k)
-            for (int o = 0; o < problem_.num_roles(); ++o)
+        std::vector<int> role(costs_.neurons());
+        for (int k = 0; k < costs_.neurons(); ++k)
+            for (int o = 0; o < costs_.num_roles(); ++o)
                 if (allowed(node, k, o)) role[k] = o;
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
         close(std::max(placement.lower, node.bound));
@@ -155,41 +175,38 @@ private:
     // Tables over all sets of neurons take about as long as this many nodes; assignments that mirrored copies leave to be
     // looked at come on top.
     int64_t worth_exhausting() const {
-        const int m = problem_.neurons();
+        const int m = costs_.neurons();
         return m > Exhaustion::most_neurons ? std::numeric_limits<int64_t>::max() : std::llround(std::pow(3.0, m - 10));
     }
 
-    struct Interrupted {};
-
-    // Settles all assignments, unless there are too many or it is interrupted.
+    // Settles all assignments, unless there are too many or the search has to end.
     void exhaust() {
         Node root = dual_.root();
+        under_way_ = lower_;
         dual_.raise(root, best_.value, cutoff(), 150);
         strike_out(root);
-        Exhaustion exhaustion(
-            problem_, zero_groups_, assignment_, dual_, root, best_, nodes_,
-            [&](double value) { return slack_of(value); },
-            [&] {
-                if (nodes_ >= std::max(options_.max_nodes, least_looks) || ended()) throw Interrupted{};
-            });
+        Exhaustion exhaustion(group_cost_, partition_, assignment_, dual_, root, best_, nodes_,
+                              std::max(options_.max_nodes, least_looks), [&](double value) { return slack_of(value); },
+                              limits_);
         try {
             lower_ = std::max(lower_, exhaustion.run());
-        } catch (const Interrupted&) {
+        } catch (const Ended&) {
             lower_ = std::max(lower_, exhaustion.bound());
         }
+        under_way_ = infinity;
     }
 
     // The branch is kept in the node until it is opened: a teacher neuron and a number, or a neuron.
     void choose_branch(Node& node) const {
         const Matrix<double>& p = dual_.probabilities();
-        const int roles = problem_.num_roles();
+        const int roles = costs_.num_roles();
         node.branch = {};
         double most = 0.1;
-        for (int i = 0; i < problem_.teachers(); ++i) {
+        for (int i = 0; i < costs_.teachers(); ++i) {
             if (node.fewest[i] == node.most[i]) continue;
             double copies = 0;
             for (int o = 0; o < roles; ++o)
-                if (problem_.roles[o].teacher == i) copies += p.col(o).sum();
+                if (costs_.roles[o].teacher == i) copies += p.col(o).sum();
             const double torn = std::abs(copies - std::round(copies));
             if (torn <= most) continue;
             most = torn;
@@ -197,7 +214,7 @@ private:
         }
         if (node.branch.teacher >= 0) return;
         double torn = -1;
-        for (int k = 0; k < problem_.neurons(); ++k) {
+        for (int k = 0; k < costs_.neurons(); ++k) {
             double first = -1, second = -1;
             for (int o = 0; o < roles; ++o) {
                 if (!allowed(node, k, o)) continue;
@@ -220,7 +237,7 @@ private:
             }
             return children;
         }
-        const int k = node.branch.neuron, roles = problem_.num_roles();
+        const int k = node.branch.neuron, roles = costs_.num_roles();
         for (int o = 0; o < roles; ++o) {
             if (!allowed(node, k, o)) continue;
             Node child = node;
@@ -232,15 +249,9 @@ private:
 
     // Candidates for the minimum.
 
-    std::vector<int> cheapest() const {
-        std::vector<int> role(problem_.neurons());
-        for (int k = 0; k < problem_.neurons(); ++k) problem_.fixed.row(k).minCoeff(&role[k]);
-        return role;
-    }
-
     void improve_from_probabilities() {
-        std::vector<int> role(problem_.neurons());
-        for (int k = 0; k < problem_.neurons(); ++k) dual_.probabilities().row(k).maxCoeff(&role[k]);
+        std::vector<int> role(costs_.neurons());
+        for (int k = 0; k < costs_.neurons(); ++k) dual_.probabilities().row(k).maxCoeff(&role[k]);
         // A full local search costs more than a node: the more nodes there have been, the rarer.
         if ((nodes_ & (nodes_ - 1)) == 0) improve(role);
     }
@@ -249,25 +260,31 @@ private:
     // for all, and only the former is worth its time.
     void improve(const std::vector<int>& role) {
         improve(role, hoped_);
-        if (alone_ != hoped_ && problem_.neurons() <= 64) improve(role, alone_);
+        const Vector alone = costs_.fixed.col(costs_.idle);
+        if (alone != hoped_ && costs_.neurons() <= 64) improve(role, alone);
     }
 
     void improve(std::vector<int> role, const Vector& idle) {
-        LocalSearch(problem_, assignment_, idle).run(role);
+        Matrix<double> fixed = costs_.fixed;
+        fixed.col(costs_.idle) = idle;
+        LocalSearch(costs_, assignment_, std::move(fixed), limits_).run(role);
         const Placement placement = assignment_.place(role, slack() / 4, max_boxes);
-        // The first is kept whatever it costs: where squares overflow, none is below infinity.
-        if (best_.role.empty() || placement.value < best_.value) best_ = placement;
+        if (placement.value < best_.value) best_ = placement;
     }
 
-    const Problem& problem_;
+    const RoleCosts& costs_;
     Options options_;
-    Clock::time_point start_ = Clock::now();
-    ZeroGroups zero_groups_;
+    Limits limits_;
+    GroupCost group_cost_;
+    GroupBounds bounds_;
+    GroupPartition partition_;
     Assignment assignment_;
     Dual dual_;
-    Vector alone_, hoped_;  // (m)  what the idle cost
+    Vector hoped_;  // (m)  what the idle may cost in zero groups of two
     Placement best_;
-    double lower_ = infinity;
+    std::priority_queue<Node, std::vector<Node>, LowestBoundFirst> open_;
+    double lower_ = infinity;       // of all nodes that are closed
+    double under_way_ = -infinity;  // of those that are being looked at
     int64_t nodes_ = 0;
 };
 

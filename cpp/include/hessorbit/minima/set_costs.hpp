@@ -4,7 +4,7 @@
 //     one zero group          Σ_{k∈S} ‖w̃_k‖² + (‖Σ s_k v_k‖² − ‖Σ s_k w̃_k‖²)/|S|                  least over the signs
 //     constant neurons        2 λ·(c − c*) − ‖λ‖² + Σ_{k∈S} (‖w_k‖² + min ψ_k(λ))                  for any λ, from below
 //
-// with ZeroGroups where σ is homogeneous, and Coupling for its copies, from below as well. Where mirrored neurons shift
+// with the eigenvalue of GroupCost where copies are scaled, and Coupling for them, from below as well. Where mirrored neurons shift
 // the output bias, its multiplier makes them pay 2 ν·v − ‖ν‖² and puts v − ν in the place of v, ν = C λ_c.
 //
 // A set is left out (infinite) if no assignment with it can be better than what is known: where `excess`, how much more
@@ -14,76 +14,77 @@
 #include "assignment.hpp"
 #include "subsets.hpp"
 
+#include <functional>
 #include <vector>
 
 namespace hessorbit::minima {
 
 class SetCosts {
 public:
-    SetCosts(const Problem& problem, const ZeroGroups& zero_groups, const Assignment& assignment, Matrix<double> excess,
-             double allowance, const Vector& output_multiplier, Poll poll)
-        : problem_(problem), zero_groups_(zero_groups), assignment_(assignment), excess_(std::move(excess)),
-          allowance_(allowance), poll_(std::move(poll)),
-          nu_(problem.geometry.copies == Copies::mirrored ? Vector(problem.geometry.mirror * output_multiplier)
-                                                          : Vector::Zero(problem.outputs())) {}
+    SetCosts(const GroupCost& group_cost, const Assignment& assignment, Matrix<double> excess, double allowance,
+             const Vector& output_multiplier, Limits& limits)
+        : costs_(group_cost.role_costs()), group_cost_(group_cost), assignment_(assignment), excess_(std::move(excess)),
+          allowance_(allowance), limits_(limits),
+          nu_(costs_.copies().shifts_outputs ? Vector(costs_.geometry.mirror * output_multiplier)
+                                             : Vector::Zero(costs_.outputs())) {}
 
-    const Vector& shift() const { return nu_; }
+    Shift shift() const { return {costs_.start, nu_}; }
 
     // f_i; f_i(∅) = ∞.
     SetFunction copies(int i) const {
         SetFunction least = nothing();
-        if (problem_.geometry.copies == Copies::scaled) {
-            std::vector<int> role(problem_.neurons(), problem_.idle);
+        if (costs_.copies().scales) {
+            std::vector<int> role(costs_.neurons(), costs_.idle);
             extend(i, [&](Set set, const std::vector<int>& members) {
                 double cost = 0;
-                for (const int k : members) role[k] = i, cost += problem_.fixed(k, i);
+                for (const int k : members) role[k] = i, cost += costs_.fixed(k, i);
                 least[set] = cost + assignment_.copies(i, role, 0, 0).lower;
-                for (const int k : members) role[k] = problem_.idle;
+                for (const int k : members) role[k] = costs_.idle;
             });
             return least;
         }
-        std::vector<std::vector<Way>> ways(problem_.neurons());
-        for (int k = 0; k < problem_.neurons(); ++k)
-            for (int o = 0; o < problem_.num_roles(); ++o)
-                if (problem_.roles[o].teacher == i) ways[k].push_back(way(k, o));
-        const Vector signature = Vector::Ones(problem_.outputs());
-        Sums(ways, -problem_.targets.row(i).transpose(), signature, poll_, least).extend(0, 0, 0, 0, allowance_);
+        std::vector<std::vector<Way>> ways(costs_.neurons());
+        for (int k = 0; k < costs_.neurons(); ++k)
+            for (int o = 0; o < costs_.num_roles(); ++o)
+                if (costs_.roles[o].teacher == i) ways[k].push_back(way(k, o));
+        const Vector signature = Vector::Ones(costs_.outputs());
+        Sums(ways, -costs_.targets.row(i).transpose(), signature, limits_, least).extend(0, 0, 0, 0, allowance_);
         return least;
     }
 
     // One zero group; of one member, the cost of being idle alone.
     SetFunction zero_group() const {
         SetFunction least = nothing();
-        if (problem_.geometry.copies == Copies::scaled) {
-            extend(problem_.idle, [&](Set set, const std::vector<int>& members) { least[set] = zero_groups_.cost(members); });
+        if (costs_.copies().scales) {
+            extend(costs_.idle, [&](Set set, const std::vector<int>& members) { least[set] = group_cost_.least_scaled(members); });
             return least;
         }
-        const Index inputs = problem_.start.incoming.cols(), outputs = problem_.outputs();
-        std::vector<std::vector<Way>> ways(problem_.neurons());
-        for (int k = 0; k < problem_.neurons(); ++k) {
-            const Vector w = problem_.start.incoming.row(k), v = problem_.start.outgoing.row(k);
-            const double excess = excess_(k, problem_.idle);
+        const Index inputs = costs_.start.incoming.cols(), outputs = costs_.outputs();
+        std::vector<std::vector<Way>> ways(costs_.neurons());
+        for (int k = 0; k < costs_.neurons(); ++k) {
+            const Vector w = costs_.start.incoming.row(k), v = costs_.start.outgoing.row(k);
+            const double excess = excess_(k, costs_.idle);
             Vector sum(inputs + outputs);
             sum << w, v;
             ways[k].push_back({excess, w.squaredNorm(), sum});
-            if (problem_.geometry.copies == Copies::plain) continue;
-            sum << -w, (problem_.geometry.copies == Copies::even ? v : nu_ - v);
+            if (!costs_.copies().signs) continue;
+            sum << -w, (costs_.copies().outgoing_signs ? nu_ - v : v);
             ways[k].push_back({excess, w.squaredNorm() + paid(v), sum});
         }
         Vector signature(inputs + outputs);
         signature << Vector::Constant(inputs, -1), Vector::Ones(outputs);
-        Sums sums(ways, Vector::Zero(inputs + outputs), signature, poll_, least);
+        Sums sums(ways, Vector::Zero(inputs + outputs), signature, limits_, least);
         sums.first_sign_is_free = false;
         sums.extend(0, 0, 0, 0, allowance_);
-        for (int k = 0; k < problem_.neurons(); ++k)
-            if (excess_(k, problem_.idle) <= allowance_) least[Set(1) << k] = problem_.fixed(k, problem_.idle);
+        for (int k = 0; k < costs_.neurons(); ++k)
+            if (excess_(k, costs_.idle) <= allowance_) least[Set(1) << k] = costs_.fixed(k, costs_.idle);
         return least;
     }
 
     // The output bias without constant neurons, none of which may be left.
     SetFunction no_constants() const {
         SetFunction least = nothing();
-        least[0] = problem_.start.output.squaredNorm();
+        least[0] = costs_.start.output.squaredNorm();
         return least;
     }
 
@@ -91,13 +92,13 @@ public:
     SetFunction constants(const Vector& lambda) const {
         const double q = lambda.squaredNorm();
         SetFunction least = nothing();
-        least[0] = 2 * lambda.dot(problem_.start.output) - q;
-        if (problem_.geometry.constants == Constants::none) return least;
-        const int role = problem_.num_roles() - 1;
-        for (int k = 0; k < problem_.neurons(); ++k) {
+        least[0] = 2 * lambda.dot(costs_.start.output) - costs_.geometry.output_give() * q;
+        if (costs_.geometry.constants == Constants::none) return least;
+        const int role = costs_.num_roles() - 1;
+        for (int k = 0; k < costs_.neurons(); ++k) {
             if (excess_(k, role) > allowance_) continue;
-            const double p = problem_.start.outgoing.row(k).dot(lambda);
-            const double cost = problem_.fixed(k, role) + problem_.geometry.bias->minimise(problem_.bias(k), p, q).value;
+            const double p = costs_.start.outgoing.row(k).dot(lambda);
+            const double cost = costs_.fixed(k, role) + costs_.geometry.bias->minimise(costs_.bias(k), p, q, limits_).value;
             for (Set set = 0; set < Set(1) << k; ++set) least[set | Set(1) << k] = least[set] + cost;
         }
         return least;
@@ -107,11 +108,11 @@ public:
     template <class Body>
     void for_each_sign(int i, const std::vector<int>& members, Body body) const {
         std::vector<int> options, chosen(members.size());
-        for (int o = 0; o < problem_.num_roles(); ++o)
-            if (problem_.roles[o].teacher == i) options.push_back(o);
+        for (int o = 0; o < costs_.num_roles(); ++o)
+            if (costs_.roles[o].teacher == i) options.push_back(o);
         const Set choices = options.size() > 1 ? Set(1) << members.size() : 1;
         for (Set minus = 0; minus < choices; ++minus) {
-            Vector sum = -problem_.targets.row(i).transpose();
+            Vector sum = -costs_.targets.row(i).transpose();
             double cost = 0;
             for (std::size_t a = 0; a < members.size(); ++a) {
                 chosen[a] = options[minus >> a & 1];
@@ -134,19 +135,19 @@ private:
     struct Sums {
         const std::vector<std::vector<Way>>& ways;
         const Vector& signature;
-        const Poll& poll;
+        Limits& limits;
         SetFunction& least;
         Eigen::MatrixXd sum;  // (size of a sum, 1 + members)
         bool first_sign_is_free = true;
 
-        Sums(const std::vector<std::vector<Way>>& ways, const Vector& start, const Vector& signature, const Poll& poll,
+        Sums(const std::vector<std::vector<Way>>& ways, const Vector& start, const Vector& signature, Limits& limits,
              SetFunction& least)
-            : ways(ways), signature(signature), poll(poll), least(least), sum(start.size(), ways.size() + 1) {
+            : ways(ways), signature(signature), limits(limits), least(least), sum(start.size(), ways.size() + 1) {
             sum.col(0) = start;
         }
 
         void extend(std::size_t first, Set set, int size, double cost, double allowance) {
-            poll_sometimes(poll, set);
+            limits.poll();
             for (std::size_t k = first; k < ways.size(); ++k)
                 for (const Way& way : ways[k]) {
                     if (way.excess > allowance) continue;
@@ -165,8 +166,8 @@ private:
     void extend(int o, Body body) const {
         std::vector<int> members;
         const std::function<void(int, Set, double)> with_more = [&](int first, Set set, double allowance) {
-            if (poll_) poll_();
-            for (int k = first; k < problem_.neurons(); ++k) {
+            limits_.poll();
+            for (int k = first; k < costs_.neurons(); ++k) {
                 if (excess_(k, o) > allowance) continue;
                 const Set with = set | Set(1) << k;
                 members.push_back(k);
@@ -178,22 +179,22 @@ private:
         with_more(0, 0, allowance_);
     }
 
-    SetFunction nothing() const { return SetFunction(std::size_t(1) << problem_.neurons(), infinity); }
+    SetFunction nothing() const { return SetFunction(std::size_t(1) << costs_.neurons(), infinity); }
 
     double paid(const Vector& outgoing) const { return 2 * nu_.dot(outgoing) - nu_.squaredNorm(); }
 
     Way way(int k, int o) const {
-        const Vector v = problem_.start.outgoing.row(k);
-        if (problem_.roles[o].sign > 0) return {excess_(k, o), problem_.fixed(k, o), v};
-        return {excess_(k, o), problem_.fixed(k, o) + paid(v), nu_ - v};
+        const Vector v = costs_.start.outgoing.row(k);
+        if (costs_.roles[o].sign > 0) return {excess_(k, o), costs_.fixed(k, o), v};
+        return {excess_(k, o), costs_.fixed(k, o) + paid(v), nu_ - v};
     }
 
-    const Problem& problem_;
-    const ZeroGroups& zero_groups_;
+    const RoleCosts& costs_;
+    const GroupCost& group_cost_;
     const Assignment& assignment_;
     Matrix<double> excess_;  // (m, roles)
     double allowance_;
-    Poll poll_;
+    Limits& limits_;
     Vector nu_;
 };
 

@@ -6,11 +6,10 @@
 // (Dynamic programming over subsets: Björklund, Husfeldt, Kaski and Koivisto, "Fourier meets Möbius", STOC 2007, §1.)
 #pragma once
 
-#include "response.hpp"
+#include "limits.hpp"
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 namespace hessorbit::minima {
@@ -34,18 +33,11 @@ void for_each_subset(Set whole, Body body) {
     }
 }
 
-// Asks to be interrupted, by an exception, now and then.
-using Poll = std::function<void()>;
-
-inline void poll_sometimes(const Poll& poll, Set set) {
-    if (poll && set % 512 == 0) poll();
-}
-
-inline SetFunction convolve(const SetFunction& f, const SetFunction& g, const Poll& poll = {}) {
+inline SetFunction convolve(const SetFunction& f, const SetFunction& g, Limits& limits) {
     const Set all = static_cast<Set>(f.size() - 1);
     SetFunction result(f.size(), infinity);
     for (Set part = 0; part <= all; ++part) {
-        poll_sometimes(poll, part);
+        limits.poll();
         if (f[part] == infinity) continue;
         for_each_subset(all ^ part, [&](Set rest) {
             result[part | rest] = std::min(result[part | rest], f[part] + g[rest]);
@@ -63,11 +55,11 @@ inline Set least_part(const SetFunction& f, const SetFunction& g, Set whole) {
     return best;
 }
 
-inline SetFunction partitions(const SetFunction& f, const Poll& poll = {}) {
+inline SetFunction partitions(const SetFunction& f, Limits& limits) {
     SetFunction p(f.size(), infinity);
     p[0] = 0;
     for (Set whole = 1; whole < f.size(); ++whole) {
-        poll_sometimes(poll, whole);
+        limits.poll();
         const Set first = whole & -whole, others = whole ^ first;  // one part holds the first element
         for_each_subset(others, [&](Set part) { p[whole] = std::min(p[whole], f[first | part] + p[others ^ part]); });
     }
