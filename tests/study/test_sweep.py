@@ -328,12 +328,28 @@ def test_refused_executors(executor: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_main_guard_is_one_sentence(tmp_path: Path) -> None:
+SPAWNING = """
+import multiprocessing as mp
+import sys
+from concurrent.futures import ProcessPoolExecutor
+import hessorbit as ho
+study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=2, samples=30, max_steps=100)
+study.run(sys.argv[1], executor=ProcessPoolExecutor(2, mp.get_context("spawn")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (PROGRAM.replace('if __name__ == "__main__":', "if True:"), "worker processes could not be started"),
+        (SPAWNING, "executor (ProcessPoolExecutor) takes no more cells"),
+    ],
+)
+def test_a_missing_main_guard_is_one_sentence(text: str, start: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(PROGRAM.replace('if __name__ == "__main__":', "if True:"), "utf-8")
+    program.write_text(text, "utf-8")
     run = subprocess.run([sys.executable, program, tmp_path / "study.sqlite"], capture_output=True, text=True)
-    last = run.stderr.strip().splitlines()[-1]
-    assert last.startswith("RuntimeError: worker processes could not be started")
-    assert "call run under `if __name__ == '__main__':`" in last
+    assert f"RuntimeError: {start}" in run.stderr
+    assert "call run under `if __name__ == '__main__':`" in run.stderr
     # Nothing from the workers, which leave without a word.
     assert run.stderr.count("Traceback") == 1

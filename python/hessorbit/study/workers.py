@@ -56,7 +56,14 @@ def finished(
 
 
 def submitted(executor: Executor, settings: Settings, cell: Cell) -> Future[Record]:
-    future = executor.submit(run_cell, settings, cell)
+    """Hand a cell to an executor and return its future, or say why that is not possible."""
+    try:
+        future = executor.submit(run_cell, settings, cell)
+    except BrokenExecutor:
+        raise RuntimeError(
+            f"executor ({type(executor).__name__}) takes no more cells, as one of its processes ended; a program whose "
+            f"executor spawns processes has to call run under `if __name__ == '__main__':`"
+        ) from None
     if not isinstance(future, Future):
         raise TypeError(
             f"executor must return concurrent.futures.Future objects from submit; {type(executor).__name__} returned a "
@@ -81,7 +88,8 @@ def check_executor(executor: Any) -> None:
 
 def waiting_room(executor: Executor) -> float:
     """Return how many cells to hand to an executor at a time, so that other runs find some to compute too."""
-    workers = getattr(executor, "count", None) or getattr(executor, "_max_workers", None)
+    # The executors of the standard library say their size under this name alone.
+    workers = executor.count if isinstance(executor, Workers) else getattr(executor, "_max_workers", None)
     return workers if isinstance(workers, int) else float("inf")
 
 
