@@ -94,6 +94,18 @@ class BestConditioned:
         What takes the θ given to `theta`, for a search over widenings.
     element : GroupElement or None
         The same for a search over the network's own orbit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> net, x = ho.MLP([1, 2, 1]), np.linspace(-1, 1, 20)[:, None]
+    >>> theta = np.array([1.0, -2.0, 0.5, 0.3, 1.5, -1.0, 0.2])
+    >>> best = ho.best_conditioned(ho.Objective(net, x, net(theta, x)), theta, widths=[4])
+    >>> best.net, best.copies, best.certificate
+    (MLP([1, 4, 1], 'tanh'), ((2, 2),), 'minimum')
+    >>> bool(best.lower_bound <= best.value < best.start)
+    True
     """
 
     net: MLP
