@@ -125,8 +125,11 @@ class Widening:
         given = {
             name: None if value is None else _checks.entries(value, name, len(layers), "one per hidden layer")
             for name, value in (
-                ("coefficients", coefficients), ("scales", scales), ("signs", signs), ("shifts", shifts)
-            )  # fmt: skip
+                ("coefficients", coefficients),
+                ("scales", scales),
+                ("signs", signs),
+                ("shifts", shifts),
+            )
         }
         self.layers = tuple(
             layer_copies(layer, counts[i], added[i], {n: None if v is None else v[i] for n, v in given.items()})
