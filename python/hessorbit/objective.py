@@ -59,7 +59,7 @@ class Objective:
         - ``"squared_error"``: ½‖f − y‖²;
         - ``"cross_entropy"``: −Σ_k y_k log softmax(f)_k;
         - ``"logistic"``: −Σ_k [y_k log q_k + (1−y_k) log(1−q_k)] with q = sigmoid(f), that is K independent sigmoids;
-        - ``"huber"``: Σ_k h(f_k − y_k) with h(d) = ½d² for |d| ≤ δ and δ|d| − ½δ² beyond;
+        - ``"huber"``: Σ_k h(f_k − y_k) with ``h(d) = ½d²`` for ``|d| ≤ δ`` and ``δ|d| − ½δ²`` beyond;
         - ``"poisson"``: Σ_k (e^{f_k} − y_k f_k), the negative log-likelihood of counts y with mean e^f, but for
           log y!, so that it may be negative; as torch's ``PoissonNLLLoss``.
     delta : float, optional
@@ -236,7 +236,7 @@ class Objective:
         outputs. Needs no memory beyond the result and a few thousand samples' intermediate values.
 
         At the kink of an activation (relu, leaky_relu, elu, selu, softsign at 0) its first derivative is the one
-        torch returns and its second is taken to be 0. At the kink of the loss ``"huber"``, |f − y| = δ, its second
+        torch returns and its second is taken to be 0. At the kink of the loss ``"huber"``, ``|f − y| = δ``, its second
         derivative is taken to be 1.
 
         References

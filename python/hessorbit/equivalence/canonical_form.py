@@ -91,7 +91,7 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
         Hidden layers keep one neuron at least, without weights where the layer has no effect.
     tolerance : float
         Relative difference up to which incoming weights count as equal, and weights as zero, for the representative.
-        With ``reduce=True``, the part of the largest |f| by which outputs may change on a ball of inputs
+        With ``reduce=True``, the part of the largest ``|f|`` by which outputs may change on a ball of inputs
         (`CanonicalForm.radius`): neurons go as long as bounds on what that does add up to less.
 
     Returns

@@ -106,7 +106,7 @@ def equivalent(
         With the same numbers of inputs and of outputs.
     theta1, theta2 : array_like, shape (P1,) and (P2,)
     tolerance : float
-        Largest |f₁ − f₂|, as a part of the largest |f| seen on the ball, that counts as equal, for each output by
+        Largest ``|f₁ − f₂|``, as a part of the largest ``|f|`` on the ball, that counts as equal, for each output by
         itself; and the relative difference up to which neurons may be merged for that. Beside it, what rounding of the
         parameters explains (16 units in their last place) counts as equal.
     radius : float, optional
