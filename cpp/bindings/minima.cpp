@@ -52,13 +52,20 @@ bool interrupted() {
 }
 
 Geometry geometry(const Doubles& incoming, const Doubles& outgoing, const std::string& copies, double mirror,
-                  double multiplier, bool hidden_bias, bool output_bias, const std::string& constants, const std::string& off,
-                  const std::string& name, double parameter) {
-    if (incoming.ndim() != 2 || outgoing.ndim() != 2 || outgoing.shape(0) != incoming.shape(0) || incoming.shape(0) < 1 ||
-        incoming.shape(1) < 1 + hidden_bias || outgoing.shape(1) < 1)
+                  double multiplier, bool hidden_bias, bool output_bias, const std::string& constants,
+                  const std::string& off, const std::string& name, double parameter) {
+    if (incoming.ndim() != 2 || outgoing.ndim() != 2 || outgoing.shape(0) != incoming.shape(0) ||
+        incoming.shape(0) < 1 || incoming.shape(1) < 1 + hidden_bias || outgoing.shape(1) < 1)
         throw py::value_error("teacher: expected incoming (r, D) and outgoing (r, K) with r, D, K at least 1");
-    Geometry result{matrix(incoming), matrix(outgoing), copy_traits(copies), multiplier * mirror, hidden_bias, output_bias,
-                    named(constants_names, constants, "constants"), named(off_names, off, "off"), std::nullopt};
+    Geometry result{matrix(incoming),
+                    matrix(outgoing),
+                    copy_traits(copies),
+                    multiplier * mirror,
+                    hidden_bias,
+                    output_bias,
+                    named(constants_names, constants, "constants"),
+                    named(off_names, off, "off"),
+                    std::nullopt};
     if (result.constants != Constants::none)
         result.bias.emplace(activation_named(name, parameter), multiplier, result.constants == Constants::fixed);
     return result;
@@ -69,14 +76,17 @@ void check_students(const Geometry& geometry, const Doubles& incoming, const Dou
                     Index fewest) {
     if (incoming.ndim() != 3 || outgoing.ndim() != 3 || output.ndim() != 2 ||
         incoming.shape(2) != geometry.incoming.cols() || outgoing.shape(2) != geometry.outgoing.cols() ||
-        incoming.shape(1) < fewest || outgoing.shape(1) != incoming.shape(1) || outgoing.shape(0) != incoming.shape(0) ||
-        output.shape(0) != incoming.shape(0) || output.shape(1) != outgoing.shape(2))
-        throw py::value_error("students: expected incoming (B, m, D), outgoing (B, m, K) and output (B, K) that fit the "
-                              "teacher, m at least its number of neurons");
+        incoming.shape(1) < fewest || outgoing.shape(1) != incoming.shape(1) ||
+        outgoing.shape(0) != incoming.shape(0) || output.shape(0) != incoming.shape(0) ||
+        output.shape(1) != outgoing.shape(2))
+        throw py::value_error(
+            "students: expected incoming (B, m, D), outgoing (B, m, K) and output (B, K) that fit the "
+            "teacher, m at least its number of neurons");
 }
 
-py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const Doubles& outgoing, const Doubles& output,
-                        double gap_tolerance, std::int64_t max_nodes, double time_limit, int threads) {
+py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const Doubles& outgoing,
+                        const Doubles& output, double gap_tolerance, std::int64_t max_nodes, double time_limit,
+                        int threads) {
     check_students(geometry, incoming, outgoing, output, geometry.incoming.rows());
     require(threads >= 0 && threads <= most_threads, "threads: expected 0 to 1024");
     const std::vector<Weights> starts = weights(incoming, outgoing, output);
@@ -92,8 +102,10 @@ py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const
     Integers teacher({batch, m}), group({batch, m}), nodes(batch);
     for (Index b = 0; b < batch; ++b) {
         const auto& [minimum, best, bound, count] = found[b];
-        std::copy_n(minimum.weights.incoming.data(), minimum.weights.incoming.size(), result_incoming.mutable_data(b, 0, 0));
-        std::copy_n(minimum.weights.outgoing.data(), minimum.weights.outgoing.size(), result_outgoing.mutable_data(b, 0, 0));
+        std::copy_n(minimum.weights.incoming.data(), minimum.weights.incoming.size(),
+                    result_incoming.mutable_data(b, 0, 0));
+        std::copy_n(minimum.weights.outgoing.data(), minimum.weights.outgoing.size(),
+                    result_outgoing.mutable_data(b, 0, 0));
         std::copy_n(minimum.weights.output.data(), outputs, result_output.mutable_data(b, 0));
         std::copy_n(minimum.t.data(), m, scale.mutable_data(b, 0));
         std::copy_n(minimum.teacher.data(), m, teacher.mutable_data(b, 0));
@@ -132,7 +144,8 @@ Doubles violations(const Geometry& geometry, const Doubles& incoming, const Doub
     const std::vector<Weights> points = weights(incoming, outgoing, output);
     Doubles result(batch);
     for (Index b = 0; b < batch; ++b) {
-        const Piece piece{{teacher.data(b, 0), teacher.data(b, 0) + m}, {group.data(b, 0), group.data(b, 0) + m},
+        const Piece piece{{teacher.data(b, 0), teacher.data(b, 0) + m},
+                          {group.data(b, 0), group.data(b, 0) + m},
                           {scale.data(b, 0), scale.data(b, 0) + m}};
         result.mutable_at(b) = violation(geometry, points[b], piece);
     }
@@ -142,7 +155,7 @@ Doubles violations(const Geometry& geometry, const Doubles& incoming, const Doub
 constexpr const char* neuron_role_doc = R"(A `NeuronRole` says what a neuron does that copies no teacher neuron.
 
 In `NearestMinimum.assignment`, where a copy has the number of its teacher neuron. A neuron is silent if its outgoing
-weights are 0 or it is in a zero group; off if its activation is 0 for every input; constant if its incoming weights are 0.
+weights are 0 or it is in a zero group; off if its output is 0 for every input; constant if its incoming weights are 0.
 
 Examples
 --------
@@ -166,12 +179,12 @@ void register_minima(py::module_& m) {
 
     py::class_<Geometry>(m, "MinimaGeometry")
         .def(py::init(&geometry), py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("copies"),
-             py::arg("mirror"), py::arg("multiplier"), py::arg("hidden_bias"), py::arg("output_bias"), py::arg("constants"),
-             py::arg("off"), py::arg("activation"), py::arg("parameter"));
+             py::arg("mirror"), py::arg("multiplier"), py::arg("hidden_bias"), py::arg("output_bias"),
+             py::arg("constants"), py::arg("off"), py::arg("activation"), py::arg("parameter"));
 
     m.def("nearest_minima", &nearest_minima, py::arg("geometry"), py::arg("incoming").noconvert(),
-          py::arg("outgoing").noconvert(), py::arg("output").noconvert(), py::arg("gap_tolerance"), py::arg("max_nodes"),
-          py::arg("time_limit"), py::arg("threads"));
+          py::arg("outgoing").noconvert(), py::arg("output").noconvert(), py::arg("gap_tolerance"),
+          py::arg("max_nodes"), py::arg("time_limit"), py::arg("threads"));
     m.def("piece_violations", &violations, py::arg("geometry"), py::arg("incoming").noconvert(),
           py::arg("outgoing").noconvert(), py::arg("output").noconvert(), py::arg("teacher").noconvert(),
           py::arg("group").noconvert(), py::arg("scale").noconvert());

@@ -23,8 +23,15 @@ Matrix<double> random_matrix(Uniform& uniform, Index rows, Index cols) {
 
 Geometry random_geometry(const CopyTraits& copies, int teachers, int inputs, int outputs, bool output_bias = true) {
     Uniform uniform(1);
-    Geometry geometry{random_matrix(uniform, teachers, inputs), random_matrix(uniform, teachers, outputs), copies, 0.0, false,
-                      output_bias, Constants::none, Off::never, std::nullopt};
+    Geometry geometry{random_matrix(uniform, teachers, inputs),
+                      random_matrix(uniform, teachers, outputs),
+                      copies,
+                      0.0,
+                      false,
+                      output_bias,
+                      Constants::none,
+                      Off::never,
+                      std::nullopt};
     if (copies.shifts_outputs) {
         geometry.mirror = 1;
         geometry.constants = Constants::fixed;
@@ -71,7 +78,8 @@ double least_over_roles(const Parts& parts) {
 // The distance² of a group of given n (not normed), by its definition.
 double distance_to_group(const Weights& start, const std::vector<int>& members, minima::Vector n, bool outgoing_signs) {
     n.normalize();
-    minima::Vector shared = minima::Vector::Zero(start.incoming.cols()), sum = minima::Vector::Zero(start.outgoing.cols());
+    minima::Vector shared = minima::Vector::Zero(start.incoming.cols()),
+                   sum = minima::Vector::Zero(start.outgoing.cols());
     for (std::size_t a = 0; a < members.size(); ++a) {
         shared += n[a] * start.incoming.row(members[a]).transpose();
         sum += (outgoing_signs ? n[a] : std::abs(n[a])) * start.outgoing.row(members[a]).transpose();
@@ -86,12 +94,18 @@ double distance_to_group(const Weights& start, const std::vector<int>& members, 
 minima::Vector outputs_of(const Weights& weights, const minima::Vector& x, const CopyTraits& copies) {
     const auto sigma = [&](double z) {
         switch (copies.kind) {
-            case CopyKind::plain: return std::exp(z);
-            case CopyKind::odd: return std::tanh(z);
-            case CopyKind::even: return std::cos(z);
-            case CopyKind::mirrored: return 1 / (1 + std::exp(-z));
-            case CopyKind::scaled: return std::max(z, 0.0);
-            case CopyKind::scaled_even: return std::abs(z);
+            case CopyKind::plain:
+                return std::exp(z);
+            case CopyKind::odd:
+                return std::tanh(z);
+            case CopyKind::even:
+                return std::cos(z);
+            case CopyKind::mirrored:
+                return 1 / (1 + std::exp(-z));
+            case CopyKind::scaled:
+                return std::max(z, 0.0);
+            case CopyKind::scaled_even:
+                return std::abs(z);
         }
         return 0.0;
     };
@@ -183,7 +197,8 @@ TEST_CASE("the nearest minimum is the best of all assignments, and computes the 
                 for (const Found* each : {&found, &early})
                     for (int sample = 0; sample < 5; ++sample) {
                         const minima::Vector x = random_matrix(uniform, inputs, 1).col(0);
-                        CHECK((outputs_of(each->minimum.weights, x, copies) - outputs_of(teacher, x, copies)).norm() < 1e-12);
+                        CHECK((outputs_of(each->minimum.weights, x, copies) - outputs_of(teacher, x, copies)).norm() <
+                              1e-12);
                     }
             }
 }
@@ -247,7 +262,8 @@ TEST_CASE("shares hold where mirrored members shift the output bias") {
             const std::vector<int> members = elements(set);
             double share = 0, least = infinity;
             for (const int k : members) share += shares[k];
-            if (members.size() == 1) least = parts.costs.alone(members[0]);
+            if (members.size() == 1)
+                least = parts.costs.alone(members[0]);
             else
                 parts.group_cost.for_each_sign(members, Shift(start, nu),
                                                [&](double cost, const ZeroGroup&) { least = std::min(least, cost); });
@@ -280,7 +296,8 @@ TEST_CASE("distances scale with all weights, to where their squares overflow or 
             Geometry there = geometry;  // t of constant neurons is fixed here, and has no unit
             there.incoming *= unit;
             there.outgoing *= unit;
-            CHECK(nearest(there, in_units_of(unit, start), Options{}).distance / unit == doctest::Approx(distance).epsilon(1e-9));
+            CHECK(nearest(there, in_units_of(unit, start), Options{}).distance / unit ==
+                  doctest::Approx(distance).epsilon(1e-9));
         }
     }
 }
@@ -296,6 +313,7 @@ TEST_CASE("a search that has to end at once has a point and a bound that hold") 
         CAPTURE(copies.name);
         CHECK(found.distance >= exact.lower_bound);
         CHECK(found.lower_bound <= exact.distance);
-        CHECK(violation(geometry, found.minimum.weights, {found.minimum.teacher, found.minimum.group, found.minimum.t}) < 1e-12);
+        CHECK(violation(geometry, found.minimum.weights,
+                        {found.minimum.teacher, found.minimum.group, found.minimum.t}) < 1e-12);
     }
 }

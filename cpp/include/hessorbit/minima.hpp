@@ -1,5 +1,5 @@
-// The global minimum nearest to each of many θ₀: minima/role_costs.hpp says what the global minima are, minima/search.hpp
-// how the nearest is found.
+// The global minimum nearest to each of many θ₀: minima/role_costs.hpp says what the global minima are,
+// minima/search.hpp how the nearest is found.
 #pragma once
 
 #include "kernel/team.hpp"
@@ -52,10 +52,11 @@ inline Weights in_units_of(double unit, Weights weights) {
     return weights;
 }
 
-// All terms of the distance² are of one degree in the weights, so that it is found in units in which it does not overflow.
+// All terms of the distance² are of one degree in the weights, so that it is found in units in which it does not
+// overflow.
 inline Found nearest(const Geometry& geometry, const Weights& start, const Options& options) {
-    const double size = std::max({size_of(start), geometry.incoming.cwiseAbs().maxCoeff(),
-                                  geometry.outgoing.cwiseAbs().maxCoeff()});
+    const double size =
+        std::max({size_of(start), geometry.incoming.cwiseAbs().maxCoeff(), geometry.outgoing.cwiseAbs().maxCoeff()});
     const double unit = unit_of(size);
     const Geometry geometry_there = in_units_of(unit, geometry);
     const Weights start_there = in_units_of(unit, start);
@@ -67,8 +68,8 @@ inline Found nearest(const Geometry& geometry, const Weights& start, const Optio
 
 // The distance of a point from the equations of a piece: the root of the sum of their squared residuals.
 inline double violation(const Geometry& geometry, const Weights& point, const Piece& piece) {
-    const double size = std::max({size_of(point), geometry.incoming.cwiseAbs().maxCoeff(),
-                                  geometry.outgoing.cwiseAbs().maxCoeff()});
+    const double size =
+        std::max({size_of(point), geometry.incoming.cwiseAbs().maxCoeff(), geometry.outgoing.cwiseAbs().maxCoeff()});
     const double unit = unit_of(size);
     const Geometry geometry_there = in_units_of(unit, geometry);
     const Weights point_there = in_units_of(unit, point);
@@ -85,30 +86,31 @@ inline std::vector<Found> nearest(const Geometry& geometry, const std::vector<We
     std::mutex mutex;
     std::condition_variable done;
     std::size_t finished = 0;  // searches
-    with_team(std::min<int>(threads > 0 ? threads : max_threads(), static_cast<int>(starts.size())), [&](const Team& team) {
-        Options own = options;
-        own.stop = [&] {
-            if (team.rank == 0 && options.stop && options.stop()) stopped = true;
-            return stopped.load();
-        };
-        const auto finish = [&](void*) {
-            const std::lock_guard lock(mutex);
-            if (++finished == starts.size()) done.notify_all();
-        };
-        for (std::size_t b = next++; b < starts.size(); b = next++) {
-            const std::unique_ptr<void, decltype(finish)> finisher(&results[b], finish);  // also after an exception
-            if (!own.stop()) results[b] = nearest(geometry, starts[b], own);
-        }
-        // The calling thread goes on asking while others search.
-        if (team.rank > 0) return;
-        std::unique_lock lock(mutex);
-        while (finished < starts.size()) {
-            done.wait_for(lock, std::chrono::milliseconds(10));
-            lock.unlock();
-            own.stop();
-            lock.lock();
-        }
-    });
+    with_team(
+        std::min<int>(threads > 0 ? threads : max_threads(), static_cast<int>(starts.size())), [&](const Team& team) {
+            Options own = options;
+            own.stop = [&] {
+                if (team.rank == 0 && options.stop && options.stop()) stopped = true;
+                return stopped.load();
+            };
+            const auto finish = [&](void*) {
+                const std::lock_guard lock(mutex);
+                if (++finished == starts.size()) done.notify_all();
+            };
+            for (std::size_t b = next++; b < starts.size(); b = next++) {
+                const std::unique_ptr<void, decltype(finish)> finisher(&results[b], finish);  // also after an exception
+                if (!own.stop()) results[b] = nearest(geometry, starts[b], own);
+            }
+            // The calling thread goes on asking while others search.
+            if (team.rank > 0) return;
+            std::unique_lock lock(mutex);
+            while (finished < starts.size()) {
+                done.wait_for(lock, std::chrono::milliseconds(10));
+                lock.unlock();
+                own.stop();
+                lock.lock();
+            }
+        });
     return results;
 }
 

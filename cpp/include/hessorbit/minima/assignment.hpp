@@ -7,10 +7,10 @@
 // (scaled copies: Coupling with Ray), the zero groups of the idle, and for the output bias
 //
 //     ‖ρ + Σ_constant t_k v_k‖² / (A + Σ_constant t_k²),
-//     ρ = c − c* + C Σ_groups [Σ_mirrored v + |mirrored|/|S| r],     A = 1 + C² Σ_groups |mirrored| |not mirrored| / |S|
+//     ρ = c − c* + C Σ_groups [Σ_mirrored v + |mirrored|/|S| r],   A = 1 + C² Σ_groups |mirrored| |not mirrored| / |S|
 //
-// where groups are the copies of each teacher neuron and the zero groups: the projection on all constraints at once. (The 1
-// in A is the output bias; without one it is 0, and where nothing else gives way ρ has to vanish.)
+// where groups are the copies of each teacher neuron and the zero groups: the projection on all constraints at once.
+// (The 1 in A is the output bias; without one it is 0, and where nothing else gives way ρ has to vanish.)
 #pragma once
 
 #include "coupling.hpp"
@@ -23,8 +23,8 @@ namespace hessorbit::minima {
 
 // The nearest minimum with given roles.
 struct Placement {
-    std::vector<int> role;          // (m)  index into RoleCosts::roles
-    std::vector<double> x;          // (m)  scale of a scaled copy, or bias of a constant neuron
+    std::vector<int> role;  // (m)  index into RoleCosts::roles
+    std::vector<double> x;  // (m)  scale of a scaled copy, or bias of a constant neuron
     std::vector<ZeroGroup> groups;
     double value = infinity, lower = -infinity;
 };
@@ -189,7 +189,8 @@ private:
     }
 
     // Lets the neuron of the largest |t| take what rounding has left of Σ t v = target.
-    void close(Weights& weights, const std::vector<int>& neurons, const std::vector<double>& t, const Vector& target) const {
+    void close(Weights& weights, const std::vector<int>& neurons, const std::vector<double>& t,
+               const Vector& target) const {
         std::size_t largest = 0;
         for (std::size_t a = 1; a < neurons.size(); ++a)
             if (std::abs(t[a]) > std::abs(t[largest])) largest = a;
@@ -250,7 +251,8 @@ inline void Assignment::place_constants(const Placement& placement, Minimum& res
     for (const int k : neurons) result.weights.outgoing.row(k) -= result.t[k] * multiplier.transpose();
 }
 
-inline void Assignment::place_copies(int i, const Placement& placement, Minimum& result, const Vector& multiplier) const {
+inline void Assignment::place_copies(int i, const Placement& placement, Minimum& result,
+                                     const Vector& multiplier) const {
     const Geometry& geometry = costs_.geometry;
     const CopyTraits& copies = costs_.copies();
     const std::vector<int> neurons = members(i, placement.role);
@@ -298,7 +300,8 @@ inline void Assignment::place_group(std::size_t g, const Placement& placement, M
         result.t[k] = copies.scales ? n[a] : n[a] < 0 ? -1 : 1;
         result.weights.incoming.row(k) = n[a] * shared;
         result.weights.outgoing.row(k) -= outer[a] * residual.transpose();
-        if (copies.shifts_outputs && n[a] < 0) result.weights.outgoing.row(k) -= geometry.mirror * multiplier.transpose();
+        if (copies.shifts_outputs && n[a] < 0)
+            result.weights.outgoing.row(k) -= geometry.mirror * multiplier.transpose();
     }
     close(result.weights, neurons, outer, Vector::Zero(costs_.outputs()));
 }

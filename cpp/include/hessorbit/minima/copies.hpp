@@ -10,12 +10,12 @@ namespace hessorbit::minima {
 
 enum class CopyKind { plain, odd, even, mirrored, scaled, scaled_even };
 
-// A copy has incoming weights t w̃*, and the outgoing weights of all copies satisfy Σ t v = v* (Σ |t| v = v* where the sign
-// is on the incoming weights alone). Members of a zero group are copies of a free neuron, with v* = 0.
+// A copy has incoming weights t w̃*, and the outgoing weights of all copies satisfy Σ t v = v* (Σ |t| v = v* where the
+// sign is on the incoming weights alone). Members of a zero group are copies of a free neuron, with v* = 0.
 struct CopyTraits {
     CopyKind kind;
-    std::string_view name;    // as Python says it
-    std::string_view pieces;  // as results say it
+    std::string_view name;        // as Python says it
+    std::string_view pieces;      // as results say it
     bool signs = false;           // t may be negative
     bool outgoing_signs = false;  // the sign of t is on the outgoing weights too
     bool scales = false;          // |t| may be any number; else it is 1
@@ -29,10 +29,17 @@ inline constexpr std::array<CopyTraits, 6> copy_table{{
     {.kind = CopyKind::plain, .name = "plain", .pieces = "copies"},
     {.kind = CopyKind::odd, .name = "odd", .pieces = "signed copies", .signs = true, .outgoing_signs = true},
     {.kind = CopyKind::even, .name = "even", .pieces = "copies with signed incoming weights", .signs = true},
-    {.kind = CopyKind::mirrored, .name = "mirrored", .pieces = "copies, mirrored ones included", .signs = true,
-     .outgoing_signs = true, .shifts_outputs = true},
+    {.kind = CopyKind::mirrored,
+     .name = "mirrored",
+     .pieces = "copies, mirrored ones included",
+     .signs = true,
+     .outgoing_signs = true,
+     .shifts_outputs = true},
     {.kind = CopyKind::scaled, .name = "scaled", .pieces = "scaled copies", .scales = true},
-    {.kind = CopyKind::scaled_even, .name = "scaled_even", .pieces = "copies scaled by any number", .signs = true,
+    {.kind = CopyKind::scaled_even,
+     .name = "scaled_even",
+     .pieces = "copies scaled by any number",
+     .signs = true,
      .scales = true},
 }};
 

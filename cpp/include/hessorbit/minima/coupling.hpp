@@ -22,7 +22,7 @@ namespace hessorbit::minima {
 struct Certified {
     double value = infinity, lower = -infinity;
     std::vector<double> x;
-    Vector multiplier;         // μ
+    Vector multiplier;        // μ
     double dual = -infinity;  // the dual at μ
 };
 
@@ -30,7 +30,8 @@ template <class Response>
 class Coupling {
 public:
     // A sum of norm `negligible` or less counts as 0 where nothing can give way to it.
-    Coupling(const Response& response, double largest_q, Vector residual, double spare, double negligible, Limits& limits)
+    Coupling(const Response& response, double largest_q, Vector residual, double spare, double negligible,
+             Limits& limits)
         : response_(response), largest_q_(largest_q), residual_(std::move(residual)), spare_(spare),
           negligible_(negligible), limits_(limits) {}
 

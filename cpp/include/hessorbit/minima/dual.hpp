@@ -55,8 +55,13 @@ public:
 
     Node root() const {
         const int r = teachers_, most = costs_.neurons() - r + 1;
-        return {-infinity, std::vector<std::uint8_t>(costs_.neurons() * costs_.num_roles(), 1),
-                std::vector<int>(r, 1), std::vector<int>(r, most), Vector::Zero(size_), {}, 0};
+        return {-infinity,
+                std::vector<std::uint8_t>(costs_.neurons() * costs_.num_roles(), 1),
+                std::vector<int>(r, 1),
+                std::vector<int>(r, most),
+                Vector::Zero(size_),
+                {},
+                0};
     }
 
     // D where all multipliers are 0.
@@ -170,7 +175,8 @@ inline double Dual::evaluate(const Node& node, const Vector& z) {
 }
 
 // The smoothed D at z, after evaluate(node, z); with its gradient and minus its Hessian.
-inline double Dual::smooth(const Node& node, const Vector& z, double tau, Vector* gradient, Eigen::MatrixXd* curvature) {
+inline double Dual::smooth(const Node& node, const Vector& z, double tau, Vector* gradient,
+                           Eigen::MatrixXd* curvature) {
     const int m = costs_.neurons(), roles = costs_.num_roles();
     probability_.setZero(m, roles);
     double value = 0;

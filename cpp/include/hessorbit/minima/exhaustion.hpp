@@ -26,15 +26,15 @@ class Exhaustion {
 public:
     static constexpr int most_neurons = 20;  // tables of 2²⁰ numbers
 
-    // `dual` has been raised at `root`, whose roles may have been struck out. Every assignment that is looked at adds to
-    // `looked_at`, which may come to `most_looks`. After Ended bound() holds what is known.
-    Exhaustion(const GroupCost& group_cost, const GroupPartition& partition, const Assignment& assignment, const Dual& dual,
-               const Node& root, Placement& best, int64_t& looked_at, int64_t most_looks,
+    // `dual` has been raised at `root`, whose roles may have been struck out. Every assignment that is looked at adds
+    // to `looked_at`, which may come to `most_looks`. After Ended bound() holds what is known.
+    Exhaustion(const GroupCost& group_cost, const GroupPartition& partition, const Assignment& assignment,
+               const Dual& dual, const Node& root, Placement& best, int64_t& looked_at, int64_t most_looks,
                std::function<double(double)> slack, Limits& limits)
         : costs_(group_cost.role_costs()), group_cost_(group_cost), partition_(partition), assignment_(assignment),
           best_(best), looked_at_(looked_at), most_looks_(most_looks), slack_(std::move(slack)), limits_(limits),
-          output_multiplier_(dual.output_multiplier()),
-          sets_(group_cost, assignment, excess(costs_, dual, root), cutoff() - dual.bound(), output_multiplier_, limits) {}
+          output_multiplier_(dual.output_multiplier()), sets_(group_cost, assignment, excess(costs_, dual, root),
+                                                              cutoff() - dual.bound(), output_multiplier_, limits) {}
 
     // Improves `best`, and returns a lower bound on all assignments.
     double run() {
@@ -175,7 +175,8 @@ private:
     }
 
     template <class Body>
-    void with_roles(const std::vector<int>& members, const std::vector<int>& chosen, std::vector<int>& role, Body body) {
+    void with_roles(const std::vector<int>& members, const std::vector<int>& chosen, std::vector<int>& role,
+                    Body body) {
         for (std::size_t a = 0; a < members.size(); ++a) role[members[a]] = chosen[a];
         body();
         for (const int k : members) role[k] = costs_.idle;

@@ -1,8 +1,8 @@
 // Lower bounds on what each neuron adds to the cost of the idle, however they are divided into zero groups.
 //
-// A share is a part of a group's cost that a neuron can be charged so that the shares of its members are never more than
-// the group costs. Where copies are not scaled that is ‖v_k‖² and half of each pull (GroupCost), at the worst size of the
-// group. For many neurons better shares come from a linear program (GroupShares).
+// A share is a part of a group's cost that a neuron can be charged so that the shares of its members are never more
+// than the group costs. Where copies are not scaled that is ‖v_k‖² and half of each pull (GroupCost), at the worst
+// size of the group. For many neurons better shares come from a linear program (GroupShares).
 #pragma once
 
 #include "group_cost.hpp"
@@ -46,7 +46,8 @@ public:
         return result;
     }
 
-    // Solves the linear program for better shares, of neurons that pay at most `most` in other roles; that takes a while.
+    // Solves the linear program for better shares, of neurons that pay at most `most` in other roles; that takes a
+    // while.
     void improve(const Vector& most) {
         if (costs_.neurons() > GroupShares::most_neurons) return;
         std::vector<int> everyone(costs_.neurons());
@@ -101,8 +102,8 @@ private:
         return best;
     }
 
-    // With ν a group of n, m of them mirrored, costs Σ_k α_k (2 ν·v_k − ‖ν‖²/2) more, with α_k = (n−m)/n for the mirrored
-    // and m/n for the others, which is at least what α_k = 1 takes off where that is negative.
+    // With ν a group of n, m of them mirrored, costs Σ_k α_k (2 ν·v_k − ‖ν‖²/2) more, with α_k = (n−m)/n for the
+    // mirrored and m/n for the others, which is at least what α_k = 1 takes off where that is negative.
     void shift_program(int k, const Shift& shift, Shares& shares) const {
         shares.value[k] = program_[k];
         const double more = 2 * shift.along[k] - shift.square / 2;
@@ -140,8 +141,8 @@ private:
         }
     }
 
-    // Half of a pair's cost or, as twice the incoming cost of a larger group is at least the mean over its pairs, a fourth
-    // of the cost of the two least.
+    // Half of a pair's cost or, as twice the incoming cost of a larger group is at least the mean over its pairs, a
+    // fourth of the cost of the two least.
     void scaled_share(int k, const std::vector<int>& component, Shares& shares) const {
         std::vector<double> angles;
         for (const int j : component)

@@ -5,15 +5,15 @@
 //
 //     Σ_{k∈Z} ‖w̃_k‖² − ‖Σ n_k w̃_k‖² + ‖Σ n_k v_k‖²
 //
-// with n = (±1, …, ±1)/√|Z| in general, the signs as the traits of copies allow, and any |n| where copies are scaled: then
-// the last two terms are the least eigenvalue of a matrix.
+// with n = (±1, …, ±1)/√|Z| in general, the signs as the traits of copies allow, and any |n| where copies are scaled:
+// then the last two terms are the least eigenvalue of a matrix.
 //
 // Where σ(−z) = C − σ(z), members with a negative sign ("mirrored") shift the output bias. With its multiplier λ_c, and
 // ν = C λ_c, they pay 2 ν·v' besides, so that v − ν takes the place of v, and 2 ν·v − ‖ν‖² is added.
 //
 // For all but scaled copies the cost of a group is that of its members silenced, Σ ‖v_k‖², plus the sum over pairs of
 //
-//     pull / |Z|,     pull = ‖w̃_j − w̃_k‖² − ‖v_j − v_k‖²     or, of opposite signs,     ‖w̃_j + w̃_k‖² − ‖v_j + v_k − ν‖²
+//     pull / |Z|,   pull = ‖w̃_j − w̃_k‖² − ‖v_j − v_k‖²   or, of opposite signs,   ‖w̃_j + w̃_k‖² − ‖v_j + v_k − ν‖²
 //
 // A group can be better than its members alone only if they hang together by pairs for which it may be ("linked", pull
 // < 0), so that in most searches every idle neuron is alone and there is nothing to divide.
@@ -74,7 +74,8 @@ public:
         }
     }
 
-    // `members` as one group, and its cost without a shift; with the best signs, or of many scaled copies with good ones.
+    // `members` as one group, and its cost without a shift; with the best signs, or of many scaled copies with good
+    // ones.
     std::pair<double, ZeroGroup> best(const std::vector<int>& members) const {
         if (copies().scales && members.size() > most_signed) {
             std::vector<double> sign;
@@ -89,8 +90,8 @@ public:
         return best;
     }
 
-    // Less than `members` cost as one group without a shift, or exactly that if they are few or have no signs; for scaled
-    // copies.
+    // Less than `members` cost as one group without a shift, or exactly that if they are few or have no signs; for
+    // scaled copies.
     double least_scaled(const std::vector<int>& members) const {
         if (members.size() == 1) return costs_.alone(members[0]);
         if (!copies().signs) return scaled(members, {}).first;
@@ -99,7 +100,8 @@ public:
         const int size = static_cast<int>(members.size());
         Eigen::MatrixXd form(size, size);
         for (int a = 0; a < size; ++a)
-            for (int b = 0; b < size; ++b) form(a, b) = outgoing_(members[a], members[b]) - nearest(members[a], members[b]);
+            for (int b = 0; b < size; ++b)
+                form(a, b) = outgoing_(members[a], members[b]) - nearest(members[a], members[b]);
         const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(form, Eigen::EigenvaluesOnly);
         return squares(members) + solver.eigenvalues()(0);
     }
@@ -113,8 +115,8 @@ public:
         bool opposite;
     };
 
-    // The pull of j and k with the better signs, where copies are not scaled; of their outgoing weights' squares, `part`
-    // counts.
+    // The pull of j and k with the better signs, where copies are not scaled; of their outgoing weights' squares,
+    // `part` counts.
     Pull pull(int j, int k, const Shift& shift, double part = 1) const {
         const double w = incoming_(j, k), v = part * outgoing_(j, k);
         const double sizes = incoming_(j, j) + incoming_(k, k) - part * (outgoing_(j, j) + outgoing_(k, k));
@@ -134,7 +136,8 @@ public:
     }
 
     // `members` in parts between which there are no links.
-    std::vector<std::vector<int>> components(const std::vector<int>& members, const Shift& shift, Limits& limits) const {
+    std::vector<std::vector<int>> components(const std::vector<int>& members, const Shift& shift,
+                                             Limits& limits) const {
         std::vector<std::vector<int>> result;
         std::vector<char> taken(members.size(), 0);
         for (std::size_t first = 0; first < members.size(); ++first) {
@@ -164,7 +167,8 @@ private:
         return sum;
     }
 
-    std::pair<double, std::vector<double>> scaled(const std::vector<int>& members, const std::vector<double>& sign) const {
+    std::pair<double, std::vector<double>> scaled(const std::vector<int>& members,
+                                                  const std::vector<double>& sign) const {
         const int size = static_cast<int>(members.size());
         Eigen::MatrixXd form(size, size);
         for (int a = 0; a < size; ++a)

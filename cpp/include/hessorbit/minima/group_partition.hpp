@@ -1,7 +1,7 @@
 // Idle neurons, divided into zero groups and lone ones at least cost.
 //
-// Few neurons that hang together (GroupCost::linked) are divided in all ways; more are gathered greedily, and their cost
-// is bounded by shares (GroupBounds). Where mirrored members shift the output bias the groups matter there too.
+// Few neurons that hang together (GroupCost::linked) are divided in all ways; more are gathered greedily, and their
+// cost is bounded by shares (GroupBounds). Where mirrored members shift the output bias the groups matter there too.
 #pragma once
 
 #include "coupling.hpp"
@@ -99,7 +99,8 @@ private:
     }
 
     // All partitions of up to largest_enumerated neurons, with all signs.
-    Partition enumerate(const std::vector<int>& component, const Shift& shift, const Outputs& outputs, double dual) const {
+    Partition enumerate(const std::vector<int>& component, const Shift& shift, const Outputs& outputs,
+                        double dual) const {
         Partition best;
         std::vector<std::vector<int>> members;
         std::vector<std::vector<double>> sign;

@@ -3,18 +3,19 @@
 // It is enough that the shares of two and of three neurons do not exceed their cost, if the threes count less. Of n
 // neurons, the incoming weights alone cost
 //
-//     w(Z) = Σ_{k∈Z} ‖w̃_k‖² − ‖Σ s_k w̃_k‖²/n = Σ_pairs ‖w̃_j ∓ w̃_k‖²/n,      Σ over the threes T in Z of w(T) ≤ n (n−2)/3 w(Z),
+//     w(Z) = Σ_{k∈Z} ‖w̃_k‖² − ‖Σ s_k w̃_k‖²/n = Σ_pairs ‖w̃_j ∓ w̃_k‖²/n,
+//     Σ over the threes T in Z of w(T) ≤ n (n−2)/3 w(Z),
 //
 // while a neuron is in (n−1)(n−2)/2 of the threes. So with u(T) ≤ min(cost(T), 9/8 w(T)) for all T,
 //
 //     u(Z) ≤ 9/8 · 2n / (3 (n−1)) · w(Z) ≤ w(Z) ≤ cost(Z)      for n ≥ 4.
 //
 // For homogeneous σ, w(Z) is the squared distance to the best ray, a sum over neurons of which each three has at least
-// w(T): u(T) ≤ w(T) is enough. (From below: Σ ‖w̃_k‖² less the largest eigenvalue of the Gram matrix without its negative
-// entries.)
+// w(T): u(T) ≤ w(T) is enough. (From below: Σ ‖w̃_k‖² less the largest eigenvalue of the Gram matrix without its
+// negative entries.)
 //
-// The linear program is solved roughly, by projecting a far point on the demands one after the other (Hildreth's method,
-// 1957), and what is still not met is taken off u.
+// The linear program is solved roughly, by projecting a far point on the demands one after the other (Hildreth's
+// method, 1957), and what is still not met is taken off u.
 #pragma once
 
 #include "group_cost.hpp"
@@ -39,7 +40,8 @@ public:
         for (int k = 0; k < neurons_; ++k) demands_.push_back({{k, -1, -1}, 1, most_[k], 0});
         for (int j = 0; j < neurons_; ++j)
             for (int k = 0; k < j; ++k)
-                if (const double least = pair(j, k); least < most_[j] + most_[k]) demands_.push_back({{j, k, -1}, 2, least, 0});
+                if (const double least = pair(j, k); least < most_[j] + most_[k])
+                    demands_.push_back({{j, k, -1}, 2, least, 0});
         project();
         for (int round = 0; round < 3; ++round) {
             const std::size_t before = demands_.size();

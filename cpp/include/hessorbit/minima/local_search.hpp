@@ -66,7 +66,8 @@ private:
 
     // Cost of the copies of teacher i, or at the output bias for the number after the last.
     double part(int i) const {
-        return (i < costs_.teachers() ? assignment_.copies(i, role_, 0, 0) : assignment_.outputs(role_, {}, 0, 0)).value;
+        return (i < costs_.teachers() ? assignment_.copies(i, role_, 0, 0) : assignment_.outputs(role_, {}, 0, 0))
+            .value;
     }
 
     // Accepts the roles that `neurons` now have if they cost less than `before`.
@@ -117,8 +118,10 @@ private:
                 const int before = role_[k];
                 if (o == before) continue;
                 role_[k] = o;
-                if (accept({k}, {before})) improved = true;
-                else role_[k] = before;
+                if (accept({k}, {before}))
+                    improved = true;
+                else
+                    role_[k] = before;
             }
         return improved;
     }
@@ -131,8 +134,10 @@ private:
             for (int l = 0; l < k; ++l) {
                 if (role_[k] == role_[l]) continue;
                 std::swap(role_[k], role_[l]);
-                if (accept({k, l}, {role_[l], role_[k]})) improved = true;
-                else std::swap(role_[k], role_[l]);
+                if (accept({k, l}, {role_[l], role_[k]}))
+                    improved = true;
+                else
+                    std::swap(role_[k], role_[l]);
             }
         return improved;
     }

@@ -31,8 +31,8 @@ private:
     }
 };
 
-// Σ of the squared residuals of the equations, each divided by the squares of its coefficients where these are not 1. The
-// scales of scaled copies are free, and the biases of constant neurons are as they are at the point.
+// Σ of the squared residuals of the equations, each divided by the squares of its coefficients where these are not 1.
+// The scales of scaled copies are free, and the biases of constant neurons are as they are at the point.
 class Violation {
 public:
     Violation(const Geometry& geometry, const Weights& point, const Piece& piece)

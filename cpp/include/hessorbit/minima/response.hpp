@@ -40,8 +40,8 @@ struct Ray {
     }
 };
 
-// t = s σ(x/u), for a neuron with zero weights and bias x, s the multiplier of the output layer and u the unit of x; or x
-// held at 0 where there is no bias. Below σ stands for that function.
+// t = s σ(x/u), for a neuron with zero weights and bias x, s the multiplier of the output layer and u the unit of x;
+// or x held at 0 where there is no bias. Below σ stands for that function.
 //
 // The minimum is global to rounding: an interval is given up only when a bound from |ψ''| ≥ −bend on it shows that it
 // holds nothing lower. Where p or q are so large that this takes too many intervals, the value is what
@@ -92,7 +92,7 @@ public:
     }
 
 private:
-    static constexpr int points = 8;  // σ is evaluated on rows of this many
+    static constexpr int points = 8;        // σ is evaluated on rows of this many
     static constexpr int most_cuts = 2000;  // some twenty are usual
     static_assert(points % row_multiple == 0);
 
@@ -109,7 +109,7 @@ private:
         }
     };
 
-    static constexpr double end = 40;  // beyond which every activation is at its asymptote
+    static constexpr double end = 40;    // beyond which every activation is at its asymptote
     static constexpr double period = 8;  // a tail holds a whole one of sin and cos
     static constexpr int cells = 640;
 
@@ -118,8 +118,9 @@ private:
         const auto cell = [this](double x) {
             return static_cast<int>((std::clamp(x * per_unit_, -end + period, end - period) + end) * cells / (2 * end));
         };
-        const Sharpness& most =
-            lower > 0 ? tails_->right[cell(lower)] : upper < 0 ? tails_->left[cell(upper)] : tails_->left.back();
+        const Sharpness& most = lower > 0   ? tails_->right[cell(lower)]
+                                : upper < 0 ? tails_->left[cell(upper)]
+                                            : tails_->left.back();
         return {most.value * per_unit_ * per_unit_, most.square * per_unit_ * per_unit_};
     }
 
@@ -163,7 +164,8 @@ private:
             while (!intervals.empty()) {
                 const auto [a, b] = intervals.back();
                 intervals.pop_back();
-                const double unit = std::min(bias.unit_, 1.0), rounding = 1e-14 * (unit * unit + start * start + std::abs(p) + q);
+                const double unit = std::min(bias.unit_, 1.0),
+                             rounding = 1e-14 * (unit * unit + start * start + std::abs(p) + q);
                 const bool narrow = b.x - a.x <= 1e-13 * (unit + std::abs(a.x));
                 if (narrow || !(bound(a, b) < best.value - rounding)) continue;
                 if (cuts++ >= most_cuts) {
@@ -196,8 +198,8 @@ private:
         return result;
     }
 
-    // Suprema of |σ|, |σ'|, |σ''| and (σ²/2)'', from a grid; a hundredth more than measured covers what lies between the
-    // points.
+    // Suprema of |σ|, |σ'|, |σ''| and (σ²/2)'', from a grid; a hundredth more than measured covers what lies between
+    // the points.
     void measure() {
         std::vector<Sharpness> own;
         double last = 0;
@@ -207,8 +209,8 @@ private:
             for (const Point& z : sample_between(lower, lower + 2 * end / cells)) {
                 largest_value_ = std::max(largest_value_, std::abs(z.value));
                 steepest_ = std::max(steepest_, 1.01 * std::abs(z.slope));
-                own.back() = own.back().with(
-                    {1.01 * std::abs(z.curvature), 1.01 * (z.slope * z.slope + z.value * z.curvature)});
+                own.back() =
+                    own.back().with({1.01 * std::abs(z.curvature), 1.01 * (z.slope * z.slope + z.value * z.curvature)});
             }
         }
         Tails tails{own, own};

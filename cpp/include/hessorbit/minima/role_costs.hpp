@@ -1,7 +1,7 @@
 // Global minima of a student of m hidden neurons whose teacher has r: every student neuron plays one role.
 //
 //     copy of teacher i    w̃ = t w̃*_i, and over the copies of i  Σ t v = v*_i;   which t, say the traits of copies
-//     idle                 v = 0; or in a zero group: copies of one free w̃ with Σ t v = 0; or off: σ(w̃·x) = 0 for all x
+//     idle                 v = 0; or in a zero group: copies of a free w̃ with Σ t v = 0; or off: σ(w̃·x) = 0 for all x
 //     constant             w = 0, and t v joins the outputs, t ∝ σ(b)
 //
 // with the output bias  c + Σ_constant t v + C Σ_mirrored v = c*  where σ(−z) = C − σ(z), mirrored copies have t = −1,
@@ -100,13 +100,13 @@ public:
 
     const Geometry& geometry;
     const Weights& start;
-    std::vector<Role> roles;   // copies, idle, constant
-    int idle;                  // the index of that role
-    Matrix<double> targets;    // (r, K)  what Σ t v of the copies must be
-    Matrix<double> fixed;      // (m, roles)  the part of a role's cost that nothing else changes
-    Matrix<double> side;       // (m, r)  the sign of a copy that is nearer, where σ allows both; else 1
-    Matrix<double> along;      // (m, r)  side · w̃·w̃*/‖w̃*‖
-    double scale;              // the size of the sums of squares, to judge rounding by
+    std::vector<Role> roles;  // copies, idle, constant
+    int idle;                 // the index of that role
+    Matrix<double> targets;   // (r, K)  what Σ t v of the copies must be
+    Matrix<double> fixed;     // (m, roles)  the part of a role's cost that nothing else changes
+    Matrix<double> side;      // (m, r)  the sign of a copy that is nearer, where σ allows both; else 1
+    Matrix<double> along;     // (m, r)  side · w̃·w̃*/‖w̃*‖
+    double scale;             // the size of the sums of squares, to judge rounding by
 
 private:
     void place_costs() {

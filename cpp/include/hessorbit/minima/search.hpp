@@ -1,10 +1,10 @@
 // The nearest minimum by branch and bound over the roles of all neurons, and over how many copies a teacher neuron has.
 //
-// Nodes are opened in order of their bound (Dual). A node is closed when its bound reaches the best distance² known, or
-// its roles are decided; roles whose cost exceeds the least by more than what is left of the gap are struck out. Where
-// the expected number of copies of a teacher neuron is far from an integer, the branch is on that number: with many
-// nearly equal neurons, numbers decide and roles do not. Otherwise it is on the neuron most torn between roles. Where the
-// tree of a small student has grown large, sets of neurons are tabulated instead (Exhaustion).
+// Nodes are opened in order of their bound (Dual). A node is closed when its bound reaches the best distance² known,
+// or its roles are decided; roles whose cost exceeds the least by more than what is left of the gap are struck out.
+// Where the expected number of copies of a teacher neuron is far from an integer, the branch is on that number: with
+// many nearly equal neurons, numbers decide and roles do not. Otherwise it is on the neuron most torn between roles.
+// Where the tree of a small student has grown large, sets of neurons are tabulated instead (Exhaustion).
 #pragma once
 
 #include "assignment.hpp"
@@ -64,7 +64,8 @@ private:
     static constexpr int max_boxes = 4000;
     static constexpr int64_t least_looks = 1000;  // at assignments; few against the tables
 
-    // Every neuron in its cheapest role, alone if idle, and none joins the sum at the output bias: what is found at once.
+    // Every neuron in its cheapest role, alone if idle, and none joins the sum at the output bias: what is found at
+    // once.
     Placement first() {
         Limits none;
         const Assignment assignment(costs_, partition_, none);
@@ -172,8 +173,8 @@ private:
         if (placement.value < best_.value) best_ = placement;
     }
 
-    // Tables over all sets of neurons take about as long as this many nodes; assignments that mirrored copies leave to be
-    // looked at come on top.
+    // Tables over all sets of neurons take about as long as this many nodes; assignments that mirrored copies leave to
+    // be looked at come on top.
     int64_t worth_exhausting() const {
         const int m = costs_.neurons();
         return m > Exhaustion::most_neurons ? std::numeric_limits<int64_t>::max() : std::llround(std::pow(3.0, m - 10));
@@ -185,9 +186,9 @@ private:
         under_way_ = lower_;
         dual_.raise(root, best_.value, cutoff(), 150);
         strike_out(root);
-        Exhaustion exhaustion(group_cost_, partition_, assignment_, dual_, root, best_, nodes_,
-                              std::max(options_.max_nodes, least_looks), [&](double value) { return slack_of(value); },
-                              limits_);
+        Exhaustion exhaustion(
+            group_cost_, partition_, assignment_, dual_, root, best_, nodes_, std::max(options_.max_nodes, least_looks),
+            [&](double value) { return slack_of(value); }, limits_);
         try {
             lower_ = std::max(lower_, exhaustion.run());
         } catch (const Ended&) {
@@ -218,8 +219,10 @@ private:
             double first = -1, second = -1;
             for (int o = 0; o < roles; ++o) {
                 if (!allowed(node, k, o)) continue;
-                if (p(k, o) > first) second = std::exchange(first, p(k, o));
-                else second = std::max(second, p(k, o));
+                if (p(k, o) > first)
+                    second = std::exchange(first, p(k, o));
+                else
+                    second = std::max(second, p(k, o));
             }
             if (second <= torn) continue;
             torn = second;
@@ -256,8 +259,8 @@ private:
         if ((nodes_ & (nodes_ - 1)) == 0) improve(role);
     }
 
-    // Idle neurons count as well off as they may be in zero groups, and as alone. With very many neurons there are partners
-    // for all, and only the former is worth its time.
+    // Idle neurons count as well off as they may be in zero groups, and as alone. With very many neurons there are
+    // partners for all, and only the former is worth its time.
     void improve(const std::vector<int>& role) {
         improve(role, hoped_);
         const Vector alone = costs_.fixed.col(costs_.idle);

@@ -1,14 +1,16 @@
 // What sets of neurons cost that play a role together, as tables over all sets.
 //
-//     copies of teacher i     Σ_{k∈S} ‖w̃_k − s_k w̃*_i‖² + ‖Σ s_k v_k − v*_i‖²/|S|                 least over the signs
-//     one zero group          Σ_{k∈S} ‖w̃_k‖² + (‖Σ s_k v_k‖² − ‖Σ s_k w̃_k‖²)/|S|                  least over the signs
-//     constant neurons        2 λ·(c − c*) − ‖λ‖² + Σ_{k∈S} (‖w_k‖² + min ψ_k(λ))                  for any λ, from below
+//     copies of teacher i     Σ_{k∈S} ‖w̃_k − s_k w̃*_i‖² + ‖Σ s_k v_k − v*_i‖²/|S|             least over the signs
+//     one zero group          Σ_{k∈S} ‖w̃_k‖² + (‖Σ s_k v_k‖² − ‖Σ s_k w̃_k‖²)/|S|              least over the signs
+//     constant neurons        2 λ·(c − c*) − ‖λ‖² + Σ_{k∈S} (‖w_k‖² + min ψ_k(λ))              for any λ, from below
 //
-// with the eigenvalue of GroupCost where copies are scaled, and Coupling for them, from below as well. Where mirrored neurons shift
-// the output bias, its multiplier makes them pay 2 ν·v − ‖ν‖² and puts v − ν in the place of v, ν = C λ_c.
+// with the eigenvalue of GroupCost where copies are scaled, and Coupling for them, from below as well. Where mirrored
+// neurons shift the output bias, its multiplier makes them pay 2 ν·v − ‖ν‖² and puts v − ν in the place of v, ν = C
+// λ_c.
 //
 // A set is left out (infinite) if no assignment with it can be better than what is known: where `excess`, how much more
-// a role costs a neuron than its cheapest role in the dual, adds up to more than `allowance`, what the dual falls short.
+// a role costs a neuron than its cheapest role in the dual, adds up to more than `allowance`, what the dual falls
+// short.
 #pragma once
 
 #include "assignment.hpp"
@@ -56,7 +58,8 @@ public:
     SetFunction zero_group() const {
         SetFunction least = nothing();
         if (costs_.copies().scales) {
-            extend(costs_.idle, [&](Set set, const std::vector<int>& members) { least[set] = group_cost_.least_scaled(members); });
+            extend(costs_.idle,
+                   [&](Set set, const std::vector<int>& members) { least[set] = group_cost_.least_scaled(members); });
             return least;
         }
         const Index inputs = costs_.start.incoming.cols(), outputs = costs_.outputs();
@@ -98,7 +101,8 @@ public:
         for (int k = 0; k < costs_.neurons(); ++k) {
             if (excess_(k, role) > allowance_) continue;
             const double p = costs_.start.outgoing.row(k).dot(lambda);
-            const double cost = costs_.fixed(k, role) + costs_.geometry.bias->minimise(costs_.bias(k), p, q, limits_).value;
+            const double cost =
+                costs_.fixed(k, role) + costs_.geometry.bias->minimise(costs_.bias(k), p, q, limits_).value;
             for (Set set = 0; set < Set(1) << k; ++set) least[set | Set(1) << k] = least[set] + cost;
         }
         return least;

@@ -39,9 +39,8 @@ inline SetFunction convolve(const SetFunction& f, const SetFunction& g, Limits& 
     for (Set part = 0; part <= all; ++part) {
         limits.poll();
         if (f[part] == infinity) continue;
-        for_each_subset(all ^ part, [&](Set rest) {
-            result[part | rest] = std::min(result[part | rest], f[part] + g[rest]);
-        });
+        for_each_subset(all ^ part,
+                        [&](Set rest) { result[part | rest] = std::min(result[part | rest], f[part] + g[rest]); });
     }
     return result;
 }
