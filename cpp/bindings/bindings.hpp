@@ -28,7 +28,8 @@ void register_objective_float64(py::module_& module);
 void register_objective_longdouble(py::module_& module);
 void register_descent(py::module_& module);
 void register_group_element(py::module_& module);
-void register_even_linear(py::module_& module);
+void register_even_linear_float64(py::module_& module);
+void register_even_linear_longdouble(py::module_& module);
 void register_minima(py::module_& module);
 
 template <class T>
@@ -47,10 +48,12 @@ struct Batch {
     Index count;
     bool alone;
 
-    Batch(const Array<T>& theta, Index parameters)
-        : data(theta.data()), count(theta.ndim() == 1 ? 1 : theta.shape(0)), alone(theta.ndim() == 1) {
+    Batch(const Array<T>& theta, Index parameters) {
         if (theta.ndim() < 1 || theta.ndim() > 2 || theta.shape(theta.ndim() - 1) != parameters)
             throw py::value_error("theta: expected shape (P,) or (B, P) with P = " + std::to_string(parameters));
+        data = theta.data();
+        alone = theta.ndim() == 1;
+        count = alone ? 1 : theta.shape(0);
     }
 
     Array<T> result(Shape shape) const {

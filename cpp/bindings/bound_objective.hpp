@@ -2,6 +2,7 @@
 #pragma once
 
 #include "names.hpp"
+#include "threads.hpp"
 
 #include <hessorbit/full_range.hpp>
 
@@ -9,8 +10,6 @@
 #include <type_traits>
 
 namespace hessorbit::bindings {
-
-inline int thread_count(int threads) { return threads > 0 ? threads : max_threads(); }
 
 // An objective with the number of threads asked for; 0 follows OpenMP's limit at each call.
 template <class T>
@@ -27,6 +26,7 @@ inline constexpr const char* wide_objective_capsule = "wide_objective_factory";
 
 template <class T>
 std::unique_ptr<BoundObjective<T>> bound(const Network& network, const Loss& loss, T l2, Data<T> data, int threads) {
+    thread_count(threads);
     if constexpr (std::is_same_v<T, double>)
         return std::unique_ptr<BoundObjective<T>>(
             new BoundObjective<T>{{network, loss, l2, std::move(data), wide_objective_factory}, threads});

@@ -3,6 +3,10 @@
 
 #include <hessorbit/descent.hpp>
 
+#include <memory>
+#include <mutex>
+#include <utility>
+
 namespace hessorbit::bindings {
 
 namespace {
@@ -10,31 +14,63 @@ namespace {
 constexpr std::array<std::pair<const char*, DescentMethod>, 3> methods{
     {{"gd", DescentMethod::gd}, {"momentum", DescentMethod::momentum}, {"adam", DescentMethod::adam}}};
 
+// Several threads may call one descent: they wait for each other, without the interpreter's lock.
+class BoundDescent {
+public:
+    template <class... Arguments>
+    explicit BoundDescent(Arguments&&... arguments) : core_(std::forward<Arguments>(arguments)...) {}
+
+    template <class Use>
+    auto locked(Use use) {
+        const py::gil_scoped_release release;
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return use(core_);
+    }
+
+private:
+    Descent core_;
+    std::mutex mutex_;
+};
+
+template <class Value>
+auto number(Value (Descent::*read)() const) {
+    return [read](BoundDescent& self) { return self.locked([&](const Descent& core) { return (core.*read)(); }); };
+}
+
+auto array(const std::vector<double>& (Descent::*read)() const) {
+    return [read](BoundDescent& self) {
+        const auto copy = self.locked([&](const Descent& core) { return std::vector<double>((core.*read)()); });
+        return Array<double>(static_cast<py::ssize_t>(copy.size()), copy.data());
+    };
+}
+
 }  // namespace
 
 void register_descent(py::module_& module) {
     using Bound = BoundObjective<double>;
-    const auto copy = [](const std::vector<double>& values) {
-        return Array<double>(static_cast<py::ssize_t>(values.size()), values.data());
-    };
-    py::class_<Descent>(module, "Descent")
+    py::class_<BoundDescent>(module, "Descent")
         .def(py::init([](Bound& objective, const Array<double>& theta, const std::string& method,
                          double learning_rate, double momentum, double beta2, double epsilon) {
                  require(theta.ndim() == 1 && theta.shape(0) == objective.core.num_parameters(),
                          "theta: expected shape (P,)");
                  const DescentOptions options{named(methods, method, "method"), learning_rate, momentum, beta2,
                                               epsilon};
-                 return std::make_unique<Descent>(objective.core, theta.data(), options, objective.team());
+                 return std::make_unique<BoundDescent>(objective.core, theta.data(), options, objective.team());
              }),
              py::arg("objective"), py::arg("theta").noconvert(), py::arg("method"), py::arg("learning_rate"),
              py::arg("momentum"), py::arg("beta2"), py::arg("epsilon"), py::keep_alive<1, 2>())
-        .def("advance", &Descent::advance, py::arg("max_steps"), py::arg("gradient_tolerance"),
-             py::arg("loss_tolerance"), py::call_guard<py::gil_scoped_release>())
-        .def_property_readonly("theta", [copy](const Descent& self) { return copy(self.theta()); })
-        .def_property_readonly("gradient", [copy](const Descent& self) { return copy(self.gradient()); })
-        .def_property_readonly("loss", &Descent::loss)
-        .def_property_readonly("gradient_norm", &Descent::gradient_norm)
-        .def_property_readonly("steps", &Descent::steps);
+        .def("advance",
+             [](BoundDescent& self, Index max_steps, double gradient_tolerance, double loss_tolerance) {
+                 return self.locked([&](Descent& core) {
+                     return core.advance(max_steps, gradient_tolerance, loss_tolerance);
+                 });
+             },
+             py::arg("max_steps"), py::arg("gradient_tolerance"), py::arg("loss_tolerance"))
+        .def_property_readonly("theta", array(&Descent::theta))
+        .def_property_readonly("gradient", array(&Descent::gradient))
+        .def_property_readonly("loss", number(&Descent::loss))
+        .def_property_readonly("gradient_norm", number(&Descent::gradient_norm))
+        .def_property_readonly("steps", number(&Descent::steps));
 }
 
 }  // namespace hessorbit::bindings

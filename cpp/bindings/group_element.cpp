@@ -18,7 +18,7 @@ using LayerTuple = std::tuple<Indices, Array<Extended>, Array<Extended>, Array<E
 
 template <class T>
 std::vector<T> vector_of(const Array<Extended>& array, Index size) {
-    if (array.size() != size) throw py::value_error("layers: expected vectors of one length and square matrices");
+    require(array.size() == size, "layers: expected vectors with an entry for each neuron, and square matrices");
     return {array.data(), array.data() + size};
 }
 
@@ -36,7 +36,6 @@ std::vector<LayerAction<T>> actions_of(const Network& network, const std::vector
     for (const auto& [source, incoming, outgoing, constant, shift, mixed, matrix, inverse] : layers) {
         const Index width = network.layer(static_cast<Index>(actions.size())).width;
         const Index m = static_cast<Index>(mixed.size());
-        if (static_cast<Index>(source.size()) != width) throw py::value_error("layers: source has the wrong length");
         actions.push_back({source, vector_of<T>(incoming, width), vector_of<T>(outgoing, width),
                            vector_of<T>(constant, width), vector_of<T>(shift, width), mixed, matrix_of<T>(matrix, m),
                            matrix_of<T>(inverse, m)});

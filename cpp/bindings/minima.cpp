@@ -1,5 +1,6 @@
 // The nearest global minimum of each of a batch of students.
 #include "names.hpp"
+#include "threads.hpp"
 
 #include <hessorbit/minima.hpp>
 
@@ -7,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <initializer_list>
 
 namespace hessorbit::bindings {
 
@@ -16,7 +19,6 @@ using namespace hessorbit::minima;
 
 using Doubles = Array<double>;
 
-constexpr int most_threads = 1024;  // as in Python's checks
 using Integers = py::array_t<std::int64_t, py::array::c_style>;
 
 constexpr std::array<std::pair<const char*, Constants>, 3> constants_names{
@@ -51,9 +53,18 @@ bool interrupted() {
     return PyErr_Occurred() || PyErr_CheckSignals() != 0;
 }
 
+void check_finite(std::initializer_list<const Doubles*> arrays) {
+    for (const Doubles* each : arrays)
+        require(std::all_of(each->data(), each->data() + each->size(), [](double x) { return std::isfinite(x); }),
+                "teacher and students: expected finite weights");
+}
+
 Geometry geometry(const Doubles& incoming, const Doubles& outgoing, const std::string& copies, double mirror,
                   double multiplier, bool hidden_bias, bool output_bias, const std::string& constants,
                   const std::string& off, const std::string& name, double parameter) {
+    check_finite({&incoming, &outgoing});
+    require(std::isfinite(mirror) && std::isfinite(multiplier) && std::isfinite(parameter),
+            "mirror, multiplier and parameter: expected finite numbers");
     if (incoming.ndim() != 2 || outgoing.ndim() != 2 || outgoing.shape(0) != incoming.shape(0) ||
         incoming.shape(0) < 1 || incoming.shape(1) < 1 + hidden_bias || outgoing.shape(1) < 1)
         throw py::value_error("teacher: expected incoming (r, D) and outgoing (r, K) with r, D, K at least 1");
@@ -88,12 +99,15 @@ py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const
                         const Doubles& output, double gap_tolerance, std::int64_t max_nodes, double time_limit,
                         int threads) {
     check_students(geometry, incoming, outgoing, output, geometry.incoming.rows());
-    require(threads >= 0 && threads <= most_threads, "threads: expected 0 to 1024");
+    check_finite({&incoming, &outgoing, &output});
+    require(gap_tolerance >= 0 && time_limit >= 0 && max_nodes >= 0,
+            "gap_tolerance, max_nodes and time_limit: expected numbers that are not negative");
+    const int team = thread_count(threads);
     const std::vector<Weights> starts = weights(incoming, outgoing, output);
     std::vector<Found> found;
     {
         const py::gil_scoped_release release;
-        found = nearest(geometry, starts, {gap_tolerance, max_nodes, time_limit, interrupted}, threads);
+        found = nearest(geometry, starts, {gap_tolerance, max_nodes, time_limit, interrupted}, team);
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);

@@ -123,6 +123,7 @@ void bind_outputs(py::module_& module) {
         "outputs",
         [](const Network& network, const Array<T>& theta, const Array<T>& x, int threads) {
             require(x.ndim() == 2 && x.shape(1) == network.inputs(), "x: expected shape (N, inputs)");
+            thread_count(threads);
             const Batch<T> batch(theta, network.num_parameters());
             Array<T> result = batch.result({x.shape(0), static_cast<py::ssize_t>(network.outputs())});
             T* out = result.mutable_data();

@@ -12,7 +12,7 @@
 // then left of R is reported: the move keeps the function where that is zero. It is its own inverse.
 #pragma once
 
-#include "network.hpp"
+#include "orbit.hpp"
 
 #include <Eigen/QR>
 #include <utility>
@@ -38,13 +38,19 @@ public:
         T asymmetry;  // largest ‖w̃_− + ρ w̃_+‖ / (‖w̃_−‖ + ‖w̃_+‖); ρ is 1 where σ is not homogeneous
     };
 
-    // layer: hidden layer, counted from 0; flipped, linear and pairs do not overlap.
+    // layer: hidden layer, counted from 0; flipped, linear and pairs do not overlap. Throws std::invalid_argument where
+    // they do, or are not neurons of a hidden layer.
     EvenLinearFlip(const Network& network, Index layer, std::vector<Index> flipped, std::vector<Index> linear,
                    std::vector<MirroredPair> pairs)
-        : layer_(network.layer(layer)), next_(network.layer(layer + 1)), flipped_(std::move(flipped)),
+        : layer_(network.layer(hidden(network, layer))), next_(network.layer(layer + 1)), flipped_(std::move(flipped)),
           linear_(std::move(linear)), pairs_(std::move(pairs)) {
         for (const ActivationRun& run : layer_.activations)
             properties_.insert(properties_.end(), run.count, properties_of(run.activation));
+        std::vector<Index> all = flipped_;
+        all.insert(all.end(), linear_.begin(), linear_.end());
+        for (const MirroredPair& pair : pairs_) all.insert(all.end(), {pair.plus, pair.minus});
+        if (!detail::distinct_below(all, layer_.width))
+            throw std::invalid_argument("flipped, linear and pairs must be different neurons of the layer");
     }
 
     // θ (P), in place.
@@ -65,6 +71,16 @@ public:
 
 private:
     using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+
+    static Index hidden(const Network& network, Index layer) {
+        if (layer < 0 || layer + 1 >= network.depth()) throw std::invalid_argument("layer: expected a hidden layer");
+        return layer;
+    }
+
+    // The smallest x of those that minimise ‖a x − b‖.
+    static Dense least_squares(const Dense& a, const Dense& b) {
+        return Eigen::CompleteOrthogonalDecomposition<Dense>(a).solve(b);
+    }
 
     static T largest(const Dense& m) { return m.cwiseAbs().maxCoeff(); }
 
@@ -88,7 +104,7 @@ private:
         Dense u(next_.width, linear_.size());
         for (std::size_t i = 0; i < linear_.size(); ++i) u.col(i) = outgoing(theta, linear_[i]);
         auto share = remainder.leftCols(carried());
-        const Dense change = Eigen::CompleteOrthogonalDecomposition<Dense>(u).solve(share);
+        const Dense change = least_squares(u, share);
         for (std::size_t i = 0; i < linear_.size(); ++i)
             for (Index a = 0; a < change.cols(); ++a) theta[layer_.parameter(linear_[i], a)] += change(i, a);
         share -= u * change;
@@ -110,7 +126,7 @@ private:
             d.row(i) = slope(pairs_[i].plus) * ratio[i] * plus;
         }
         const Dense kept = d.leftCols(carried()), share = remainder.leftCols(carried());
-        const Dense change = Eigen::CompleteOrthogonalDecomposition<Dense>(kept.transpose()).solve(share.transpose());
+        const Dense change = least_squares(kept.transpose(), share.transpose());
         for (Index i = 0; i < count; ++i)
             for (Index j = 0; j < next_.width; ++j) {
                 theta[next_.parameter(j, pairs_[i].plus)] += ratio[i] * change(i, j);

@@ -11,6 +11,7 @@
 #include "kernel/rows.hpp"
 
 #include <cmath>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,8 @@ struct Layer {
 
 class Network {
 public:
-    // activations[l] has widths[l + 1] entries; biases one entry per layer.
+    // activations[l] has widths[l + 1] entries; biases one entry per layer. Throws std::length_error where no Index counts
+    // the parameters.
     Network(const std::vector<Index>& widths, const std::vector<std::vector<Activation>>& activations,
             const std::vector<bool>& biases, Parametrization parametrization) {
         const Index depth = static_cast<Index>(widths.size()) - 1;
@@ -70,9 +72,14 @@ public:
             layer.multiplier_power = parametrization == Parametrization::standard                   ? 0
                                      : parametrization == Parametrization::mean_field && last ? 2
                                                                                                     : 1;
+            Index weights, size;
+            if (layer.fan_in < 1 || layer.width < 1 || __builtin_mul_overflow(layer.width, layer.fan_in, &weights) ||
+                __builtin_add_overflow(weights, layer.bias ? layer.width : 0, &size) ||
+                __builtin_add_overflow(size_, size, &size) || size > most_parameters)
+                throw std::length_error("widths: the network has too many parameters to count");
             layer.weight_offset = size_;
-            layer.bias_offset = size_ + layer.width * layer.fan_in;
-            size_ += layer.width * layer.features();
+            layer.bias_offset = size_ + weights;
+            size_ = size;
             for (Index i = 0; i < layer.width; ++i) {
                 auto& runs = layer.activations;
                 const Activation& activation = activations[l][i];
@@ -91,6 +98,9 @@ public:
     const Layer& last() const { return layers_.back(); }
 
 private:
+    // So that the bytes of a Hessian in long double do not overflow either.
+    static constexpr Index most_parameters = Index(1) << 29;
+
     std::vector<Layer> layers_;
     Index size_ = 0;
 };

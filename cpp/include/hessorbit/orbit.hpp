@@ -21,6 +21,7 @@
 
 #include "network.hpp"
 
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -38,12 +39,62 @@ struct LayerAction {
     Matrix<T> matrix, inverse;  // (m, m)  M = N on them, and its inverse
 };
 
+namespace detail {
+
+// Whether `places` are different numbers of 0 … count − 1.
+inline bool distinct_below(const std::vector<Index>& places, Index count) {
+    std::vector<bool> taken(count, false);
+    for (const Index place : places) {
+        if (place < 0 || place >= count || taken[place]) return false;
+        taken[place] = true;
+    }
+    return true;
+}
+
+// Throws std::invalid_argument unless an action is one of a layer of this width, with numbers that T can hold.
+template <class T>
+void check_action(const LayerAction<T>& action, Index width) {
+    const auto sized = [&](const auto& values) { return static_cast<Index>(values.size()) == width; };
+    const auto finite = [](const auto& values) {
+        return std::all_of(values.begin(), values.end(), [](T x) { return std::isfinite(x); });
+    };
+    const auto invertible = [&](const auto& values) {
+        return finite(values) && std::none_of(values.begin(), values.end(), [](T x) { return x == 0; });
+    };
+    const Index m = static_cast<Index>(action.mixed.size());
+    if (!sized(action.source) || !sized(action.incoming) || !sized(action.outgoing) || !sized(action.constant) ||
+        !sized(action.shift) || action.matrix.rows() != m || action.matrix.cols() != m || action.inverse.rows() != m ||
+        action.inverse.cols() != m)
+        throw std::invalid_argument("layers: expected vectors with an entry for each neuron, and square matrices");
+    if (!distinct_below(action.source, width)) throw std::invalid_argument("layers: source must be a permutation");
+    if (!distinct_below(action.mixed, width))
+        throw std::invalid_argument("layers: mixed must be different neurons of the layer");
+    for (const Index i : action.mixed)
+        if (action.source[i] != i) throw std::invalid_argument("layers: a mixed neuron must stay in its place");
+    if (!invertible(action.incoming) || !invertible(action.outgoing))
+        throw std::invalid_argument("layers: factors must be finite, and not zero, in float64");
+    if (!finite(action.constant) || !finite(action.shift) || !action.matrix.allFinite() || !action.inverse.allFinite())
+        throw std::invalid_argument("layers: constants, shifts and matrices must be finite in float64");
+}
+
+// Where the bias of neuron i lies in θ; a layer without biases has none to write to.
+inline Index bias_of(const Layer& layer, Index i) {
+    if (!layer.bias) throw std::invalid_argument("layers: a shift needs a layer with biases");
+    return layer.parameter(i, layer.fan_in);
+}
+
+}  // namespace detail
+
 template <class T>
 class GroupElement {
 public:
-    // hidden[l] belongs to hidden layer l, counted from 0; network.depth() − 1 entries.
+    // hidden[l] belongs to hidden layer l, counted from 0; network.depth() − 1 entries. Throws std::invalid_argument
+    // where an action does not fit its layer.
     GroupElement(const Network& network, const std::vector<LayerAction<T>>& hidden)
         : source_(network.num_parameters()), factor_(network.num_parameters(), T(1)) {
+        if (static_cast<Index>(hidden.size()) != network.depth() - 1)
+            throw std::invalid_argument("layers: expected one for each hidden layer");
+        for (Index l = 0; l + 1 < network.depth(); ++l) detail::check_action(hidden[l], network.layer(l).width);
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerAction<T>* above = l + 1 < network.depth() ? &hidden[l] : nullptr;
             const LayerAction<T>* below = l > 0 ? &hidden[l - 1] : nullptr;
@@ -108,7 +159,7 @@ private:
                 permutes_ = permutes_ || source_[p] != p || factor_[p] != 1;
             }
         for (Index i = 0; above && i < layer.width; ++i)
-            if (above->shift[i] != 0) shifts_.push_back({layer.parameter(i, layer.fan_in), above->shift[i]});
+            if (above->shift[i] != 0) shifts_.push_back({detail::bias_of(layer, i), above->shift[i]});
     }
 
     // N⁻¹ c
@@ -129,7 +180,7 @@ private:
         const std::vector<T> constants = constants_before(below);
         for (Index a = 0; a < layer.fan_in; ++a)
             for (Index i = 0; constants[a] != 0 && i < layer.width; ++i)
-                shears_.push_back({layer.parameter(i, layer.fan_in), layer.parameter(i, a),
+                shears_.push_back({detail::bias_of(layer, i), layer.parameter(i, a),
                                    -layer.template multiplier<T>() * constants[a]});
     }
 
@@ -173,9 +224,12 @@ private:
     template <Kind kind, class Rows>
     void mix(Rows& rows) const {
         for (const Mixing& m : mixings_) {
-            const Matrix<T> taken = rows(m.parameters, Eigen::all);
-            const auto& matrices = (kind == Kind::vector) != m.outgoing ? direct_ : contragredient_;
-            rows(m.parameters, Eigen::all) = matrices[m.layer] * taken;
+            const Matrix<T>& matrix = ((kind == Kind::vector) != m.outgoing ? direct_ : contragredient_)[m.layer];
+            const Index size = static_cast<Index>(m.parameters.size());
+            Matrix<T> mixed = Matrix<T>::Zero(size, rows.cols());
+            for (Index i = 0; i < size; ++i)
+                for (Index j = 0; j < size; ++j) mixed.row(i) += matrix(i, j) * rows.row(m.parameters[j]);
+            for (Index i = 0; i < size; ++i) rows.row(m.parameters[i]) = mixed.row(i);
         }
     }
 

@@ -1,4 +1,6 @@
-// The even-linear move for Python, for float64 and long double.
+// The even-linear move for Python, for one scalar.
+#pragma once
+
 #include "bindings.hpp"
 
 #include <hessorbit/even_linear.hpp>
@@ -6,8 +8,6 @@
 #include <utility>
 
 namespace hessorbit::bindings {
-
-namespace {
 
 using Indices = std::vector<Index>;
 
@@ -37,13 +37,6 @@ template <class T>
 void bind_flip(py::module_& module) {
     module.def("flip_even_linear", &flip_even_linear<T>, py::arg("network"), py::arg("layer"), py::arg("flipped"),
                py::arg("linear"), py::arg("pairs"), py::arg("theta").noconvert());
-}
-
-}  // namespace
-
-void register_even_linear(py::module_& module) {
-    bind_flip<double>(module);
-    bind_flip<long double>(module);
 }
 
 }  // namespace hessorbit::bindings

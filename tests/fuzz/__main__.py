@@ -1,0 +1,52 @@
+"""Make calls, and report each that raises what no caller should see; a call that ends the interpreter is named too."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import faulthandler
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+
+import numpy as np
+
+from . import interface, raw
+
+CALLS = (*raw.CALLS, *interface.CALLS)
+REFUSALS = (TypeError, ValueError, IndexError, OverflowError, MemoryError, np.linalg.LinAlgError)
+
+
+def main() -> int:
+    """Return how many calls failed, at most 1."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--calls", type=int, default=10_000)
+    options.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    options.add_argument("--first", type=int, default=0, help="number of the first call")
+    asked = options.parse_args()
+    faulthandler.enable()
+    warnings.simplefilter("ignore")
+    progress, path = tempfile.mkstemp(prefix="fuzz-")
+    print(f"seed {asked.seed}; the number of the call being made is in {path}", flush=True)
+    outcomes: collections.Counter[str] = collections.Counter()
+    for number in range(asked.first, asked.first + asked.calls):
+        call = CALLS[number % len(CALLS)]
+        os.pwrite(progress, f"{number:<12}".encode(), 0)
+        try:
+            call(np.random.default_rng([asked.seed, number]))
+            outcomes["returned"] += 1
+        except REFUSALS:
+            outcomes["refused"] += 1
+        except Exception:
+            outcomes["failed"] += 1
+            print(f"--- {call.__module__}.{call.__name__}: --seed {asked.seed} --first {number} --calls 1")
+            traceback.print_exc(file=sys.stdout)
+    os.remove(path)
+    print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
+    return min(outcomes["failed"], 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
