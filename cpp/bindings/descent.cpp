@@ -1,5 +1,6 @@
 // Descent for Python.
 #include "bound_objective.hpp"
+#include "classes.hpp"
 
 #include <hessorbit/descent.hpp>
 
@@ -48,8 +49,8 @@ auto array(const std::vector<double>& (Descent::*read)() const) {
 
 void register_descent(py::module_& module) {
     using Bound = BoundObjective<double>;
-    py::class_<BoundDescent>(module, "Descent")
-        .def(py::init([](Bound& objective, const Array<double>& theta, const std::string& method,
+    py::class_<BoundDescent> type(module, "Descent", py::is_final());
+    type.def(py::init([](Bound& objective, const Array<double>& theta, const std::string& method,
                          double learning_rate, double momentum, double beta2, double epsilon) {
                  require(theta.ndim() == 1 && theta.shape(0) == objective.core.num_parameters(),
                          "theta: expected shape (P,)");
@@ -71,6 +72,7 @@ void register_descent(py::module_& module) {
         .def_property_readonly("loss", number(&Descent::loss))
         .def_property_readonly("gradient_norm", number(&Descent::gradient_norm))
         .def_property_readonly("steps", number(&Descent::steps));
+    never_empty(type);
 }
 
 }  // namespace hessorbit::bindings

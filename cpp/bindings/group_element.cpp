@@ -1,5 +1,5 @@
 // GroupElement for Python: it acts on float64 and on long double.
-#include "bindings.hpp"
+#include "classes.hpp"
 
 #include <hessorbit/orbit.hpp>
 
@@ -107,10 +107,11 @@ void bind_methods(py::class_<PyGroupElement>& element) {
 }  // namespace
 
 void register_group_element(py::module_& module) {
-    py::class_<PyGroupElement> element(module, "GroupElement");
+    py::class_<PyGroupElement> element(module, "GroupElement", py::is_final());
     element.def(py::init<const Network&, const std::vector<LayerTuple>&>(), py::arg("network"), py::arg("layers"));
     bind_methods<double>(element);
     bind_methods<Extended>(element);
+    never_empty(element);
 }
 
 }  // namespace hessorbit::bindings

@@ -1,4 +1,5 @@
 // Network, and whether an array is finite, for Python.
+#include "classes.hpp"
 #include "names.hpp"
 
 #include <hessorbit/kernel/finite.hpp>
@@ -18,8 +19,8 @@ bool all_finite(const Array<T>& values) {
 }  // namespace
 
 void register_network(py::module_& module) {
-    py::class_<Network>(module, "Network")
-        .def(py::init([](const std::vector<Index>& widths,
+    py::class_<Network> type(module, "Network", py::is_final());
+    type.def(py::init([](const std::vector<Index>& widths,
                          const std::vector<std::vector<std::pair<std::string, double>>>& names,
                          const std::vector<bool>& biases, const std::string& parametrization) {
                  require(widths.size() >= 2, "widths: expected at least two");
@@ -38,6 +39,7 @@ void register_network(py::module_& module) {
              }),
              py::arg("widths"), py::arg("activations"), py::arg("biases"), py::arg("parametrization"))
         .def_property_readonly("num_parameters", &Network::num_parameters);
+    never_empty(type);
     module.def("all_finite", &all_finite<double>, py::arg("values").noconvert());
     module.def("all_finite", &all_finite<long double>, py::arg("values").noconvert());
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bound_objective.hpp"
+#include "classes.hpp"
 
 #include <memory>
 
@@ -56,8 +57,8 @@ void bind_objective(py::module_& module, const char* name) {
     };
     const auto factor = [](const Core& core) { return Shape{core.factor_rows(), core.num_parameters()}; };
 
-    py::class_<BoundObjective<T>>(module, name)
-        .def(py::init(&make_objective<T>), py::arg("network"), py::arg("x").noconvert(), py::arg("y").noconvert(),
+    py::class_<BoundObjective<T>> type(module, name, py::is_final());
+    type.def(py::init(&make_objective<T>), py::arg("network"), py::arg("x").noconvert(), py::arg("y").noconvert(),
              py::arg("weight").noconvert(), py::arg("loss"), py::arg("parameter"), py::arg("l2"), py::arg("threads"))
         .def("loss", method<T>(scalar, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.value_and_gradient(at, batch, threads, out, nullptr);
@@ -115,6 +116,7 @@ void bind_objective(py::module_& module, const char* name) {
                  }
                  return product;
              }, theta, py::arg("v").noconvert());
+    never_empty(type);
 }
 
 template <class T>

@@ -11,7 +11,7 @@ from hessorbit import _core
 SIZES = (-(2**62), -1, 0, 1, 2, 3, 5, 2**31, 2**62)
 THREADS = (-1, 0, 1, 2, 3, 1024, 1025, 100_000, 2**31 - 1)
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 1e-320, 1e150, 1e308, np.inf, -np.inf, np.nan)
-LOSSES = ("squared_error", "cross_entropy", "logistic", "none")
+LOSSES = (*(entry["name"] for entry in _core.loss_table()), "none")
 SCALARS = (np.float64, np.longdouble)
 
 Draw = np.random.Generator
@@ -64,7 +64,8 @@ def objective(draw: Draw, scalar: Any) -> tuple[Any, int]:
     samples = int(draw.integers(1, 40))
     kind = _core.Objective if scalar is np.float64 else _core.ObjectiveLongDouble
     x, y, weight = (array(draw, shape, scalar) for shape in ((samples, widths[0]), (samples, widths[-1]), (samples,)))
-    return kind(net, x, y, weight, pick(draw, LOSSES), pick(draw, NUMBERS), pick(draw, THREADS)), net.num_parameters
+    numbers = pick(draw, NUMBERS), pick(draw, NUMBERS)
+    return kind(net, x, y, weight, pick(draw, LOSSES), *numbers, pick(draw, THREADS)), net.num_parameters
 
 
 def call_objective(draw: Draw) -> None:

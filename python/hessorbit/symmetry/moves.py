@@ -201,7 +201,7 @@ def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> 
         rule, neurons = rule_of(name), np.array(members)
         sources[neurons] = rng.permutation(neurons)
         if rule.degree:
-            factors[neurons] = np.exp(scale * rng.standard_normal(len(neurons)))
+            factors[neurons] = random_factors(hidden, rng, scale, len(neurons))
         if hidden.can_flip(members[0]):
             factors[neurons] *= rng.choice([-1, 1], len(neurons))
         if hidden.can_shift(members[0]):
@@ -210,8 +210,21 @@ def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> 
     count = len(hidden.linear)
     if count < 2:
         return move
-    stretch = np.exp(scale * rng.standard_normal(count))
+    stretch = random_factors(hidden, rng, scale, count)
+    if stretch.max() * np.finfo(np.float64).eps > stretch.min():
+        raise ValueError(f"scale={scale:g} draws a singular matrix for layer {hidden.layer}; take a smaller scale")
     return with_mixing(move, mixing_of(orthogonal(rng, count) * stretch @ orthogonal(rng, count)))
+
+
+def random_factors(hidden: HiddenLayer, rng: np.random.Generator, scale: float, count: int) -> Array:
+    """Returns exp(scale · N(0, 1)), and refuses what leaves float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        factors = np.exp(scale * rng.standard_normal(count))
+    if not (factors.min() > 0 and np.isfinite(factors.max())):
+        raise ValueError(
+            f"scale={scale:g} draws factors beyond the range of float64 for layer {hidden.layer}; take a smaller scale"
+        )
+    return factors
 
 
 def orthogonal(rng: np.random.Generator, size: int) -> Array:
