@@ -43,6 +43,8 @@ class LayerFunctions:
         Neurons that are linear, be it on the data only, and the other neurons whose activation is constant.
     slopes : ndarray, shape (d,)
         σ' of these; nan for the others.
+    kinks : ndarray of int
+        Those of the constant neurons that sit at a kink, where σ' does not exist and `slopes` holds a convention.
     preactivations : ndarray, shape (d,)
         The constants of z; all of it for constant neurons.
     below, coefficients : ndarray, shape (d_below, F_below), (d, F)
@@ -58,6 +60,7 @@ class LayerFunctions:
     linear: Array
     constant: Array
     slopes: Array
+    kinks: Array
     preactivations: Array
     below: Array
     coefficients: Array
@@ -127,6 +130,7 @@ def upward(parameters: LayerParameters, below: Array, linear_slope: Array, toler
         linear=linear,
         constant=constant,
         slopes=slopes,
+        kinks=np.array([n for n in constant if rows[n, 0] == 0 and activations.kinked(layer.names[n])], int),
         preactivations=rows[:, 0],
         below=below,
         coefficients=np.hstack([parts, columns]),
@@ -164,7 +168,7 @@ def downward(net: MLP, layers: list[LayerFunctions], tolerance: float, centred: 
     for layer in reversed(layers):
         outgoing = layer.parameters.multiplier_above * layer.parameters.outgoing * layer.sizes
         if result:
-            relevant, effects = above(result[-1], outgoing)
+            relevant, effects = above(result[-1], outgoing, tolerance)
         else:
             relevant = effects = outgoing - outgoing.mean(axis=0) if centred else outgoing
             if centred:  # what is left of equal rows is rounding
@@ -174,17 +178,25 @@ def downward(net: MLP, layers: list[LayerFunctions], tolerance: float, centred: 
     return result[::-1]
 
 
-def above(upper: LayerFunctions, outgoing: Array) -> tuple[Array, Array]:
+def above(upper: LayerFunctions, outgoing: Array, tolerance: float) -> tuple[Array, Array]:
     """Rows that span those of Q and B of a layer, from the layer above and the weights between, (d_above, d)."""
-    straight = np.concatenate([upper.linear, upper.constant]).astype(int)
+    straight = np.concatenate([upper.linear, np.setdiff1d(upper.constant, upper.kinks)]).astype(int)
     bent = np.setdiff1d(np.arange(len(outgoing)), upper.linear)
     relevant = [outgoing[bent[norm(upper.relevant[:, bent], 0) > 0]]]
-    relevant.append((upper.relevant[:, upper.linear] * upper.slopes[upper.linear]) @ outgoing[upper.linear])
-    effects = [(upper.effects[:, straight] * upper.slopes[straight]) @ outgoing[straight]]
+    linear = upper.relevant[:, upper.linear] * upper.slopes[upper.linear]
+    relevant.append(product(linear, outgoing[upper.linear], tolerance))
+    effects = [product(upper.effects[:, straight] * upper.slopes[straight], outgoing[straight], tolerance)]
+    effects.append(outgoing[upper.kinks[norm(upper.effects[:, upper.kinks], 0) > 0]])
     for group in upper.related:
         weights = np.sign(group.gains) / group.factors
-        effects.append((upper.effects[:, group.neurons] * weights) @ outgoing[group.neurons])
+        effects.append(product(upper.effects[:, group.neurons] * weights, outgoing[group.neurons], tolerance))
     return np.vstack(relevant), np.vstack(effects)
+
+
+def product(a: Array, b: Array, tolerance: float) -> Array:
+    """The matrix a b, with zeros where its terms cancel."""
+    result = a @ b
+    return np.asarray(np.where(np.abs(result) <= tolerance * (np.abs(a) @ np.abs(b)), 0, result))
 
 
 def row_space(rows: Array, tolerance: float) -> Array:

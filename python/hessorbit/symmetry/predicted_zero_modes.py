@@ -262,7 +262,7 @@ def constant(layer: LayerFunctions, tolerance: float) -> Iterator[Directions]:
         elif value == 0:
             yield Directions(cause, FLAT, outgoing[:, None], np.ones((1, 1)))
         bias, carriers = constant_below(layer, tolerance), carriers_of_one(layer, tolerance)
-        if bias is None or carriers is None or not np.isfinite(layer.slopes[neuron]):
+        if bias is None or carriers is None or neuron in layer.kinks:
             continue
         # The activation changes by σ'·t; the carriers' weights take v σ'·t, each output its own part.
         effect = -layer.slopes[neuron] * parameters.outgoing[:, neuron]
@@ -365,9 +365,10 @@ def dependent(layer: LayerFunctions, tolerance: float, suffix: str) -> Iterator[
         free = null_space(layer.relevant[:, linear] * layer.slopes[linear], tolerance)
         cause = f"layer {number}: incoming parameters of linear neurons{suffix}, combined so that nothing comes of it"
         yield Directions(cause, FLAT, parameters.incoming_positions[linear].T, free)
-    # A constant neuron where σ is stationary, but for a kink, moves the outputs to second order only: not counted here.
+    # A constant neuron where σ is stationary, and curved, moves the outputs to second order: it is not counted here.
     names = parameters.layer.names
-    moving = [n for n in layer.constant if layer.slopes[n] or not curvature(names[n], layer.preactivations[n])]
+    smooth = np.setdiff1d(layer.constant, layer.kinks)
+    moving = [n for n in smooth if layer.slopes[n] or not curvature(names[n], layer.preactivations[n])]
     straight = np.concatenate([linear, moving]).astype(int)
     if len(straight):
         free = null_space(layer.effects[:, straight] * layer.slopes[straight], tolerance)
