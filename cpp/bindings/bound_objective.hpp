@@ -30,7 +30,8 @@ std::unique_ptr<BoundObjective<T>> bound(const Network& network, const Loss& los
     if constexpr (std::is_same_v<T, double>)
         return std::unique_ptr<BoundObjective<T>>(
             new BoundObjective<T>{{network, loss, l2, std::move(data), wide_objective_factory}, threads});
-    else return std::unique_ptr<BoundObjective<T>>(new BoundObjective<T>{{network, loss, l2, std::move(data)}, threads});
+    else
+        return std::unique_ptr<BoundObjective<T>>(new BoundObjective<T>{{network, loss, l2, std::move(data)}, threads});
 }
 
 }  // namespace hessorbit::bindings

@@ -51,26 +51,28 @@ public:
     }
 
     void outputs(const T* theta, Index batch, int threads, T* out) {
-        evaluate_one(theta, batch, out, samples() * network().outputs(), [=](auto& objective, auto* at, Index count, auto* to) {
-            objective.outputs(at, count, threads, to);
-        });
+        evaluate_one(
+            theta, batch, out, samples() * network().outputs(),
+            [=](auto& objective, auto* at, Index count, auto* to) { objective.outputs(at, count, threads, to); });
     }
 
     void residual(const T* theta, Index batch, int threads, T* out) {
-        evaluate_one(theta, batch, out, samples() * network().outputs(), [=](auto& objective, auto* at, Index count, auto* to) {
-            objective.residual(at, count, threads, to);
-        });
+        evaluate_one(
+            theta, batch, out, samples() * network().outputs(),
+            [=](auto& objective, auto* at, Index count, auto* to) { objective.residual(at, count, threads, to); });
     }
 
     void jacobian(const T* theta, Index batch, int threads, T* out) {
-        evaluate_one(theta, batch, out, samples() * network().outputs() * num_parameters(),
-                     [=](auto& objective, auto* at, Index count, auto* to) { objective.jacobian(at, count, threads, to); });
+        evaluate_one(
+            theta, batch, out, samples() * network().outputs() * num_parameters(),
+            [=](auto& objective, auto* at, Index count, auto* to) { objective.jacobian(at, count, threads, to); });
     }
 
     void gauss_newton_factor(const T* theta, Index batch, int threads, T* out) {
-        evaluate_one(theta, batch, out, factor_rows() * num_parameters(), [=](auto& objective, auto* at, Index count, auto* to) {
-            objective.gauss_newton_factor(at, count, threads, to);
-        });
+        evaluate_one(theta, batch, out, factor_rows() * num_parameters(),
+                     [=](auto& objective, auto* at, Index count, auto* to) {
+                         objective.gauss_newton_factor(at, count, threads, to);
+                     });
     }
 
     void hessian_diagonal(const T* theta, Index batch, int threads, T* out) {
@@ -132,7 +134,8 @@ private:
         if (widens)
             for (Index b = 0; b < batch; ++b) {
                 bool doubtful = grows(in[0].data + b * in[0].stride);
-                for (std::size_t i = 1; i < ins; ++i) doubtful |= far_from_one(in[i].data + b * in[i].stride, in[i].length);
+                for (std::size_t i = 1; i < ins; ++i)
+                    doubtful |= far_from_one(in[i].data + b * in[i].stride, in[i].length);
                 for (const Output& each : out)
                     doubtful = doubtful || (each.data && !all_finite(each.data + b * each.length, each.length));
                 if (doubtful) evaluate_wide(b, in, out, call);
@@ -161,8 +164,9 @@ private:
 
     // Made when first needed.
     WideObjective& wide() {
-        std::call_once(wide_made_,
-                       [&] { wide_ = make_wide_(network(), objective_.loss(), objective_.l2(), DataArrays(objective_.data())); });
+        std::call_once(wide_made_, [&] {
+            wide_ = make_wide_(network(), objective_.loss(), objective_.l2(), DataArrays(objective_.data()));
+        });
         return *wide_;
     }
 
@@ -174,7 +178,8 @@ private:
     }
 
     static bool far_from_one(const T* values, Index count) {
-        return std::abs(exponent(values, count)) > limit && std::any_of(values, values + count, [](T x) { return x != 0; });
+        return std::abs(exponent(values, count)) > limit &&
+               std::any_of(values, values + count, [](T x) { return x != 0; });
     }
 
     // Whether θ and the data may make something grow beyond the limit.

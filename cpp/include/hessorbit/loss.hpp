@@ -192,8 +192,10 @@ inline constexpr auto entries = std::tuple{
 template <class T, class Formula>
 auto bound(const Formula& formula, double parameter) {
     return [=](T f, T y) {
-        if constexpr (std::is_invocable_v<Formula, T, T, T>) return formula(f, y, static_cast<T>(parameter));
-        else return formula(f, y);
+        if constexpr (std::is_invocable_v<Formula, T, T, T>)
+            return formula(f, y, static_cast<T>(parameter));
+        else
+            return formula(f, y);
     };
 }
 
