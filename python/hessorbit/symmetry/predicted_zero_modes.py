@@ -168,6 +168,12 @@ def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-
     ('cross-entropy: the same added to all outputs', 'cross-entropy: the same added to all outputs', \
 'cross-entropy: the same added to all outputs')
     """
+    modes = predicted(net, theta, tolerance)
+    return replace(modes, residuals=residuals(net, theta, modes.basis)) if isinstance(net, Objective) else modes
+
+
+def predicted(net: MLP | Objective, theta: ArrayLike, tolerance: float = 1e-10) -> ZeroModes:
+    """The zero modes, without how well the Hessian annihilates them."""
     objective = net if isinstance(net, Objective) else None
     network = net if isinstance(net, MLP) else getattr(net, "net", None)
     if not isinstance(network, MLP):
@@ -177,13 +183,12 @@ def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-
     found = list(directions(network, at, allowed, objective))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
     basis, origins = orthonormal_basis(network.num_parameters, parts)
-    modes = ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
-    return modes if objective is None else replace(modes, residuals=residuals(objective, at, basis))
+    return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
 
 
-def residuals(objective: Objective, theta: Array, basis: Array) -> Array:
+def residuals(objective: Objective, at: ArrayLike, basis: Array) -> Array:
     """‖H z‖ / ‖H‖ of each column, with ‖H‖ from a few products: a lower bound, mostly good to some per cent."""
-    largest = 0.0
+    theta, largest = _checks.parameter_vector(at, objective.net.num_parameters), 0.0
     vector = np.random.default_rng(0).standard_normal(len(theta)).astype(theta.dtype)
     for _ in range(30):
         length = np.linalg.norm(vector)
