@@ -280,11 +280,11 @@ class Spectrum:
         )
 
     def _predicted(self) -> ZeroModes:
-        """What symmetry predicts for this matrix: first-order modes only where it is the Gauss–Newton matrix."""
+        """What symmetry, loss and data predict; first-order modes only where this is the Gauss–Newton matrix."""
         # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
-        from .symmetry import zero_modes
+        from .symmetry.predicted_zero_modes import predicted
 
-        modes = zero_modes(self._errors.objective.net, self._errors.theta)
+        modes = predicted(self._errors.objective, self._errors.theta)
         flat = modes.of_kind("flat")
         if len(flat) == len(modes) or self.matrix == "gauss_newton" or self._errors.zero_residual:
             return modes
