@@ -1,9 +1,11 @@
 // `_common`: what is not hot, and everything in long double, compiled once.
 #include "bindings.hpp"
+#include "interruption.hpp"
 
 PYBIND11_MODULE(_common, module, pybind11::mod_gil_not_used()) {
     using namespace hessorbit::bindings;
     module.doc() = "What is not hot, and everything in long double.";
+    raise_on_interruption();
     register_network(module);
     register_activation_table(module);
     register_loss_table(module);

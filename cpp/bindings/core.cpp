@@ -1,5 +1,6 @@
 // `_core_<level>`: what is hot, in float64, for one instruction level.
 #include "bindings.hpp"
+#include "interruption.hpp"
 
 #include <hessorbit/kernel/team.hpp>
 
@@ -36,6 +37,7 @@ PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     module.doc() = "What is hot, in float64, compiled for one instruction level.";
     py::module_::import("hessorbit._common");  // knows the type Network
     module.def("config", &config);
+    raise_on_interruption();
     register_activation_float64(module);
     register_objective_float64(module);
     register_descent(module);

@@ -47,12 +47,6 @@ std::vector<Weights> weights(const Doubles& incoming, const Doubles& outgoing, c
     return result;
 }
 
-// Whether a signal came, Ctrl-C say, whose handler raised.
-bool interrupted() {
-    const py::gil_scoped_acquire acquire;
-    return PyErr_Occurred() || PyErr_CheckSignals() != 0;
-}
-
 void check_finite(std::initializer_list<const Doubles*> arrays) {
     for (const Doubles* each : arrays)
         require(std::all_of(each->data(), each->data() + each->size(), [](double x) { return std::isfinite(x); }),
@@ -107,9 +101,8 @@ py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const
     std::vector<Found> found;
     {
         const py::gil_scoped_release release;
-        found = nearest(geometry, starts, {gap_tolerance, max_nodes, time_limit, interrupted}, team);
+        found = nearest(geometry, starts, {gap_tolerance, max_nodes, time_limit, &should_stop}, team);
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);
     Doubles result_incoming({batch, m, static_cast<Index>(incoming.shape(2))}), result_outgoing({batch, m, outputs}),
         result_output({batch, outputs}), scale({batch, m}), distance(batch), lower(batch);

@@ -31,27 +31,8 @@ def choose_level(requested: str | None, built: Sequence[str], supported: Sequenc
     return usable[-1]
 
 
-SPINS = 10_000  # about 0.1 ms
-
-
-def load(level: str) -> ModuleType:
-    """Imports the core; its threads wait for work with less spinning than is usual, unless the environment says how.
-
-    Between parallel regions, threads of GNU's OpenMP spin for several milliseconds. These are in the way of BLAS's
-    threads, which come next in many calls here, and of every other process. OpenMP reads the environment once, when
-    it is loaded, so the variable need not stay.
-    """
-    name, module = "GOMP_SPINCOUNT", f"hessorbit._core_{level}"
-    if name in os.environ or "OMP_WAIT_POLICY" in os.environ:
-        return importlib.import_module(module)
-    os.environ[name] = str(SPINS)
-    try:
-        return importlib.import_module(module)
-    finally:
-        del os.environ[name]
-
-
-_hot = load(choose_level(os.environ.get("HESSORBIT_LEVEL"), _cpu.built_levels, _cpu.cpu_levels))
+_level = choose_level(os.environ.get("HESSORBIT_LEVEL"), _cpu.built_levels, _cpu.cpu_levels)
+_hot = importlib.import_module(f"hessorbit._core_{_level}")
 _common = importlib.import_module("hessorbit._common")
 
 Descent = _hot.Descent

@@ -6,12 +6,7 @@
 #include "minima/piece.hpp"
 #include "minima/search.hpp"
 
-#include <atomic>
-#include <chrono>
 #include <cmath>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -76,41 +71,13 @@ inline double violation(const Geometry& geometry, const Weights& point, const Pi
     return std::sqrt(Violation(geometry_there, point_there, piece).squared()) / unit;
 }
 
-// One search for each start; searches are independent, so the results are the same for any number of threads. The
-// calling thread asks `options.stop`, for all; where that was true, results are missing or have gaps.
+// One search for each start; searches are independent, so the results are the same for any number of threads.
 inline std::vector<Found> nearest(const Geometry& geometry, const std::vector<Weights>& starts, const Options& options,
                                   int threads) {
     std::vector<Found> results(starts.size());
-    std::atomic<std::size_t> next{0};
-    std::atomic<bool> stopped{false};
-    std::mutex mutex;
-    std::condition_variable done;
-    std::size_t finished = 0;  // searches
-    with_team(
-        std::min<int>(threads > 0 ? threads : max_threads(), static_cast<int>(starts.size())), [&](const Team& team) {
-            Options own = options;
-            own.stop = [&] {
-                if (team.rank == 0 && options.stop && options.stop()) stopped = true;
-                return stopped.load();
-            };
-            const auto finish = [&](void*) {
-                const std::lock_guard lock(mutex);
-                if (++finished == starts.size()) done.notify_all();
-            };
-            for (std::size_t b = next++; b < starts.size(); b = next++) {
-                const std::unique_ptr<void, decltype(finish)> finisher(&results[b], finish);  // also after an exception
-                if (!own.stop()) results[b] = nearest(geometry, starts[b], own);
-            }
-            // The calling thread goes on asking while others search.
-            if (team.rank > 0) return;
-            std::unique_lock lock(mutex);
-            while (finished < starts.size()) {
-                done.wait_for(lock, std::chrono::milliseconds(10));
-                lock.unlock();
-                own.stop();
-                lock.lock();
-            }
-        });
+    share_parts(threads, static_cast<Index>(starts.size()), [&](Share& share) {
+        for (const Part start : share) results[start.index] = nearest(geometry, starts[start.index], options);
+    });
     return results;
 }
 

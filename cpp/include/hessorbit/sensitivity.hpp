@@ -13,6 +13,7 @@
 // Z_{l,l+1}[i,u] = σ'_l[i] V_{l+1}[i,u] is left as the product it is.
 #pragma once
 
+#include "kernel/interruption.hpp"
 #include "propagate.hpp"
 
 namespace hessorbit {
@@ -39,6 +40,14 @@ struct Sensitivity {
         }
     }
 };
+
+// Numbers that `differentiate` needs as scratch: the largest product of the widths of two neighbouring hidden layers.
+inline Index differentiate_coefficients(const Network& network) {
+    Index most = 1;
+    for (Index l = 0; l + 1 < network.depth(); ++l)
+        most = std::max(most, network.layer(l).width * network.layer(l + 1).width);
+    return most;
+}
 
 // Rows a Sensitivity of full extent holds, per sample.
 inline Index sensitivity_rows(const Network& network) {
@@ -101,6 +110,7 @@ void sensitivity_to_hidden(const Network& network, const Parameters<T>& paramete
     const Matrix<T>& v = parameters.backward[l + 1];
     const RowsView<T> all = RowsView<T>(sensitivity.to_hidden[l][q]).from_column(c.begin);
     for (Index u = 0; u < target; ++u) {
+        stop_if_interrupted();
         const RowsView<T> out(all.row(u), all.stride * target);
         if (q == l + 2) {
             // Z_{l+1,q}[w,u] = σ'_{l+1}[w] V_q[w,u]: the coefficient goes to the matrix, the slope stays the row.
@@ -119,7 +129,7 @@ void sensitivity_to_hidden(const Network& network, const Parameters<T>& paramete
 
 }  // namespace detail
 
-// Fills the sensitivities from a tape that has been through backward.
+// Fills the sensitivities for columns c from a tape that has been through backward.
 template <class T>
 void differentiate(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
                    typename Sensitivity<T>::Extent extent, Sensitivity<T>& sensitivity, Columns c, Matrix<T>& scratch) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -10,9 +9,6 @@ import numpy as np
 from .. import _checks, _core
 from .._checks import Array
 from .run import Run, Stop
-
-# The core takes steps in portions of about this long; between them Python can act on Ctrl-C.
-PORTION_SECONDS = 0.05
 
 
 def gd(run: Run, *, learning_rate: float = 1e-2) -> Stop:
@@ -54,7 +50,7 @@ def descend(
         while (stop := reach(run, loop)) is None:
             # Every step is recorded up to 200, and then points a hundredth of the way further each time.
             due = loop.steps + max(1, loop.steps // 100)
-            advance(loop, min(due, run.max_steps), run.tol, run.loss_tol)
+            loop.advance(min(due, run.max_steps) - loop.steps, run.tol, run.loss_tol)
     except KeyboardInterrupt:
         if loop.steps > run.steps:
             reach(run, loop)
@@ -65,17 +61,6 @@ def descend(
 def reach(run: Run, loop: _core.Descent) -> Stop | None:
     run.evaluations = loop.steps + 1
     return run.reach(loop.theta, loop.loss, loop.gradient, loop.steps)
-
-
-def advance(loop: _core.Descent, due: int, tol: float, loss_tol: float) -> None:
-    """Goes on until so many steps are taken, or the loop stops by itself."""
-    portion = 1
-    while loop.steps < due:
-        wanted = min(portion, due - loop.steps)
-        started = perf_counter()
-        if loop.advance(wanted, tol, loss_tol) < wanted:
-            return
-        portion = 2 * portion if perf_counter() - started < PORTION_SECONDS else max(1, portion // 2)
 
 
 def lbfgs(run: Run, *, memory: int = 20) -> Stop:

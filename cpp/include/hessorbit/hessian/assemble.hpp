@@ -18,11 +18,8 @@ struct HessianScratch {
 
     HessianScratch(const Network& network, Index columns) {
         const Index n = row_stride(std::min(columns, Segment<T>::most));
-        Index width = 1, product = 1;
-        for (Index l = 0; l + 1 < network.depth(); ++l) {
-            width = std::max(width, network.layer(l).width);
-            product = std::max(product, network.layer(l).width * network.layer(l + 1).width);
-        }
+        Index width = 1;
+        for (Index l = 0; l + 1 < network.depth(); ++l) width = std::max(width, network.layer(l).width);
         left.setZero(left_block, n);
         right.setZero(right_group, n);
         left_rows.resize(HessianPlan::left_most);
@@ -30,7 +27,7 @@ struct HessianScratch {
         weighted.setZero(width, n);
         combined.setZero(right_group, n);
         sums.resize(HessianPlan::left_most * right_group);
-        coefficients.setZero(1, product);
+        coefficients.setZero(1, differentiate_coefficients(network));
     }
 };
 
@@ -63,6 +60,7 @@ private:
         std::fill_n(scratch_.sums.begin(), task.left_count * task.count, T(0));
         Block<T> block{segment_, task.l, task.m, plan_.pairs(task.l, task.m), scratch_.weighted, scratch_.combined};
         for (Index begin = 0; begin < n; begin += Segment<T>::most) {
+            if (begin > 0) stop_if_interrupted();
             segment_.select({begin, std::min(Segment<T>::most, n - begin)});
             if constexpr (Product::forms_left) {
                 form_right<Product>(block, task, 0, task.count);

@@ -1,6 +1,6 @@
 // Completes a Hessian once every chunk has been added: the places that symmetry gives, and l2 on the diagonal.
 //
-// The work comes in phases, each of pieces that write places of their own; a phase reads what those before it wrote.
+// The work comes in phases, each of parts that write places of their own; a phase reads what those before it wrote.
 #pragma once
 
 #include "products.hpp"
@@ -17,7 +17,7 @@ public:
         : network_(shape.network), constant_loss_(shape.constant_loss), l2_(l2), hessian_(hessian),
           p_(network_.num_parameters()) {}
 
-    Index pieces(int phase) const {
+    Index parts(int phase) const {
         if (phase == 0) return constant_loss_ ? network_.last().features() : 0;
         if (phase == 2) return (p_ + tile - 1) / tile;
         Index neurons = 0;
@@ -25,17 +25,17 @@ public:
         return neurons;
     }
 
-    void run(int phase, Index piece) {
-        if (phase == 0) return repeat_output_block(piece);
-        if (phase == 2) return reflect_triangle(piece);
+    void run(int phase, Index part) {
+        if (phase == 0) return repeat_output_block(part);
+        if (phase == 2) return reflect_triangle(part);
         Index l = 0;
-        for (; piece >= network_.layer(l).width; ++l) piece -= network_.layer(l).width;
-        reflect_features(network_.layer(l), piece);
+        for (; part >= network_.layer(l).width; ++l) part -= network_.layer(l).width;
+        reflect_features(network_.layer(l), part);
     }
 
     void run() {
         for (int phase = 0; phase < phases; ++phase)
-            for (Index piece = 0; piece < pieces(phase); ++piece) run(phase, piece);
+            for (Index part = 0; part < parts(phase); ++part) run(phase, part);
     }
 
 private:

@@ -5,8 +5,7 @@
 // so neither do the bits of a sum.
 #pragma once
 
-#include "rows.hpp"
-#include "team.hpp"
+#include "range.hpp"
 
 namespace hessorbit {
 

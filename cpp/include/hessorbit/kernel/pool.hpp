@@ -1,51 +1,198 @@
-// Workspaces that outlive a call, so that calls after the first allocate nothing, also when several threads call at once.
+// The threads that help those which call the core.
+//
+// A caller posts its job, works on it by itself, and helpers claim what is left (job.hpp). A helper that has not begun
+// when all is claimed finds nothing, and nobody has waited for it: on a busy machine a call takes about as long as on one
+// thread. Waiting blocks, after a spin so short that it keeps nobody from a core. Threads that cannot be started are done
+// without. After a fork the child has a pool of its own, whose threads start when they are needed.
 #pragma once
 
-#include <memory>
+#include "job.hpp"
+
+#include <algorithm>
+#include <chrono>
 #include <mutex>
+#include <system_error>
+#include <thread>
 #include <vector>
+
+#if __has_include(<pthread.h>) && __has_include(<signal.h>)
+#include <pthread.h>
+#include <signal.h>
+#define HESSORBIT_POSIX_THREADS
+#endif
 
 namespace hessorbit {
 
-template <class Item>
-class Pool {
-public:
-    // Holds an item until destroyed, then gives it back.
-    class Lease {
-    public:
-        Lease(Pool& pool, std::unique_ptr<Item> item) : pool_(pool), item_(std::move(item)) {}
-        Lease(const Lease&) = delete;
-        ~Lease() { pool_.give_back(std::move(item_)); }
-        Item* operator->() const { return item_.get(); }
-        Item& operator*() const { return *item_; }
+namespace detail {
 
-    private:
-        Pool& pool_;
-        std::unique_ptr<Item> item_;
-    };
+inline void pause_briefly() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb");
+#else
+    std::this_thread::yield();
+#endif
+}
 
-    // Takes an idle item, or the one that make() returns.
-    template <class Make>
-    Lease take(Make make) {
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            if (!idle_.empty()) {
-                std::unique_ptr<Item> item = std::move(idle_.back());
-                idle_.pop_back();
-                return Lease(*this, std::move(item));
-            }
+// Waits for a condition that is likely to hold in a moment.
+template <class Condition>
+void spin(Condition condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
+    do {
+        for (int i = 0; i < 16; ++i) {
+            if (condition()) return;
+            pause_briefly();
         }
-        return Lease(*this, make());
+    } while (std::chrono::steady_clock::now() < end);
+}
+
+}  // namespace detail
+
+// Lives as long as the process, since helpers do.
+class Pool {
+    using Lock = std::unique_lock<std::mutex>;
+
+public:
+    using Start = bool (*)(Pool&);  // starts a thread that calls help(), or says that it could not
+
+    explicit Pool(Start start = &start_thread) : start_(start) {}
+    Pool(const Pool&) = delete;
+
+    static Pool& shared() {
+        Pool* pool = instance.load();
+        if (!pool) {
+            Pool* const made = new Pool;
+            if (instance.compare_exchange_strong(pool, made)) return *made;
+            delete made;
+        }
+        return *pool;
+    }
+
+    // Does all of a job.
+    void run(Job& job) {
+        Lock lock(mutex_);
+        hire(job.threads() - 1);
+        jobs_.push_back(&job);
+        ++posts_;
+        while (!job.over()) {
+            if (!visit(job, lock, false)) wait(job, lock);
+        }
+        jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+        lock.unlock();
+        job.finish();
+    }
+
+    // The life of a helper.
+    [[noreturn]] void help() {
+        detail::current_call.asks = false;
+        Lock lock(mutex_);
+        for (;;) {
+            bool worked = false;
+            while (Job* job = open_job()) worked |= visit(*job, lock, true);
+            const std::uint64_t seen = posts_;
+            if (worked) {
+                lock.unlock();
+                detail::spin([&] { return posts_.load(std::memory_order_relaxed) != seen; });
+                lock.lock();
+            }
+            ++asleep_;
+            posted_.wait(lock, [&] { return posts_ != seen; });
+            --asleep_;
+        }
     }
 
 private:
-    void give_back(std::unique_ptr<Item> item) {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        idle_.push_back(std::move(item));
+    // Takes part in a job, if it has a part to claim. The lock is free meanwhile.
+    bool visit(Job& job, Lock& lock, bool helps) {
+        const std::optional<Part> part = job.left() > 0 ? job.claim() : std::nullopt;
+        if (!part) return false;
+        const int rank = job.enter(helps);
+        const Index more = std::min<Index>(job.left(), job.free_seats());
+        lock.unlock();
+        wake(more);
+        job.work(rank, *part);
+        lock.lock();
+        if (job.leave(rank)) {
+            ++posts_;
+            job.changed.notify_one();
+        }
+        return true;
     }
 
+    void wake(Index threads) {
+        for (Index woken = std::min<Index>(threads, asleep_.load()); woken > 0; --woken) posted_.notify_one();
+    }
+
+    // Until the job has parts again or is over. Helpers are in the middle of parts meanwhile.
+    void wait(Job& job, Lock& lock) {
+        lock.unlock();
+        detail::spin([&] { return job.inside() == 0 || job.left() > 0; });
+        lock.lock();
+        const auto ready = [&] { return job.over() || job.left() > 0; };
+        while (!job.changed.wait_for(lock, std::chrono::milliseconds(50), ready)) {
+            lock.unlock();
+            job.ask();
+            lock.lock();
+        }
+    }
+
+    Job* open_job() const {
+        for (Job* job : jobs_)
+            if (job->free_seats() > 0 && job->left() > 0) return job;
+        return nullptr;
+    }
+
+    // Starts helpers until there are so many. Where that fails, it is tried again a second later.
+    void hire(int helpers) {
+        while (helpers_ < helpers) {
+            const auto now = std::chrono::steady_clock::now();
+            if (now < next_start_) return;
+            if (start_(*this)) ++helpers_;
+            else next_start_ = now + std::chrono::seconds(1);
+        }
+    }
+
+    static bool start_thread(Pool& pool) {
+#if defined(HESSORBIT_POSIX_THREADS)
+        // Signals are for the threads of the program.
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+#endif
+        bool started = true;
+        try {
+            std::thread([&pool] { pool.help(); }).detach();
+        } catch (const std::system_error&) {
+            started = false;
+        }
+#if defined(HESSORBIT_POSIX_THREADS)
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+#endif
+        return started;
+    }
+
+    static void forget() { instance = nullptr; }
+
+    static bool watch_forks() {
+#if defined(HESSORBIT_POSIX_THREADS)
+        return pthread_atfork(nullptr, nullptr, &forget) == 0;
+#else
+        return true;
+#endif
+    }
+
+    static inline std::atomic<Pool*> instance{nullptr};
+    static inline const bool watches_forks = watch_forks();
+
+    const Start start_;
     std::mutex mutex_;
-    std::vector<std::unique_ptr<Item>> idle_;
+    std::condition_variable posted_;
+    std::vector<Job*> jobs_;
+    std::atomic<std::uint64_t> posts_{0};  // grows when there is something new to claim
+    std::atomic<int> asleep_{0};
+    int helpers_ = 0;
+    std::chrono::steady_clock::time_point next_start_{};
 };
 
 }  // namespace hessorbit

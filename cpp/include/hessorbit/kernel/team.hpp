@@ -1,10 +1,10 @@
-// The threads that work on one chunk together. Work is split so that each number is made by one thread alone, in an
-// order that does not depend on how many there are: results keep their bits at any thread count.
+// Work shared among threads: the one place where anything in the core is done by several.
 #pragma once
 
-#include "range.hpp"
+#include "pool.hpp"
 
-#include <exception>
+#include <cstdlib>
+#include <thread>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -12,56 +12,36 @@
 
 namespace hessorbit {
 
-struct Team {
-    int rank = 0, size = 1;
-
-    // This member's part of 0 … count − 1, cut at multiples of `multiple`.
-    Range share(Index count, Index multiple = 1) const {
-        const Index pieces = (count + multiple - 1) / multiple;
-        return {std::min(count, pieces * rank / size * multiple), std::min(count, pieces * (rank + 1) / size * multiple)};
-    }
-
-    Columns columns(Index count) const {
-        const Range range = share(count, row_multiple);
-        return {range.begin, range.end - range.begin};
-    }
-
-    // A lone member may be one of several in an enclosing region, whose barrier it must not enter.
-    void barrier() const {
-        if (size == 1) return;
-#pragma omp barrier
-    }
-};
-
+// Threads that a call may take where its caller names no number: OpenMP's limit, which the environment, the CPUs of the
+// process and threadpoolctl govern. It is all that OpenMP is used for.
 inline int max_threads() {
 #if defined(_OPENMP)
     return omp_get_max_threads();
 #else
-    return 1;
+    const char* const limit = std::getenv("OMP_NUM_THREADS");
+    const int wanted = limit ? std::atoi(limit) : 0;
+    return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 #endif
 }
 
-// Runs body(team) on `threads` threads at once. An exception must not leave an OpenMP region: the first one is thrown
-// again after it. (A body that may throw must not wait at barriers.)
+// Calls body(share) on up to `threads` threads, the calling one among them; together their shares hold every part of
+// every phase once, with parts(phase) of each (job.hpp). What a part throws is thrown again here, once.
+template <class Pieces, class Body>
+void share_phases(int threads, int phases, const Pieces& parts, const Body& body) {
+    struct Work {
+        const Pieces& parts;
+        const Body& body;
+    } work{parts, body};
+    Job job(threads, phases, &work, [](void* of, int phase) -> Index { return static_cast<Work*>(of)->parts(phase); },
+            [](void* of, Share& share) { static_cast<Work*>(of)->body(share); });
+    if (threads > 1) Pool::shared().run(job);
+    else job.run_alone();
+}
+
+// The same for parts 0 … count − 1 of one phase.
 template <class Body>
-void with_team(int threads, Body body) {
-#if defined(_OPENMP)
-    if (threads > 1) {
-        std::exception_ptr failure;
-#pragma omp parallel num_threads(threads)
-        {
-            try {
-                body(Team{omp_get_thread_num(), omp_get_num_threads()});
-            } catch (...) {
-#pragma omp critical(hessorbit_team)
-                if (!failure) failure = std::current_exception();
-            }
-        }
-        if (failure) std::rethrow_exception(failure);
-        return;
-    }
-#endif
-    body(Team{});
+void share_parts(int threads, Index count, const Body& body) {
+    share_phases(static_cast<int>(std::min<Index>(threads, count)), 1, [count](int) { return count; }, body);
 }
 
 }  // namespace hessorbit

@@ -1,0 +1,116 @@
+// Workspaces: what a call needs besides its arguments, kept between calls so that calls after the first allocate nothing.
+#pragma once
+
+#include "diagonal.hpp"
+#include "gauss_newton.hpp"
+#include "hessian/assemble.hpp"
+#include "product.hpp"
+#include "propagate.hpp"
+#include "sensitivity.hpp"
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace hessorbit {
+
+// What a kind of call needs of a chunk besides the tape.
+template <class T>
+struct ChunkNeeds {
+    Order order;
+    std::optional<typename Sensitivity<T>::Extent> sensitivity{};
+    bool diagonal = false, directional = false, residual = false;
+    const Loss* factor = nullptr;  // whose Gauss–Newton factor is written
+};
+
+// A chunk of samples, θ included.
+template <class T>
+struct ChunkSpace {
+    Tape<T> tape;
+    Parameters<T> parameters;
+    std::optional<Sensitivity<T>> sensitivity;
+    std::optional<DiagonalScratch<T>> diagonal;
+    std::optional<DirectionalTape<T>> directional;
+    std::optional<GaussNewtonScratch<T>> factor;
+    Matrix<T> coefficients;  // what `differentiate` needs
+    Rows<T> residual, unit_weight;
+
+    ChunkSpace(const Network& network, Index columns, const ChunkNeeds<T>& needs)
+        : tape(network, columns, needs.order), parameters(network) {
+        if (needs.sensitivity) {
+            sensitivity.emplace(network, columns, *needs.sensitivity);
+            coefficients.setZero(1, differentiate_coefficients(network));
+        }
+        if (needs.diagonal) diagonal.emplace(network, columns);
+        if (needs.directional) directional.emplace(network, columns);
+        if (needs.factor) factor.emplace(network, *needs.factor, columns);
+        if (needs.residual) residual.setZero(network.outputs(), columns), unit_weight.setOnes(1, columns);
+    }
+
+    // Points the tape at the samples from `begin` on.
+    void start_chunk(Rows<T>& features, Index begin) { tape.input = RowsView<T>(features).from_column(begin); }
+};
+
+// What one θ needs.
+template <class T>
+struct Workspace {
+    std::vector<Parameters<T>> directions;
+    std::vector<T> partial;                              // (slots, length): sums over the samples of a slot
+    std::vector<std::unique_ptr<ChunkSpace<T>>> spaces;   // one per thread, but one for all in a large Hessian
+    std::vector<std::unique_ptr<HessianScratch<T>>> scratch;
+
+    // Sees to it that there are spaces for so many threads.
+    void grow(int threads, const Network& network, Index columns, const ChunkNeeds<T>& needs) {
+        while (static_cast<int>(spaces.size()) < threads)
+            spaces.push_back(std::make_unique<ChunkSpace<T>>(network, row_stride(columns), needs));
+    }
+};
+
+// The workspaces of one kind of call that are not in use. No lock, which a fork in the middle of a call would leave held
+// in the child.
+template <class T>
+class Workspaces {
+public:
+    Workspaces() = default;
+    Workspaces(const Workspaces&) = delete;
+    ~Workspaces() {
+        for (std::atomic<Workspace<T>*>& each : idle_) delete each.load();
+    }
+
+    // Holds a workspace until destroyed, then gives it back.
+    class Lease {
+    public:
+        Lease(Workspaces& from, std::unique_ptr<Workspace<T>> workspace)
+            : from_(from), workspace_(std::move(workspace)) {}
+        Lease(const Lease&) = delete;
+        ~Lease() { from_.give_back(std::move(workspace_)); }
+        Workspace<T>* operator->() const { return workspace_.get(); }
+        Workspace<T>& operator*() const { return *workspace_; }
+
+    private:
+        Workspaces& from_;
+        std::unique_ptr<Workspace<T>> workspace_;
+    };
+
+    Lease take() {
+        for (std::atomic<Workspace<T>*>& each : idle_)
+            if (Workspace<T>* const workspace = each.exchange(nullptr))
+                return Lease(*this, std::unique_ptr<Workspace<T>>(workspace));
+        return Lease(*this, std::make_unique<Workspace<T>>());
+    }
+
+private:
+    // Beyond as many as there is room for they are dropped.
+    void give_back(std::unique_ptr<Workspace<T>> workspace) {
+        for (std::atomic<Workspace<T>*>& each : idle_) {
+            Workspace<T>* empty = nullptr;
+            if (each.compare_exchange_strong(empty, workspace.get())) return void(workspace.release());
+        }
+    }
+
+    std::array<std::atomic<Workspace<T>*>, 64> idle_{};
+};
+
+}  // namespace hessorbit
