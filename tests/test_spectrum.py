@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -285,12 +286,56 @@ def test_residual_within_rounding_enters_the_floor() -> None:
         assert ho.spectrum(obj, problem.theta, matrix="gauss_newton", method="jacobian").floor < rest
 
 
-def test_extended_precision_is_rounded_once() -> None:
+def test_extended_precision() -> None:
+    """Longdouble eigenvalues of a longdouble Hessian, within a floor that is smaller as well; 50 digits tell."""
     problem = random_problem(rng(7), (2, 4, 1), samples=10)
     obj, theta = problem.objective(), problem.theta.astype(np.longdouble)
-    hessian = obj.hessian(theta).astype(float)
-    sp = ho.spectrum(obj, theta)
-    assert np.abs(sp.eigenvalues - np.linalg.eigvalsh(hessian)).max() <= sp.floor
+    reference = eigenvalues50(jets.evaluate(problem, digits50=True).total("hessian"))
+    sp = ho.spectrum(obj, theta, vectors=True)
+    error = max(abs(taylor.to_mp(a) - b) for a, b in zip(sp.eigenvalues, reference, strict=True))
+    assert error <= sp.floor <= 1e-16 * sp.max
+    assert sp.floor < ho.spectrum(obj, problem.theta).floor / 100
+    assert sp.vectors is not None
+    assert np.abs(obj.hessian(theta) @ sp.vectors - sp.vectors * sp.eigenvalues).max() <= sp.floor
+    given = ho.spectrum(obj, problem.theta, matrix=obj.hessian(theta))
+    assert (given.eigenvalues == sp.eigenvalues).all()
+    # With zero modes, whose eigenvalues are equal.
+    wide = ho.Widening(problem.network(), copies=[[2, 1, 3, 1]])
+    start = wide(problem.theta).astype(np.longdouble)
+    flat = ho.spectrum(ho.Objective(wide.net, problem.x, problem.y), start, matrix="gauss_newton")
+    assert flat.zero_modes.measured >= len(start) - len(problem.theta)
+    assert flat.floor <= 1e-15 * np.abs(flat.eigenvalues).max()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ["tanh", "relu", "normal_cdf", "selu", "g"])
+def test_many_digits(loss: str, activation: str) -> None:
+    problem = random_problem(rng(3), (2, 2, 2), activation, loss=loss, samples=4, weighted=True, l2=0.01)
+    exact = jets.evaluate(problem, digits50=True)
+    for matrix in ("hessian", "gauss_newton"):
+        sp = ho.spectrum(problem.objective(), problem.theta, matrix=matrix, digits=40)
+        reference = eigenvalues50(exact.total(matrix))
+        errors = [abs(taylor.mpf(str(a)) - b) for a, b in zip(sp.eigenvalues, reference, strict=True)]
+        # The reference itself has 50 digits.
+        assert max(errors) <= sp.floor + 1e-45
+        assert 0 < sp.floor <= 1e-40 * float(sp.eigenvalues[-1])
+
+
+def test_many_digits_resolve_what_float64_does_not() -> None:
+    obj = linear([1.0, 1e-30])
+    sp = ho.spectrum(obj, np.zeros(2), digits=80)
+    kappa = sp.condition_number("raw")
+    assert kappa == pytest.approx(1 / 1e-30**2, rel=1e-12)
+    assert not kappa.is_lower_bound
+    assert ho.spectrum(obj, np.zeros(2), method="dense").condition_number("raw").is_lower_bound
+    assert pickle.loads(pickle.dumps(sp)).eigenvalues[0] == sp.eigenvalues[0]
+    assert "proven" in repr(sp)
+
+
+def test_many_digits_need_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(ImportError, match=r"hessorbit\[certify\]"):
+        ho.spectrum(linear([1.0, 2.0]), np.zeros(2), digits=30)
 
 
 def test_given_matrix() -> None:
@@ -490,6 +535,9 @@ def test_same_bits_whatever_the_threads_and_after_pickling() -> None:
         ({"zero_modes": np.ones(3)}, ValueError, r"zero_modes must have shape \(3, k\)"),
         ({"zero_modes": np.ones((2, 1))}, ValueError, r"zero_modes must have shape \(3, k\)"),
         ({"zero_modes": np.ones((3, 1))}, ValueError, "orthonormal columns"),
+        ({"digits": 0}, ValueError, "digits must be at least 1"),
+        ({"digits": 20, "vectors": True}, ValueError, "digits is for the Hessian"),
+        ({"digits": 20, "matrix": np.eye(3)}, ValueError, "digits is for the Hessian"),
     ],
 )
 def test_bad_options(options: dict[str, Any], kind: type[Exception], message: str) -> None:

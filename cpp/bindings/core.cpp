@@ -41,4 +41,5 @@ PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     register_activation_float64(module);
     register_objective_float64(module);
     register_descent(module);
+    register_trust_region(module);
 }

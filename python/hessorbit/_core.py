@@ -35,8 +35,10 @@ _level = choose_level(os.environ.get("HESSORBIT_LEVEL"), _cpu.built_levels, _cpu
 _hot = importlib.import_module(f"hessorbit._core_{_level}")
 _common = importlib.import_module("hessorbit._common")
 
+DampedLeastSquares = _hot.DampedLeastSquares
 Descent = _hot.Descent
 Objective = _hot.Objective
+ShiftedSystem = _hot.ShiftedSystem
 config = _hot.config
 
 GroupElement = _common.GroupElement

@@ -1,9 +1,10 @@
-"""Three ways to the eigenvalues of H, and the floor below which each leaves an eigenvalue unresolved.
+"""Four ways to the eigenvalues of H, and the floor below which each leaves an eigenvalue unresolved.
 
 With eps = 2.2e-16, ‖·‖₂ the largest eigenvalue or singular value, ‖·‖_F the root of the sum of squares, and bounds ‖δH‖
 and ‖δF‖ on the rounding errors of the matrix itself (error_bounds.py):
 
     Dense           eigenvalues of H (P, P)                                eps P ‖H‖₂ + ‖δH‖
+    Extended        the same in longdouble                                 eps P ‖H‖₂ + ‖δH‖, eps of longdouble
     Gram            of F Fᵀ or FᵀF, whichever is smaller, n × n, H = FᵀF   eps (n ‖H‖₂ + (1 + √p/2) ‖F‖_F²)
                                                                                + 2 ‖F‖₂‖δF‖ + ‖δF‖²
     SingularValues  squared singular values of F (N·K, P)                  (eps n ‖F‖₂ + ‖δF‖)²
@@ -23,6 +24,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.linalg import LinAlgError, lapack, qr, svd, svdvals
 
+from . import jacobi
 from ._checks import Array
 
 EPS = float(np.finfo(np.float64).eps)
@@ -64,6 +66,44 @@ class Dense:
     def apply(self, v: Array) -> Array:
         """H v, v (P, k)."""
         return np.asarray(self.matrix @ v)
+
+
+class Extended(Dense):
+    """The same in longdouble, by Jacobi's rotations."""
+
+    driver = "jacobi"
+
+    def eigenvalues(self) -> Array:
+        return jacobi.symmetric_eigen(self.matrix, self.eps)[0]
+
+    def eigenvectors(self) -> tuple[Array, Array]:
+        return jacobi.symmetric_eigen(self.matrix, self.eps)
+
+    @property
+    def eps(self) -> float:
+        return float(np.finfo(self.matrix.dtype).eps)
+
+    def floor(self, eigenvalues: Array, error: float) -> float:
+        return self.eps * len(self.matrix) * float(np.abs(eigenvalues).max()) + error
+
+    def restrict(self, basis: Array) -> Self:
+        columns = jacobi.orthonormal(basis.astype(self.matrix.dtype), self.eps)
+        return type(self)(columns.T @ self.matrix @ columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Proven(Dense):
+    """A matrix whose eigenvalues are known from elsewhere, with a proven bound on their errors."""
+
+    proven: float = 0.0
+
+    driver = "balls"
+
+    def floor(self, eigenvalues: Array, error: float) -> float:
+        return error
+
+    def restrict(self, basis: Array) -> Dense:  # type: ignore[override]
+        return Dense(np.asarray(self.matrix, np.float64)).restrict(basis)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from scipy.linalg import qr
 
 from . import _checks, _core
 from ._checks import FLOAT64, Array
-from .decomposition import EPS, Decomposition, Dense, Gram, SingularValues, backward_error, rounding
+from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import RoundingErrors, norm
 from .objective import Objective
 
@@ -28,9 +28,16 @@ if TYPE_CHECKING:
 
 METHODS = ("auto", "dense", "gram", "jacobian")
 MATRICES = ("hessian", "gauss_newton")
+DRIVERS = {
+    "dsyevd": "LAPACK dsyevd",
+    "dgesdd": "LAPACK dgesdd",
+    "jacobi": "Jacobi's rotations in longdouble",
+    "balls": "proven in ball arithmetic",
+}
 ORTHONORMALITY = 1e-10
 # Zero modes are null if H annihilates them up to this fraction of ‖H‖.
 NULL = 1e-6
+MOST_EXTENDED = 400  # parameters up to which longdouble stays longdouble
 ROUNDINGS = 8  # of the entries of a matrix that is given
 
 
@@ -187,8 +194,8 @@ class Spectrum:
     matrix : str
         ``"hessian"``, ``"gauss_newton"`` or ``"given"``.
     method, driver : str
-        How the eigenvalues were found, and the LAPACK routine: ``"dense"``, ``"gram"`` (dsyevd) or ``"jacobian"``
-        (dgesdd).
+        How the eigenvalues were found: ``"dense"``, ``"gram"`` (by LAPACK's dsyevd) or ``"jacobian"`` (by dgesdd);
+        ``"dense"`` also by ``"jacobi"`` in longdouble, and by ``"balls"`` with `digits`.
 
     Examples
     --------
@@ -239,9 +246,14 @@ class Spectrum:
     def _matrix_error(self) -> float:
         """A bound on the error of what is decomposed, to compare with the backward error of the decomposition."""
         decomposed = self._decomposition
+        if isinstance(decomposed, Proven):
+            return decomposed.proven
         if isinstance(decomposed, Dense):
             if self.matrix == "given":
-                return ROUNDINGS * EPS * float(norm(decomposed.matrix))
+                eps = float(np.finfo(decomposed.matrix.dtype).eps)
+                return ROUNDINGS * eps * float(norm(decomposed.matrix))
+            if isinstance(decomposed, Extended):
+                return self._errors.of(self.matrix, decomposed.matrix)
             enough = backward_error(len(decomposed.matrix), self.eigenvalues)
             stored = EPS / 2 * float(norm(decomposed.matrix)) if _checks.is_extended(self._errors.theta) else 0.0
             return self._errors.of(self.matrix, decomposed.matrix, enough) + stored
@@ -274,7 +286,7 @@ class Spectrum:
             modes=modes,
             basis=basis,
             residuals=norm(images, axis=0),
-            together=float(np.linalg.norm(images, 2)) if basis.shape[1] else 0.0,
+            together=float(np.linalg.norm(images.astype(FLOAT64), 2)) if basis.shape[1] else 0.0,
             scale=largest,
             measured=count - self.rank,
         )
@@ -386,7 +398,7 @@ class Spectrum:
     def __repr__(self) -> str:
         return (
             f"Spectrum of the {self.matrix.replace('_', '–')}, P = {len(self.eigenvalues)} "
-            f"(method {self.method}, LAPACK {self.driver})\n"
+            f"(method {self.method}, {DRIVERS[self.driver]})\n"
             f"  eigenvalues {self.min:.4g} to {self.max:.4g}, {self.num_negative} negative; trace {self.trace:.6g}\n"
             f"  rank {self.rank} above the floor {self.floor:.1e}\n"
             f"  {self.zero_modes!r}"
@@ -401,6 +413,7 @@ def spectrum(
     matrix: str | ArrayLike = "hessian",
     method: str = "auto",
     zero_modes: str | ArrayLike | Modes | None = "auto",
+    digits: int | None = None,
 ) -> Spectrum:
     """Eigenvalues of the Hessian at θ, with the level below which they are unresolved.
 
@@ -408,7 +421,8 @@ def spectrum(
     ----------
     obj : Objective
     theta : array_like, shape (P,)
-        In longdouble, the matrix is formed in extended precision and rounded to float64 once.
+        In longdouble, the matrix is formed in extended precision, and up to P = 400 its eigenvalues are longdouble too;
+        beyond, the matrix is rounded to float64 once.
     vectors : bool
         Whether to find the eigenvectors too.
     matrix : {"hessian", "gauss_newton"} or array_like, shape (P, P)
@@ -424,6 +438,10 @@ def spectrum(
         Predicted zero modes, for the quotient condition number: by default those that `hessorbit.zero_modes` finds,
         the first-order ones only at zero residual or for the Gauss–Newton matrix; or orthonormal columns; or None
         for no prediction.
+    digits : int, optional
+        Find the eigenvalues in ball arithmetic instead, for θ and data exactly as they are stored: `eigenvalues` are
+        Decimals then, and `floor`, below 10^−digits times the largest, is proven. For P up to 100; needs the extra
+        ``hessorbit[certify]``. Takes seconds, or minutes for hundreds of samples.
 
     Returns
     -------
@@ -431,6 +449,10 @@ def spectrum(
 
     Raises
     ------
+    ArithmeticError
+        If `digits` cannot be proven, as with a preactivation at a kink that is not exactly zero in any precision.
+    ImportError
+        If `digits` is given and python-flint is missing.
     TypeError, ValueError
         For arguments of the wrong type, shape or range; if the matrix is not finite at θ or not symmetric; and for the
         methods ``"gram"`` and ``"jacobian"`` of a Hessian away from zero residual.
@@ -472,6 +494,8 @@ def spectrum(
     elif zero_modes is not None:
         orthonormal(zero_modes, count)
     errors = RoundingErrors(obj, at.copy())
+    if digits is not None:
+        return many_digits_spectrum(errors, matrix, digits, zero_modes, plain=way == "auto" and not vectors)
     name, decomposition = decompose(errors, matrix, way, vectors)
     eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
     return Spectrum(
@@ -485,6 +509,32 @@ def spectrum(
     )
 
 
+def many_digits_spectrum(
+    errors: RoundingErrors, matrix: str | ArrayLike, digits: int, prediction: Any, *, plain: bool
+) -> Spectrum:
+    """The spectrum with `digits` proven digits."""
+    from . import many_digits
+
+    wanted = _checks.integer(digits, "digits", minimum=1, maximum=many_digits.MOST_DIGITS)
+    if not plain or not isinstance(matrix, str):
+        raise ValueError("digits is for the Hessian or the Gauss–Newton matrix, without method and vectors")
+    name = _checks.one_of(matrix, MATRICES, "matrix")
+    obj, theta = errors.objective, errors.theta
+    if len(theta) > many_digits.MOST_PARAMETERS:
+        raise ValueError(f"digits is for at most {many_digits.MOST_PARAMETERS} parameters; theta has {len(theta)}")
+    values, error = many_digits.eigenvalues(obj, theta, wanted, gauss_newton=name == "gauss_newton")
+    rounded = dense(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name)
+    return Spectrum(
+        eigenvalues=values,
+        vectors=None,
+        trace=rounded.trace(),
+        matrix=name,
+        _decomposition=Proven(rounded.matrix, error),
+        _errors=errors,
+        _prediction=prediction,
+    )
+
+
 def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vectors: bool) -> tuple[str, Decomposition]:
     """The matrix's name, and the matrix ready to be decomposed by the method asked for."""
     obj, theta = errors.objective, errors.theta
@@ -493,10 +543,11 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
     if not isinstance(matrix, str):
         if method not in ("auto", "dense"):
             raise ValueError(f"method must be 'auto' or 'dense' for a matrix that is given; got {method!r}")
-        return "given", Dense(symmetric(matrix, len(theta)))
+        given = symmetric(matrix, len(theta))
+        return "given", Dense(given) if given.dtype == FLOAT64 else dense(given, "matrix")
     name = _checks.one_of(matrix, MATRICES, "matrix")
     wide = obj.num_samples * obj.net.widths[-1] < len(theta)
-    factored = method in ("gram", "jacobian") or (method == "auto" and wide)
+    factored = method in ("gram", "jacobian") or (method == "auto" and wide and theta.dtype == FLOAT64)
     complete = factored and (name == "gauss_newton" or errors.zero_residual)
     if factored and not complete and method != "auto":
         raise ValueError(
@@ -508,15 +559,28 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
         missing = errors.curvature if name == "hessian" else 0.0
         kind = SingularValues if vectors or method == "jacobian" else Gram
         return name, kind(float64(obj.gauss_newton_factor(theta), "Jacobian"), obj.l2, missing)
-    return name, Dense(float64(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name))
+    return name, dense(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name)
+
+
+def dense(matrix: Array, name: str) -> Dense:
+    """The matrix itself, in longdouble if it came so and Jacobi's rotations are affordable."""
+    if matrix.dtype.type is np.longdouble and len(matrix) <= MOST_EXTENDED:
+        if not _core.all_finite(matrix):
+            raise not_finite(name)
+        return Extended(matrix)
+    return Dense(float64(matrix, name))
 
 
 def float64(array: Array, name: str) -> Array:
     """Rounded to float64, and finite."""
     rounded = array.astype(FLOAT64, copy=False)
     if not _core.all_finite(rounded):
-        raise ValueError(f"theta must give a finite spectrum; the {name.replace('_', '–')} overflows there")
+        raise not_finite(name)
     return rounded
+
+
+def not_finite(name: str) -> ValueError:
+    return ValueError(f"theta must give a finite spectrum; the {name.replace('_', '–')} overflows there")
 
 
 def symmetric(matrix: ArrayLike, count: int) -> Array:
@@ -526,7 +590,7 @@ def symmetric(matrix: ArrayLike, count: int) -> Array:
     asymmetry = np.abs(array - array.T).max()
     if asymmetry > rounding(count, np.abs(array).max(), 1):
         raise ValueError(f"matrix must be symmetric; it differs from its transpose by {asymmetry:.1e}")
-    return float64(array, "matrix")
+    return array
 
 
 def orthonormal(modes: ArrayLike | Modes, count: int) -> Array:

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import threading
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
@@ -19,14 +20,19 @@ import scipy.integrate
 import scipy.linalg
 
 import hessorbit as ho
+from hessorbit import _core
 from hessorbit.optimize import METHODS, Interrupted
-from hessorbit.optimize.run import Run, Stop
-from hessorbit.optimize.trust_region import SLACK, Eigen, LeastSquares, minimiser
+from hessorbit.optimize.outcome import Stop
+from hessorbit.optimize.run import Run
+from hessorbit.optimize.scale import Scale
+from hessorbit.optimize.trust_region import SLACK, LeastSquares, Quadratic, minimiser
 from oracles.autodiff import AutodiffReference
 from oracles.compare import assert_close
 from oracles.problem import Problem, random_problem
 
 pytestmark = pytest.mark.core
+
+OUTCOME_NAMES = {"minimum", "saddle", "flat", "to infinity", "stalled", "max_steps", "diverged", "stopped"}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -274,10 +280,10 @@ def test_trust_region_steps_are_minimisers(l2: float, samples: int) -> None:
     run = run_at(problem)
     derivatives = AutodiffReference(problem).derivatives(problem.theta, problem.theta)
     gradient = derivatives["gradient"]
-    models: list[tuple[LeastSquares | Eigen, np.ndarray]] = [
-        (LeastSquares(run), derivatives["gauss_newton"]),
-        (Eigen(derivatives["gauss_newton"], gradient), derivatives["gauss_newton"]),
-        (Eigen(derivatives["hessian"], gradient), derivatives["hessian"]),
+    models: list[tuple[LeastSquares | Quadratic, np.ndarray]] = [
+        (LeastSquares(run, Scale()), derivatives["gauss_newton"]),
+        (Quadratic(derivatives["gauss_newton"], gradient, Scale()), derivatives["gauss_newton"]),
+        (Quadratic(derivatives["hessian"], gradient, Scale()), derivatives["hessian"]),
     ]
     for (model, matrix), radius, start in itertools.product(models, [1e-3, 0.1, 1.0, 1e6], [0.0, 10.0]):
         step, damping = minimiser(model, radius, start)
@@ -288,6 +294,146 @@ def test_trust_region_steps_are_minimisers(l2: float, samples: int) -> None:
         assert np.abs(shifted @ step + gradient).max() <= 1e-12 * (np.abs(gradient).max() + largest * length)
         assert length <= (1 + SLACK) * radius
         assert length >= (1 - SLACK) * radius or damping == model.least
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (5, 12), (12, 12), (1, 3), (3, 1), (1, 1)])
+def test_damped_least_squares(shape: tuple[int, int]) -> None:
+    """Against SciPy's least squares on the rows [F, ρ] and [√μ I, 0]."""
+    rows, residual = rng(1).standard_normal(shape), rng(2).standard_normal(shape[0])
+    system = _core.DampedLeastSquares(rows, residual)
+    for damping in (1e-4, 0.3, 10.0):
+        below = np.sqrt(damping) * np.eye(shape[1])
+        stacked = np.vstack([rows, below])
+        reference = scipy.linalg.lstsq(stacked, -np.concatenate([residual, np.zeros(shape[1])]))[0]
+        step, curvature = system.solve(damping)
+        # The condition number of the stacked rows is at most ‖F‖/√μ, a few hundred.
+        assert np.abs(step - reference).max() <= 1e-12 * np.abs(reference).max()
+        triangle = scipy.linalg.qr(stacked, mode="r")[0][: shape[1]]
+        half = scipy.linalg.solve_triangular(triangle, reference, trans="T")
+        assert curvature == pytest.approx(half @ half, rel=1e-9)
+        target = rows.T @ rng(3).standard_normal(shape[0])
+        solution = scipy.linalg.cho_solve((triangle, False), target)
+        assert np.abs(system.correct(target) - solution).max() <= 1e-9 * np.abs(solution).max()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 30])
+def test_shifted_system(count: int) -> None:
+    square = rng(1).standard_normal((count, count))
+    matrix, gradient = square + square.T, rng(2).standard_normal(count)
+    values, _ = np.linalg.eigh(matrix)
+    system = _core.ShiftedSystem(matrix, gradient)
+    # LAPACK and Eigen each err by a few eps P ‖A‖.
+    tolerance = 1e-14 * count * np.abs(values).max()
+    assert abs(system.lowest - values[0]) <= tolerance
+    assert abs(system.largest - np.abs(values).max()) <= tolerance
+    lowest = system.lowest_vector()
+    assert np.abs(matrix @ lowest - values[0] * lowest).max() <= 10 * tolerance
+    shifted = matrix + (0.5 - values[0]) * np.eye(count)
+    step, curvature = system.solve(0.5 - values[0])
+    reference = np.linalg.solve(shifted, -gradient)
+    assert np.abs(step - reference).max() <= 100 * tolerance * np.abs(reference).max()
+    assert curvature == pytest.approx(reference @ np.linalg.solve(shifted, reference), rel=1e-10)
+
+
+@pytest.mark.parametrize("arguments", [(np.ones(3), np.ones(3)), (np.ones((3, 2)), np.ones(2)), (np.ones((0, 2)), [])])
+def test_the_models_refuse_other_shapes(arguments: Any) -> None:
+    matrix, vector = arguments[0], np.asarray(arguments[1], float)
+    for kind in (_core.DampedLeastSquares, _core.ShiftedSystem):
+        with pytest.raises(ValueError, match="expected"):
+            kind(matrix, vector)
+
+
+@pytest.mark.parametrize("method", ["newton", "lm", "lbfgs"])
+@pytest.mark.parametrize("size", [1e16, 1e-12, 1e60])
+def test_parameters_of_different_scales(method: str, size: float) -> None:
+    """An output weight of 1e16 beside an input weight of 1: each moves in its own scale."""
+    x = np.linspace(-2, 2, 20)[:, None]
+    obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), x, size * np.tanh(1.5 * x))
+    result = ho.minimize(obj, [0.5, size], method=method, tol=0.0)
+    if method == "lbfgs" and size != 1e16:
+        return  # SciPy's line search has one scale for all
+    assert np.abs(result.x / [1.5, size] - 1).max() <= 1e-7
+
+
+# Outcomes
+
+
+def two_humps() -> tuple[ho.Objective, np.ndarray]:
+    """All weights zero and the output bias at the mean: the gradient vanishes by symmetry, and it is a saddle."""
+    x = rng(0).standard_normal((30, 1))
+    obj = ho.Objective(ho.MLP([1, 4, 1]), x, np.sin(2 * x))
+    theta = np.zeros(13)
+    theta[-1] = np.sin(2 * x).mean()
+    return obj, theta
+
+
+@pytest.mark.parametrize("method", ["lm", "gd", "lbfgs", "flow"])
+def test_a_saddle_is_no_success(method: str) -> None:
+    obj, theta = two_humps()
+    result = ho.minimize(obj, theta, method=method)
+    assert (result.outcome, result.success, result.status) == ("saddle", False, Stop.GRADIENT)
+    assert "It is a saddle: the Hessian has the eigenvalue -" in result.message
+
+
+def test_newton_leaves_a_saddle_without_any_gradient() -> None:
+    obj, theta = two_humps()
+    result = ho.minimize(obj, theta, method="newton", max_steps=200)
+    assert result.fun < 0.1 * obj.loss(theta)
+    assert result.outcome != "saddle"
+
+
+def test_outcomes() -> None:
+    """Each from its definition: eigenvalues by NumPy, or a loss without a minimum."""
+    obj, _, _ = linear(l2=0.1)
+    end = ho.minimize(obj, np.zeros(10))
+    assert (end.outcome, end.success) == ("minimum", True)
+    assert np.linalg.eigvalsh(obj.hessian(end.x))[0] > 0.01
+    # Fewer samples than parameters: a whole set of minima.
+    small = random_problem(rng(1), (2, 4, 1), samples=5)
+    assert ho.minimize(small.objective(), small.theta).outcome == "flat"
+    # Separable classes: L = log(1 + e^{-w}), ever smaller.
+    separable = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [1.0, 1.0], loss="logistic")
+    for method in ("newton", "lbfgs"):
+        assert ho.minimize(separable, [0.1], method=method).outcome == "to infinity"
+    problem = student("tanh", 1)
+    assert ho.minimize(problem.objective(), problem.theta, max_steps=2).outcome == "max_steps"
+    assert ho.minimize(problem.objective(), problem.theta, loss_tol=1e9).outcome == "stopped"
+    assert ho.minimize(problem.objective(), problem.theta, method="flow", time=0.1).outcome == "stopped"
+    wild = student("square", 1)
+    assert ho.minimize(wild.objective(), wild.theta, method="gd", learning_rate=1e3).outcome == "diverged"
+
+
+def test_a_rescaled_orbit_does_not_hide_a_minimum() -> None:
+    """The tangent of a ReLU neuron's rescaling is null at the minimum; across it the Hessian is positive."""
+    net = ho.MLP([2, 1, 1], "relu")
+    x = rng(1).standard_normal((60, 2))
+    target = np.maximum(x @ [1.0, 0.5] + 0.2, 0) + 0.05 * rng(2).standard_normal(60)
+    result = ho.minimize(ho.Objective(net, x, target), [1.2, 0.4, 0.1, 0.9, 0.1])
+    assert (result.outcome, result.success) == ("minimum", True)
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("scale", [1e-160, 1.0, 1e100, 1e150, 1e200])
+def test_corners_of_float64_are_outcomes(method: str, scale: float) -> None:
+    """No error of NumPy, SciPy or Python's floats reaches the caller, whatever the size of weights and labels."""
+    for activation in ("tanh", "exp", "square", "relu"):
+        problem = student(activation, 1, samples=8)
+        for theta, y in ((scale * problem.theta, problem.y), (problem.theta, scale * problem.y)):
+            obj = ho.Objective(problem.network(), problem.x, y)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of SciPy's integrators on overflow
+                result = ho.minimize(obj, theta, method=method, max_steps=5)
+            assert result.outcome in OUTCOME_NAMES
+
+
+def test_errors_of_a_callback_pass() -> None:
+    def callback(_: Any) -> None:
+        raise ValueError("mine")
+
+    problem = student("tanh", 1)
+    for method in METHODS:
+        with pytest.raises(ValueError, match="mine"):
+            ho.minimize(problem.objective(), problem.theta, method=method, callback=callback)
 
 
 # Gradient flow

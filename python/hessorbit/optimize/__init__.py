@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .minimization import METHODS, Interrupted, minimize
-from .run import Stop, Trajectory
+from .outcome import Stop
+from .run import Trajectory
 
 __all__ = ["METHODS", "Interrupted", "Stop", "Trajectory", "minimize"]
 

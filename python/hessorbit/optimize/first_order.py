@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import _checks, _core
 from .._checks import Array
-from .run import Run, Stop
+from .outcome import Stop
+from .run import Run
 
 
 def gd(run: Run, *, learning_rate: float = 1e-2) -> Stop:
@@ -94,5 +95,6 @@ def lbfgs(run: Run, *, memory: int = 20) -> Stop:
         "maxiter": run.max_steps + 1,
         "maxfun": np.iinfo(np.int32).max,
     }
-    minimize(evaluate, run.theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    with run.failures_of("SciPy's L-BFGS-B"):
+        minimize(evaluate, run.theta, jac=True, method="L-BFGS-B", callback=callback, options=options)
     return Stop.STALLED if stop is None else stop

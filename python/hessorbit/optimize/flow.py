@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import Array
-from .run import Run, Stop
+from .outcome import Stop
+from .run import Run
 
 SOLVERS = ("Radau", "BDF", "LSODA")
 
@@ -42,17 +43,20 @@ def flow(
     stop = run.reach(run.theta, *run.evaluate(run.theta), 0, 0.0, record=every_step)
     if stop is not None:
         return stop
-    ode = make(velocity, 0.0, run.theta, end, jac=jacobian, **tolerances)
-    while stop is None and ode.status == "running":
-        ode.step()
-        if ode.status == "failed":
-            return Stop.STALLED
-        steps = run.steps + 1
-        while samples and samples[0] <= ode.t and stop is None:
-            theta = ode.dense_output()(samples[0])
-            stop = run.reach(theta, *run.evaluate(theta), steps, samples.pop(0))
-        if stop is None:
-            stop = run.reach(ode.y.copy(), *run.evaluate(ode.y), steps, float(ode.t), record=every_step)
+    with run.failures_of(f"SciPy's {solver}"):
+        ode = make(velocity, 0.0, run.theta, end, jac=jacobian, **tolerances)
+        while stop is None and ode.status == "running":
+            ode.step()
+            if ode.status == "failed":
+                return Stop.STALLED
+            steps = run.steps + 1
+            while samples and samples[0] <= ode.t and stop is None:
+                theta = ode.dense_output()(samples[0])
+                stop = run.reach(theta, *run.evaluate(theta), steps, samples.pop(0))
+            if stop is None:
+                stop = run.reach(ode.y.copy(), *run.evaluate(ode.y), steps, float(ode.t), record=every_step)
+    if run.remark:
+        return Stop.STALLED
     return Stop.TIME if stop is None else stop
 
 

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from ..objective import Objective
-from .run import Run, Stop
+from .outcome import Stop
+from .run import Run
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -96,10 +97,12 @@ def minimize(
         - ``"adam"``: [1]_ as torch does it; options `learning_rate` = 0.001, `beta1` = 0.9, `beta2` = 0.999,
           `epsilon` = 1e-8.
         - ``"lm"``: Levenberg–Marquardt in a trust region [2]_ with the second-order correction of [3]_, for the squared
-          error; option `radius`, the first radius, by default 100 max(1, ‖θ‖). The steps are least-squares solutions by
-          QR of the weighted Jacobian, which keep the digits that the normal equations lose. Only if N·K·P is above 2²⁴
-          is the Gauss–Newton matrix formed instead.
-        - ``"newton"``: the minimiser of the exact quadratic model in a trust region [4]_; option `radius` as for lm.
+          error; option `radius`, the first radius, by default 100 max(1, ‖θ‖), each parameter counted in its own scale
+          where these differ by more than 4096. The steps are least-squares solutions by an orthogonal reduction of the
+          weighted Jacobian, which keep the digits that the normal equations lose. Only if N·K·P is above 2²⁴ is the
+          Gauss–Newton matrix formed instead.
+        - ``"newton"``: the minimiser of the exact quadratic model in a trust region [4]_; option `radius` as for lm. It
+          leaves saddles, also where the gradient vanishes.
         - ``"lbfgs"``: SciPy's L-BFGS-B; option `memory` = 20.
         - ``"flow"``: gradient flow dθ/dt = −∇L by one of SciPy's stiff integrators, with the exact Hessian as its
           Jacobian; options `solver` = ``"Radau"``, ``"BDF"`` or ``"LSODA"``, `rtol` = 1e-8, `atol` = 1e-10, `time`
@@ -122,10 +125,11 @@ def minimize(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        With `x`, `fun` (the loss), `jac` (its gradient), `gradient_norm` (max|∇L|), `success`, `status` (a `Stop`) and
-        `message`, `nit` (steps taken), `nfev`, `njev` and `nhev` (evaluations of loss, gradient, and of a Hessian or
-        Jacobian), `method`, and `trajectory`: a `Trajectory`, recorded at every step; for gd, momentum and adam at
-        the first 200 steps, and then whenever their number has grown by a hundredth.
+        With `x`, `fun` (the loss), `jac` (its gradient), `gradient_norm` (max|∇L|), `success`, `status` (a `Stop`: why
+        it stopped), `outcome` (where, see the notes), `message`, `nit` (steps taken), `nfev`, `njev` and `nhev`
+        (evaluations of loss, gradient, and of a Hessian or Jacobian), `method`, and `trajectory`: a `Trajectory`,
+        recorded at every step; for gd, momentum and adam at the first 200 steps, and then whenever their number has
+        grown by a hundredth.
 
     Raises
     ------
@@ -137,9 +141,17 @@ def minimize(
     Notes
     -----
     Runs are deterministic. gd, momentum and adam loop in the compiled core, at the cost of a gradient a step. A step of
-    lm takes the Jacobian and about 2 N·K·P² operations for its QR; one of newton the Hessian and about 10 P³ for its
-    eigenvectors. On zero-residual problems lm is the method of choice; newton also minimises other losses, and is the
-    faster one near a minimum whose residual is large.
+    lm takes the Jacobian and about 2 N·K·P² + 8 P³/3 operations; one of newton the Hessian and about 4 P³/3. Both take
+    one thread beyond that, so that BLAS's threads are never in the way. On zero-residual problems lm is the method of
+    choice; newton also minimises other losses, and is the faster one near a minimum whose residual is large.
+
+    The outcome is ``"minimum"`` if the gradient is small, every eigenvalue of the Hessian is positive beyond rounding
+    (across the tangents of the orbit, along which the loss is constant), and the Newton step from there is short;
+    ``"saddle"`` if one is clearly negative, and then `success` is False; ``"to infinity"`` if the loss keeps falling
+    along the Newton step until θ has doubled; ``"flat"`` where the eigenvalues do not decide, or for more than 1000
+    parameters; ``"stalled"`` if no digits are left before the gradient is small; ``"max_steps"``; ``"diverged"``; and
+    ``"stopped"`` by `loss_tol`, `time`, the callback or an interruption, or by a `tol` above what a critical point has.
+    Errors of NumPy or SciPy in numbers near overflow become outcomes too.
 
     References
     ----------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,37 +12,7 @@ import numpy as np
 from .. import _core
 from .._checks import Array
 from ..objective import Objective
-
-
-class Stop(enum.IntEnum):
-    """A stop says why a minimisation ended: it is the `status` of its result.
-
-    ``GRADIENT``, ``LOSS`` and ``TIME`` are successes: the gradient, the loss or the time asked for is reached.
-    ``STEPS``: all of max_steps are taken. ``STALLED``: no step improves in working precision. ``DIVERGED``: the loss or
-    its gradient is not finite. ``CALLBACK``: the callback raised StopIteration. ``INTERRUPTED``: on KeyboardInterrupt.
-
-    Examples
-    --------
-    >>> import hessorbit as ho
-    >>> obj = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [2.0, 4.0])
-    >>> result = ho.minimize(obj, [0.0])
-    >>> result.status
-    <Stop.GRADIENT: 0>
-    >>> result.status == ho.Stop.GRADIENT
-    True
-    """
-
-    GRADIENT = 0
-    LOSS = 1
-    TIME = 2
-    STEPS = 3
-    STALLED = 4
-    DIVERGED = 5
-    CALLBACK = 6
-    INTERRUPTED = 7
-
-
-SUCCESSES = (Stop.GRADIENT, Stop.LOSS, Stop.TIME)
+from .outcome import SUCCESSES, Stop, outcome_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,6 +80,18 @@ class Run:
     records: list[tuple[int, float, float]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     thetas: list[Array] = field(default_factory=list)
+    remark: str = ""  # what a solver had to say
+    callback_error: BaseException | None = None
+
+    @contextmanager
+    def failures_of(self, solver: str) -> Iterator[None]:
+        """Turn an error of a solver in numbers that it cannot handle into a remark; the callback's own pass."""
+        try:
+            yield
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            if error is self.callback_error:
+                raise
+            self.remark = f"{solver} gave up: {error}."
 
     def evaluate(self, theta: Array) -> tuple[float, Array]:
         """Returns loss and gradient, not finite where θ is not."""
@@ -150,6 +132,9 @@ class Run:
                 self.callback(OptimizeResult(**self.point()))
             except StopIteration:
                 return True
+            except BaseException as error:
+                self.callback_error = error
+                raise
         return False
 
     @property
@@ -168,11 +153,14 @@ class Run:
         }
 
     def result(self, stop: Stop) -> dict[str, Any]:
+        outcome = outcome_of(stop, self.obj, self.theta, self.gradient)
+        sentences = [self.message(stop), self.remark, outcome.sentence]
         return {
             **self.point(),
-            "success": stop in SUCCESSES,
+            "success": stop in SUCCESSES and outcome.name != "saddle",
             "status": stop,
-            "message": self.message(stop),
+            "outcome": outcome.name,
+            "message": " ".join(sentence for sentence in sentences if sentence),
             "method": self.method,
             "nfev": self.evaluations,
             "njev": self.evaluations,

@@ -2,7 +2,8 @@
 
 Each step minimises the model L + gᵀs + ½ sᵀA s over ‖s‖ ≤ Δ, A being the Gauss–Newton matrix or the Hessian. The
 minimiser solves (A + μ I) s = −g with μ ≥ max(0, −λ_min(A)), and ‖s‖ = Δ unless μ is at its least. The gain, actual
-over predicted decrease, steers Δ.
+over predicted decrease, steers Δ. θ, g, A and s are those of scaled parameters D θ (scale.py), so that a parameter of
+1e16 and one of 1 are in one region.
 
 Levenberg–Marquardt steps follow the curve of the residual to second order, s + a/2: a solves (A + μ I) a = −Fᵀρ″ where
 ρ″ is the second derivative of the weighted residual along s. In the narrow curved valleys of overparametrised networks
@@ -21,14 +22,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import scipy.linalg
-from scipy.linalg import lapack
 
-from .. import _checks
+from .. import _checks, _core
 from .._checks import Array
-from ..decomposition import symmetric_eigen
+from ..error_bounds import norm
 from ..gauss_newton import root_weights
-from .run import Run, Stop
+from .outcome import Stop
+from .run import Run
+from .scale import Scale, column_sensitivity, row_sensitivity
 
 EPS = float(np.finfo(np.float64).eps)
 MOST_JACOBIAN_ENTRIES = 2**24
@@ -40,6 +41,11 @@ ROUNDING = 1000 * EPS
 # ‖s‖, else the step is taken straight. Both as in Transtrum and Sethna.
 DIFFERENCE = 0.1
 LARGEST_BEND = 0.75
+# Many times a quarter of the radius: nothing is left of it.
+MOST_REFUSALS = 64
+# A gradient below this fraction of ‖A‖ ‖θ‖ is that of a critical point; an eigenvalue below minus this fraction of the
+# largest is negative beyond doubt.
+CRITICAL, NEGATIVE = 1e-6, 1e-7
 # Steps may be this much longer or shorter than the radius.
 SLACK = 0.1
 
@@ -60,70 +66,65 @@ class Model(Protocol):
 
 
 class LeastSquares:
-    """The model with A = FᵀF + l2·I uses a QR decomposition of F, which keeps the digits that forming A would lose.
+    """A = FᵀF + l2·I by an orthogonal reduction of F, which keeps the digits that forming A would lose.
 
     With g = Fᵀρ + l2·θ, s is the least-squares solution of the rows [F, ρ], [√l2 I, √l2 θ] and [√μ I, 0].
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        count = len(run.theta)
+    def __init__(self, run: Run, scale: Scale) -> None:
+        self.run, count = run, len(run.theta)
         self.roots = np.repeat(root_weights(run.obj), run.obj.net.widths[-1])
         self.residual = self.roots * run.obj.residual(run.theta)
-        self.factor = run.obj.gauss_newton_factor(run.theta)
-        rows = np.column_stack([self.factor, self.residual])
+        rows, target = run.obj.gauss_newton_factor(run.theta), self.residual
         if run.obj.l2:
-            rows = np.vstack([rows, math.sqrt(run.obj.l2) * np.column_stack([np.eye(count), run.theta])])
-        triangle = scipy.linalg.qr(rows, mode="r", check_finite=False)[0][: count + 1]
-        self.triangle = np.zeros((count + 1, count + 1), order="F")
-        self.triangle[: len(triangle)] = triangle
-        self.identity = np.eye(count, count + 1, order="F")
-        self.least = NOISE**2 * float((rows[:, :count] ** 2).sum(axis=0).max())
+            root = math.sqrt(run.obj.l2)
+            rows = np.vstack([rows, root * np.eye(count)])
+            target = np.concatenate([target, root * run.theta])
+        self.sizes = scale.update(column_sensitivity(rows))
+        rows = np.ascontiguousarray(rows / self.sizes)
+        self.factor = rows[: len(self.residual)]
+        self.system = _core.DampedLeastSquares(rows, target)
+        self.least = NOISE**2 * float(column_sensitivity(rows).max()) ** 2
 
     def solve(self, damping: float) -> tuple[Array, float]:
-        count = len(self.identity)
-        # dtpqrt decomposes one triangle on top of another.
-        whole = lapack.dtpqrt(count, min(32, count + 1), self.triangle, math.sqrt(damping) * self.identity)[0]
-        self.root = whole[:count, :count]
-        step = -scipy.linalg.solve_triangular(self.root, whole[:count, count], check_finite=False)
-        half = scipy.linalg.solve_triangular(self.root, step, trans="T", check_finite=False)
-        return step, float(half @ half)
+        return self.system.solve(damping)
 
     def lengthen(self, step: Array, radius: float) -> Array:
         return step
 
     def bend(self, step: Array) -> Array:
-        ahead = self.run.theta + DIFFERENCE * step
-        # Where the residual overflows, the bend is not finite and is not taken.
+        ahead = self.run.theta + DIFFERENCE * step / self.sizes
+        # Where the residual overflows, the bend is not finite, and not taken.
         with np.errstate(over="ignore", invalid="ignore"):
             slope = (self.roots * self.run.obj.residual(ahead) - self.residual) / DIFFERENCE
             second = 2 / DIFFERENCE * (slope - self.factor @ step)
-            half = scipy.linalg.solve_triangular(self.root, self.factor.T @ second, trans="T", check_finite=False)
-            bend = -scipy.linalg.solve_triangular(self.root, half, check_finite=False) / 2
-            return step + bend if 4 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step) else step
+            bend = -self.system.correct(second @ self.factor) / 2
+            return step + bend if 4 * norm(bend) <= LARGEST_BEND * norm(step) else step
 
 
-class Eigen:
-    """The model with any symmetric A uses its eigenvalues and eigenvectors; A may be indefinite."""
+class Quadratic:
+    """A by its reduction to tridiagonal form; it may be indefinite."""
 
-    def __init__(self, matrix: Array, gradient: Array) -> None:
-        self.values, self.vectors = symmetric_eigen(matrix, vectors=True)
-        self.slopes = self.vectors.T @ gradient
-        self.noise = NOISE * float(np.abs(self.values).max())
-        self.least = max(0.0, -float(self.values[0])) + self.noise
+    def __init__(self, matrix: Array, gradient: Array, scale: Scale) -> None:
+        self.sizes = scale.update(row_sensitivity(matrix))
+        scaled = np.ascontiguousarray(matrix / self.sizes / self.sizes[:, None])
+        if not _core.all_finite(scaled):
+            raise ArithmeticError("the Hessian is not finite")
+        self.system = _core.ShiftedSystem(scaled, np.ascontiguousarray(gradient / self.sizes))
+        self.lowest, self.largest = self.system.lowest, self.system.largest
+        self.noise = NOISE * self.largest
+        self.least = max(0.0, -self.lowest) + self.noise
 
     def solve(self, damping: float) -> tuple[Array, float]:
-        shifted = self.values + damping
-        coordinates = -self.slopes / shifted
-        return self.vectors @ coordinates, float(coordinates @ (coordinates / shifted))
+        return self.system.solve(damping)
 
     def lengthen(self, step: Array, radius: float) -> Array:
-        if self.values[0] >= -self.noise:
+        if self.lowest >= -self.noise:
             return step
-        lowest = self.vectors[:, 0]
-        along = float(lowest @ step)
-        # The line has two points at that distance; the nearer one is taken.
-        distance = math.sqrt(along**2 + radius**2 - float(step @ step)) - abs(along)
+        lowest = self.system.lowest_vector()
+        along, length = float(lowest @ step), norm(step)
+        # Of the two points at that distance on this line, the nearer one.
+        distance = math.sqrt(max(along * along + (radius - length) * (radius + length), 0.0)) - abs(along)
         return np.asarray(step + math.copysign(distance, along) * lowest)
 
     def bend(self, step: Array) -> Array:
@@ -137,42 +138,66 @@ def lm(run: Run, *, radius: float | None = None) -> Stop:
         raise ValueError(
             f"method 'lm' minimises squared errors only; this objective has the loss {obj.loss_name!r}: use 'newton'"
         )
+    scale = Scale()
     if obj.num_samples * obj.net.widths[-1] * len(run.theta) <= MOST_JACOBIAN_ENTRIES:
-        return descend(run, lambda: LeastSquares(run), radius)
-    return descend(run, lambda: Eigen(obj.core.gauss_newton(run.theta), run.gradient), radius)
+        return descend(run, lambda: LeastSquares(run, scale), radius)
+    return descend(run, lambda: Quadratic(obj.core.gauss_newton(run.theta), run.gradient, scale), radius)
 
 
 def newton(run: Run, *, radius: float | None = None) -> Stop:
-    """Minimises by Newton's method in a trust region."""
-    return descend(run, lambda: Eigen(run.obj.core.hessian(run.theta), run.gradient), radius)
+    """Newton in a trust region, which goes on where the gradient vanishes at a saddle."""
+    scale = Scale()
+    return descend(run, lambda: Quadratic(run.obj.core.hessian(run.theta), run.gradient, scale), radius, leave=True)
 
 
-def descend(run: Run, model_here: Callable[[], Model], radius: float | None) -> Stop:
-    """Steps from point to point, each by the model at the point reached, and returns why it stopped."""
-    delta = 100 * max(1.0, float(np.linalg.norm(run.theta))) if radius is None else _checks.positive(radius, "radius")
+def descend(
+    run: Run, model_here: Callable[[], LeastSquares | Quadratic], radius: float | None, *, leave: bool = False
+) -> Stop:
+    """Steps from point to point, each by the model at the point reached; `leave` saddles too."""
+    delta = None if radius is None else _checks.positive(radius, "radius")
     stop = run.reach(run.theta, *run.evaluate(run.theta), 0)
     damping = 0.0
-    while stop is None:
+    while stop is None or (leave and stop is Stop.GRADIENT and run.steps < run.max_steps):
         run.hessians += 1
-        model = model_here()
-        while True:
+        try:
+            model = model_here()
+        except ArithmeticError as error:
+            run.remark = f"The step cannot be computed: {error}."
+            return Stop.STALLED
+        if stop is not None and not at_saddle(run, model):
+            return stop
+        sizes, place = model.sizes, norm(model.sizes * run.theta)
+        if delta is None:
+            delta = 100 * max(1.0, float(place))
+        for _ in range(MOST_REFUSALS):
             step, damping = minimiser(model, delta, damping)
-            predicted = float(damping * (step @ step) - run.gradient @ step) / 2
+            predicted = float(damping * (step @ step) - (run.gradient / sizes) @ step) / 2
             bent = model.bend(step)
-            theta = run.theta + bent
-            if not predicted > 0 or np.abs(theta - run.theta).max() <= EPS * np.abs(theta).max():
-                return Stop.STALLED
+            theta = run.theta + bent / sizes
+            if not predicted > 0 or np.abs(sizes * (theta - run.theta)).max() <= EPS * np.abs(sizes * theta).max():
+                return stop or Stop.STALLED
             loss, gradient = run.evaluate(theta)
-            gain = decrease(run, loss, gradient, bent) / predicted
-            length = float(np.linalg.norm(step))
+            gain = decrease(run, loss, gradient, bent / sizes) / predicted
+            length = float(norm(step))
             if gain > 0.75:
                 delta = max(delta, 2 * length)
             elif not gain > 0.25:
                 delta = length / 4
             if gain > 1e-4:
                 break
+        else:
+            return stop or Stop.STALLED
         stop = run.reach(theta, loss, gradient, run.steps + 1)
     return stop
+
+
+def at_saddle(run: Run, model: LeastSquares | Quadratic) -> bool:
+    """Whether the gradient is nothing beside the curvature, some of which is clearly negative."""
+    return (
+        isinstance(model, Quadratic)
+        and model.lowest < -NEGATIVE * model.largest
+        and bool(norm(run.gradient / model.sizes) <= CRITICAL * model.largest * max(1.0, norm(model.sizes * run.theta)))
+    )
 
 
 def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float]:
@@ -185,7 +210,7 @@ def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float
     damping = max(damping, model.least)
     while True:
         step, curvature = model.solve(damping)
-        length = float(np.linalg.norm(step))
+        length = float(norm(step))
         if damping == model.least and length < radius:
             return model.lengthen(step, radius), damping
         if not (abs(length - radius) > SLACK * radius and upper > (1 + SLACK) * lower and curvature > 0):
@@ -194,7 +219,7 @@ def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float
             lower = damping
         else:
             upper = damping
-        damping = max(damping + length**2 / curvature * (length - radius) / radius, model.least)
+        damping = max(damping + length / curvature * length * ((length - radius) / radius), model.least)
         if not lower < damping < upper:
             damping = math.sqrt(lower * upper)
 
