@@ -131,7 +131,7 @@ def sample(obj: Objective, theta: list[Any], where: Any, x: list[Any], y: list[A
         a = [t[0] for t in sigma]
         moved = diagonal([t[1] for t in sigma]) * jacobian
         layers.append((matrix, s, weights, jacobian, sigma, below))
-    u, middle = loss_derivatives(obj.loss_name, a, y)
+    u, middle = loss_derivatives(obj.loss_name, obj.delta, a, y)
     result = moved.transpose() * middle * moved
     if gauss_newton:
         return result
@@ -169,14 +169,22 @@ def multiplier(parametrization: str, fan_in: int, last: bool) -> Any:
     return one / fan_in if parametrization == "mean_field" and last else one / flint().arb(fan_in).sqrt()
 
 
-def loss_derivatives(loss: str, f: list[Any], y: list[Any]) -> tuple[list[Any], Any]:
+def loss_derivatives(loss: str, delta: float | None, f: list[Any], y: list[Any]) -> tuple[list[Any], Any]:
     """∂ℓ/∂f and ∂²ℓ/∂f² (K, K)."""
     count = len(f)
+    if loss == "huber":
+        pairs = [clipped(v - t, exact(delta)) for v, t in zip(f, y, strict=True)]
+        return [r for r, _ in pairs], diagonal([m for _, m in pairs])
+    if loss == "poisson":
+        means = [v.exp() for v in f]
+        return [v - t for v, t in zip(means, y, strict=True)], diagonal(means)
     if loss == "squared_error":
         return [v - t for v, t in zip(f, y, strict=True)], diagonal([flint().arb(1)] * count)
     if loss == "logistic":
         q = [1 / (1 + (-v).exp()) for v in f]
         return [v - t for v, t in zip(q, y, strict=True)], diagonal([1 / ((1 + (-v).exp()) * (1 + v.exp())) for v in f])
+    if loss != "cross_entropy":
+        raise NotImplementedError(f"ball arithmetic of the loss {loss!r}: add it to many_digits.py")
     top = max(f, key=lambda v: v.mid())
     powers = [(v - top).exp() for v in f]
     total, mass = sum(powers, flint().arb(0)), sum(y, flint().arb(0))
@@ -186,6 +194,16 @@ def loss_derivatives(loss: str, f: list[Any], y: list[Any]) -> tuple[list[Any], 
         for j in range(count):
             middle[i, j] = middle[i, j] - mass * q[i] * q[j]
     return [mass * v - t for v, t in zip(q, y, strict=True)], middle
+
+
+def clipped(d: Any, delta: Any) -> tuple[Any, Any]:
+    """Huber's derivatives at d = f − y; not finite across the kink, so that more digits are tried."""
+    one, zero = flint().arb(1), flint().arb(0)
+    if abs(d) <= delta:
+        return d, one
+    if abs(d) > delta:
+        return (delta if d > 0 else -delta), zero
+    return flint().arb("nan"), flint().arb("nan")
 
 
 def derivatives(name: str, z: Any) -> tuple[Any, Any, Any]:
