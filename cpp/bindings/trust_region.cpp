@@ -1,5 +1,6 @@
 // Quadratic models of a trust region.
 #include "bindings.hpp"
+#include "classes.hpp"
 
 #include <hessorbit/trust_region.hpp>
 
@@ -20,6 +21,11 @@ Eigen::Map<const Vector> vector_of(const Numbers& array, Eigen::Index size, cons
     return {array.data(), size};
 }
 
+void require_finite(const Numbers& array, const char* name) {
+    if (!Eigen::Map<const Vector>(array.data(), array.size()).allFinite())
+        throw py::value_error(std::string(name) + ": expected finite numbers");
+}
+
 Eigen::Map<const RowMatrix> square_of(const Numbers& array) {
     const auto matrix = matrix_of(array, "matrix");
     if (matrix.rows() != matrix.cols()) throw py::value_error("matrix: expected shape (P, P)");
@@ -35,10 +41,13 @@ void require_damping(double damping) {
 }  // namespace
 
 void register_trust_region(py::module_& module) {
-    py::class_<DampedLeastSquares>(module, "DampedLeastSquares")
+    py::class_<DampedLeastSquares> squares(module, "DampedLeastSquares", py::is_final());
+    never_empty(squares);
+    squares
         .def(py::init([](const Numbers& rows, const Numbers& residual) {
                  const auto matrix = matrix_of(rows, "rows");
                  const auto vector = vector_of(residual, matrix.rows(), "residual");
+                 require_finite(rows, "rows"), require_finite(residual, "residual");
                  const py::gil_scoped_release release;
                  return std::make_unique<DampedLeastSquares>(matrix, vector);
              }),
@@ -54,10 +63,13 @@ void register_trust_region(py::module_& module) {
                  return array_of(self.correct(vector_of(b, self.parameters(), "b")));
              }, py::arg("b").noconvert());
 
-    py::class_<ShiftedSystem>(module, "ShiftedSystem")
+    py::class_<ShiftedSystem> system(module, "ShiftedSystem", py::is_final());
+    never_empty(system);
+    system
         .def(py::init([](const Numbers& matrix, const Numbers& gradient) {
                  const auto view = square_of(matrix);
                  const auto vector = vector_of(gradient, view.rows(), "gradient");
+                 require_finite(matrix, "matrix"), require_finite(gradient, "gradient");
                  const py::gil_scoped_release release;
                  return std::make_unique<ShiftedSystem>(view, vector);
              }),

@@ -82,6 +82,8 @@ class LeastSquares:
             target = np.concatenate([target, root * run.theta])
         self.sizes = scale.update(column_sensitivity(rows))
         rows = np.ascontiguousarray(rows / self.sizes)
+        if not _core.all_finite(rows) or not _core.all_finite(target):
+            raise ArithmeticError("the Jacobian is not finite")
         self.factor = rows[: len(self.residual)]
         self.system = _core.DampedLeastSquares(rows, target)
         self.least = NOISE**2 * float(column_sensitivity(rows).max()) ** 2
@@ -108,9 +110,10 @@ class Quadratic:
     def __init__(self, matrix: Array, gradient: Array, scale: Scale) -> None:
         self.sizes = scale.update(row_sensitivity(matrix))
         scaled = np.ascontiguousarray(matrix / self.sizes / self.sizes[:, None])
-        if not _core.all_finite(scaled):
+        slopes = np.ascontiguousarray(gradient / self.sizes)
+        if not _core.all_finite(scaled) or not _core.all_finite(slopes):
             raise ArithmeticError("the Hessian is not finite")
-        self.system = _core.ShiftedSystem(scaled, np.ascontiguousarray(gradient / self.sizes))
+        self.system = _core.ShiftedSystem(scaled, slopes)
         self.lowest, self.largest = self.system.lowest, self.system.largest
         self.noise = NOISE * self.largest
         self.least = max(0.0, -self.lowest) + self.noise
