@@ -15,12 +15,14 @@ SOURCES = sorted(Path(ho.__file__).parent.rglob("*.py"))
 
 
 def exempt(tree: ast.AST) -> Iterator[ast.AST]:
-    """Defaults of parameters and fields, constants DEFAULT_… and OTHER_NAMES, and formats such as {x:g}."""
+    """Defaults of parameters and fields, DEFAULT_… and OTHER_NAMES, formats as {x:g}, tables of formulas."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arguments):
             yield from (default for default in (*node.defaults, *node.kw_defaults) if default is not None)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             yield node.value
+        elif isinstance(node, ast.Dict) and all(isinstance(value, ast.Lambda) for value in node.values):
+            yield from (key for key in node.keys if key is not None)
         elif isinstance(node, ast.FormattedValue) and node.format_spec is not None:
             yield node.format_spec
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith(("DEFAULT_", "OTHER_NAMES")):
