@@ -177,7 +177,8 @@ def test_floor_bounds_the_error_on_hard_data(seed: int, measured: bool, monkeypa
         # What is resolved has the right sign, and a condition number lies where it is said to.
         assert sp.num_negative <= sum(v < 0 for v in reference)
         kappa, magnitudes = sp.condition_number("raw"), [abs(v) for v in reference]
-        assert kappa.lower * (1 - 1e-14) <= max(magnitudes) / min(magnitudes) <= kappa.upper * (1 + 1e-14)
+        exact = max(magnitudes) / min(magnitudes) if min(magnitudes) else np.inf
+        assert kappa.lower * (1 - 1e-14) <= exact <= kappa.upper * (1 + 1e-14)
 
 
 def test_the_floor_of_ordinary_data_is_small() -> None:
@@ -193,7 +194,8 @@ def test_the_floor_of_ordinary_data_is_small() -> None:
 def test_error_bounds_of_every_matrix(loss: str) -> None:
     """Against longdouble, whose own errors are 2000 times smaller."""
     for seed, activation in enumerate(["tanh", "gelu", "elu", "softsign", "exp", "square"]):
-        problem = random_problem(rng(seed), (3, 4, 3, 2), activation, loss=loss, samples=30, weighted=True, scale=2.0)
+        scale = 0.5 if loss == "poisson" else 2.0  # exponentials of exponentials overflow
+        problem = random_problem(rng(seed), (3, 4, 3, 2), activation, loss=loss, samples=30, weighted=True, scale=scale)
         obj, theta = problem.objective(), problem.theta
         bounds, fine = error_bounds(obj, theta), theta.astype(np.longdouble)
         for name, error in [
