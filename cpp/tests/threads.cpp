@@ -19,8 +19,9 @@ namespace {
 
 void share_in(Pool& pool, int threads, Index count, const std::function<void(Share&)>& body) {
     std::pair<Index, const std::function<void(Share&)>&> work{count, body};
-    Job job(threads, 1, &work, [](void* of, int) { return static_cast<decltype(&work)>(of)->first; },
-            [](void* of, Share& share) { static_cast<decltype(&work)>(of)->second(share); });
+    Job job(
+        threads, 1, &work, [](void* of, int) { return static_cast<decltype(&work)>(of)->first; },
+        [](void* of, Share& share) { static_cast<decltype(&work)>(of)->second(share); });
     pool.run(job);
 }
 

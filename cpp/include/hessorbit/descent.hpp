@@ -24,9 +24,10 @@ class Descent {
 public:
     // objective must outlive this; theta (P).
     Descent(FullRangeObjective& objective, const double* theta, const DescentOptions& options, int threads)
-        : objective_(objective), options_(options), threads_(threads),
-          at_{{theta, theta + objective.num_parameters()}, std::vector<double>(objective.num_parameters())}, next_(at_),
-          velocity_(at_.theta.size(), 0.0),
+        : objective_(objective), options_(options),
+          threads_(threads), at_{{theta, theta + objective.num_parameters()},
+                                 std::vector<double>(objective.num_parameters())},
+          next_(at_), velocity_(at_.theta.size(), 0.0),
           second_moment_(options.method == DescentMethod::adam ? at_.theta.size() : 0, 0.0) {
         evaluate(at_);
     }
@@ -85,7 +86,8 @@ private:
             for (std::size_t i = 0; i < p; ++i) {
                 velocity_[i] += (1 - mu) * (gradient[i] - velocity_[i]);
                 second_moment_[i] = beta2 * second_moment_[i] + (1 - beta2) * gradient[i] * gradient[i];
-                next[i] = theta[i] - step_size * velocity_[i] / (std::sqrt(second_moment_[i]) / root + options_.epsilon);
+                next[i] =
+                    theta[i] - step_size * velocity_[i] / (std::sqrt(second_moment_[i]) / root + options_.epsilon);
             }
         }
     }

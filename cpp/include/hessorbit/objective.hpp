@@ -2,8 +2,8 @@
 // derivatives: the one class that the bindings see. The formulas are in the headers it includes, how work is shared
 // among threads in schedule.hpp and hessian/schedule.hpp.
 //
-// Every method takes θ (batch, P), contiguous, and writes one result per θ. Results have the same bits for any number of
-// threads and any batch.
+// Every method takes θ (batch, P), contiguous, and writes one result per θ. Results have the same bits for any number
+// of threads and any batch.
 #pragma once
 
 #include "gradient.hpp"
@@ -44,8 +44,7 @@ Data<T> make_data(const Network& network, Index samples, const T* x, const T* y,
     while (last > 0 && data.weight(0, last) == 0) --last;
     for (Index n = 0; n < samples; ++n) weightless += data.weight(0, n) == 0;
     fill(data.features, data.targets, [&](Index n) { return data.weight(0, n) == 0 ? last : n; });
-    if (weightless)
-        fill(data.own_features, data.own_targets, [&](Index n) { return std::min(n, samples - 1); });
+    if (weightless) fill(data.own_features, data.own_targets, [&](Index n) { return std::min(n, samples - 1); });
     return data;
 }
 
@@ -174,7 +173,7 @@ public:
             const T* directions = v + (shared ? 0 : b * count * p);
             for (Index first = 0; first < count; first += at_once)
                 multiply(*work, theta + b * p, chunks, directions + first * p, std::min(at_once, count - first), team,
-                             product + (b * count + first) * p);
+                         product + (b * count + first) * p);
         });
     }
 
@@ -205,8 +204,8 @@ private:
 
     // body(b, space, begin, count) for every chunk of every θ; for results that have a row per sample.
     template <class Body>
-    void for_each_chunk(Workspaces<T>& workspaces, const T* theta, Index batch, int threads,
-                        const ChunkNeeds<T>& needs, const Body& body) {
+    void for_each_chunk(Workspaces<T>& workspaces, const T* theta, Index batch, int threads, const ChunkNeeds<T>& needs,
+                        const Body& body) {
         const Index extra = needs.sensitivity ? sensitivity_rows(network_) : 0;
         const Chunks chunks = schedule_.chunks(tape_rows(network_, needs.order) + extra);
         schedule_.for_each_theta(batch, threads, 6, [&](Index b, int team) {
@@ -221,14 +220,15 @@ private:
 
     // H v for as many directions v (count, P) as the workspace has room for: product (count, P).
     void multiply(Workspace<T>& work, const T* theta, const Chunks& chunks, const T* v, Index count, int threads,
-                      T* product) {
+                  T* product) {
         const Index p = num_parameters();
         for (Index d = 0; d < count; ++d) work.directions[d].unpack(network_, v + d * p);
         const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
             const Index n = chunks.columns(chunk);
             pass(space, chunks.begin(chunk), n, Order::hessian);
             for (Index d = 0; d < count; ++d)
-                add_product(network_, space.parameters, work.directions[d], space.tape, *space.directional, n, sum + d * p);
+                add_product(network_, space.parameters, work.directions[d], space.tape, *space.directional, n,
+                            sum + d * p);
         };
         const ChunkNeeds<T> needs{.order = Order::hessian, .directional = true};
         schedule_.sum_over_samples(work, theta, chunks, count * p, threads, needs, add);
@@ -251,8 +251,8 @@ private:
     const HessianPlan& plan(bool gauss_newton) {
         std::atomic<HessianPlan*>& kept = plans_[gauss_newton];
         if (HessianPlan* const plan = kept) return *plan;
-        auto made = std::make_unique<HessianPlan>(HessianShape{
-            network_, gauss_newton, describe(loss_).curvature != CurvatureForm::full, constant_loss()});
+        auto made = std::make_unique<HessianPlan>(
+            HessianShape{network_, gauss_newton, describe(loss_).curvature != CurvatureForm::full, constant_loss()});
         HessianPlan* other = nullptr;
         return kept.compare_exchange_strong(other, made.get()) ? *made.release() : *other;
     }

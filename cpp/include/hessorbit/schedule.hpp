@@ -1,8 +1,8 @@
 // How a call is shared among threads.
 //
 // Batches are shared θ by θ where there are enough. A single θ is shared by slots of samples where the result is a sum
-// over them, and by chunks (kernel/chunks.hpp) where it has a row for each. Shapes alone decide how work is cut; a thread
-// count decides no more than who does it.
+// over them, and by chunks (kernel/chunks.hpp) where it has a row for each. Shapes alone decide how work is cut; a
+// thread count decides no more than who does it.
 #pragma once
 
 #include "workspace.hpp"
@@ -23,8 +23,7 @@ public:
 
     // Threads worth sharing `cost` multiplications per sample and parameter with: waking one takes a few microseconds.
     int useful_threads(int threads, Index cost) const {
-        const double work =
-            static_cast<double>(data_.samples) * static_cast<double>(network_.num_parameters() * cost);
+        const double work = static_cast<double>(data_.samples) * static_cast<double>(network_.num_parameters() * cost);
         return static_cast<int>(std::clamp(work / 2e5, 1.0, static_cast<double>(threads)));
     }
 

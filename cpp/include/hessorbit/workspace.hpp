@@ -1,4 +1,4 @@
-// Workspaces: what a call needs besides its arguments, kept between calls so that calls after the first allocate nothing.
+// Workspaces: what a call needs besides its arguments, kept so that calls after the first allocate nothing.
 #pragma once
 
 #include "diagonal.hpp"
@@ -58,7 +58,7 @@ template <class T>
 struct Workspace {
     std::vector<Parameters<T>> directions;
     std::vector<T> partial;                              // (slots, length): sums over the samples of a slot
-    std::vector<std::unique_ptr<ChunkSpace<T>>> spaces;   // one per thread, but one for all in a large Hessian
+    std::vector<std::unique_ptr<ChunkSpace<T>>> spaces;  // one per thread, but one for all in a large Hessian
     std::vector<std::unique_ptr<HessianScratch<T>>> scratch;
 
     // Sees to it that there are spaces for so many threads.
@@ -68,8 +68,8 @@ struct Workspace {
     }
 };
 
-// The workspaces of one kind of call that are not in use. No lock, which a fork in the middle of a call would leave held
-// in the child.
+// The workspaces of one kind of call that are not in use. No lock, which a fork in the middle of a call would leave
+// held in the child.
 template <class T>
 class Workspaces {
 public:

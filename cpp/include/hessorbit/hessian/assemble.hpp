@@ -1,5 +1,5 @@
-// Does the tasks of a plan over the samples of a chunk: forms rows, multiplies them, and adds the sums to their places in
-// the upper triangle of H. No memory is needed beyond H, a chunk's rows and what one task needs on each thread.
+// Does the tasks of a plan over the samples of a chunk: forms rows, multiplies them, and adds the sums to their places
+// in the upper triangle of H. No memory is needed beyond H, a chunk's rows and what one task needs on each thread.
 #pragma once
 
 #include "plan.hpp"
@@ -50,8 +50,10 @@ private:
     template <int kind>
     void run_kind(const HessianTask& task, Index n) {
         if constexpr (kind < static_cast<int>(std::tuple_size_v<Products>)) {
-            if (task.kind == kind) run_product<std::tuple_element_t<kind, Products>>(task, n);
-            else run_kind<kind + 1>(task, n);
+            if (task.kind == kind)
+                run_product<std::tuple_element_t<kind, Products>>(task, n);
+            else
+                run_kind<kind + 1>(task, n);
         }
     }
 

@@ -50,8 +50,8 @@ private:
                     hessian_[layer.parameter(0, a) * p_ + layer.parameter(0, c)];
     }
 
-    // In a diagonal block, H[(i,c),(j,a)] = H[(i,a),(j,c)] for i < j: only a ≤ c was formed. Biases come after all weights
-    // of their layer, so the place above the diagonal is at row (j,a) when c is the bias. The rows of neuron i.
+    // In a diagonal block, H[(i,c),(j,a)] = H[(i,a),(j,c)] for i < j: only a ≤ c was formed. Biases come after all
+    // weights of their layer, so the place above the diagonal is at row (j,a) when c is the bias. The rows of neuron i.
     void reflect_features(const Layer& layer, Index i) {
         for (Index a = 0; a < layer.features(); ++a)
             for (Index c = a + 1; c < layer.features(); ++c) {
@@ -69,7 +69,8 @@ private:
         const Index end = std::min(p_, (r + 1) * tile);
         for (Index s = 0; s <= r; ++s)
             for (Index i = r * tile; i < end; ++i)
-                for (Index j = s * tile; j < std::min(i, (s + 1) * tile); ++j) hessian_[i * p_ + j] = hessian_[j * p_ + i];
+                for (Index j = s * tile; j < std::min(i, (s + 1) * tile); ++j)
+                    hessian_[i * p_ + j] = hessian_[j * p_ + i];
         for (Index i = r * tile; i < end; ++i) hessian_[i * p_ + i] += l2_;
     }
 

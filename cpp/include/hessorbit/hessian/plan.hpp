@@ -1,7 +1,7 @@
 // Which products make up a Hessian, cut into tasks: fixed by the network and the loss alone.
 //
-// Tasks come in two stages. No two tasks of a stage write the same place, and the second stage, of tasks that add to what
-// others wrote, starts when the first is finished: so results do not depend on who does which.
+// Tasks come in two stages. No two tasks of a stage write the same place, and the second stage, of tasks that add to
+// what others wrote, starts when the first is finished: so results do not depend on who does which.
 #pragma once
 
 #include "products.hpp"
@@ -29,7 +29,8 @@ public:
         for (Index l = 0; l < shape.top(); ++l)
             for (Index m = l; m < shape.top(); ++m) list_pairs(l, m);
         const auto kinds = std::make_integer_sequence<int, static_cast<int>(std::tuple_size_v<Products>)>();
-        [&]<int... kind>(std::integer_sequence<int, kind...>) { (add<kind>(), ...); }(kinds);
+        [&]<int... kind>(std::integer_sequence<int, kind...>) { (add<kind>(), ...); }
+        (kinds);
     }
 
     const HessianShape& shape() const { return shape_; }

@@ -9,7 +9,7 @@
 //     RankOne            left E_l[j]              right F_l[i] φ_l[a] φ_l[c]             last hidden layer, one output
 //     OwnCurvature       left φ_l[a] φ_l[c]       right e_l[i]                           what RankOne leaves out
 //     ToOutput           left φ_L[c]              right E_l[k,i] φ_l[a]                  hidden with output layer
-//     ToOutputsAlike     left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last one, if M = w I, K > 1
+//     ToOutputsAlike     left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last, if M = w I, K > 1
 //     WithinOutput       left φ_L[a]              right M_kj φ_L[c]
 //     MovedFeatures      left φ_l[a]              right δ_m[j] ∂φ_m[c]/∂z_l[i]           the second sum
 //
@@ -26,9 +26,9 @@
 //     right_rows   lists its right rows by the indices they carry
 //     left_count   how many left rows there are
 //     needed       which of them a right row needs, where symmetry gives the others
-//     left_row     says where a left row is, in `out` if it had to be formed (a product with a bias's feature, 1, has not)
+//     left_row     says where a left row is, in `out` if it had to be formed (times the bias's 1 it has not)
 //     right_row    the same for a right row (or right_rows, for several at once)
-//     place        tells `add` for each left row x of a range at which (i, a), (j, c) the sum belongs, and its factor if any
+//     place        tells `add` for each left row x of a range at which (i, a), (j, c) the sum belongs, and a factor
 //
 // and, if left rows lie along the rows of H, `left_is_lower`; if left rows need forming, `forms_left`.
 #pragma once
@@ -65,9 +65,9 @@ template <class T>
 struct Block {
     Segment<T>& segment;
     Index l, m;
-    const RightRow* pairs;    // (a, c) of the block
-    RowsView<T> weighted;     // rows in between: as many as a layer is wide
-    RowsView<T> combined;     // and as many as a group holds
+    const RightRow* pairs;  // (a, c) of the block
+    RowsView<T> weighted;   // rows in between: as many as a layer is wide
+    RowsView<T> combined;   // and as many as a group holds
 };
 
 // Left rows φ_l[a] φ_m[c]; in a diagonal block a ≤ c.
@@ -123,15 +123,19 @@ struct RankOne {
     }
 
     template <class T>
-    static const T* left_row(Block<T>& at, Index x, Row<T>) { return at.segment.weighted(at.l, 0, x).data(); }
+    static const T* left_row(Block<T>& at, Index x, Row<T>) {
+        return at.segment.weighted(at.l, 0, x).data();
+    }
 
     template <class T>
     static const T* right_row(Block<T>& at, const RightRow& right, Row<T> out) {
         const auto [i, j, a, c] = right;
         const Row<T> f = at.segment.to_output(at.l, 0, i);
         if (at.segment.is_bias(at.l, a)) return f.data();
-        if (at.segment.is_bias(at.l, c)) out = f * at.segment.phi(at.l, a);
-        else out = f * at.segment.phi(at.l, a) * at.segment.phi(at.l, c);
+        if (at.segment.is_bias(at.l, c))
+            out = f * at.segment.phi(at.l, a);
+        else
+            out = f * at.segment.phi(at.l, a) * at.segment.phi(at.l, c);
         return out.data();
     }
 
@@ -202,8 +206,7 @@ private:
     static void add_layer(Block<T>& at, Index q, Index i, Index j, Index count, RowsView<T> rows) {
         Segment<T>& s = at.segment;
         const Index m = at.m, n = s.size(), width = s.network.layer(q).width;
-        for (Index u = 0; u < width; ++u)
-            at.weighted.array(u, n) = s.to_hidden(at.l, q, i, u) * s.curvature(q, u);
+        for (Index u = 0; u < width; ++u) at.weighted.array(u, n) = s.to_hidden(at.l, q, i, u) * s.curvature(q, u);
         if (q == m + 1) {
             combine<T>(s.parameters.backward[q].data() + j * width, width, count, width, at.weighted, at.combined, n);
             for (Index r = 0; r < count; ++r) rows.array(r, n) += s.slope(m, j + r) * at.combined.array(r, n);
@@ -265,7 +268,9 @@ struct ToOutput : Features<false> {
 struct ToOutputsAlike : Features<false> {
     static constexpr int stage = 0;
 
-    static bool serves(const HessianShape& s, Index l, Index m) { return l < m && m == s.top() && ToOutput::alike(s, l); }
+    static bool serves(const HessianShape& s, Index l, Index m) {
+        return l < m && m == s.top() && ToOutput::alike(s, l);
+    }
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
@@ -338,10 +343,11 @@ struct MovedFeatures : Features<true> {
         Segment<T>& s = at.segment;
         const Index l = at.l, m = at.m;
         const T multiplier = s.network.layer(m).template multiplier<T>();
-        if (m == l + 1) out = multiplier * s.delta(m, right.j) * s.slope(l, right.i);
+        if (m == l + 1)
+            out = multiplier * s.delta(m, right.j) * s.slope(l, right.i);
         else
-            out = multiplier * s.delta(m, right.j) *
-                  (s.to_hidden(l, m - 1, right.i, right.c) * s.slope(m - 1, right.c));
+            out =
+                multiplier * s.delta(m, right.j) * (s.to_hidden(l, m - 1, right.i, right.c) * s.slope(m - 1, right.c));
         return out.data();
     }
 

@@ -24,8 +24,10 @@ public:
 
     // H (P, P) at θ (P).
     void run(Workspace<T>& work, const T* theta, int threads, T* hessian) const {
-        if (network_.num_parameters() <= small) sum_over_slots(work, theta, threads, hessian);
-        else share_blocks(work, theta, threads, hessian);
+        if (network_.num_parameters() <= small)
+            sum_over_slots(work, theta, threads, hessian);
+        else
+            share_blocks(work, theta, threads, hessian);
     }
 
 private:
@@ -33,7 +35,7 @@ private:
 
     static constexpr Index small = 256;        // parameters up to which every slot of samples has its own H
     static constexpr Index budget = 1600000;   // numbers tape and sensitivities may hold where all threads share them
-    static constexpr Index column_part = 128; // samples of a chunk that one thread propagates
+    static constexpr Index column_part = 128;  // samples of a chunk that one thread propagates
 
     // Scratch for each of `threads`, and tapes for as many as work on chunks of their own.
     void grow(Workspace<T>& work, Index columns, int tapes, int threads) const {
@@ -98,7 +100,8 @@ private:
             };
             share_phases(threads, 1 + HessianPlan::stages, parts, [&](Share& share) {
                 HessianScratch<T>& scratch = *work.scratch[share.rank];
-                HessianAssembler<T> assembler(plan_, space.parameters, space.tape, *space.sensitivity, scratch, hessian);
+                HessianAssembler<T> assembler(plan_, space.parameters, space.tape, *space.sensitivity, scratch,
+                                              hessian);
                 for (const auto [phase, part] : share) {
                     if (phase > 0) {
                         assembler.run(plan_.tasks(phase - 1)[part], n);
@@ -113,9 +116,11 @@ private:
             });
         }
         HessianCompletion<T> completion(plan_.shape(), l2_, hessian);
-        share_phases(threads, completion.phases, [&](int phase) { return completion.parts(phase); }, [&](Share& share) {
-            for (const auto [phase, part] : share) completion.run(phase, part);
-        });
+        share_phases(
+            threads, completion.phases, [&](int phase) { return completion.parts(phase); },
+            [&](Share& share) {
+                for (const auto [phase, part] : share) completion.run(phase, part);
+            });
     }
 
     const HessianPlan& plan_;

@@ -1,5 +1,5 @@
-// What the formulas of the Hessian are written in: the tape and the sensitivities of a chunk, seen over a segment of its
-// samples, each quantity a row and called by its name.
+// What the formulas of the Hessian are written in: the tape and the sensitivities of a chunk, seen over a segment of
+// its samples, each quantity a row and called by its name.
 #pragma once
 
 #include "../sensitivity.hpp"
@@ -13,20 +13,21 @@ public:
 
     Segment(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& sensitivity,
             bool gauss_newton)
-        : network(network), parameters(parameters), gauss_newton(gauss_newton), tape_(tape), sensitivity_(sensitivity) {}
+        : network(network), parameters(parameters), gauss_newton(gauss_newton), tape_(tape), sensitivity_(sensitivity) {
+    }
 
     void select(Columns columns) { columns_ = columns; }
     Index size() const { return columns_.size; }
 
     Row<T> phi(Index l, Index a) { return tape_.phi(l).from_column(columns_.begin).array(a, size()); }
-    Row<T> slope(Index l, Index i) { return row(tape_.slope[l], i); }               // σ'_l[i]
-    Row<T> curvature(Index l, Index i) { return row(tape_.curvature[l], i); }       // e_l[i]
-    Row<T> delta(Index l, Index i) { return row(tape_.delta[l], i); }               // δ_l[i]
+    Row<T> slope(Index l, Index i) { return row(tape_.slope[l], i); }                        // σ'_l[i]
+    Row<T> curvature(Index l, Index i) { return row(tape_.curvature[l], i); }                // e_l[i]
+    Row<T> delta(Index l, Index i) { return row(tape_.delta[l], i); }                        // δ_l[i]
     Row<T> loss(Index k, Index j) { return row(tape_.hessian, k * network.outputs() + j); }  // M_kj
-    Row<T> to_output(Index l, Index k, Index i) {                                   // F_l[k,i]
+    Row<T> to_output(Index l, Index k, Index i) {                                            // F_l[k,i]
         return row(sensitivity_.to_output[l], k * network.layer(l).width + i);
     }
-    Row<T> weighted(Index l, Index k, Index i) {                                    // E_l[k,i]
+    Row<T> weighted(Index l, Index k, Index i) {  // E_l[k,i]
         return row(sensitivity_.weighted[l], k * network.layer(l).width + i);
     }
 
@@ -34,8 +35,7 @@ public:
     auto to_hidden(Index l, Index q, Index i, Index u) {
         const bool next = q == l + 1;
         const T coefficient = next ? parameters.backward[q](i, u) : T(1);
-        return coefficient *
-               (next ? slope(l, i) : row(sensitivity_.to_hidden[l][q], i * network.layer(q).width + u));
+        return coefficient * (next ? slope(l, i) : row(sensitivity_.to_hidden[l][q], i * network.layer(q).width + u));
     }
 
     bool is_bias(Index l, Index a) const { return a == network.layer(l).fan_in; }

@@ -180,8 +180,10 @@ private:
 
 inline Share::Iterator& Share::Iterator::operator++() {
     const std::optional<Part> next = share.job_.next();
-    if (next) share.part_ = *next;
-    else done = true;
+    if (next)
+        share.part_ = *next;
+    else
+        done = true;
     return *this;
 }
 

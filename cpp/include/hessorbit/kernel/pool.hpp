@@ -1,9 +1,9 @@
 // The threads that help those which call the core.
 //
 // A caller posts its job, works on it by itself, and helpers claim what is left (job.hpp). A helper that has not begun
-// when all is claimed finds nothing, and nobody has waited for it: on a busy machine a call takes about as long as on one
-// thread. Waiting blocks, after a spin so short that it keeps nobody from a core. Threads that cannot be started are done
-// without. After a fork the child has a pool of its own, whose threads start when they are needed.
+// when all is claimed finds nothing, and nobody has waited for it: on a busy machine a call takes about as long as on
+// one thread. Waiting blocks, after a spin so short that it keeps nobody from a core. Threads that cannot be started are
+// done without. After a fork the child has a pool of its own, whose threads start when they are needed.
 #pragma once
 
 #include "job.hpp"
@@ -148,8 +148,10 @@ private:
         while (helpers_ < helpers) {
             const auto now = std::chrono::steady_clock::now();
             if (now < next_start_) return;
-            if (start_(*this)) ++helpers_;
-            else next_start_ = now + std::chrono::seconds(1);
+            if (start_(*this))
+                ++helpers_;
+            else
+                next_start_ = now + std::chrono::seconds(1);
         }
     }
 

@@ -32,16 +32,20 @@ void share_phases(int threads, int phases, const Pieces& parts, const Body& body
         const Pieces& parts;
         const Body& body;
     } work{parts, body};
-    Job job(threads, phases, &work, [](void* of, int phase) -> Index { return static_cast<Work*>(of)->parts(phase); },
-            [](void* of, Share& share) { static_cast<Work*>(of)->body(share); });
-    if (threads > 1) Pool::shared().run(job);
-    else job.run_alone();
+    Job job(
+        threads, phases, &work, [](void* of, int phase) -> Index { return static_cast<Work*>(of)->parts(phase); },
+        [](void* of, Share& share) { static_cast<Work*>(of)->body(share); });
+    if (threads > 1)
+        Pool::shared().run(job);
+    else
+        job.run_alone();
 }
 
 // The same for parts 0 … count − 1 of one phase.
 template <class Body>
 void share_parts(int threads, Index count, const Body& body) {
-    share_phases(static_cast<int>(std::min<Index>(threads, count)), 1, [count](int) { return count; }, body);
+    share_phases(
+        static_cast<int>(std::min<Index>(threads, count)), 1, [count](int) { return count; }, body);
 }
 
 }  // namespace hessorbit
