@@ -143,11 +143,14 @@ public:
         if (stop_) throw Interrupted();
     }
 
-    // Another part, unless the job is given up.
+    // Another part, unless the job is given up, or the thread that called is to leave at a time that has come.
     std::optional<Part> next() {
         if (left() == 0 || should_stop()) return {};
+        if (leave_at && std::chrono::steady_clock::now() >= *leave_at) return {};
         return claim();
     }
+
+    std::optional<std::chrono::steady_clock::time_point> leave_at;  // set only while the job is not posted
 
     std::condition_variable changed;  // for the thread that called, when it has nothing to do
 

@@ -13,11 +13,13 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if __has_include(<pthread.h>) && __has_include(<signal.h>)
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #define HESSORBIT_POSIX_THREADS
 #endif
 
@@ -47,6 +49,15 @@ void spin(Condition condition) {
     } while (std::chrono::steady_clock::now() < end);
 }
 
+// How often the current thread has lost its core to another, where the system tells.
+inline long preemptions() {
+#if defined(RUSAGE_THREAD)
+    rusage usage{};
+    if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
+#endif
+    return 0;
+}
+
 }  // namespace detail
 
 // Lives as long as the process, since helpers do.
@@ -71,14 +82,20 @@ public:
 
     // Does all of a job.
     void run(Job& job) {
+        const Clock::time_point start = Clock::now();
         Lock lock(mutex_);
         hire(job.threads() - 1);
-        jobs_.push_back(&job);
-        ++posts_;
+        if (start < alone_until_)
+            job.leave_at = start + alone_at_first;
+        else
+            post(job);
         while (!job.over()) {
-            if (!visit(job, lock, false)) wait(job, lock);
+            if (!visit(job, lock, false))
+                wait(job, lock, start);
+            else if (job.leave_at && Clock::now() >= *job.leave_at)
+                post(job);
         }
-        jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+        if (!job.leave_at) jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
         lock.unlock();
         job.finish();
     }
@@ -86,6 +103,7 @@ public:
     // The life of a helper.
     [[noreturn]] void help() {
         detail::current_call.asks = false;
+        long preemptions = detail::preemptions();
         Lock lock(mutex_);
         for (;;) {
             bool worked = false;
@@ -94,7 +112,9 @@ public:
             if (worked) {
                 lock.unlock();
                 detail::spin([&] { return posts_.load(std::memory_order_relaxed) != seen; });
+                const long before = std::exchange(preemptions, detail::preemptions());
                 lock.lock();
+                if (preemptions != before) alone_until_ = Clock::now() + alone_for;
             }
             ++asleep_;
             posted_.wait(lock, [&] { return posts_ != seen; });
@@ -103,12 +123,26 @@ public:
     }
 
 private:
+    using Clock = std::chrono::steady_clock;
+
+    // Where a helper loses its core, others want the cores too: it may keep its caller waiting in the middle of a part, or
+    // take the core that its caller runs on, for milliseconds. After that, for a while, jobs begin alone, and only those
+    // that take longer are posted.
+    static constexpr std::chrono::milliseconds alone_for{100}, alone_at_first{2};
+    static constexpr std::chrono::microseconds usual_wait{50};
+
+    void post(Job& job) {
+        job.leave_at.reset();
+        jobs_.push_back(&job);
+        ++posts_;
+    }
+
     // Takes part in a job, if it has a part to claim. The lock is free meanwhile.
     bool visit(Job& job, Lock& lock, bool helps) {
         const std::optional<Part> part = job.left() > 0 ? job.claim() : std::nullopt;
         if (!part) return false;
         const int rank = job.enter(helps);
-        const Index more = std::min<Index>(job.left(), job.free_seats());
+        const Index more = job.leave_at ? 0 : std::min<Index>(job.left(), job.free_seats());
         lock.unlock();
         wake(more);
         job.work(rank, *part);
@@ -125,7 +159,8 @@ private:
     }
 
     // Until the job has parts again or is over. Helpers are in the middle of parts meanwhile.
-    void wait(Job& job, Lock& lock) {
+    void wait(Job& job, Lock& lock, Clock::time_point start) {
+        const Clock::time_point begin = Clock::now();
         lock.unlock();
         detail::spin([&] { return job.inside() == 0 || job.left() > 0; });
         lock.lock();
@@ -135,6 +170,8 @@ private:
             job.ask();
             lock.lock();
         }
+        const Clock::time_point end = Clock::now();
+        if (end - begin > begin - start + usual_wait) alone_until_ = end + alone_for;
     }
 
     Job* open_job() const {
@@ -146,7 +183,7 @@ private:
     // Starts helpers until there are so many. Where that fails, it is tried again a second later.
     void hire(int helpers) {
         while (helpers_ < helpers) {
-            const auto now = std::chrono::steady_clock::now();
+            const auto now = Clock::now();
             if (now < next_start_) return;
             if (start_(*this))
                 ++helpers_;
@@ -194,7 +231,7 @@ private:
     std::atomic<std::uint64_t> posts_{0};  // grows when there is something new to claim
     std::atomic<int> asleep_{0};
     int helpers_ = 0;
-    std::chrono::steady_clock::time_point next_start_{};
+    Clock::time_point next_start_{}, alone_until_{};
 };
 
 }  // namespace hessorbit
