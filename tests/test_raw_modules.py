@@ -84,7 +84,10 @@ def test_networks_that_cannot_be_counted(widths: list[int]) -> None:
         _core.Network(widths, [[("tanh", 0.0)] * 2, [("tanh", 0.0)]], [True, True], "standard")
 
 
-@pytest.mark.parametrize("kind", [_core.Network, _core.Objective, _core.GroupElement, _core.Descent])
+KINDS = sorted((kind for kind in vars(_core).values() if type(kind).__name__ == "pybind11_type"), key=str)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_objects_without_init_are_refused(kind: Any) -> None:
     with pytest.raises(TypeError, match="incompatible constructor arguments"):
         kind.__new__(kind)
@@ -108,6 +111,37 @@ def test_descent_outlives_its_objective_and_is_called_by_threads() -> None:
         thread.join()
     assert shared.steps == 200
     np.testing.assert_array_equal(shared.theta, alone.theta)
+
+
+def geometry(copies: str) -> _core.MinimaGeometry:
+    return _core.MinimaGeometry(
+        np.eye(2), np.ones((2, 1)), copies, -1.0, 1.0, False, False, "none", "never", "tanh", 0.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("teacher", "group"),
+    [([2, 0, 0], [-1] * 3), ([-3, 0, 0], [-1] * 3), ([-(2**32), 0, 0], [-1] * 3), ([-1] * 3, [3, 0, 0]),
+     ([-1] * 3, [-2, 0, 0]), ([-1] * 3, [2**31 - 1 - 2**32, 0, 0])],
+)  # fmt: skip
+@pytest.mark.parametrize("copies", sorted(_core.copy_pieces))
+def test_pieces_that_the_teacher_does_not_have(copies: str, teacher: list[int], group: list[int]) -> None:
+    students = np.ones((1, 3, 2)), np.ones((1, 3, 1)), np.zeros((1, 1))
+    roles = np.array([teacher], np.int64), np.array([group], np.int64)
+    with pytest.raises(ValueError, match="role of a neuron"):
+        _core.piece_violations(geometry(copies), *students, *roles, np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("copies", sorted(_core.copy_pieces))
+def test_numbers_of_groups_may_have_gaps(copies: str) -> None:
+    students = np.ones((1, 3, 2)), np.zeros((1, 3, 1)), np.zeros((1, 1))
+    alone, gap = (
+        _core.piece_violations(
+            geometry(copies), *students, np.full((1, 3), -1), np.array([[-1, last, last]]), np.ones((1, 3))
+        )
+        for last in (0, 2)
+    )
+    np.testing.assert_array_equal(alone, gap)
 
 
 def test_elements_beyond_float64_are_refused_by_name() -> None:

@@ -1,4 +1,5 @@
 // The nearest global minimum of each of a batch of students.
+#include "classes.hpp"
 #include "names.hpp"
 #include "threads.hpp"
 
@@ -144,9 +145,10 @@ Doubles violations(const Geometry& geometry, const Doubles& incoming, const Doub
     };
     if (!fits(teacher) || !fits(group) || !fits(scale))
         throw py::value_error("piece: expected teacher, group and scale of shape (B, m)");
+    const std::int64_t first_role = static_cast<int>(geometry.bias ? NeuronRole::constant : NeuronRole::off);
     for (Index i = 0; i < batch * m; ++i)
-        if (teacher.data()[i] >= geometry.incoming.rows() || group.data()[i] >= m ||
-            (teacher.data()[i] == static_cast<int>(NeuronRole::constant) && !geometry.bias))
+        if (teacher.data()[i] < first_role || teacher.data()[i] >= geometry.incoming.rows() || group.data()[i] < -1 ||
+            group.data()[i] >= m)
             throw py::value_error("piece: the role of a neuron is not one that this teacher has");
     const std::vector<Weights> points = weights(incoming, outgoing, output);
     Doubles result(batch);
@@ -184,10 +186,11 @@ void register_minima(py::module_& m) {
     for (const CopyTraits& copies : copy_table) pieces[py::str(copies.name)] = copies.pieces;
     m.attr("copy_pieces") = pieces;
 
-    py::class_<Geometry>(m, "MinimaGeometry")
-        .def(py::init(&geometry), py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("copies"),
+    py::class_<Geometry> type(m, "MinimaGeometry", py::is_final());
+    type.def(py::init(&geometry), py::arg("incoming").noconvert(), py::arg("outgoing").noconvert(), py::arg("copies"),
              py::arg("mirror"), py::arg("multiplier"), py::arg("hidden_bias"), py::arg("output_bias"),
              py::arg("constants"), py::arg("off"), py::arg("activation"), py::arg("parameter"));
+    never_empty(type);
 
     m.def("nearest_minima", &nearest_minima, py::arg("geometry"), py::arg("incoming").noconvert(),
           py::arg("outgoing").noconvert(), py::arg("output").noconvert(), py::arg("gap_tolerance"),

@@ -2,20 +2,16 @@
 
 import enum
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 
-SPINS: int
-
 class _Pybind11Type(type): ...
 
 def choose_level(requested: str | None, built: Sequence[str], supported: Sequence[str]) -> str: ...
-def load(level: str) -> ModuleType: ...
 def config() -> dict[str, Any]: ...
 def all_finite(a: NDArray[_T]) -> bool: ...
 def activation_table() -> list[dict[str, Any]]: ...
@@ -25,6 +21,7 @@ def activation_derivatives(
     name: str, parameter: float, z: NDArray[_T]
 ) -> tuple[NDArray[_T], NDArray[_T], NDArray[_T]]: ...
 
+@final
 class Network(metaclass=_Pybind11Type):
     def __init__(
         self,
@@ -38,6 +35,7 @@ class Network(metaclass=_Pybind11Type):
 
 def outputs(network: Network, theta: NDArray[_T], x: NDArray[_T], threads: int) -> NDArray[_T]: ...
 
+@final
 class Objective(metaclass=_Pybind11Type):
     def __init__(
         self,
@@ -64,6 +62,7 @@ class Objective(metaclass=_Pybind11Type):
     # v (m, P) for every theta, or (B, m, P) for theta (B, P); the result is (m, P) or (B, m, P)
     def hvp(self, theta: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
+@final
 class ObjectiveLongDouble(metaclass=_Pybind11Type):
     def __init__(
         self,
@@ -88,6 +87,7 @@ class ObjectiveLongDouble(metaclass=_Pybind11Type):
     def hessian_diagonal(self, theta: NDArray[np.longdouble]) -> NDArray[np.longdouble]: ...
     def hvp(self, theta: NDArray[np.longdouble], v: NDArray[np.longdouble]) -> NDArray[np.longdouble]: ...
 
+@final
 class Descent(metaclass=_Pybind11Type):
     def __init__(
         self,
@@ -111,6 +111,7 @@ class Descent(metaclass=_Pybind11Type):
     @property
     def steps(self) -> int: ...
 
+@final
 class GroupElement(metaclass=_Pybind11Type):
     # layers: for each hidden layer sources, factors, outgoing, constants, shifts (d each), mixed (m), and a matrix and
     # its inverse (m, m)
@@ -146,6 +147,7 @@ def flip_even_linear(
 
 # What a neuron does that copies no teacher neuron; a copy has the number of its teacher neuron.
 class NeuronRole(enum.IntEnum):
+    __pybind11_native_enum__: ClassVar[Any]
     silent = -1
     off = -2
     constant = -3
@@ -154,6 +156,7 @@ class NeuronRole(enum.IntEnum):
 copy_pieces: dict[str, str]
 
 # Teacher and activation, as the search for minima sees them.
+@final
 class MinimaGeometry(metaclass=_Pybind11Type):
     def __init__(
         self,
@@ -195,6 +198,7 @@ def piece_violations(
 ) -> NDArray[np.float64]: ...
 
 # min ‖F s + ρ‖² + μ ‖s‖²; rows F (R, P), residual ρ (R)
+@final
 class DampedLeastSquares(metaclass=_Pybind11Type):
     def __init__(self, rows: NDArray[np.float64], residual: NDArray[np.float64]) -> None: ...
     # s, and sᵀ (FᵀF + μ I)⁻¹ s
@@ -203,6 +207,7 @@ class DampedLeastSquares(metaclass=_Pybind11Type):
     def correct(self, b: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
 # (A + μ I) s = −g; A (P, P), g (P)
+@final
 class ShiftedSystem(metaclass=_Pybind11Type):
     def __init__(self, matrix: NDArray[np.float64], gradient: NDArray[np.float64]) -> None: ...
     # s, and sᵀ (A + μ I)⁻¹ s

@@ -22,7 +22,8 @@ import numpy as np
 
 from . import activations, jacobi
 from ._checks import Array
-from .objective import Objective, one_hot
+from .objective import Objective
+from .targets import one_hot
 
 MOST_PARAMETERS = 100
 MOST_DIGITS = 10_000

@@ -544,10 +544,10 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
         if method not in ("auto", "dense"):
             raise ValueError(f"method must be 'auto' or 'dense' for a matrix that is given; got {method!r}")
         given = symmetric(matrix, len(theta))
-        return "given", Dense(given) if given.dtype == FLOAT64 else dense(given, "matrix")
+        return "given", Dense(given) if given.dtype.type is np.float64 else dense(given, "matrix")
     name = _checks.one_of(matrix, MATRICES, "matrix")
     wide = obj.num_samples * obj.net.widths[-1] < len(theta)
-    factored = method in ("gram", "jacobian") or (method == "auto" and wide and theta.dtype == FLOAT64)
+    factored = method in ("gram", "jacobian") or (method == "auto" and wide and theta.dtype.type is np.float64)
     complete = factored and (name == "gauss_newton" or errors.zero_residual)
     if factored and not complete and method != "auto":
         raise ValueError(

@@ -138,13 +138,15 @@ class Setting:
     def geometry(self) -> _core.MinimaGeometry:
         """Return teacher and activation as the core takes them."""
         s = self.symmetry
+        hidden_bias, output_bias = self.net.biases
         return _core.MinimaGeometry(
             self.incoming,
             self.outgoing,
             s.copies,
             s.mirror,
             self.net.multipliers[1],
-            *self.net.biases,
+            hidden_bias,
+            output_bias,
             s.constants,
             s.off,
             s.name,

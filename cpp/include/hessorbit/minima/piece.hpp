@@ -80,6 +80,7 @@ private:
 
     double of_group(int g) {
         const std::vector<int> members = piece_.members(g);
+        if (members.empty()) return 0;
         Matrix<double> rows(members.size(), point_.incoming.cols());
         Vector n(members.size());
         for (std::size_t a = 0; a < members.size(); ++a) {
