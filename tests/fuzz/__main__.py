@@ -14,9 +14,9 @@ import warnings
 import numpy as np
 
 from . import interface, raw
+from .draws import REFUSALS
 
 CALLS = (*raw.CALLS, *interface.CALLS)
-REFUSALS = (TypeError, ValueError, IndexError, OverflowError, MemoryError, np.linalg.LinAlgError)
 
 
 def main() -> int:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hessorbit import _core
 
+from .draws import Draw, attempt, pick, seldom
+
 SIZES = (-(2**62), -1, 0, 1, 2, 3, 5, 2**31, 2**62)
 THREADS = (-1, 0, 1, 2, 3, 1024, 1025, 100_000, 2**31 - 1)
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 1e-320, 1e150, 1e308, np.inf, -np.inf, np.nan)
 LOSSES = (*(entry["name"] for entry in _core.loss_table()), "none")
 SCALARS = (np.float64, np.longdouble)
-
-Draw = np.random.Generator
-
-
-def pick(draw: Draw, values: Any) -> Any:
-    return values[int(draw.integers(len(values)))]
-
-
-def seldom(draw: Draw, wrong: Any, right: Any) -> Any:
-    """`wrong` one time in twelve."""
-    return wrong if draw.random() < 1 / 12 else right
 
 
 def array(draw: Draw, shape: tuple[int, ...], scalar: Any = np.float64) -> Any:
@@ -72,10 +65,13 @@ def call_objective(draw: Draw) -> None:
     scalar = pick(draw, SCALARS)
     compiled, count = objective(draw, scalar)
     theta = array(draw, (count,) if draw.random() < 0.5 else (int(draw.integers(0, 4)), count), scalar)
-    names = ("loss", "gradient", "value_and_gradient", "outputs", "residual", "jacobian", "hessian", "gauss_newton")
-    for name in draw.permutation((*names, "hessian_diagonal")):
-        getattr(compiled, str(name))(theta)
-    compiled.hvp(theta, array(draw, (int(draw.integers(0, 12)), count), scalar))
+    names = (
+        "loss", "gradient", "value_and_gradient", "outputs", "residual", "jacobian", "hessian", "gauss_newton",
+        "gauss_newton_factor", "hessian_diagonal",
+    )  # fmt: skip
+    v = array(draw, (int(draw.integers(0, 12)), count), scalar)
+    calls = [partial(getattr(compiled, name), theta) for name in names]
+    attempt(draw, [*calls, partial(compiled.hvp, theta, v), partial(copy.copy, compiled)])
 
 
 def call_outputs(draw: Draw) -> None:
@@ -116,9 +112,14 @@ def call_group_element(draw: Draw) -> None:
         layers.append((source, *vectors, places(draw, width, m), array(draw, (m, m), long), array(draw, (m, m), long)))
     element = _core.GroupElement(net, seldom(draw, layers[1:], layers))
     scalar, p = pick(draw, SCALARS), net.num_parameters
-    element.act(array(draw, (p,), scalar))
-    element.transport_gradient(array(draw, (2, p), scalar))
-    element.transport_hessian(array(draw, (p, p), scalar))
+    attempt(
+        draw,
+        [
+            partial(element.act, array(draw, (p,), scalar)),
+            partial(element.transport_gradient, array(draw, (2, p), scalar)),
+            partial(element.transport_hessian, array(draw, (p, p), scalar)),
+        ],
+    )
 
 
 def call_even_linear(draw: Draw) -> None:
@@ -141,6 +142,77 @@ def call_activation(draw: Draw) -> None:
     _core.all_finite(array(draw, (3, 2), pick(draw, SCALARS)))
 
 
+def geometry(draw: Draw) -> tuple[_core.MinimaGeometry, int, int, int]:
+    teachers, inputs, outputs = (int(n) for n in draw.integers((1, 1, 1), (4, 4, 3)))
+    name, parameter = activation(draw)
+    made = _core.MinimaGeometry(
+        array(draw, (teachers, inputs)),
+        array(draw, (teachers, outputs)),
+        seldom(draw, "none", pick(draw, sorted(_core.copy_pieces))),
+        seldom(draw, pick(draw, NUMBERS), pick(draw, (-1.0, 0.0, 1.0))),
+        seldom(draw, pick(draw, NUMBERS), 1.0),
+        bool(draw.integers(2)),
+        bool(draw.integers(2)),
+        pick(draw, ("none", "fixed", "free")),
+        pick(draw, ("never", "zero", "half_line")),
+        name,
+        parameter,
+    )
+    return made, teachers, inputs, outputs
+
+
+def call_minima(draw: Draw) -> None:
+    made, teachers, inputs, outputs = geometry(draw)
+    batch, m = (int(n) for n in draw.integers((1, teachers), (4, teachers + 3)))
+    students = array(draw, (batch, m, inputs)), array(draw, (batch, m, outputs)), array(draw, (batch, outputs))
+    roles = draw.integers(-3, teachers, (batch, m))
+    groups = draw.integers(-1, m, (batch, m))
+    for each in (roles, groups):
+        if draw.random() < 0.1:
+            each.flat[0] = pick(draw, (*SIZES, -4, -(2**32)))
+    limits = (
+        seldom(draw, pick(draw, NUMBERS), 1e-9),
+        seldom(draw, pick(draw, SIZES), 100),
+        seldom(draw, np.nan, 0.05),
+        pick(draw, THREADS),
+    )
+    attempt(
+        draw,
+        [
+            partial(_core.nearest_minima, made, *students, *limits),
+            partial(_core.piece_violations, made, *students, roles, groups, array(draw, (batch, m))),
+        ],
+    )
+
+
+def call_trust_region(draw: Draw) -> None:
+    rows, columns = (int(n) for n in draw.integers(0, 9, 2))
+    damping = seldom(draw, pick(draw, NUMBERS), 10.0 ** draw.uniform(-300, 300))
+    matrix = array(draw, (rows, columns))
+    if matrix is not None and matrix.size and draw.random() < 0.3:
+        matrix.flat[: matrix.size // 2] = 0
+    squares = _core.DampedLeastSquares(matrix, array(draw, (rows,)))
+    calls = [partial(squares.solve, damping), partial(squares.correct, array(draw, (columns,)))]
+    square = array(draw, (columns, columns))
+    system = _core.ShiftedSystem(square, array(draw, (columns,)))
+    calls += [partial(system.solve, damping), system.lowest_vector, lambda: (system.lowest, system.largest)]
+    attempt(draw, calls)
+
+
+WRONG = (
+    None, "x", b"", 1.5, 2**70, -1, object(), [], (), {}, np.zeros(0), np.zeros((2, 2)), [[1]], "tanh", True,
+)  # fmt: skip
+
+
+def call_anything(draw: Draw) -> None:
+    """Arguments that have nothing to do with what is called."""
+    functions = sorted(name for name, value in vars(_core).items() if callable(value) and not name.startswith("_"))
+    asked = getattr(_core, pick(draw, functions))
+    if asked is not _core.Any and asked is not _core.Sequence:
+        asked(*(pick(draw, WRONG) for _ in range(int(draw.integers(0, 13)))))
+
+
 CALLS = (
-    call_objective, call_outputs, call_descent, call_group_element, call_even_linear, call_activation,
+    call_objective, call_outputs, call_descent, call_group_element, call_even_linear, call_activation, call_minima,
+    call_trust_region, call_anything,
 )  # fmt: skip

@@ -122,6 +122,8 @@ def test_large_counts_are_exact_integers() -> None:
     [
         (lambda: ho.count_minima(3, 2), "student_width must be at least teacher_width = 3"),
         (lambda: ho.count_minima(0, 2), "teacher_width must be at least 1"),
+        (lambda: ho.count_minima(2, 10**9), "student_width must be at most 1000"),
+        (lambda: ho.enumerate_minima(2, 10**9, inputs=1), "student_width must be at most 1000"),
         (lambda: ho.enumerate_minima(3, 2, inputs=1), "student_width must be at least"),
         (lambda: ho.enumerate_minima(1, 2, inputs=0), "inputs must be at least 1"),
     ],
@@ -134,3 +136,10 @@ def test_refuses(call, message: str) -> None:
 def test_refuses_what_is_no_integer() -> None:
     with pytest.raises(TypeError, match="teacher_width must be an integer"):
         ho.count_minima(1.5, 2)
+
+
+def test_wide_students_are_enumerated_lazily() -> None:
+    """However deep the interpreter's stack may be."""
+    piece = next(ho.enumerate_minima(1, 1000, inputs=1))
+    assert piece.teacher == (0,) * 1000
+    assert piece.group == (-1,) * 1000

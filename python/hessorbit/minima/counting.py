@@ -18,6 +18,8 @@ from math import comb
 
 from .. import _checks
 
+MOST_NEURONS = 1000  # counting takes 2 s there, and eight times as long at twice as many
+
 
 def count_minima(
     teacher_width: int, student_width: int, *, isolated: bool = False, per_orbit: bool = False, odd: bool = False
@@ -48,7 +50,7 @@ def count_minima(
     Raises
     ------
     TypeError, ValueError
-        If a width is not an integer ≥ 1, or the student is narrower than the teacher.
+        If a width is not an integer ≥ 1, or the student is narrower than the teacher, or wider than 1000 neurons.
 
     Notes
     -----
@@ -82,7 +84,7 @@ def count_minima(
 
 def checked_widths(teacher_width: int, student_width: int) -> tuple[int, int]:
     r = _checks.integer(teacher_width, "teacher_width", minimum=1)
-    m = _checks.integer(student_width, "student_width", minimum=1)
+    m = _checks.integer(student_width, "student_width", minimum=1, maximum=MOST_NEURONS)
     if m < r:
         raise ValueError(f"student_width must be at least teacher_width = {r}, or there is no global minimum; got {m}")
     return r, m
@@ -185,7 +187,7 @@ def enumerate_minima(
     Raises
     ------
     TypeError, ValueError
-        If a width is not an integer ≥ 1, or the student is narrower than the teacher.
+        If a width is not an integer ≥ 1, or the student is narrower than the teacher, or wider than 1000 neurons.
 
     Examples
     --------
@@ -221,15 +223,22 @@ def subspaces(r: int, m: int, incoming: int, k: int, output_bias: bool, odd: boo
 
 def groupings(r: int, m: int) -> Iterator[tuple[int, ...]]:
     """Yield labels of m neurons: teachers 0 … r−1, each at least once, and zero groups r, r+1, … as they appear."""
-
-    def extend(labels: tuple[int, ...], missing: frozenset[int], groups: int) -> Iterator[tuple[int, ...]]:
-        left = m - len(labels)
-        if left == 0:
-            yield labels
+    labels: list[int] = []
+    missing, groups = [frozenset(range(r))], [0]  # before each label, and after the last
+    label = 0
+    while True:
+        if len(labels) == m:
+            yield tuple(labels)
+        elif label <= r + groups[-1]:
+            if len(missing[-1]) - (label in missing[-1]) < m - len(labels):
+                labels.append(label)
+                missing.append(missing[-1] - {label})
+                groups.append(groups[-1] + (label == r + groups[-1]))
+                label = 0
+            else:
+                label += 1
+            continue
+        if not labels:
             return
-        for label in range(r + groups + 1):
-            still = missing - {label}
-            if len(still) < left:
-                yield from extend((*labels, label), still, groups + (label == r + groups))
-
-    return extend((), frozenset(range(r)), 0)
+        label = labels.pop() + 1
+        missing.pop(), groups.pop()
