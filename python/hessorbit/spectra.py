@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import qr
 
 from . import _checks, _core
+from ._blas import one_blas_thread
 from ._checks import FLOAT64, Array
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import RoundingErrors, norm
@@ -497,7 +498,8 @@ def spectrum(
     if digits is not None:
         return many_digits_spectrum(errors, matrix, digits, zero_modes, plain=way == "auto" and not vectors)
     name, decomposition = decompose(errors, matrix, way, vectors)
-    eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
+    with one_blas_thread(obj.net.num_parameters):
+        eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
     return Spectrum(
         eigenvalues=eigenvalues,
         vectors=columns,

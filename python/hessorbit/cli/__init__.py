@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-NEEDED = ("typer", "rich", "jinja2", "matplotlib", "pandas", "threadpoolctl")
+NEEDED = ("typer", "rich", "jinja2", "matplotlib", "pandas")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks
+from .._blas import one_blas_thread
 from .._checks import Array
 from ..network import MLP
 from ..objective import Objective
@@ -204,8 +205,7 @@ def best_conditioned(
     Away from critical points the Hessian has curvature along its orbit, H A θ = −Aᵀ ∇L for a generator A. These
     directions are left out of the spectrum at every θ, and `message` tells the size of the gradient.
 
-    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps. Below a few
-    hundred parameters NumPy's linear algebra is fastest with one thread (``OMP_NUM_THREADS=1``, threadpoolctl).
+    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps.
 
     References
     ----------
@@ -251,8 +251,9 @@ def best_conditioned(
         counted=numbers is not None,
         problems=problems,
     )
-    answer = solve(question, orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers))
-    return report(question, answer)
+    with one_blas_thread(net.num_parameters):
+        answer = solve(question, orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers))
+        return report(question, answer)
 
 
 @dataclass(frozen=True)

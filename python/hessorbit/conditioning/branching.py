@@ -275,9 +275,10 @@ class Search:
             return self.function.exact(scalings.diagonals.offset)
         bound = convex_bound(self.function, scalings.diagonals, point)
         if isinstance(self.function, Extremes) and self.function.smallest:
-            bound = max(bound, linear_bound(self.function, scalings, point))
+            convex, bound = bound > -np.inf, max(bound, linear_bound(self.function, scalings, point))
             reached = self.function.exact(scalings.diagonals.log_scaling(point.v))
-            if bound < reached - TOLERANCE and (conic := self.conic(scalings)) is not None:
+            # Where it is convex in log D, following the path farther is cheaper.
+            if not convex and bound < reached - TOLERANCE and (conic := self.conic(scalings)) is not None:
                 bound = max(bound, conic.bound)
         return bound
 

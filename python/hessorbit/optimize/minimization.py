@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks
+from .._blas import one_blas_thread
 from ..objective import Objective
 from .outcome import Stop
 from .run import Run
@@ -195,11 +196,12 @@ def minimize(
     )
     descend = getattr(import_module(f".{METHODS[name]}", __package__), name)
     check_options(options, descend, name)
-    try:
-        stop = descend(run, **options)
-    except KeyboardInterrupt as interrupt:
-        raise Interrupted(OptimizeResult(**run.result(Stop.INTERRUPTED))) from interrupt
-    return OptimizeResult(**run.result(stop))
+    with one_blas_thread(obj.net.num_parameters):
+        try:
+            stop = descend(run, **options)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(OptimizeResult(**run.result(Stop.INTERRUPTED))) from interrupt
+        return OptimizeResult(**run.result(stop))
 
 
 def check_options(options: dict[str, Any], descend: Callable[..., Stop], method: str) -> None:
