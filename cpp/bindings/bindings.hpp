@@ -32,6 +32,7 @@ void register_group_element(py::module_& module);
 void register_even_linear_float64(py::module_& module);
 void register_even_linear_longdouble(py::module_& module);
 void register_minima(py::module_& module);
+void register_population(py::module_& module);
 
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;

@@ -15,4 +15,5 @@ PYBIND11_MODULE(_common, module, pybind11::mod_gil_not_used()) {
     register_even_linear_float64(module);
     register_even_linear_longdouble(module);
     register_minima(module);
+    register_population(module);
 }

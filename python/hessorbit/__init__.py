@@ -1,7 +1,8 @@
 """Exact Hessians of small multilayer perceptrons, and the symmetries of their weight space.
 
 Two nouns carry everything: an `MLP`, the immutable description of a network, and its parameters θ, a plain NumPy
-vector. An `Objective` binds a network to data; whatever else there is takes an objective or a network, and a θ.
+vector. An `Objective` binds a network to data, a `PopulationObjective` to a teacher and normal inputs; whatever else
+there is takes an objective or a network, and a θ.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if _typing.TYPE_CHECKING:
         reach_probability,
     )
     from .optimize import Interrupted, Stop, Trajectory, minimize
+    from .population import PopulationObjective
     from .saving import load, save
     from .spectra import ConditionNumber, Spectrum, ZeroModeTest, spectrum
     from .study import StudyResult, WidthStudy
@@ -50,6 +52,7 @@ _NAMES = {
         "reach_probability",
     ],
     "optimize": ["Interrupted", "Stop", "Trajectory", "minimize"],
+    "population": ["PopulationObjective"],
     "saving": ["load", "save"],
     "spectra": ["ConditionNumber", "Spectrum", "ZeroModeTest", "spectrum"],
     "study": ["StudyResult", "WidthStudy"],
@@ -68,6 +71,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "MinimumSubspace",
     "NearestMinimum",
     "Objective",
+    "PopulationObjective",
     "ReachProbability",
     "ReducibleTeacherError",
     "Spectrum",

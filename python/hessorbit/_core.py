@@ -46,6 +46,7 @@ MinimaGeometry = _common.MinimaGeometry
 Network = _common.Network
 NeuronRole = _common.NeuronRole
 ObjectiveLongDouble = _common.ObjectiveLongDouble
+Population = _common.Population
 activation_properties = _common.activation_properties
 activation_table = _common.activation_table
 all_finite = _common.all_finite

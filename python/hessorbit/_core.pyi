@@ -152,6 +152,23 @@ class NeuronRole(enum.IntEnum):
     off = -2
     constant = -3
 
+# The expected loss of a signed network: the activations of the student's neurons, then of the teacher's.
+class Population(metaclass=_Pybind11Type):
+    def __init__(
+        self, activations: Sequence[tuple[str, float]], students: int, tolerance: float, threads: int
+    ) -> None: ...
+    # incoming (n, q), bias (n), outgoing (n + 1, K) with the output biases last; loss, gradient (P), matrix (P, P), the
+    # latter two empty beyond the order
+    def derivatives(
+        self,
+        incoming: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        outgoing: NDArray[np.float64],
+        order: int,
+        gauss_newton: bool,
+        fineness: float,
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]: ...
+
 # Kinds of copies by name, and what results call them.
 copy_pieces: dict[str, str]
 

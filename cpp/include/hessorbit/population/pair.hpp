@@ -1,0 +1,251 @@
+// Moments of a pair of neurons on the plane of their weights, by quadrature:
+//
+//     M_kl = E[φ(z_a) ψ(z_b) t₁ᵏ t₂ˡ],   φ, ψ ∈ {σ, σ', σ''},   k + l ≤ 2,
+//     z_a = along_a t₁ + bias_a,   z_b = along_b t₁ + across_b t₂ + bias_b,   t ~ N(0, I).
+//
+// The line over t₂ is inside, and turns ψ into G_l(t₁) = E[ψ(z_b) t₂ˡ | t₁], which is smooth on the scale of
+// across_b / along_b even where ψ is not. If across_b is 0, one line over t₁ is all there is. A jump in σ' is a delta in
+// σ'', at a node of its own.
+#pragma once
+
+#include "line.hpp"
+#include "neuron.hpp"
+
+#include <optional>
+
+namespace hessorbit::population {
+
+// Pairs (order of φ, order of ψ) that derivatives need: of the loss the first, of the gradient the first three.
+inline constexpr std::array<std::array<int, 2>, 6> products{{{0, 0}, {1, 0}, {0, 1}, {2, 0}, {0, 2}, {1, 1}}};
+
+inline constexpr int product_of(int left, int right) {
+    for (int i = 0; i < 6; ++i)
+        if (products[i][0] == left && products[i][1] == right) return i;
+    return -1;
+}
+
+// M₀₀, M₁₀, M₀₁, M₂₀, M₁₁, M₀₂
+using Moments = std::array<double, 6>;
+using PairMoments = std::array<Moments, 6>;
+
+// How closely lines are cut: digits is −log of the relative error that equal steps leave where the poles are simple (those
+// of σ'' are not, and leave more), and fineness divides the lengths of all steps and panels once more, so that errors can
+// be estimated.
+struct Resolution {
+    double digits = 45, fineness = 1;
+};
+
+class PairQuadrature {
+public:
+    explicit PairQuadrature(const Resolution& resolution) : resolution_(resolution) {}
+
+    // Moments for derivatives of the loss up to `order`.
+    PairMoments operator()(const Shape& a, const Shape& b, const Plane& plane, int order) {
+        a_ = &a, b_ = &b, plane_ = plane, order_ = order;
+        sums_ = {};
+        prepare_inner();
+        make_outer();
+        const Index n = outer_.size();
+        reserve(outer_rows_, 4, n);
+        for (Index i = 0; i < n; ++i) outer_rows_(0, i) = plane.along_a * outer_.node[i] + plane.bias_a;
+        derivatives(a, outer_rows_);
+        for (Index i = 0; i < n; ++i) {
+            const double w = outer_.weight[i];
+            inner(outer_.node[i]);
+            add(outer_.node[i], {w * outer_rows_(1, i), w * outer_rows_(2, i), w * outer_rows_(3, i)});
+        }
+        if (order == 2) add_delta_of_first(), add_delta_of_second();
+        return sums_;
+    }
+
+private:
+    using Three = std::array<double, 3>;
+
+    static constexpr double infinite = std::numeric_limits<double>::infinity();
+
+    // Where z is 0 on a line with slope `along`.
+    static double zero_of(double along, double bias) { return -bias / along; }
+
+    // How far from the line the nearest poles are.
+    static double pole_distance(const Shape& shape, double along) {
+        const double narrow = shape.narrowness * std::abs(along);
+        return narrow > 0 ? pi / 2 / narrow : infinite;
+    }
+
+    // The step at which equal steps leave e^{−digits} of ∫ f φ: f has poles at this distance, its spectrum decays as a
+    // normal density of this variance times φ's, and is shifted by up to `frequency`.
+    double step(double poles, double variance, double frequency) const {
+        const double digits = resolution_.digits, smooth = std::sqrt(2 * digits / variance);
+        const double reach = smooth * variance <= poles ? smooth : digits / poles + poles / (2 * variance);
+        return 2 * pi / (reach + 2 + frequency) / resolution_.fineness;
+    }
+
+    Place place(const Shape& shape, double along, double bias) const {
+        const double narrow = shape.narrowness * std::abs(along);
+        return {zero_of(along, bias), narrow > 0 ? 1 / narrow / resolution_.fineness : infinite, shape.kinked};
+    }
+
+    static void widen(Place& place) { place.width = std::max(place.width, 1e-15 * (1 + std::abs(place.at))); }
+
+    void add_place(Line& line, Place place) const {
+        if (!std::isfinite(place.at)) return;
+        widen(place);
+        line.add(place);
+    }
+
+    Line normal_line(double growth, double frequency) const {
+        const double reach = normal_reach + growth;
+        return {-reach, reach, std::min(2.5, 6 / frequency) / resolution_.fineness, 0};
+    }
+
+    bool one_line() const { return plane_.across_b == 0; }
+
+    // t₁
+    void make_outer() {
+        const auto [along_a, bias_a, along_b, across_b, bias_b] = plane_;
+        const double frequency = a_->frequency * std::abs(along_a) + b_->frequency * std::abs(along_b);
+        Line line = normal_line(a_->growth * std::abs(along_a) + b_->growth * std::abs(along_b), frequency);
+        add_place(line, place(*a_, along_a, bias_a));
+        Place second = place(*b_, along_b, bias_b);
+        const double tangent = std::abs(across_b / along_b);
+        if (!one_line() && second.split) second.split = false, second.width = tangent / resolution_.fineness;
+        add_place(line, second);
+        const bool kinked = (a_->kinked && along_a != 0) || (one_line() && b_->kinked && along_b != 0);
+        if (!kinked) {
+            const double own = pole_distance(*a_, along_a), other = pole_distance(*b_, along_b);
+            if (!b_->kinked || along_b == 0) line.step = step(std::min(own, other), 1, frequency);
+            if (!one_line()) {
+                const double variance = across_b * across_b / (across_b * across_b + along_b * along_b);
+                line.step = std::max(line.step, step(own, variance, frequency));
+            }
+        }
+        make_rule(line, outer_);
+    }
+
+    Line inner_line(double along_t1) const {
+        const double across = plane_.across_b, frequency = b_->frequency * std::abs(across);
+        Line line = normal_line(b_->growth * std::abs(across), frequency);
+        add_place(line, place(*b_, across, along_t1));
+        if (!b_->kinked) line.step = step(pole_distance(*b_, across), 1, frequency);
+        return line;
+    }
+
+    // Equal steps over t₂ serve for every t₁.
+    void prepare_inner() {
+        if (one_line()) return;
+        const Line line = inner_line(plane_.bias_b);
+        equal_ = prefers_equal(line);
+        if (equal_) equal_rule(line, inner_), fill_inner();
+    }
+
+    void fill_inner() {
+        const Index n = inner_.size();
+        reserve(inner_rows_, 7, n);
+        for (Index i = 0; i < n; ++i) {
+            const double t = inner_.node[i], w = inner_.weight[i];
+            inner_rows_(4, i) = w, inner_rows_(5, i) = w * t, inner_rows_(6, i) = w * t * t;
+        }
+        for (Index i = n; i < padded(n); ++i) inner_rows_(4, i) = inner_rows_(5, i) = inner_rows_(6, i) = 0;
+    }
+
+    // G of σ_b, σ_b' and σ_b'' at t₁.
+    void inner(double t1) {
+        const double across = plane_.across_b, z = plane_.along_b * t1 + plane_.bias_b;
+        if (one_line()) {
+            single_.setZero();
+            single_(0, 0) = z;
+            derivatives(*b_, single_);
+            for (int q = 0; q <= order_; ++q) inner_sums_[q] = {single_(q + 1, 0), 0, single_(q + 1, 0)};
+            return;
+        }
+        if (!equal_) panel_rule(inner_line(z), inner_), fill_inner();
+        const Index n = padded(inner_.size());
+        for (Index i = 0; i < inner_.size(); ++i) inner_rows_(0, i) = z + across * inner_.node[i];
+        for (Index i = inner_.size(); i < n; ++i) inner_rows_(0, i) = 0;
+        derivatives(*b_, inner_rows_);
+        const int moments = order_ == 2 ? 3 : order_ + 1;
+        for (int q = 0; q <= order_; ++q)
+            for (int k = 0; k < moments; ++k)
+                inner_sums_[q][k] = (inner_rows_.row(q + 1).head(n) * inner_rows_.row(4 + k).head(n)).sum();
+    }
+
+    // σ'' of a where its slope jumps: a node over t₁.
+    void add_delta_of_first() {
+        const double at = zero_of(plane_.along_a, plane_.bias_a), w = delta(*a_, plane_.along_a, at);
+        if (w != 0) inner(at), add(at, {0, 0, w});
+    }
+
+    // σ'' of b where its slope jumps: a line across w_b, on which the point with the coordinate u is `foot` w_b/‖w_b‖
+    // + u away from there. It has no narrow places, however small the angle between the weights is.
+    void add_delta_of_second() {
+        const auto [along_a, bias_a, along_b, across_b, bias_b] = plane_;
+        const double length = std::hypot(along_b, across_b), foot = zero_of(length, bias_b);
+        const double w = delta(*b_, length, foot);
+        if (w == 0) return;
+        const double cosine = along_b / length, sine = across_b / length;
+        const double slope = -along_a * sine, z = along_a * cosine * foot + bias_a;
+        const double frequency = a_->frequency * std::abs(slope);
+        Line line = normal_line(a_->growth * std::abs(slope), frequency);
+        add_place(line, place(*a_, slope, z));
+        if (!a_->kinked) line.step = step(pole_distance(*a_, slope), 1, frequency);
+        make_rule(line, outer_);
+        const Index n = outer_.size();
+        reserve(outer_rows_, 4, n);
+        for (Index i = 0; i < n; ++i) outer_rows_(0, i) = slope * outer_.node[i] + z;
+        derivatives(*a_, outer_rows_);
+        for (Index i = 0; i < n; ++i) {
+            const double u = outer_.node[i], p = w * outer_.weight[i] * outer_rows_(1, i);
+            const double t1 = cosine * foot - sine * u, t2 = sine * foot + cosine * u;
+            Moments& m = sums_[product_of(0, 2)];
+            m[0] += p, m[1] += p * t1, m[2] += p * t2, m[3] += p * t1 * t1, m[4] += p * t1 * t2, m[5] += p * t2 * t2;
+        }
+    }
+
+    // The weight of the delta of σ'' at the distance `at` from the origin.
+    static double delta(const Shape& shape, double length, double at) {
+        return shape.jump != 0 && length != 0 ? shape.jump * density(at) / std::abs(length) : 0;
+    }
+
+    static void make_rule(const Line& line, LineRule& rule) {
+        if (prefers_equal(line))
+            equal_rule(line, rule);
+        else
+            panel_rule(line, rule);
+    }
+
+    void add(double t1, const Three& left) {
+        const int count = order_ == 0 ? 1 : order_ == 1 ? 3 : 6;
+        for (int i = 0; i < count; ++i) {
+            const double p = left[products[i][0]];
+            const Three& g = inner_sums_[products[i][1]];
+            sums_[i][0] += p * g[0];
+            sums_[i][1] += p * t1 * g[0];
+            sums_[i][2] += p * g[1];
+            sums_[i][3] += p * t1 * t1 * g[0];
+            sums_[i][4] += p * t1 * g[1];
+            sums_[i][5] += p * g[2];
+        }
+    }
+
+    void derivatives(const Shape& shape, Rows<double>& rows) const {
+        shape.derivatives(rows.row(0).data(), rows.cols(), rows.row(1).data(),
+                          order_ > 0 ? rows.row(2).data() : nullptr, order_ > 1 ? rows.row(3).data() : nullptr);
+    }
+
+    // Room for n columns; what is beyond n in its last column of lanes is finite.
+    static void reserve(Rows<double>& rows, Index count, Index n) {
+        if (rows.cols() != padded(n)) rows.setZero(count, padded(n));
+    }
+
+    Resolution resolution_;
+    const Shape *a_ = nullptr, *b_ = nullptr;
+    Plane plane_{};
+    int order_ = 0;
+    bool equal_ = false;
+    LineRule outer_, inner_;
+    Rows<double> outer_rows_, inner_rows_, single_ = Rows<double>::Zero(4, row_multiple);
+    std::array<Three, 3> inner_sums_{};
+    PairMoments sums_{};
+};
+
+}  // namespace hessorbit::population

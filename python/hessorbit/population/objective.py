@@ -1,0 +1,348 @@
+"""The expected loss of a student of a teacher over normal inputs, and its exact derivatives in θ.
+
+    L(θ) = ½ E ‖f(x; θ) − f*(x)‖² + (l2/2) ‖θ‖²,    x ~ N(μ, Σ)
+
+Expectations are sums over pairs of neurons of integrals over the plane of their weights, which the compiled core does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks, _core
+from .._checks import FLOAT64, Array
+from ..network import MLP
+from ..objective import as_scalar, read_only
+from .signed_network import difference, hidden_names, layer_of, parities, pull_back
+from .whitening import whitening
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+LOSS, GRADIENT, CURVATURE = range(3)
+FINER = 1.5  # steps of the quadrature are divided by this to estimate its error
+ROUNDING = 2.0**-49  # of a Hessian, relative to its largest entry
+
+
+class PopulationObjective:
+    """The expected loss of a student of a teacher over normal inputs, as a function of θ, with exact derivatives.
+
+    ``L(θ) = ½ E‖f(x; θ) − f*(x)‖² + (l2/2) ‖θ‖²`` for x ~ N(μ, Σ): what `Objective` with the squared error tends to as
+    samples become many. Student and teacher have one hidden layer each, of any activations, which may differ between
+    them and from neuron to neuron; the outputs are linear.
+
+    Every method takes `theta`, array_like of shape (P,), or (B, P) for a batch, and then its result gains a leading
+    axis of length B; shapes of results are given for one θ. The precision is float64. The same θ gives the same bits
+    whatever the number of threads.
+
+    Parameters
+    ----------
+    net : MLP
+        The student, with one hidden layer.
+    teacher : MLP
+        With one hidden layer too, and as many inputs and outputs.
+    theta_teacher : array_like, shape (P_teacher,)
+    mean : array_like, shape (d,), optional
+        μ; by default 0.
+    covariance : array_like, shape (d, d), optional
+        Σ, positive semidefinite; by default the identity.
+    l2 : float
+        Coefficient of ½‖θ‖², biases included; at least 0.
+    tolerance : float
+        Error of quadrature that is aimed at, relative to the largest entry of a result. Where `error` finds more, a
+        RuntimeWarning says so.
+    threads : int, optional
+        Number of threads; by default what OpenMP would use, which threadpoolctl governs.
+
+    Attributes
+    ----------
+    net, teacher : MLP
+    theta_teacher : ndarray
+    mean, covariance : ndarray or None
+    loss_name : str
+        ``"squared_error"``.
+    l2, tolerance : float
+    threads : int or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a network has not exactly one hidden layer and linear outputs, the two do not fit, or an argument has the
+        wrong type, shape or range.
+
+    Notes
+    -----
+    A derivative of the loss is a sum over pairs of neurons of moments E[φ(z_a) ψ(z_b) tᵏ] with φ, ψ among σ, σ', σ'',
+    which live on the plane of the two weights [1]_. Equal steps integrate what is analytic to rounding; Gauss–Legendre
+    panels split at kinks do the rest. Where σ' jumps, as relu's does, σ'' has a delta, which the Hessian contains:
+    unlike a Hessian on samples. Costs (m + r)² integrals for m student and r teacher neurons, and for the Hessian
+    O(m² d²) besides. Neurons that compute the same are one, so that where a student has its teacher's neurons the
+    residual is exactly 0.
+
+    At weights of 0, where the loss of a student with kinks has no derivative, σ' and σ'' are what torch returns.
+
+    References
+    ----------
+    .. [1] Saad and Solla, "On-line learning in soft committee machines", Physical Review E 52 (1995).
+
+    Examples
+    --------
+    A soft committee machine with weights of 0 and one with the teacher's:
+
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> net = ho.MLP([2, 2, 1], "erf", bias=False)
+    >>> teacher = net.flatten([(np.eye(2), None), ([[1.0, 1.0]], None)])
+    >>> pop = ho.PopulationObjective(net, net, teacher)
+    >>> round(pop.loss(net.flatten([(np.zeros((2, 2)), None), ([[1.0, 1.0]], None)])), 12)
+    0.333333333333
+    >>> pop.loss(teacher)
+    0.0
+    """
+
+    loss_name = "squared_error"
+
+    def __init__(
+        self,
+        net: MLP,
+        teacher: MLP,
+        theta_teacher: ArrayLike,
+        *,
+        mean: ArrayLike | None = None,
+        covariance: ArrayLike | None = None,
+        l2: float = 0.0,
+        tolerance: float = 1e-12,
+        threads: int | None = None,
+    ) -> None:
+        self.net, self.teacher = shallow(net, "net"), shallow(teacher, "teacher")
+        inputs, _, outputs = net.widths
+        if (teacher.widths[0], teacher.widths[-1]) != (inputs, outputs):
+            raise ValueError(
+                f"teacher must have the student's {inputs} inputs and {outputs} outputs; "
+                f"got {teacher.widths[0]} and {teacher.widths[-1]}"
+            )
+        self.theta_teacher = read_only(float64_vector(theta_teacher, teacher.num_parameters, "theta_teacher"))
+        self._whiten = whitening(mean, covariance, inputs)
+        self.mean = None if mean is None else read_only(_checks.as_floats(mean, "mean"))
+        self.covariance = None if covariance is None else read_only(_checks.as_floats(covariance, "covariance"))
+        self.l2 = _checks.real(l2, "l2", minimum=0.0)
+        self.tolerance = tolerance_between_0_and_1(tolerance)
+        self.threads = _checks.threads(threads) or None
+        self._parities = parities(net)
+        self._teacher = layer_of(teacher, self.theta_teacher, self._whiten, parities(teacher))
+        self._core = _core.Population(
+            [*hidden_names(net), *hidden_names(teacher)], net.widths[1], self.tolerance, self.threads or 0
+        )
+        self._longest_checked = -1.0  # weights up to this length have met the tolerance, or been warned of
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options: dict[str, Any] = {
+            "mean": self.mean, "covariance": self.covariance, "l2": self.l2, "tolerance": self.tolerance,
+            "threads": self.threads
+        }  # fmt: skip
+        return partial(PopulationObjective, **options), (self.net, self.teacher, self.theta_teacher)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.net), f"teacher={self.teacher!r}"]
+        parts += [f"{name}=..." for name in ("mean", "covariance") if getattr(self, name) is not None]
+        if self.l2:
+            parts.append(f"l2={self.l2!r}")
+        return f"PopulationObjective({', '.join(parts)})"
+
+    @property
+    def num_parameters(self) -> int:
+        """P, the length of θ."""
+        return self.net.num_parameters
+
+    def loss(self, theta: ArrayLike) -> Any:
+        """Return the loss L(θ), a float."""
+        at = self._at(theta)
+        if at.ndim == 1:
+            return self._derivatives(at, LOSS)[0]
+        return np.array([self._derivatives(one, LOSS)[0] for one in at])
+
+    def gradient(self, theta: ArrayLike) -> Array:
+        """Return the gradient ∇L(θ), of shape (P,)."""
+        return each(self._at(theta), lambda one: self._derivatives(one, GRADIENT)[1])
+
+    def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
+        """Return the pair of `loss` and `gradient`, for the cost of the gradient."""
+        at = self._at(theta)
+        if at.ndim == 1:
+            value, gradient, _ = self._derivatives(at, GRADIENT)
+            return value, gradient
+        pairs = [self._derivatives(one, GRADIENT)[:2] for one in at]
+        gradients = np.array([gradient for _, gradient in pairs]).reshape(at.shape)
+        return np.array([value for value, _ in pairs]), gradients
+
+    def hessian(self, theta: ArrayLike) -> Array:
+        """Return the Hessian ∇²L(θ), of shape (P, P), symmetric to the last bit.
+
+        It contains the deltas of σ'' where σ' jumps: the Hessian on samples, which has none, does not tend to it there.
+        """
+        return each(self._at(theta), lambda one: self._derivatives(one, CURVATURE)[2], 2)
+
+    def gauss_newton(self, theta: ArrayLike) -> Array:
+        """Return the Gauss–Newton matrix E[JᵀJ] + l2·I, J = ∂f(x; θ)/∂θ, of shape (P, P); positive semidefinite."""
+        return each(self._at(theta), lambda one: self._derivatives(one, CURVATURE, gauss_newton=True)[2], 2)
+
+    def gauss_newton_factor(self, theta: ArrayLike) -> Array:
+        """Return a square matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (P, P).
+
+        From the eigenvectors of the matrix, as there are no samples; so singular values below 1e-8 of the largest are
+        rounding.
+        """
+
+        def factor(one: Array) -> Array:
+            matrix = self._derivatives(one, CURVATURE, gauss_newton=True)[2] - self.l2 * np.eye(len(one))
+            values, vectors = np.linalg.eigh(matrix)
+            return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
+
+        return each(self._at(theta), factor, 2)
+
+    def hessian_diagonal(self, theta: ArrayLike) -> Array:
+        """Return the diagonal of the Hessian, of shape (P,), for the cost of the Hessian."""
+        return np.ascontiguousarray(np.diagonal(self.hessian(theta), axis1=-2, axis2=-1))
+
+    def hessian_trace(self, theta: ArrayLike) -> Any:
+        """Return the trace of the Hessian, a float, for the cost of the Hessian."""
+        return as_scalar(np.add.reduce(self.hessian_diagonal(theta), axis=-1))
+
+    def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
+        """Return products ∇²L(θ) v of the Hessian with vectors, of the shape of v; the Hessian is formed once for all.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        v : array_like, shape (P,), (P, m), or (B, P, m)
+            One vector, or several as columns, the same for every θ of a batch; or, with three axes, columns for each.
+        """
+        at = self._at(theta)
+        vectors = _checks.cast(_checks.as_floats(v, "v"), FLOAT64, "v", "theta")
+        batched = at.ndim == 2 and vectors.ndim == 3
+        count = self.num_parameters
+        expected = (len(at), count) if batched else (count,)
+        if vectors.ndim not in (1, 2, 2 + batched) or vectors.shape[: len(expected)] != expected:
+            own = f", or ({len(at)}, {count}, m)" if at.ndim == 2 else ""
+            raise _checks.shape_error("v", f"({count},) or ({count}, m){own}", vectors.shape)
+        return np.asarray(self.hessian(at) @ vectors)
+
+    def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
+        """Return the Hessian at one θ as a SciPy linear operator, of shape (P, P)."""
+        from scipy.sparse.linalg import aslinearoperator
+
+        return aslinearoperator(self.hessian(float64_vector(theta, self.num_parameters, "theta")))
+
+    def error(self, theta: ArrayLike) -> float:
+        """Return an estimate of the error of any entry of the Hessian at θ (P,): of quadrature, and of rounding.
+
+        The first is what the entries change by as all steps of the quadrature become shorter by a third, which costs
+        about three Hessians; the errors of its rules shrink so fast that this is the error of the longer steps.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 3, 1])
+        >>> teacher, theta = net.init(np.random.default_rng(0), size=2)
+        >>> ho.PopulationObjective(net, net, teacher).error(theta) < 1e-13
+        True
+        """
+        return self._errors(float64_vector(theta, self.num_parameters, "theta"))[0]
+
+    def _errors(self, theta: Array) -> tuple[float, float]:
+        """The error of entries, and their size."""
+        coarse, fine = (self._evaluate(theta, CURVATURE, False, fineness)[2] for fineness in (1.0, FINER))
+        size = float(np.abs(fine).max())
+        return float(np.abs(fine - coarse).max()) + ROUNDING * size, size
+
+    def _at(self, theta: ArrayLike) -> Array:
+        at = _checks.parameters(theta, self.num_parameters)
+        if _checks.is_extended(at):
+            raise TypeError("theta must be float64, the precision of a PopulationObjective; got longdouble")
+        return at
+
+    def _derivatives(self, theta: Array, order: int, *, gauss_newton: bool = False) -> tuple[float, Array, Array]:
+        """Loss, gradient and the matrix asked for, up to `order`; theta (P,)."""
+        self._check_tolerance(theta)
+        return self._evaluate(theta, order, gauss_newton, 1.0)
+
+    def _evaluate(self, theta: Array, order: int, gauss_newton: bool, fineness: float) -> tuple[float, Array, Array]:
+        layer = layer_of(self.net, theta, self._whiten, self._parities)
+        signed = difference(layer, self._teacher)
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, gradient, matrix = self._core.derivatives(
+                signed.incoming, signed.bias, signed.outgoing, order, gauss_newton, fineness
+            )
+            pull = partial(pull_back, self.net, layer, self._whiten)
+            if order >= GRADIENT:
+                gradient = pull(gradient)
+            if order >= CURVATURE:
+                matrix = pull(pull(matrix).T)
+                matrix = np.ascontiguousarray((matrix + matrix.T) / 2)
+            if self.l2:
+                loss = loss + self.l2 / 2 * float(theta @ theta)
+                if order >= GRADIENT:
+                    gradient = gradient + self.l2 * theta
+                if order >= CURVATURE:
+                    matrix[np.diag_indices(len(theta))] += self.l2
+        return loss, gradient, matrix
+
+    def _check_tolerance(self, theta: Array) -> None:
+        """Warn where the tolerance is not met.
+
+        Steeper neurons are harder, so this looks at θ whose steepest neuron is twice as steep as any before.
+        """
+        layer = layer_of(self.net, theta, self._whiten, self._parities)
+        length = float(np.linalg.norm(layer.incoming, axis=1).max(initial=0.0))
+        if length <= self._longest_checked:
+            return
+        self._longest_checked = 2 * length
+        error, size = self._errors(theta)
+        if not error <= max(self.tolerance, 2 * ROUNDING) * size:
+            warnings.warn(
+                f"entries of the Hessian of {self!r} have errors up to {error:.1e}, more than tolerance = "
+                f"{self.tolerance:g} times the largest entry, {size:.1e}: smaller weights would help",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def each(theta: Array, function: Callable[[Array], Array], axes: int = 1) -> Array:
+    """The result of a function of one θ, with so many axes of length P, or those for each θ of a batch."""
+    if theta.ndim == 1:
+        return function(theta)
+    results = [function(one) for one in theta]
+    return np.array(results) if results else np.zeros((0, *[theta.shape[1]] * axes))
+
+
+def shallow(net: MLP, name: str) -> MLP:
+    """Refuses networks whose expectations are not known: all but those with one hidden layer and linear outputs."""
+    _checks.instance(net, MLP, name)
+    if net.num_layers != 2:
+        raise ValueError(
+            f"{name} must have exactly one hidden layer, as in MLP([d, m, K]); got {net.num_layers - 1} in {net!r}"
+        )
+    if set(net.activations[-1]) != {"identity"}:
+        raise ValueError(f"{name} must have linear outputs, as squared errors of others are not supported; got {net!r}")
+    return net
+
+
+def float64_vector(value: ArrayLike, count: int, name: str) -> Array:
+    theta = _checks.parameter_vector(value, count, name)
+    if _checks.is_extended(theta):
+        raise TypeError(f"{name} must be float64, the precision of a PopulationObjective; got longdouble")
+    return theta
+
+
+def tolerance_between_0_and_1(value: float) -> float:
+    tolerance = _checks.positive(value, "tolerance")
+    if tolerance >= 1:
+        raise ValueError(f"tolerance must be below 1; got {tolerance!r}")
+    return tolerance
