@@ -80,7 +80,9 @@ def test_gauss_newton_factor(loss: str, outputs: int) -> None:
     problem = random_problem(rng(3), (3, 4, outputs), loss=loss, samples=12, weighted=True, integer_labels=False)
     reference = AutodiffReference(problem).derivatives(problem.theta, problem.theta)["gauss_newton"]
     rows = problem.objective().gauss_newton_factor(problem.theta)
-    assert rows.shape == (12 * outputs, problem.num_parameters)
+    # The curvature of the cross-entropy has rank K − 1: the same added to all outputs changes nothing.
+    each = max(outputs - 1, 1) if loss == "cross_entropy" else outputs
+    assert rows.shape == (12 * each, problem.num_parameters)
     # jax brings errors of its own.
     assert_close(rows.T @ rows, reference, parameters=len(reference), relative=2e-13)
 
@@ -204,6 +206,19 @@ def test_error_bounds_of_every_matrix(loss: str) -> None:
             ("factor", obj.gauss_newton_factor(fine) - obj.gauss_newton_factor(theta)),
         ]:
             assert np.linalg.norm(error.astype(float), 2) <= getattr(bounds, name)
+
+
+@pytest.mark.parametrize("outputs", [2, 3, 8])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_error_bounds_of_the_factor_of_the_cross_entropy(outputs: int, scale: float) -> None:
+    """Outputs that nearly agree, and that differ by hundreds, on inputs with an offset; F in longdouble decides."""
+    for seed, widths in enumerate([(2, outputs), (2, 4, outputs), (2, 3, 3, outputs)]):
+        problem = random_problem(rng(seed), widths, loss="cross_entropy", samples=10, scale=scale, integer_labels=False)
+        for inputs in (0.0, 1e5):
+            net, x, theta = problem.network(), problem.x + inputs, problem.theta
+            obj = ho.Objective(net, x, problem.y, loss="cross_entropy")
+            error = obj.gauss_newton_factor(theta.astype(np.longdouble)) - obj.gauss_newton_factor(theta)
+            assert np.linalg.norm(error.astype(float)) <= error_bounds(obj, theta).factor
 
 
 def test_residuals_far_below_one() -> None:
@@ -332,6 +347,26 @@ def test_many_digits_resolve_what_float64_does_not() -> None:
     assert ho.spectrum(obj, np.zeros(2), method="dense").condition_number("raw").is_lower_bound
     assert pickle.loads(pickle.dumps(sp)).eigenvalues[0] == sp.eigenvalues[0]
     assert "proven" in repr(sp)
+
+
+def test_the_quotient_claims_no_more_digits_than_it_has() -> None:
+    """Its eigenvalues are float64's beside those that are proven; the reference is all proven but for three zeros."""
+    net = ho.MLP([2, 2, 3])
+    obj = ho.Objective(net, rng(1).standard_normal((12, 2)), rng(2).integers(0, 3, 12), loss="cross_entropy")
+    sp = ho.spectrum(obj, net.init(rng(4)), digits=60)
+    sizes = sorted(abs(value) for value in sp.eigenvalues)
+    assert len(sp.zero_modes) == 3
+    assert sizes[2] <= sp.floor
+    kappa = sp.condition_number()
+    assert kappa.lower <= float(sizes[-1] / sizes[3]) <= kappa.upper
+    assert kappa.upper / kappa.lower - 1 >= np.finfo(float).eps
+    assert sp.num_negative == sum(value < -sp.floor for value in sp.eigenvalues)
+
+
+def test_proven_floors_below_the_range_of_float64() -> None:
+    """A proven bound of 1e-1000 is not zero, which would call every eigenvalue resolved."""
+    sp = ho.spectrum(linear([1.0, 2.0]), np.zeros(2), digits=1000)
+    assert 0 < sp.floor <= 1e-300
 
 
 def test_many_digits_need_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ py::list table() {
         py::dict entry;
         entry["name"] = description.name;
         entry["targets"] = targets[static_cast<int>(description.targets)];
+        entry["shift_invariant"] = description.shift_invariant;
         entry["parameter"] = description.parameter.empty() ? py::object(py::none()) : py::str(description.parameter);
         entry["default"] = description.default_parameter;
         result.append(entry);

@@ -63,6 +63,10 @@ class Dense:
         """To the span of orthonormal columns (P, k): k × k."""
         return type(self)(basis.T @ self.matrix @ basis)
 
+    def restriction_error(self, eigenvalues: Array) -> float:
+        """What rounding adds to ‖δH‖ where H is restricted: that of two products, and of the columns."""
+        return 2 * self.floor(eigenvalues, 0.0)
+
     def apply(self, v: Array) -> Array:
         """H v, v (P, k)."""
         return np.asarray(self.matrix @ v)
@@ -102,8 +106,13 @@ class Proven(Dense):
     def floor(self, eigenvalues: Array, error: float) -> float:
         return error
 
+    @property
+    def rounded(self) -> Dense:
+        """The matrix in float64, which is what is restricted."""
+        return Dense(np.asarray(self.matrix, np.float64))
+
     def restrict(self, basis: Array) -> Dense:  # type: ignore[override]
-        return Dense(np.asarray(self.matrix, np.float64)).restrict(basis)
+        return self.rounded.restrict(basis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +160,10 @@ class SingularValues:
 
     def restrict(self, basis: Array) -> Self:
         return type(self)(self.rows @ basis, self.shift, self.missing)
+
+    def restriction_error(self, eigenvalues: Array) -> float:
+        """What rounding adds to ‖δF‖ where F is restricted: that of a product, and of the columns."""
+        return backward_error(self.rows.shape[1], self.singular(eigenvalues))
 
     def apply(self, v: Array) -> Array:
         return np.asarray(self.rows.T @ (self.rows @ v) + self.shift * v)

@@ -271,15 +271,19 @@ class Pass:
         return np.asarray(first + np.tensordot(weight * left.error, size + right.error, axes))
 
     def factor(self) -> float:
-        """‖δF‖_F of these samples; F_n has the blocks √w C^{1/2} Z_lLᵀ ⊗ φ_l."""
-        total = 0.0
-        for k in range(self.top + 1):
-            # Z_lL includes the slope of the output's activation here.
-            rows = self.slope[-1][:, :, None] * self.moved[k, self.top].T if k < self.top else None
-            if rows is None:
-                count = self.slope[-1].value.shape[1]
-                rows = self.slope[-1][:, :, None] * Approximate.exact(np.eye(count, dtype=self.weight.dtype))
-            block = self.root(rows) * self.reach[k][:, None, None]
+        """‖δF‖_F of these samples; F_n has the blocks A diag(σ'_L) Z_lLᵀ ⊗ φ_l, AᵀA = w_n ∂²ℓ/∂f².
+
+        As in the core, A is applied to the last hidden layer, from where its image is carried down.
+        """
+        output = self.slope[-1][:, :, None]
+        eye = Approximate.exact(np.eye(output.value.shape[1], dtype=self.weight.dtype))
+        image, total = self.root(output * eye).T, 0.0
+        for k in reversed(range(self.top + 1)):
+            if k == self.top - 1:
+                image = self.root(output * self.moved[k, self.top].T).T
+            elif k < self.top:
+                image = self.slope[k][:, :, None] * (self.up[k] @ image)
+            block = image * self.scale(k)
             error = np.sqrt(self.weight)[:, None, None] * (block.error + 4 * block.unit * np.abs(block.value))
             total = math.hypot(total, float(norm(error)))
         return total
@@ -316,7 +320,7 @@ def activate(names: tuple[str, ...], z: Approximate) -> tuple[Approximate, Appro
 
 
 def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> tuple[Approximate, Approximate, Any]:
-    """∂ℓ/∂f (n, K), ∂²ℓ/∂f² (n, K, K), and the map of rows J (n, K, p) to C^{1/2} J."""
+    """∂ℓ/∂f (n, K), ∂²ℓ/∂f² (n, K, K), and the map of rows J (n, K, p) to A J."""
     unit, eye = f.unit, np.eye(f.value.shape[1], dtype=f.value.dtype)
     if loss == "squared_error":
         residual = f.value - y
@@ -381,19 +385,70 @@ def softmax(f: Approximate, y: Array) -> tuple[Approximate, Approximate, Any]:
     outer = probabilities[:, :, None] * Approximate.exact(identity - 1) * probabilities[:, None, :]
     mass3 = Approximate(mass[:, :, None], 4 * unit * mass[:, :, None])
     hessian = (diagonal + outer) * mass3
-    root = Approximate(np.sqrt(q), np.sqrt(q) * np.minimum(1, error / np.where(q > 0, q, 1)) + unit * np.sqrt(q))
+    return residual, hessian, softmax_root(f, mass)
+
+
+def softmax_root(f: Approximate, mass: Array) -> Any:
+    """The map of rows J (n, K, p) to A J for the cross-entropy, step by step as in the core (loss.hpp).
+
+    The order of the outputs is that of the computed f: A is a root of ∂²ℓ/∂f² in any order.
+    """
+    unit, last = f.unit, f.value.shape[1] - 1
+    order = np.argsort(-f.value, axis=1, kind="stable")
+    value, error = (np.take_along_axis(array, order, axis=1) for array in (f.value, f.error))
+
+    def exponential(upper: int, lower: int, factor: float) -> Approximate:
+        """exp(factor·(f_upper − f_lower))."""
+        exponent = factor * (value[:, upper] - value[:, lower])
+        result = np.exp(exponent)
+        moved = factor * (error[:, upper] + error[:, lower]) + unit * np.abs(exponent)
+        return Approximate(result, result * (np.expm1(moved) + 2 * ULPS * unit))
+
+    one = Approximate.exact(np.ones(len(value), value.dtype))
+    tails, shares, scales = [one], [one], [Approximate.exact(np.zeros(len(value), value.dtype))]
+    for k in reversed(range(last)):
+        above, tail = tails[0], one + exponential(k + 1, k, 1.0) * tails[0]
+        share, ratio = quotient(one, tail), quotient(above, tail)
+        tails.insert(0, tail)
+        shares.insert(0, Approximate(share.value, np.minimum(share.error, 1)))
+        scales.insert(0, exponential(k + 1, 0, 0.5) * root_of(ratio))
+    total = root_of(quotient(Approximate(mass[:, 0], f.value.shape[1] * unit * mass[:, 0]), tails[0]))
+    # No weight of a square is above Σp.
+    scales = [Approximate(s.value, np.minimum(s.error, np.sqrt(mass[:, 0]))) for s in (s * total for s in scales)]
 
     def map_rows(rows: Approximate) -> Approximate:
-        # √q_k Σ_{j≠k} q_j (J_k − J_j)
-        spread = np.abs(rows.value)
-        mixed = np.einsum("nkj,njp->nkp", others, rows.value)
-        total = others.sum(axis=2)[:, :, None]
-        value = total * rows.value - mixed
-        weightedly = total * (rows.error + 8 * unit * spread)
-        weightedly = weightedly + np.einsum("nkj,njp->nkp", others, rows.error + 8 * unit * spread)
-        return root[:, :, None] * Approximate(value, weightedly)
+        at = np.broadcast_to(order[:, :, None], rows.value.shape)
+        x, dx = (np.take_along_axis(array, at, axis=1) for array in (rows.value, rows.error))
+        image, moved = np.zeros_like(x), np.zeros_like(x)
+        mean, off = x[:, last], dx[:, last]
+        for k in reversed(range(last)):
+            share, scale = shares[k][:, None], scales[k][:, None]
+            difference = x[:, k] - mean
+            step = Approximate(difference, dx[:, k] + off + unit * np.abs(difference))
+            product = scale * step
+            image[:, k], moved[:, k] = product.value, product.error
+            # The mean becomes (1 − share) mean + share x_k.
+            added = share.value * difference
+            off = (1 - share.value) * off + share.value * dx[:, k] + share.error * np.abs(step.value)
+            mean = mean + added
+            off = off + 2 * unit * np.abs(added) + unit * np.abs(mean)
+        return Approximate(image, moved)
 
-    return residual, hessian, map_rows
+    return map_rows
+
+
+def quotient(a: Approximate, b: Approximate) -> Approximate:
+    """a / b for b ≥ 1, whose exact value is at least 1 too."""
+    value = a.value / b.value
+    error = (a.error + np.abs(value) * b.error) / np.maximum(b.value - b.error, 1)
+    return Approximate(value, error + a.unit * np.abs(value))
+
+
+def root_of(a: Approximate) -> Approximate:
+    """√a for a ≥ 0: |√a − √b| = |a − b| / (√a + √b)."""
+    value = np.sqrt(a.value)
+    error = np.minimum(a.error / np.where(value > 0, value, 1), np.sqrt(a.error))
+    return Approximate(value, error + a.unit * value)
 
 
 # Longdouble evaluates N·P² of a Hessian in about 0.1 s.

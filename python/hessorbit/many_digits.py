@@ -14,6 +14,7 @@ F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arith
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -57,13 +58,18 @@ def eigenvalues(obj: Objective, theta: Array, digits: int, *, gauss_newton: bool
             cut = size * flint().arb(10) ** -(digits + SPARE_DECIMALS - 1)
             if error + cut <= size * flint().arb(10) ** -digits:
                 shown = [Decimal(v.mid().str(digits + SPARE_DECIMALS, radius=False)) for v in values]
-                return np.array(shown, object), float((error + cut).upper())
+                return np.array(shown, object), rounded_up((error + cut).upper())
             bits *= 2
     finally:
         ctx.prec = before
     raise ArithmeticError(
         f"digits = {digits} cannot be proven at this theta: a preactivation lies at a kink, or overflows"
     )
+
+
+def rounded_up(bound: Any) -> float:
+    """A float64 that is at least this number ≥ 0, also where float64 would round it to zero."""
+    return math.nextafter(float(bound), math.inf) if bound > 0 else 0.0
 
 
 def enclosed(matrix: Any) -> tuple[list[Any], Any, Any]:

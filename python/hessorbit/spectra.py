@@ -267,8 +267,9 @@ class Spectrum:
         Where the predicted zero modes are null, those of the matrix on their orthogonal complement, so that a zero mode
         at −1e-11 does not count; elsewhere, of all eigenvalues.
         """
-        values = self.quotient_eigenvalues if self.zero_modes.are_null(self.floor) else self.eigenvalues
-        return int((values < -self.floor).sum())
+        if self.zero_modes.are_null(self.floor):
+            return int((self.quotient_eigenvalues < -self._quotient_floor).sum())
+        return int((self.eigenvalues < -self.floor).sum())
 
     @property
     def rank(self) -> int:
@@ -292,8 +293,10 @@ class Spectrum:
             measured=count - self.rank,
         )
 
-    def _predicted(self) -> ZeroModes:
+    def _predicted(self) -> ZeroModes | None:
         """What symmetry, loss and data predict; first-order modes only where this is the Gauss–Newton matrix."""
+        if self._errors.objective.l2 and self.matrix == "gauss_newton":
+            return None  # JᵀCJ + l2·I is nonsingular
         # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
         from .symmetry.predicted_zero_modes import predicted
 
@@ -307,13 +310,27 @@ class Spectrum:
     def quotient_eigenvalues(self) -> Array:
         """Eigenvalues, ascending, of the matrix restricted to the orthogonal complement of the predicted zero modes.
 
-        Shape (P − k,). Found at first use, for about the cost of `eigenvalues`.
+        Shape (P − k,). Found at first use, for about the cost of `eigenvalues`; float64 also with `digits`. Restricting
+        the matrix adds rounding errors to those that `floor` bounds; `condition_number` and `num_negative` count them.
         """
         basis = self.zero_modes.basis
         if not basis.shape[1]:
             return self.eigenvalues
         complement = qr(basis, check_finite=False)[0][:, basis.shape[1] :]
         return self._decomposition.restrict(complement).eigenvalues() if complement.shape[1] else np.empty(0)
+
+    @cached_property
+    def _quotient_floor(self) -> float:
+        """The floor of `quotient_eigenvalues`, to which rounding in the restriction adds."""
+        decomposed, values = self._decomposition, self.eigenvalues
+        if not len(self.zero_modes):
+            return self.floor
+        if isinstance(decomposed, Proven):
+            decomposed, values = decomposed.rounded, values.astype(FLOAT64)
+            error = self._errors.of(self.matrix, decomposed.matrix)
+        else:
+            error = self._matrix_error
+        return decomposed.floor(values, error + decomposed.restriction_error(values))
 
     @property
     def participation_ratio(self) -> Array:
@@ -381,16 +398,18 @@ class Spectrum:
 
     def _ratio(self, magnitudes: Array, convention: str) -> ConditionNumber:
         details: dict[str, Any] = {"directions": (len(magnitudes), len(self.eigenvalues))}
+        floor = self.floor
         if convention == "quotient":
+            floor = self._quotient_floor
             details["modes_residual"] = self.zero_modes.together
             details["modes_are_null"] = self.zero_modes.are_null(self.floor)
         if not magnitudes.any():
             return ConditionNumber(np.nan, convention, False, **details)
         largest, smallest = float(magnitudes.max()), float(magnitudes.min())
-        above, below = (self._decomposition.error_at(m, self.floor) for m in (largest, smallest))
+        above, below = (self._decomposition.error_at(m, floor) for m in (largest, smallest))
         least = max(largest - above, 0.0)
-        if smallest <= self.floor:
-            bound = least / (np.sqrt(smallest) + np.sqrt(self.floor)) ** 2
+        if smallest <= floor:
+            bound = least / (np.sqrt(smallest) + np.sqrt(floor)) ** 2
             return ConditionNumber(max(bound, 1.0), convention, True, **details)
         upper = (largest + above) / (smallest - below) if smallest > below else np.inf
         bounds = max(least / (smallest + below), 1.0), upper
@@ -466,8 +485,9 @@ def spectrum(
     residual that is 0 in float64 is known to about ``eps |f|`` only.
 
     Flat zero modes are null vectors of the Hessian at minima with l2 = 0 (at saddles only tangents of the orbit are),
-    and of the Gauss–Newton matrix everywhere. Whether θ is one is not checked: the residuals of `Spectrum.zero_modes`
-    tell how well the matrix annihilates what is predicted.
+    and of the Gauss–Newton matrix everywhere. With l2 > 0 none are predicted of the Gauss–Newton matrix, and of the
+    Hessian only those of symmetries that leave ‖θ‖ as it is, rotations of linear neurons. Whether θ is a minimum is not
+    checked: the residuals of `Spectrum.zero_modes` tell how well the matrix annihilates what is predicted.
 
     The floor is an upper bound, by running error analysis, or measured against an evaluation in longdouble where that
     takes less than about 0.1 s. Inputs or labels with a large offset, and deep networks with large weights, raise it;
@@ -546,10 +566,10 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
         if method not in ("auto", "dense"):
             raise ValueError(f"method must be 'auto' or 'dense' for a matrix that is given; got {method!r}")
         given = symmetric(matrix, len(theta))
-        return "given", Dense(given) if given.dtype.type is np.float64 else dense(given, "matrix")
+        return "given", dense(given, "matrix")
     name = _checks.one_of(matrix, MATRICES, "matrix")
     wide = obj.num_samples * obj.net.widths[-1] < len(theta)
-    factored = method in ("gram", "jacobian") or (method == "auto" and wide and theta.dtype.type is np.float64)
+    factored = method in ("gram", "jacobian") or (method == "auto" and wide and not _checks.is_extended(theta))
     complete = factored and (name == "gauss_newton" or errors.zero_residual)
     if factored and not complete and method != "auto":
         raise ValueError(
@@ -566,7 +586,7 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
 
 def dense(matrix: Array, name: str) -> Dense:
     """The matrix itself, in longdouble if it came so and Jacobi's rotations are affordable."""
-    if matrix.dtype.type is np.longdouble and len(matrix) <= MOST_EXTENDED:
+    if _checks.is_extended(matrix) and len(matrix) <= MOST_EXTENDED:
         if not _core.all_finite(matrix):
             raise not_finite(name)
         return Extended(matrix)

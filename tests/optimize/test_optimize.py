@@ -344,7 +344,7 @@ def test_the_models_refuse_other_shapes(arguments: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["newton", "lm", "lbfgs"])
-@pytest.mark.parametrize("size", [1e16, 1e-12, 1e60])
+@pytest.mark.parametrize("size", [1e16, 1e-12, 1e60, 1e100, 1e150])
 def test_parameters_of_different_scales(method: str, size: float) -> None:
     """An output weight of 1e16 beside an input weight of 1: each moves in its own scale."""
     x = np.linspace(-2, 2, 20)[:, None]

@@ -82,8 +82,10 @@ def assert_matches(
 def scale_of(reference: Reference, name: str, count: int | None, by_terms: bool) -> Any:
     if name == "trace":  # entries of either sign are added up
         return np.sum(np.abs(reference.total("diagonal", count)))
-    if name == "residual":  # the difference of outputs and targets
-        return max(largest(reference.outputs[:count]), largest(reference.problem.targets[:count]), 1)
+    if name == "residual":  # the difference of targets and a function of the outputs, whose slope is at most 1 or e^f
+        size = max(largest(reference.outputs[:count]), largest(reference.problem.targets[:count]), 1)
+        slope = np.exp(float(np.max(reference.outputs[:count]))) if reference.problem.loss == "poisson" else 1.0
+        return size * max(slope, 1.0)
     if by_terms and name in reference.running:
         return reference.magnitude(name, count)
     return largest(reference.total("hessian" if name == "diagonal" else name, count))

@@ -516,6 +516,28 @@ def test_modes_of_loss_and_data(name: str) -> None:
     assert measured[exact].max(initial=0) <= 10 * len(theta) * EPS
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+@pytest.mark.parametrize(("activation", "count"), [("tanh", 0), ("relu", 0), ("identity", 3)])
+def test_weight_decay_leaves_rotations_of_linear_neurons(activation: str, count: int, loss: str) -> None:
+    """The Hessian of a minimum with l2 > 0 has no other null vectors, nor has the Gauss–Newton matrix any."""
+    net, x = ho.MLP([3, 3, 3], activation), rng(1).standard_normal((60, 3))
+    y = rng(2).standard_normal((60, 3)) if loss == "squared_error" else rng(2).integers(0, 3, 60)
+    objective = ho.Objective(net, x, y, loss=loss, l2=0.01)
+    result = ho.minimize(objective, net.init(rng(0)), method="newton", tol=1e-12)
+    modes = ho.zero_modes(objective, result.x)
+    eigenvalues = np.linalg.eigvalsh(objective.hessian(result.x))
+    if activation != "relu":  # whose minimum may lie at a kink
+        assert len(modes) == count == (np.abs(eigenvalues) < 1e-8 * eigenvalues[-1]).sum()
+    assert len(modes) == count
+    if count:
+        assert modes.residuals is not None
+        # They are null up to the gradient that is left.
+        assert modes.residuals.max() <= 1e-9
+    spectrum = ho.spectrum(objective, result.x, matrix="gauss_newton")
+    assert len(spectrum.zero_modes) == 0
+    assert spectrum.condition_number() == spectrum.condition_number("raw")
+
+
 def test_objectives_without_samples_count_as_their_networks() -> None:
     class Other:
         net = ho.MLP([2, 2, 1])

@@ -10,9 +10,10 @@
 // d = f − y. At the kink of huber, |d_k| = δ, M_kk is 1. Differences of nearly equal probabilities are never formed:
 // 1 − q_k is the sum of the other q_j, so that small residuals keep their digits.
 //
-// One table says everything about a loss: its name, the targets it takes, the form of M, the name and default of its
-// parameter, and its formulas. Adding one means an enumerator, an entry and its formula in the tests' references. ℓ has
-// to be convex in f: the Gauss–Newton matrix has a root A with AᵀA = M, and that is among the formulas.
+// One table says everything about a loss: its name, the targets it takes, the form of M, whether it sees differences of
+// outputs only, the name and default of its parameter, and its formulas. Adding one means an enumerator, an entry and its
+// formula in the tests' references. ℓ has to be convex in f: the Gauss–Newton matrix has a root A with AᵀA = M, and that
+// is among the formulas.
 #pragma once
 
 #include "kernel/elementary.hpp"
@@ -50,6 +51,7 @@ struct LossDescription {
     std::string_view name;
     TargetKind targets;
     CurvatureForm curvature;
+    bool shift_invariant = false;  // whether the same number added to all outputs leaves ℓ as it is
     std::string_view parameter{};  // its name, if ℓ has one; it is positive
     double default_parameter = 0;
 };
@@ -179,10 +181,11 @@ struct Entry {
 inline constexpr auto entries = std::tuple{
     Entry{{LossKind::squared_error, "squared_error", TargetKind::real, CurvatureForm::identity},
           [](auto f, auto y) { return squared_error(f, y); }},
-    Entry{{LossKind::cross_entropy, "cross_entropy", TargetKind::probabilities, CurvatureForm::full}, CrossEntropy{}},
+    Entry{{LossKind::cross_entropy, "cross_entropy", TargetKind::probabilities, CurvatureForm::full, true},
+          CrossEntropy{}},
     Entry{{LossKind::logistic, "logistic", TargetKind::unit_interval, CurvatureForm::diagonal},
           [](auto f, auto y) { return logistic(f, y); }},
-    Entry{{LossKind::huber, "huber", TargetKind::real, CurvatureForm::diagonal, "delta", 1.0},
+    Entry{{LossKind::huber, "huber", TargetKind::real, CurvatureForm::diagonal, false, "delta", 1.0},
           [](auto f, auto y, auto delta) { return huber(f, y, delta); }},
     Entry{{LossKind::poisson, "poisson", TargetKind::nonnegative, CurvatureForm::diagonal},
           [](auto f, auto y) { return poisson(f, y); }},

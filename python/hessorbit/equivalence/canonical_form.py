@@ -142,13 +142,21 @@ def normalising_element(net: MLP, theta: Array, tolerance: float) -> GroupElemen
     for index, hidden in enumerate(hidden_layers(net)):
         for move_of in (scaling, sorting):
             parameters = layer_parameters(net, element(theta))[index]
-            element = element_of(net, move_of(parameters, tolerance)) @ element
-            if not np.isfinite(element(theta)).all():
-                raise ValueError(
-                    f"theta must have a representative in the range of float64; the weights above layer "
-                    f"{hidden.layer} leave it"
-                )
+            try:
+                element = element_of(net, move_of(parameters, tolerance)) @ element
+                moved = element(theta)
+            except ValueError as error:  # its factors are beyond float64
+                raise out_of_range(hidden.layer, "factors of") from error
+            if not np.isfinite(moved).all():
+                raise out_of_range(hidden.layer, "weights above")
     return element
+
+
+def out_of_range(layer: int, what: str) -> ValueError:
+    return ValueError(
+        f"theta must have a representative in the range of float64; the {what} layer {layer} leave it: "
+        f"rescale the network"
+    )
 
 
 def scaling(parameters: LayerParameters, tolerance: float) -> LayerMove:

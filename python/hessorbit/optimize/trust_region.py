@@ -174,7 +174,7 @@ def descend(
             delta = 100 * max(1.0, float(place))
         for _ in range(MOST_REFUSALS):
             step, damping = minimiser(model, delta, damping)
-            predicted = float(damping * (step @ step) - (run.gradient / sizes) @ step) / 2
+            predicted = float((damping * step) @ step - (run.gradient / sizes) @ step) / 2
             bent = model.bend(step)
             theta = run.theta + bent / sizes
             if not predicted > 0 or np.abs(sizes * (theta - run.theta)).max() <= EPS * np.abs(sizes * theta).max():

@@ -1,6 +1,6 @@
 """Zero modes that the loss and the data give, whatever the architecture's symmetries.
 
-    the cross-entropy         a vector added to every row of the last weights, a number to all of the last biases
+    shift-invariant losses    a vector added to every row of the last weights, a number to all of the last biases
     activations of low rank   t with Σ_j t_j a_j(x_n) + t_bias = 0 on every sample: incoming parameters along t
     neurons linear on data    rectifiers on, or off, for every sample: as linear neurons, see `linear_pieces`
     few samples, N·K < P      the null space of the Jacobian
@@ -18,6 +18,7 @@ from .. import activations
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..objective import Objective
+from ..targets import LOSSES
 from .rules import rule_of
 from .span import Directions
 
@@ -28,12 +29,14 @@ ROUNDING = 10 * float(np.finfo(float).eps)  # times a matrix's longer side: sing
 def loss_directions(objective: Objective) -> Iterator[Directions]:
     """Directions along which all outputs change alike, where the loss sees differences of outputs only."""
     net = objective.net
-    if objective.loss_name != "cross_entropy" or not all(rule_of(name).linear for name in net.activations[-1]):
+    shift_invariant = LOSSES[objective.loss_name]["shift_invariant"]
+    if not shift_invariant or not all(rule_of(name).linear for name in net.activations[-1]):
         return
     weights, biases = net.unflatten(np.arange(net.num_parameters))[-1]
     places = weights if biases is None else np.column_stack([weights, biases])
     alike = np.ones((len(weights), 1))
-    yield Directions("cross-entropy: the same added to all outputs", FLAT, places.T, alike)
+    name = objective.loss_name.replace("_", "-")
+    yield Directions(f"{name}: the same added to all outputs", FLAT, places.T, alike)
 
 
 def counted(objective: Objective) -> Array:

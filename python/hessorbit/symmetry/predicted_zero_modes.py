@@ -41,6 +41,7 @@ from .functions import LayerFunctions, layer_functions, null_space
 from .group import symmetries
 from .related_neurons import LayerParameters, RelatedNeurons
 from .span import Directions, orthonormal_basis
+from .tangents import norm_preserving
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,6 +139,9 @@ def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-
     The prediction is the same at every point of an orbit: neurons of upper layers are related if they compute related
     functions, whatever weights they use for that.
 
+    With l2 > 0, the penalty sees all of these directions but rotations of linear neurons among each other: of an
+    objective with l2 > 0 only those are predicted. Pass the network for the zero modes of the loss without the penalty.
+
     Of the loss are a vector added to every row of the last weights, and a number to all of the last biases, of which
     the cross-entropy sees nothing. Of the data, over samples whose weight is not zero: incoming directions that no
     activation below has (inputs of low rank among them); rectifiers that are linear or off on all samples; and, if
@@ -180,7 +184,10 @@ def predicted(net: MLP | Objective, theta: ArrayLike, tolerance: float = 1e-10) 
         raise TypeError(f"net must be an MLP or an Objective; got a {type(net).__name__}")
     at = _checks.parameter_vector(theta, network.num_parameters)
     allowed = _checks.positive(tolerance, "tolerance")
-    found = list(directions(network, at, allowed, objective))
+    if getattr(net, "l2", 0.0):
+        found = list(directions_with_penalty(network, at))
+    else:
+        found = list(directions(network, at, allowed, objective))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
     basis, origins = orthonormal_basis(network.num_parameters, parts)
     return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
@@ -198,6 +205,13 @@ def residuals(objective: Objective, at: ArrayLike, basis: Array) -> Array:
         largest = max(largest, float(np.linalg.norm(vector)))
     images = np.linalg.norm(objective.hvp(theta, basis.astype(theta.dtype)), axis=0) if basis.shape[1] else np.zeros(0)
     return np.asarray(images / largest if largest else images, FLOAT64)
+
+
+def directions_with_penalty(net: MLP, exact: Array) -> Iterator[Directions]:
+    """The penalty (l2/2)‖θ‖² sees every direction but those of symmetries that leave ‖θ‖ as it is."""
+    tangents = norm_preserving(net, symmetries(net).factors, exact.astype(FLOAT64))
+    cause = "orbit of the architecture's continuous symmetries that leave the norm as it is"
+    yield Directions(cause, FLAT, np.arange(len(exact))[None], tangents)
 
 
 def directions(net: MLP, exact: Array, tolerance: float, objective: Objective | None) -> Iterator[Directions]:

@@ -118,6 +118,16 @@ def tangents(net: MLP, factors: Sequence[Factor], theta: Array) -> Array:
     return result
 
 
+def norm_preserving(net: MLP, factors: Sequence[Factor], theta: Array) -> Array:
+    """Returns the tangents at θ (P,) of rotations, under which ‖θ‖ stays the same: (P, n), of linear neurons only."""
+    columns = tangents(net, factors, theta)
+    place = {(terms.rows[0], terms.columns[0]): k for k, terms in enumerate(terms_of(net, factors))
+             if terms.factor.kind == "linear"}  # fmt: skip
+    pairs = [(k, place[j, i]) for (i, j), k in place.items() if i < j]
+    rotations = [columns[:, forth] - columns[:, back] for forth, back in pairs]
+    return np.column_stack(rotations) if rotations else columns[:, :0]
+
+
 def generators(net: MLP, factors: Sequence[Factor]) -> tuple[Generator, ...]:
     from scipy import sparse
 
