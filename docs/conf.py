@@ -18,3 +18,6 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"hessorbit {release}"
+html_theme_options = {"header_links_before_dropdown": 7}
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]

@@ -48,7 +48,7 @@ def jax_cell() -> Cell:
     import jax.numpy as jnp
 
     from hessorbit.study import WidthStudy
-    from hessorbit.study.student import make_problem, stream
+    from hessorbit.study.student import make_task, stream
 
     jax.config.update("jax_enable_x64", True)
 
@@ -81,25 +81,25 @@ def jax_cell() -> Cell:
 
     def cell(width: int, seed: int, max_steps: int) -> int:
         study = WidthStudy(max_steps=max_steps)
-        problem = make_problem(study, seed)
+        task = make_task(study, seed)
         start = study.network(width).init(stream(study, seed, 2, width), study.init)
-        x, y = jnp.asarray(problem.x), jnp.asarray(problem.y)
+        x, y = jnp.asarray(task.x), jnp.asarray(task.y)
         count, theta, _, _, _, gradient = train(
-            jnp.asarray(start), x, y, study.learning_rate, study.loss_tolerance * problem.baseline, max_steps
+            jnp.asarray(start), x, y, study.learning_rate, study.loss_tolerance * task.baseline, max_steps
         )
-        measure(np.asarray(hessian(theta, x, y)), np.asarray(gradient), width * (study.inputs + 1), study, problem)
+        measure(np.asarray(hessian(theta, x, y)), np.asarray(gradient), width * (study.inputs + 1), study, task)
         return int(count)
 
     return cell
 
 
-def measure(hessian: np.ndarray, gradient: np.ndarray, incoming: int, study: Any, problem: Any) -> dict[str, float]:
+def measure(hessian: np.ndarray, gradient: np.ndarray, incoming: int, study: Any, task: Any) -> dict[str, float]:
     """The measurements COMMON; incoming weights and biases come first in θ."""
     eigenvalues, vectors = np.linalg.eigh(hessian)
     magnitudes = np.sort(np.abs(eigenvalues))[::-1]
     floor = len(hessian) * np.finfo(float).eps * magnitudes[0]
     squares = vectors[:, -study.leading :] ** 2
-    rank = problem.teacher.num_parameters
+    rank = task.teacher.num_parameters
     return {
         "gradient_norm": np.abs(gradient).max(),
         "trace": eigenvalues.sum(),

@@ -16,6 +16,12 @@ bool all_finite(const Array<T>& values) {
     return hessorbit::all_finite(values.data(), values.size());
 }
 
+std::vector<double> multipliers(const Network& network) {
+    std::vector<double> result;
+    for (Index l = 0; l < network.depth(); ++l) result.push_back(network.layer(l).multiplier<double>());
+    return result;
+}
+
 }  // namespace
 
 void register_network(py::module_& module) {
@@ -38,7 +44,8 @@ void register_network(py::module_& module) {
                  return Network(widths, activations, biases, named(parametrizations, parametrization, "parametrization"));
              }),
              py::arg("widths"), py::arg("activations"), py::arg("biases"), py::arg("parametrization"))
-        .def_property_readonly("num_parameters", &Network::num_parameters);
+        .def_property_readonly("num_parameters", &Network::num_parameters)
+        .def_property_readonly("multipliers", &multipliers);
     never_empty(type);
     module.def("all_finite", &all_finite<double>, py::arg("values").noconvert());
     module.def("all_finite", &all_finite<long double>, py::arg("values").noconvert());

@@ -58,16 +58,16 @@ piece_violations = _common.piece_violations
 
 
 def _module_of(array: Any) -> ModuleType:
-    """Name the module that computes in the scalar of an array."""
+    """Names the module that computes in the scalar of an array."""
     dtype = getattr(array, "dtype", None)
     return _common if dtype is not None and dtype.type is np.longdouble else _hot
 
 
 def activation_derivatives(name: Any, parameter: Any, z: Any) -> Any:
-    """Return σ, σ' and σ'' of each entry of z (n)."""
+    """Returns σ, σ' and σ'' of each entry of z (n)."""
     return _module_of(z).activation_derivatives(name, parameter, z)
 
 
 def outputs(network: Any, theta: Any, x: Any, threads: Any) -> Any:
-    """Return what the network answers to each sample."""
+    """Returns what the network answers to each sample."""
     return _module_of(theta).outputs(network, theta, x, threads)

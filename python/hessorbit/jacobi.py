@@ -54,7 +54,7 @@ def orthonormal(columns: Array, eps: Any) -> Array:
 
 
 def sweep(matrix: Array, vectors: Array, eps: Any) -> bool:
-    """Turn every pair of rows and columns once, in place; whether any was worth it."""
+    """Turns every pair of rows and columns once, in place; whether any was worth it."""
     count, turned = len(matrix), False
     players = list(range(count + count % 2))
     for _ in range(len(players) - 1):

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,8 +147,7 @@ class MLP:
     @cached_property
     def multipliers(self) -> tuple[float, ...]:
         """The fixed factor s_l of each layer's weights."""
-        last = self.num_layers - 1
-        return tuple(multiplier(self.parametrization, n, index == last) for index, n in enumerate(self.widths[:-1]))
+        return tuple(self.core.multipliers)
 
     @cached_property
     def core(self) -> _core.Network:
@@ -376,14 +374,6 @@ def restore(
     return MLP(
         widths, activations[:-1], bias=biases, parametrization=parametrization, output_activation=activations[-1]
     )
-
-
-def multiplier(parametrization: str, fan_in: int, last: bool) -> float:
-    if parametrization == "standard":
-        return 1.0
-    if parametrization == "mean_field" and last:
-        return 1 / fan_in
-    return 1 / math.sqrt(fan_in)
 
 
 def check_size(widths: tuple[int, ...], biases: tuple[bool, ...], name: str = "widths") -> None:

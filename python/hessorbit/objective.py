@@ -182,7 +182,7 @@ class Objective:
         return self.extended_core if _checks.is_extended(checked) else self.core, checked
 
     def loss(self, theta: ArrayLike) -> Any:
-        """Return the loss L(θ), a float.
+        """Returns the loss L(θ), a float.
 
         Takes about 2·N·P operations.
         """
@@ -190,7 +190,7 @@ class Objective:
         return core.loss(at)
 
     def gradient(self, theta: ArrayLike) -> Array:
-        """Return the gradient ∇L(θ), of shape (P,).
+        """Returns the gradient ∇L(θ), of shape (P,).
 
         By back-propagation, about 6·N·P operations.
         """
@@ -198,17 +198,17 @@ class Objective:
         return core.gradient(at)
 
     def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
-        """Return the pair of `loss` and `gradient`, for the cost of the gradient."""
+        """Returns the pair of `loss` and `gradient`, for the cost of the gradient."""
         core, at = self._at(theta)
         return core.value_and_gradient(at)
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """Return the outputs f(x_n; θ) on the data, of shape (N, K)."""
+        """Returns the outputs f(x_n; θ) on the data, of shape (N, K)."""
         core, at = self._at(theta)
         return core.outputs(at)
 
     def residual(self, theta: ArrayLike) -> Array:
-        """Return the derivative of each sample's loss in the outputs, ∂ℓ_n/∂f_k, of shape (N·K,).
+        """Returns the derivative of each sample's loss in the outputs, ∂ℓ_n/∂f_k, of shape (N·K,).
 
         Entry n·K + k belongs to sample n and output k. It is f − y for the squared error, that clipped to [−δ, δ] for
         ``"huber"``, e^f − y for ``"poisson"``, and q − y for the others, q being the predicted probabilities. Sample
@@ -218,7 +218,7 @@ class Objective:
         return core.residual(at)
 
     def jacobian(self, theta: ArrayLike) -> Array:
-        """Return the Jacobian of the outputs, ∂f_k(x_n; θ)/∂θ_p, of shape (N·K, P).
+        """Returns the Jacobian of the outputs, ∂f_k(x_n; θ)/∂θ_p, of shape (N·K, P).
 
         Row n·K + k belongs to sample n and output k, as in `residual`. Sample weights have no part in it. Takes about
         4·N·K·P operations.
@@ -227,7 +227,7 @@ class Objective:
         return core.jacobian(at)
 
     def hessian(self, theta: ArrayLike) -> Array:
-        """Return the Hessian ∇²L(θ), of shape (P, P), exact to rounding and symmetric to the last bit.
+        """Returns the Hessian ∇²L(θ), of shape (P, P), exact to rounding and symmetric to the last bit.
 
         Notes
         -----
@@ -248,7 +248,7 @@ class Objective:
         return core.hessian(at)
 
     def gauss_newton(self, theta: ArrayLike) -> Array:
-        """Return the generalised Gauss–Newton matrix Σ_n w_n J_nᵀ (∂²ℓ_n/∂f²) J_n / Σ_n w_n + l2·I, of shape (P, P).
+        """Returns the generalised Gauss–Newton matrix Σ_n w_n J_nᵀ (∂²ℓ_n/∂f²) J_n / Σ_n w_n + l2·I, of shape (P, P).
 
         The Hessian without the curvature of the network [1]_; positive semidefinite, and symmetric to the last bit.
 
@@ -261,7 +261,7 @@ class Objective:
         return core.gauss_newton(at)
 
     def gauss_newton_factor(self, theta: ArrayLike) -> Array:
-        """Return a matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (N·R, P).
+        """Returns a matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (N·R, P).
 
         Rows n·R to n·R + R − 1 belong to sample n and are √w_n A_n J_n, A_nᵀA_n being ∂²ℓ_n/∂f². R is K, but K − 1
         (at least 1) for ``"cross_entropy"``, whose outputs matter by their differences alone: A is the root of
@@ -279,18 +279,18 @@ class Objective:
         return core.gauss_newton_factor(at)
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """Return the diagonal of the Hessian, of shape (P,), without forming the Hessian; its cost grows as N·P."""
+        """Returns the diagonal of the Hessian, of shape (P,), without forming the Hessian; its cost grows as N·P."""
         core, at = self._at(theta)
         return core.hessian_diagonal(at)
 
     def hessian_trace(self, theta: ArrayLike) -> Any:
-        """Return the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
+        """Returns the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
         diagonal = self.hessian_diagonal(theta)
         with np.errstate(over="ignore", invalid="ignore"):
             return as_scalar(np.add.reduce(diagonal, axis=-1))
 
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
-        """Return products ∇²L(θ) v of the Hessian with vectors, of the shape of v, without forming the Hessian.
+        """Returns products ∇²L(θ) v of the Hessian with vectors, of the shape of v, without forming the Hessian.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class Objective:
         return products(core, at, self._vectors(v, at))
 
     def _vectors(self, v: ArrayLike, theta: Array) -> Array:
-        """Check v, and give it in theta's precision."""
+        """Checks v, and gives it in theta's precision."""
         if theta.dtype is FLOAT64 and is_plain(v, self._plain_shape):
             return v
         count = self.net.num_parameters
@@ -331,7 +331,7 @@ class Objective:
         return vectors
 
     def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
-        """Return the Hessian at one θ as a SciPy linear operator, of shape (P, P), that never forms it.
+        """Returns the Hessian at one θ as a SciPy linear operator, of shape (P, P), that never forms it.
 
         Symmetric; for ``scipy.sparse.linalg.eigsh``, ``cg`` and the like. A batch is a ValueError.
 

@@ -435,7 +435,7 @@ def spectrum(
     zero_modes: str | ArrayLike | Modes | None = "auto",
     digits: int | None = None,
 ) -> Spectrum:
-    """Eigenvalues of the Hessian at θ, with the level below which they are unresolved.
+    """Returns the eigenvalues of the Hessian at θ, with the level below which they are unresolved.
 
     Parameters
     ----------

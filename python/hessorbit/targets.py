@@ -21,7 +21,7 @@ ROW_SUM_TOLERANCE = 1e-12
 
 
 def parameter(loss: str, given: dict[str, float | None]) -> float | None:
-    """Return the parameter of a loss, from the keywords given for it, or its default; None where it has none."""
+    """Returns the parameter of a loss, from the keywords given for it, or its default; None where it has none."""
     entry = LOSSES[loss]
     for name, value in given.items():
         if value is not None and name != entry["parameter"]:
@@ -36,7 +36,7 @@ def parameter(loss: str, given: dict[str, float | None]) -> float | None:
 
 
 def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
-    """Return y, checked: integer labels (N,), or rows of targets (N, K)."""
+    """Returns y, checked: integer labels (N,), or rows of targets (N, K)."""
     array = _checks.as_array(y, "y")
     kind = LOSSES[loss]["targets"]
     if kind == "probabilities" and array.ndim == 1:
@@ -65,7 +65,7 @@ def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
 
 
 def labels(array: Array, samples: int, outputs: int) -> Array:
-    """Return integer labels (N,), checked."""
+    """Returns integer labels (N,), checked."""
     if array.dtype.kind not in "iub":
         raise TypeError(f"y must hold integer labels, or be rows of probabilities; got dtype {array.dtype}")
     if array.shape != (samples,):
@@ -78,7 +78,7 @@ def labels(array: Array, samples: int, outputs: int) -> Array:
 
 
 def one_hot(label: Array, outputs: int) -> Array:
-    """Return rows (N, K) with a one at each label."""
+    """Returns rows (N, K) with a one at each label."""
     rows = np.zeros((len(label), outputs))
     rows[np.arange(len(label)), label] = 1.0
     return rows

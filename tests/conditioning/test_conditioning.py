@@ -135,12 +135,12 @@ CASES = {
 def test_value_is_that_of_the_recomputed_hessian(name: str, criterion: str) -> None:
     widths, activations, options = CASES[name]
     problem, obj = planted(3, widths, activations, **options)
-    over = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), criterion=criterion, max_problems=4)
+    over = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net), criterion=criterion, max_nodes=4)
     check_value(problem, over)
     np.testing.assert_array_equal(over.element(problem.theta), over.theta)
     assert over.value <= over.start * (1 + GAP)
     wide = ho.best_conditioned(
-        obj, problem.theta, widths=[2 * width + 1 for width in widths[1:-1]], criterion=criterion, max_problems=4
+        obj, problem.theta, widths=[2 * width + 1 for width in widths[1:-1]], criterion=criterion, max_nodes=4
     )
     check_value(problem, wide)
     assert wide.value <= wide.start * (1 + GAP)
@@ -254,7 +254,7 @@ def test_real_numbers_of_copies_against_a_semidefinite_program() -> None:
     sdp.at_least(-float(most), **{f"d{width + i}": -1.0 for i in range(width)})
     reference = sdp.solve()
     # With a single problem to solve, the bound is that of the relaxation.
-    best = ho.best_conditioned(obj, problem.theta, widths=[most], max_problems=1)
+    best = ho.best_conditioned(obj, problem.theta, widths=[most], max_nodes=1)
     assert best.lower_bound == pytest.approx(reference, rel=GAP)
     assert best.value >= reference * (1 - SDP)
 
@@ -324,7 +324,7 @@ def test_no_widening_beats_the_bound(seed: int) -> None:
     widths = ((2, 2, 1), (2, 2, 2, 1))[rng.integers(2)]
     problem, obj = planted(seed % 5, widths, activation)
     size = [width + 2 for width in widths[1:-1]]
-    best = ho.best_conditioned(obj, problem.theta, widths=size, max_problems=5)
+    best = ho.best_conditioned(obj, problem.theta, widths=size, max_nodes=5)
     copies, coefficients, scales = [], [], []
     for width in widths[1:-1]:
         numbers = 1 + rng.multinomial(2, np.full(width, 1 / width))
@@ -631,7 +631,7 @@ class TestBadInput:
             ({"copies": [[1, 2, 0]]}, ValueError, r"copies\[0\]\[2\] must be at least 1"),
             ({"copies": [[1, 2, 3]], "widths": [5]}, ValueError, r"widths\[0\] must be at least 6"),
             ({"widths": [6], "criterion": "condition"}, ValueError, "criterion must be one of"),
-            ({"widths": [6], "max_problems": 0}, ValueError, "max_problems must be at least 1"),
+            ({"widths": [6], "max_nodes": 0}, ValueError, "max_nodes must be at least 1"),
         ],
     )
     def test_arguments(self, arguments: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -745,7 +745,7 @@ def test_certificate_does_not_depend_on_the_representative(activation: str, seed
     move = group.translation if activation == "exp" else group.rescaling
     values = {"shifts": logs[:2]} if activation == "exp" else {"factors": np.exp(logs[:2])}
     other = move(layer=1, **values)(problem.theta)
-    one, two = (ho.best_conditioned(obj, theta, over=group, max_problems=20) for theta in (problem.theta, other))
+    one, two = (ho.best_conditioned(obj, theta, over=group, max_nodes=20) for theta in (problem.theta, other))
     assert one.certificate == two.certificate
     # Both are within their gap of the minimum of one and the same set.
     assert two.value == pytest.approx(one.value, rel=2 * GAP if one.certificate == "minimum" else 1e-3)

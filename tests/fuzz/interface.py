@@ -316,7 +316,7 @@ def call_conditioning(draw: Draw) -> None:
         copies=[list(map(int, draw.integers(1, 3, n))) for n in net.widths[1:-1]] if kind == 2 else None,
         matrix=pick(draw, ("hessian", "gauss_newton")),
         criterion=pick(draw, ("condition_number", "trace", "max", "none")),
-        max_problems=4,
+        max_nodes=4,
     )
 
 

@@ -21,7 +21,7 @@ from ..minima.scaling import QUARTILES, ReachByWidth, reach_by_width
 from ..study.files import replace_file
 from ..study.reach_figure import MEASURES, figure
 from ..study.settings import Settings
-from ..study.student import make_problem, stream
+from ..study.student import make_task, stream
 from .explanations import explained
 from .options import (
     ACTIVATION,
@@ -92,9 +92,9 @@ def reach(
 
 def compute(settings: Settings, widths: list[int], seed: int, **options: Any) -> tuple[ReachByWidth, str]:
     """Return the numbers, and the teacher in words."""
-    problem = make_problem(settings, integer(seed, "seed", minimum=0))
+    task = make_task(settings, integer(seed, "seed", minimum=0))
     found = reach_by_width(
-        problem.teacher, problem.theta, widths, rng=stream(settings, seed, STARTS), init=settings.init, **options
+        task.teacher, task.theta, widths, rng=stream(settings, seed, STARTS), init=settings.init, **options
     )
     size = f"{settings.teacher_width} neurons and {settings.inputs} inputs"
     return found, f"{settings.activation} teacher of {size}, outgoing weights ±{settings.teacher_scale:g}"

@@ -72,7 +72,7 @@ class BestConditioned:
         (value − lower_bound)/value.
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
-        larger. ``"none"``: the problem is not convex; the value is a local minimum, and the lower bound is that of
+        larger. ``"none"``: the criterion is not convex; the value is a local minimum, and the lower bound is that of
         a larger set of diagonals.
     message : str
         The same in words, with the reason.
@@ -146,7 +146,7 @@ def best_conditioned(
     copies: Sequence[Sequence[int]] | None = None,
     matrix: str = "hessian",
     criterion: str = "condition_number",
-    max_problems: int | None = None,
+    max_nodes: int | None = None,
 ) -> BestConditioned:
     """Returns the point of an orbit, or among all widenings, where the Hessian is best conditioned.
 
@@ -170,9 +170,8 @@ def best_conditioned(
         Of the Gauss–Newton matrix H_wide = Tᵀ H T holds at any θ, for any loss and data.
     criterion : {"condition_number", "trace", "max"}
         What is minimised: λ_max/λ_min over the nonzero eigenvalues, the trace, or λ_max.
-    max_problems : int, optional
-        How many minima branch and bound may seek, where one is not enough. By default 100, and fewer
-        beyond P = 140.
+    max_nodes : int, optional
+        How many nodes branch and bound may minimise, where one is not enough. By default 100, and fewer beyond P = 140.
 
     Returns
     -------
@@ -205,7 +204,7 @@ def best_conditioned(
     Away from critical points the Hessian has curvature along its orbit, H A θ = −Aᵀ ∇L for a generator A. These
     directions are left out of the spectrum at every θ, and `message` tells the size of the gradient.
 
-    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a problem about 40 steps.
+    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a node about 40 steps.
 
     References
     ----------
@@ -238,9 +237,9 @@ def best_conditioned(
         sizes, numbers = net.widths[1:-1], None
     else:
         sizes, numbers = checked_widening(net, widths, copies)
-    problems = default_problems(net)
-    if max_problems is not None:
-        problems = _checks.integer(max_problems, "max_problems", minimum=1)
+    nodes = default_nodes(net)
+    if max_nodes is not None:
+        nodes = _checks.integer(max_nodes, "max_nodes", minimum=1)
     question = Question(
         obj=obj,
         theta=at,
@@ -249,7 +248,7 @@ def best_conditioned(
         matrix=_checks.one_of(matrix, MATRICES, "matrix"),
         widths=sizes,
         counted=numbers is not None,
-        problems=problems,
+        nodes=nodes,
     )
     with one_blas_thread(net.num_parameters):
         answer = solve(question, orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers))
@@ -267,7 +266,7 @@ class Question:
     matrix: str
     widths: tuple[int, ...]
     counted: bool  # whether the numbers of copies are given
-    problems: int
+    nodes: int
 
     @property
     def architecture(self) -> Architecture:
@@ -320,7 +319,7 @@ def solve(question: Question, choices: Choices) -> Answer:
         move = balanced_trace(question.architecture, squares).after(move)
     for attempt in range(MOST_SEARCHES):
         seen = question.curvature(move)
-        search = search_for(net, question.widths, seen.function, question.problems)
+        search = search_for(net, question.widths, seen.function, question.nodes)
         if not seen.function.convex:
             choices = tuple(with_curve(choice) for choice in choices)
         found, bound = search.run(choices)
@@ -381,16 +380,16 @@ def checked_widening(
     return tuple(sizes), numbers
 
 
-def default_problems(net: MLP) -> int:
+def default_nodes(net: MLP) -> int:
     """Returns how many minima are sought in about half a minute from P = 140 on, and at most 100."""
     return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 
-def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, problems: int) -> Search:
+def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, nodes: int) -> Search:
     first = np.cumsum([0, *net.widths[1:-1]]).tolist()
     layers = tuple(range(start, stop) for start, stop in pairwise(first))
     full = tuple(resting_bias(hidden) is None for hidden in hidden_layers(net))
-    return Search(function, Architecture(net, tuple(sizes)), layers, tuple(sizes), full, problems)
+    return Search(function, Architecture(net, tuple(sizes)), layers, tuple(sizes), full, nodes)
 
 
 def orbit_choices(net: MLP) -> Choices:

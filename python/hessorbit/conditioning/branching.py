@@ -55,7 +55,7 @@ class Choice:
     degree: int
     low: int
     high: int
-    range: tuple[float, float] | None = None  # only where the curve makes the problem nonconvex
+    range: tuple[float, float] | None = None  # only where the curve makes the set nonconvex
     shifted: bool = False
     flips: bool = False
     signs: tuple[int, int] | None = None  # how many of the copies may be flipped; any number if None
@@ -142,7 +142,7 @@ class Search:
     layers: tuple[range, ...]
     most: tuple[int, ...]
     full: tuple[bool, ...]
-    problems: float  # how many minima along central paths may be sought
+    nodes: float  # how many minima along central paths may be sought
     best: Solution | None = None
     tried: set[tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=set)
     programs: dict[object, ConicPoint | None] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class Search:
         while leaves:
             node = heapq.heappop(leaves)
             children = self.branch(node) if node.bound < self.best.log_value - TOLERANCE else []
-            if not children or self.problems <= 0:
+            if not children or self.nodes <= 0:
                 closed = min(closed, node.bound)
                 continue
             for child in children:
@@ -211,7 +211,7 @@ class Search:
     def round_again(self, root: Node) -> None:
         """Seeks the numbers of copies once more, the neurons without copies being those of the first rounding."""
         assert self.best is not None
-        if self.problems <= 1 or not any(choice.counted for choice in root.choices):
+        if self.nodes <= 1 or not any(choice.counted for choice in root.choices):
             return
         numbers = zip(root.choices, self.best.copies, strict=True)
         settled = self.settle(
@@ -243,7 +243,7 @@ class Search:
                     continue
                 for step in (1, -1):
                     number = self.best.flipped[i] + step
-                    if not 0 <= number <= self.best.copies[i] or self.problems <= 1:
+                    if not 0 <= number <= self.best.copies[i] or self.nodes <= 1:
                         continue
                     value = self.best.log_value
                     flipped = (*self.best.flipped[:i], number, *self.best.flipped[i + 1 :])
@@ -251,8 +251,8 @@ class Search:
                     improved |= self.best.log_value < value - TOLERANCE
 
     def spend(self, scalings: NeuronScalings) -> None:
-        """Counts a minimum along a central path as one problem; where D is a single one there is little to do."""
-        self.problems -= 1 if scalings.first[-1] else 0.02
+        """Counts a minimum along a central path as one node; where D is a single one there is little to do."""
+        self.nodes -= 1 if scalings.first[-1] else 0.02
 
     def solve(self, choices: Choices, bound: float, parent: Node | None) -> Node:
         """Returns a node with its relaxation minimised just so precisely that one sees if it can be closed."""
@@ -429,9 +429,7 @@ class Search:
     def whole_signs(self, node: Node, numbers: tuple[int, ...]) -> tuple[int, ...]:
         """Returns numbers of flipped copies near those of a node's minimiser, of the numbers of copies given."""
         signs = []
-        for choice, number, factor in zip(
-            node.choices, numbers, node.scalings.factors(node.point.v).T, strict=True
-        ):
+        for choice, number, factor in zip(node.choices, numbers, node.scalings.factors(node.point.v).T, strict=True):
             share = factor[FLIPPED] / (factor[OUTGOING] + factor[FLIPPED])
             fewest, most = choice.flipped
             signs.append(int(np.clip(round(share * number), min(fewest, number), min(most, number))))

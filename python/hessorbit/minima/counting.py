@@ -24,7 +24,7 @@ MOST_NEURONS = 1000  # counting takes 2 s there, and eight times as long at twic
 def count_minima(
     teacher_width: int, student_width: int, *, isolated: bool = False, per_orbit: bool = False, odd: bool = False
 ) -> int:
-    """Return the number of pieces that the global minima of a one-hidden-layer student form.
+    """Returns the number of pieces that the global minima of a one-hidden-layer student form.
 
     Each piece is an affine subspace in general, a curved set for positively homogeneous activations. The teacher must
     be irreducible.
@@ -91,12 +91,12 @@ def checked_widths(teacher_width: int, student_width: int) -> tuple[int, int]:
 
 
 def surjections(m: int, r: int) -> int:
-    """Return G(r, m), the number of maps of m things onto r."""
+    """Returns G(r, m), the number of maps of m things onto r."""
     return sum((-1) ** (r - i) * comb(r, i) * i**m for i in range(r + 1))
 
 
 def grouping_numbers(largest: int, signs: int) -> list[int]:
-    """Return Σ_j S(u, j) signs^{u−j} for u = 0 … largest, the ways to form groups, each up to one overall sign.
+    """Returns Σ_j S(u, j) signs^{u−j} for u = 0 … largest, the ways to form groups, each up to one overall sign.
 
     By where the last thing goes: S(u, j) signs^{u−j} = S(u−1, j−1) signs^{u−j} + j·signs·S(u−1, j) signs^{u−1−j}.
 
@@ -111,7 +111,7 @@ def grouping_numbers(largest: int, signs: int) -> list[int]:
 
 
 def partition_numbers(largest: int) -> list[int]:
-    """Return in how many ways each u = 0 … largest is a sum of positive integers, in any order.
+    """Returns in how many ways each u = 0 … largest is a sum of positive integers, in any order.
 
     >>> partition_numbers(6)
     [1, 1, 2, 3, 5, 7, 11]
@@ -162,7 +162,7 @@ def enumerate_minima(
     bias: bool | tuple[bool, bool] = True,
     odd: bool = False,
 ) -> Iterator[MinimumSubspace]:
-    """Yield the affine pieces that `count_minima` counts, one after the other.
+    """Yields the affine pieces that `count_minima` counts, one after the other.
 
     On the piece, copies of teacher neuron i have its incoming weights (times their sign) and outgoing weights that,
     times their signs, sum to its own; members of a zero group share incoming weights up to sign, and their outgoing
@@ -222,7 +222,7 @@ def subspaces(r: int, m: int, incoming: int, k: int, output_bias: bool, odd: boo
 
 
 def groupings(r: int, m: int) -> Iterator[tuple[int, ...]]:
-    """Yield labels of m neurons: teachers 0 … r−1, each at least once, and zero groups r, r+1, … as they appear."""
+    """Yields labels of m neurons: teachers 0 … r−1, each at least once, and zero groups r, r+1, … as they appear."""
     labels: list[int] = []
     missing, groups = [frozenset(range(r))], [0]  # before each label, and after the last
     label = 0

@@ -54,12 +54,12 @@ class DescentComparison:
 
     @property
     def fraction(self) -> float:
-        """Return the part of the converged descents that ended on the piece nearest to their start, or nan."""
+        """Returns the part of the converged descents that ended on the piece nearest to their start, or nan."""
         return float(self.same_piece[self.converged].mean()) if self.converged.any() else float("nan")
 
     @property
     def excess(self) -> Array:
-        """Return travelled over nearest distance, at least 1 where descent converged."""
+        """Returns travelled over nearest distance, at least 1 where descent converged."""
         return self.travelled / self.nearest
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ def compare_descent(
     tolerance: float = 1e-2,
     threads: int | None = None,
 ) -> DescentComparison:
-    """Compare where descents ended with the global minima nearest to where they started.
+    """Compares where descents ended with the global minima nearest to where they started.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def compare_descent(
 
 
 def violation(setting: Setting, theta: Array, near: NearestMinimum) -> Array:
-    """Return the root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
+    """Returns the root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
     return _core.piece_violations(
         setting.geometry,
         *setting.split(theta),

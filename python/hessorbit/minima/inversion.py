@@ -36,7 +36,7 @@ class Probability:
 
 
 def lower_tail(log_transform: LogTransform, x: float, *, straight: bool = False) -> Probability:
-    """Return P(Q ≤ x), with a relative error of some 1e-10 in most cases, as reported.
+    """Returns P(Q ≤ x), with a relative error of some 1e-10 in most cases, as reported.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def lower_tail(log_transform: LogTransform, x: float, *, straight: bool = False)
 
 
 def flattened(height: Callable[[complex], float], saddle: float, width: float, bend: float) -> float:
-    """Return the bend, reduced until the integrand is nowhere above its value at the saddle.
+    """Returns the bend, reduced until the integrand is nowhere above its value at the saddle.
 
     For a probability near 1 the saddle is at the pole of 1/s, far from where the steepest descent of M leads: with
     large noncentralities a path so bent comes near their essential singularities, around which M is huge.
@@ -135,14 +135,14 @@ class GeneralizedChiSquare:
         return self.shift + sum(w * (n + d) for w, n, d in terms)
 
     def log_transform(self, s: complex) -> complex:
-        """Return log E e^{−sQ}."""
+        """Returns log E e^{−sQ}."""
         total = -s * self.shift
         for w, n, d in zip(self.weight, self.dof, self.noncentrality, strict=True):
             total = total - n / 2 * np.log(1 + 2 * w * s) - d * w * s / (1 + 2 * w * s)
         return complex(total)
 
     def cdf(self, x: float) -> Probability:
-        """Return P(Q ≤ x)."""
+        """Returns P(Q ≤ x)."""
         if x <= self.shift:
             return Probability(0.0 if not self.weight and x == self.shift else -math.inf, 0.0)
         if not self.weight:

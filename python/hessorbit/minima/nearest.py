@@ -70,7 +70,7 @@ class NearestMinimum:
 
     @property
     def lower_bound(self) -> float | Array:
-        """Return a bound than which no global minimum is nearer; raise AttributeError if not `complete`."""
+        """Returns a bound than which no global minimum is nearer; raise AttributeError if not `complete`."""
         if self.complete:
             return self.lower_bound_covered
         raise AttributeError(
@@ -80,7 +80,7 @@ class NearestMinimum:
 
     @property
     def gap(self) -> float | Array:
-        """Return (distance − lower_bound_covered)/distance; 0 where both are 0."""
+        """Returns (distance − lower_bound_covered)/distance; 0 where both are 0."""
         return relative_gap(self.distance, self.lower_bound_covered)
 
     def __repr__(self) -> str:
@@ -106,7 +106,7 @@ def nearest_minimum(
     time_limit: float | None = None,
     threads: int | None = None,
 ) -> NearestMinimum:
-    """Return the global minimum of a student that is nearest to θ₀.
+    """Returns the global minimum of a student that is nearest to θ₀.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def nearest_minimum(
 
 
 def checked_gap(gap_tolerance: float) -> float:
-    """Return a gap between 0 and 1; of squared distances it is a stricter demand than of distances."""
+    """Returns a gap between 0 and 1; of squared distances it is a stricter demand than of distances."""
     gap = _checks.positive(gap_tolerance, "gap_tolerance")
     if gap >= 1:
         raise ValueError(f"gap_tolerance must be below 1; got {gap!r}")
@@ -206,27 +206,27 @@ def checked_gap(gap_tolerance: float) -> float:
 
 
 def relative_gap(value: ArrayLike, lower_bound: ArrayLike) -> float | Array:
-    """Return (value − lower_bound)/value; 0 where both are 0."""
+    """Returns (value − lower_bound)/value; 0 where both are 0."""
     value = np.asarray(value)
     gap = (value - lower_bound) / np.where(value > 0, value, 1.0)
     return gap if gap.ndim else float(gap)
 
 
 def row_norms(rows: Array) -> Array:
-    """Return ‖row‖ for each row, also where squares overflow or underflow."""
+    """Returns ‖row‖ for each row, also where squares overflow or underflow."""
     _, exponent = np.frexp(np.abs(rows).max(axis=1))
     return np.asarray(np.ldexp(np.linalg.norm(np.ldexp(rows, -exponent[:, None]), axis=1), exponent))
 
 
 def default_nodes(width: int) -> int:
-    """Return how many nodes are searched by default; a node costs about as the square of the width."""
+    """Returns how many nodes are searched by default; a node costs about as the square of the width."""
     return max(200, min(20000, round(20000 * math.pow(16 / width, 1.66))))
 
 
 def search(
     setting: Setting, theta0: Array, gap_tolerance: float, max_nodes: int, threads: int, time_limit: float = math.inf
 ) -> NearestMinimum:
-    """Return what `nearest_minimum` does, for checked arguments."""
+    """Returns what `nearest_minimum` does, for checked arguments."""
     start = np.atleast_2d(theta0)
     found = _core.nearest_minima(setting.geometry, *setting.split(start), gap_tolerance, max_nodes, time_limit, threads)
     theta = setting.join(found["incoming"], found["outgoing"], found["output"])

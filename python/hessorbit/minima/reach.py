@@ -86,7 +86,7 @@ class ReachProbability:
     missing: str
 
     def quantile(self, level: float | Sequence[float]) -> Array:
-        """Return quantiles of the distance among the samples."""
+        """Returns quantiles of the distance among the samples."""
         return np.asarray(np.quantile(self.distance, level))
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ def reach_probability(
     max_nodes: int | None = None,
     threads: int | None = None,
 ) -> ReachProbability:
-    """Return the probability that an initialisation lies within a radius of a global minimum.
+    """Returns the probability that an initialisation lies within a radius of a global minimum.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def checked_radii(radius: ArrayLike) -> Array:
 def sampled_distances(
     setting: Setting, rng: np.random.Generator, init: str, samples: int, tolerance: float, nodes: int, threads: int
 ) -> tuple[Array, Array]:
-    """Return distances of random starts to the nearest minimum and their lower bounds, sorted by distance."""
+    """Returns distances of random starts to the nearest minimum and their lower bounds, sorted by distance."""
     distances, bounds = [], []
     for first in range(0, samples, CHUNK):
         starts = setting.net.init(rng, init, size=min(CHUNK, samples - first))
@@ -231,7 +231,7 @@ def sampled_distances(
 
 
 def chi_square_bounds(laws: SubspaceLaws, radii: Array) -> tuple[Array, Array | None, Array]:
-    """Return lower and upper bounds on the probabilities, and their relative errors."""
+    """Returns lower and upper bounds on the probabilities, and their relative errors."""
     lower = [laws.lower_bound(float(radius)) for radius in radii]
     upper = [laws.upper_bound(float(radius)) for radius in radii]
     known = [bound for bound in upper if bound is not None]
@@ -246,7 +246,7 @@ def chi_square_bounds(laws: SubspaceLaws, radii: Array) -> tuple[Array, Array | 
 
 
 def clopper_pearson(hits: Array, samples: int, confidence: float) -> tuple[Array, Array]:
-    """Return the interval for the probability of events seen `hits` times."""
+    """Returns the interval for the probability of events seen `hits` times."""
     from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2

@@ -65,17 +65,17 @@ class Starts:
 
     @property
     def relative(self) -> Array:
-        """Return the distance over ‖θ₀‖."""
+        """Returns the distance over ‖θ₀‖."""
         return self.distance / self.size
 
     @property
     def per_parameter(self) -> Array:
-        """Return the distance over √P."""
+        """Returns the distance over √P."""
         return np.asarray(self.distance / np.sqrt(self.parameters))
 
     @property
     def gap(self) -> float:
-        """Return the largest (distance − distance_lower_bound)/distance."""
+        """Returns the largest (distance − distance_lower_bound)/distance."""
         return float(np.max(relative_gap(self.distance, self.distance_lower_bound)))
 
 
@@ -136,16 +136,16 @@ class ReachByWidth:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Return the numbers of hidden neurons."""
+        """Returns the numbers of hidden neurons."""
         return tuple(each.width for each in self.starts)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row of plain numbers for each width, for a table."""
+        """Returns a row of plain numbers for each width, for a table."""
         return [row(each, chance, self.radius) for each, chance in zip(self.starts, self.chance, strict=True)]
 
     def factor_per_doubling(self, measure: str = "distance") -> float:
-        """Return the factor of the median of a measure where the width doubles, by least squares in the logarithms.
+        """Returns the factor of the median of a measure where the width doubles, by least squares in the logarithms.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ def reach_by_width(
     max_nodes: int = 100,
     threads: int | None = None,
 ) -> ReachByWidth:
-    """Return how far random starts of growing width are from a global minimum, and how likely within a radius.
+    """Returns how far random starts of growing width are from a global minimum, and how likely within a radius.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def checked(widths: Sequence[int], teacher: MLP) -> list[int]:
 
 
 def student(teacher: MLP, width: int) -> MLP:
-    """Return the teacher's architecture with so many hidden neurons."""
+    """Returns the teacher's architecture with so many hidden neurons."""
     inputs, _, outputs = teacher.widths
     return MLP(
         [inputs, width, outputs],

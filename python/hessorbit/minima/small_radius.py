@@ -54,7 +54,7 @@ class SmallRadiusLaw:
     log_coefficient: float
 
     def __call__(self, radius: float) -> float:
-        """Return the probability that the law gives for one radius; above 1 where the law does not hold."""
+        """Returns the probability that the law gives for one radius; above 1 where the law does not hold."""
         log = self.log_coefficient + self.exponent * math.log(radius)
         return math.exp(min(log, 700.0)) if log > -745 else 0.0
 
@@ -74,7 +74,7 @@ class Coefficients:
         return Coefficients(*map(np.array, zip(*rows, strict=True)))
 
     def exponential(self) -> Coefficients:
-        """Return exp of the function, whose constant term is 0, from n b_n = Σ_k k a_k b_{n−k}."""
+        """Returns exp of the function, whose constant term is 0, from n b_n = Σ_k k a_k b_{n−k}."""
         size = len(self.order)
         order, log = np.full(size, np.inf), np.full(size, -np.inf)
         order[0] = log[0] = 0.0
@@ -85,7 +85,7 @@ class Coefficients:
 
 
 def leading(order: Array, log: Array) -> tuple[float, float]:
-    """Return the sum of terms: those of the least order that are not 0."""
+    """Returns the sum of terms: those of the least order that are not 0."""
     least = float(np.where(log == -np.inf, np.inf, order).min())
     if math.isinf(least):
         return NOTHING
@@ -101,7 +101,7 @@ class Density:
     uniform: bool
 
     def sum(self, variance: float, n: int, target: Array) -> tuple[float, float]:
-        """Return order and log density of (Σ of n entries)/√n at target/√n, for each entry of `target`, added."""
+        """Returns order and log density of (Σ of n entries)/√n at target/√n, for each entry of `target`, added."""
         if variance == 0:
             return 0.0, 0.0 if not np.any(target) else -math.inf
         count = float(np.size(target))
@@ -111,7 +111,7 @@ class Density:
         return count, sum(log_uniform_sum(variance, n, float(y)) for y in np.ravel(target))
 
     def equal(self, variance: float, count: int, size: int) -> tuple[float, float]:
-        """Return those of the differences among `size` groups of `count` entries at 0, off their mean."""
+        """Returns those of the differences among `size` groups of `count` entries at 0, off their mean."""
         if variance == 0:
             return 0.0, 0.0
         if not self.uniform:
@@ -120,7 +120,7 @@ class Density:
 
 
 def log_uniform_sum(variance: float, n: int, y: float) -> float:
-    """Return log of √n times the density at y of a sum of n uniform entries, a B-spline (Irwin and Hall 1927)."""
+    """Returns log of √n times the density at y of a sum of n uniform entries, a B-spline (Irwin and Hall 1927)."""
     from scipy.interpolate import BSpline
 
     half = math.sqrt(3 * variance)
@@ -131,7 +131,7 @@ def log_uniform_sum(variance: float, n: int, y: float) -> float:
 
 
 def small_radius_law(setting: Setting, variance: Variances, scheme: schemes.Scheme) -> SmallRadiusLaw | None:
-    """Return the law; None where the leading pieces are curved, or mirrored in ways that the output bias couples."""
+    """Returns the law; None where the leading pieces are curved, or mirrored in ways that the output bias couples."""
     symmetry = setting.symmetry
     if symmetry.copies == "scaled":
         return None
@@ -161,7 +161,7 @@ def small_radius_law(setting: Setting, variance: Variances, scheme: schemes.Sche
 
 
 def series(rows: Iterable[tuple[float, float]]) -> Coefficients:
-    """Return coefficients from (order, log) of n = 0, 1, …, divided by n!."""
+    """Returns coefficients from (order, log) of n = 0, 1, …, divided by n!."""
     order, log = (np.array(column) for column in zip(*rows, strict=True))
     order = np.where(log == -np.inf, np.inf, order)
     return Coefficients(order, log - np.array([math.lgamma(n + 1) for n in range(len(log))]))
@@ -172,7 +172,7 @@ def combine(*parts: tuple[float, float]) -> tuple[float, float]:
 
 
 def incoming_part(setting: Setting, v: Variances, density: Density, target: Array) -> tuple[float, float]:
-    """Return order and log density of one neuron's incoming weights at `target`, (D,)."""
+    """Returns order and log density of one neuron's incoming weights at `target`, (D,)."""
     inputs = setting.net.widths[0]
     return combine(density.sum(v.weight, 1, target[:inputs]), density.sum(v.hidden_bias, 1, target[inputs:]))
 
@@ -204,7 +204,7 @@ def idle_part(setting: Setting, v: Variances, density: Density, signs: int) -> C
 
 
 def constants_part(setting: Setting, v: Variances, density: Density) -> Coefficients:
-    """Return the part of output bias and constant neurons; nan for what is curved or has no such density."""
+    """Returns the part of output bias and constant neurons; nan for what is curved or has no such density."""
     inputs, _, outputs = setting.net.widths
     kind = setting.symmetry.constants
     bias = density.sum(v.output_bias, 1, setting.output_bias) if setting.net.biases[1] else (0.0, 0.0)
@@ -224,13 +224,13 @@ def constants_part(setting: Setting, v: Variances, density: Density) -> Coeffici
 
 
 def dead_neurons_lead(setting: Setting) -> bool:
-    """Return whether leading pieces copy each teacher neuron once, and these are few enough for all signs."""
+    """Returns whether leading pieces copy each teacher neuron once, and these are few enough for all signs."""
     inputs, _, outputs = setting.net.widths
     return setting.teacher_width <= 16 and (setting.width == setting.teacher_width or outputs < inputs)
 
 
 def mirrored_outputs(setting: Setting, v: Variances, density: Density) -> tuple[float, float]:
-    """Return the part of the output bias at c* + C Σ_mirrored v*, over all signs, each teacher neuron copied once."""
+    """Returns the part of the output bias at c* + C Σ_mirrored v*, over all signs, each teacher neuron copied once."""
     shift = setting.symmetry.mirror * setting.net.multipliers[1] * setting.outgoing
     terms = [
         density.sum(v.output_bias, 1, setting.output_bias + np.array(flips) @ shift)

@@ -79,7 +79,7 @@ class SubspaceLaws:
         self.output_squared = float((setting.output_bias**2).sum())
 
     def law(self, piece: Piece, scale: float = 1.0) -> GeneralizedChiSquare:
-        """Return the law of the squared distance to a piece with `scale` times the teacher's incoming weights."""
+        """Returns the law of the squared distance to a piece with `scale` times the teacher's incoming weights."""
         v = self.variance
         copies = np.array(piece.copies)
         silent = sum(piece.copies) + piece.off
@@ -99,7 +99,7 @@ class SubspaceLaws:
         return GeneralizedChiSquare(weight, dof, noncentrality, shift)
 
     def lower_bound(self, radius: float) -> Probability:
-        """Return P(Q ≤ radius²) for the likeliest single piece; the best scale of the copies, if they have one."""
+        """Returns P(Q ≤ radius²) for the likeliest single piece; the best scale of the copies, if they have one."""
         best = Probability(-math.inf, 0.0)
         for piece in self.likely_pieces(radius):
             for scale in self.likely_scales(piece, radius):
@@ -109,7 +109,7 @@ class SubspaceLaws:
         return best
 
     def likely_pieces(self, radius: float) -> Iterator[Piece]:
-        """Yield pieces for which the exponent of P is largest at some s, in between the few and the many copies.
+        """Yields pieces for which the exponent of P is largest at some s, in between the few and the many copies.
 
         At given s the logarithm of E e^{−sQ} is a sum over teacher neurons of terms concave in the number of copies,
         so that the best numbers are found one by one; s runs over the scales on which P can change.
@@ -134,7 +134,7 @@ class SubspaceLaws:
                 yield piece
 
     def likely_scales(self, piece: Piece, radius: float) -> list[float]:
-        """Return 1, or for scaled copies the common scales about which the mean squared distance is least."""
+        """Returns 1, or for scaled copies the common scales about which the mean squared distance is least."""
         if self.setting.symmetry.copies != "scaled":
             return [1.0]
         copies = np.array(piece.copies)
@@ -162,16 +162,16 @@ class SubspaceLaws:
         return self.log_gaussian(s, self.variance.outgoing, self.outputs, 0.0)
 
     def log_equal(self, s: complex | float) -> Log:
-        """Return the factor of one more neuron with given incoming weights."""
+        """Returns the factor of one more neuron with given incoming weights."""
         bias = self.log_gaussian(s, self.variance.hidden_bias, self.has_bias, 0.0)
         return self.log_constant(s) + bias
 
     def log_constant(self, s: complex | float) -> Log:
-        """Return the factor of the weights of a constant neuron."""
+        """Returns the factor of the weights of a constant neuron."""
         return self.log_gaussian(s, self.variance.weight, self.inputs, 0.0)
 
     def log_outputs(self, s: complex | float, constants: Array) -> Log:
-        """Return the factors at the output bias, for numbers of constant neurons, their weights included.
+        """Returns the factors at the output bias, for numbers of constant neurons, their weights included.
 
         For constant neurons of free bias, only their weights: the rest of the distance is at least 0.
         """
@@ -194,12 +194,12 @@ class SubspaceLaws:
     # All pieces at once.
 
     def log_all(self, s: complex) -> complex:
-        """Return log Σ_pieces E e^{−sQ}; where mirrored neurons couple to the output bias, without its part of Q."""
+        """Returns log Σ_pieces E e^{−sQ}; where mirrored neurons couple to the output bias, without its part of Q."""
         copies = self.setting.symmetry.copies
         return self.log_series(s, 1 if copies == "plain" else 2, coupled=copies != "mirrored")
 
     def log_series(self, s: complex, signs: int, coupled: bool) -> complex:
-        """Return the log of m! [x^m] of the product of the generating functions.
+        """Returns the log of m! [x^m] of the product of the generating functions.
 
         x is scaled by the largest factor of one neuron, and each function by its largest coefficient, so that nothing
         overflows and what underflows does not matter.
@@ -228,13 +228,13 @@ class SubspaceLaws:
         return complex(np.log(total[m]) + log_value + factorial[m] + m * unit)
 
     def log_uncoupled(self, s: complex, constants: Array) -> Log:
-        """Return `log_outputs` with nothing but the weights of constant neurons."""
+        """Returns `log_outputs` with nothing but the weights of constant neurons."""
         if self.setting.symmetry.constants == "none":
             return np.where(constants == 0, 0.0, -np.inf).astype(complex)
         return constants * self.log_constant(s)
 
     def upper_bound(self, radius: float) -> Probability | None:
-        """Return Σ_pieces P(Q ≤ radius²), at most 1; None where pieces are curved copies, which have no such law."""
+        """Returns Σ_pieces P(Q ≤ radius²), at most 1; None where pieces are curved copies, which have no such law."""
         if self.setting.symmetry.copies == "scaled":
             return None
         common, more = self.certain_distances()
@@ -245,7 +245,7 @@ class SubspaceLaws:
         return found if found.log < 0 else replace(found, log=0.0)
 
     def certain_distances(self) -> tuple[float, bool]:
-        """Return the squared distance that all pieces have, as schemes set biases to 0, and whether some have more."""
+        """Returns the squared distance that all pieces have, as schemes set biases to 0, and whether some have more."""
         symmetry = self.setting.symmetry
         copies = self.biases_squared if self.variance.hidden_bias == 0 else np.zeros(1)
         output = self.output_squared if self.variance.output_bias == 0 and symmetry.copies != "mirrored" else 0.0
@@ -256,7 +256,7 @@ class SubspaceLaws:
 
 
 def exponential_series(a: Array) -> Array:
-    """Return the coefficients of exp(Σ a_n x^n), a_0 = 0, from n b_n = Σ_k k a_k b_{n−k}."""
+    """Returns the coefficients of exp(Σ a_n x^n), a_0 = 0, from n b_n = Σ_k k a_k b_{n−k}."""
     b = np.zeros_like(a)
     b[0] = 1
     weighted = np.arange(len(a)) * a

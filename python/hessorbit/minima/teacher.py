@@ -97,23 +97,23 @@ class Setting:
 
     @property
     def width(self) -> int:
-        """Return m, the student's hidden neurons."""
+        """Returns m, the student's hidden neurons."""
         return self.net.widths[1]
 
     @property
     def teacher_width(self) -> int:
-        """Return r, the teacher's hidden neurons."""
+        """Returns r, the teacher's hidden neurons."""
         return len(self.incoming)
 
     def split(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Return θ (B, P) as incoming (B, m, D), outgoing (B, m, K) and output bias (B, K) less the teacher's."""
+        """Returns θ (B, P) as incoming (B, m, D), outgoing (B, m, K) and output bias (B, K) less the teacher's."""
         (weights, biases), (last, output) = self.net.unflatten(theta)
         incoming = weights if biases is None else np.concatenate([weights, biases[..., None]], axis=-1)
         difference = np.zeros((len(theta), self.net.widths[2])) if output is None else output - self.output_bias
         return np.ascontiguousarray(incoming), np.ascontiguousarray(np.swapaxes(last, -1, -2)), difference
 
     def join(self, incoming: Array, outgoing: Array, difference: Array) -> Array:
-        """Return θ (B, P) from what `split` returns."""
+        """Returns θ (B, P) from what `split` returns."""
         hidden, last = self.net.biases
         inputs = self.net.widths[0]
         return self.net.flatten(
@@ -125,7 +125,7 @@ class Setting:
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:
-        """Return names of the pieces of the set of global minima that are covered."""
+        """Returns names of the pieces of the set of global minima that are covered."""
         s = self.symmetry
         names = [_core.copy_pieces[s.copies], "zero groups"]
         if s.constants != "none":
@@ -136,7 +136,7 @@ class Setting:
 
     @cached_property
     def geometry(self) -> _core.MinimaGeometry:
-        """Return teacher and activation as the core takes them."""
+        """Returns teacher and activation as the core takes them."""
         s = self.symmetry
         hidden_bias, output_bias = self.net.biases
         return _core.MinimaGeometry(
@@ -155,12 +155,12 @@ class Setting:
 
     @cached_property
     def missing(self) -> str:
-        """Return what else there may be among the global minima; empty if the covered pieces are all of them."""
+        """Returns what else there may be among the global minima; empty if the covered pieces are all of them."""
         return missing_pieces(self)
 
 
 def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
-    """Return student and teacher, checked."""
+    """Returns student and teacher, checked."""
     for network, name in ((net, "net"), (teacher, "teacher")):
         check_network(network, name)
     check_match(net, teacher)
@@ -186,7 +186,7 @@ def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
 
 
 def check_size(theta: Array, name: str) -> None:
-    """Refuse θ so large that distances overflow."""
+    """Refuses θ so large that distances overflow."""
     size = np.abs(theta)
     position = np.unravel_index(size.argmax(), size.shape)
     if size[position] > LARGEST:
@@ -232,17 +232,17 @@ def check_match(net: MLP, teacher: MLP) -> None:
 
 
 def properties(network: MLP) -> dict[str, Any]:
-    """Return the core's symmetry class of the hidden activation."""
+    """Returns the core's symmetry class of the hidden activation."""
     return _core.activation_properties(*activations.split(network.activations[0][0]))
 
 
 def at_zero(network: MLP) -> float:
-    """Return σ(0)."""
+    """Returns σ(0)."""
     return float(activations.derivatives(network.activations[0][0], 0.0)[0])
 
 
 def symmetry_of(net: MLP, spare: int) -> Symmetry:
-    """Return what neurons of this student may do; `spare` of them are not needed for a copy of each teacher neuron."""
+    """Returns what neurons of this student may do; `spare` of them are not needed for a copy of each teacher neuron."""
     name, parameter = activations.split(net.activations[0][0])
     known = properties(net)
     hidden_bias, output_bias = net.biases
@@ -271,7 +271,7 @@ def symmetry_of(net: MLP, spare: int) -> Symmetry:
 
 
 def check_irreducible(teacher: MLP, theta: Array) -> None:
-    """Refuse a teacher with dead, constant, duplicate or mirrored neurons, and say which network it equals."""
+    """Refuses a teacher with dead, constant, duplicate or mirrored neurons, and says which network it equals."""
     found = faults(teacher, balanced(teacher, theta))
     if not found:
         return
@@ -296,7 +296,7 @@ def check_irreducible(teacher: MLP, theta: Array) -> None:
 
 
 def balanced(teacher: MLP, theta: Array) -> Array:
-    """Return θ with each layer divided by a power of 2 near its largest weight; relations of neurons stay."""
+    """Returns θ with each layer divided by a power of 2 near its largest weight; relations of neurons stay."""
     layers = []
     for weights, bias in teacher.unflatten(theta):
         parts = [weights] if bias is None else [weights, bias]
@@ -307,7 +307,7 @@ def balanced(teacher: MLP, theta: Array) -> Array:
 
 
 def faults(teacher: MLP, theta: Array) -> list[str]:
-    """Return what makes the teacher reducible, or would but for a remainder that nothing can carry."""
+    """Returns what makes the teacher reducible, or would but for a remainder that nothing can carry."""
     (parameters,) = layer_parameters(teacher, theta)
     found = [f"neuron {i} is dead (its outgoing weights are 0)" for i in dead_neurons(parameters, SAME)]
     found += [f"neuron {i} is constant (its incoming weights are 0)" for i in constant_neurons(parameters, SAME)]
@@ -322,7 +322,7 @@ def faults(teacher: MLP, theta: Array) -> list[str]:
 
 
 def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
-    """Return the incoming weights of neurons as multiples of the first one's, where these are its copies; else 0."""
+    """Returns the incoming weights of neurons as multiples of the first one's, where these are its copies; else 0."""
     layer, vectors = parameters.layer, parameters.incoming[neurons]
     rule = layer.rules[neurons[0]]
     factors = factors_between(layer, vectors, neurons[0], SAME)
@@ -335,7 +335,7 @@ def copy_factors(parameters: LayerParameters, neurons: Array) -> Array:
 
 
 def missing_pieces(setting: Setting) -> str:
-    """Return why the covered pieces may not be all global minima; empty if they are.
+    """Returns why the covered pieces may not be all global minima; empty if they are.
 
     Global minima here are the θ with f(x; θ) = f(x; θ_teacher) for every x, which training data decides if it is
     spread over an open set (analytic σ) or over the whole space.

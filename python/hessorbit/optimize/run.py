@@ -85,7 +85,7 @@ class Run:
 
     @contextmanager
     def failures_of(self, solver: str) -> Iterator[None]:
-        """Turn an error of a solver in numbers that it cannot handle into a remark; the callback's own pass."""
+        """Turns an error of a solver in numbers that it cannot handle into a remark; the callback's own pass."""
         try:
             yield
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:

@@ -12,15 +12,15 @@ from .student import THREADS, train
 
 
 def run_cell(settings: Settings, cell: Cell) -> Record:
-    """Compute a cell, in a worker, and return its record."""
+    """Computes a cell, in a worker, and returns its record."""
     student = train(settings, cell.width, cell.seed)
     trajectory = student.training.trajectory
-    measurements, problems = measure(student)
+    measurements, reasons = measure(student)
     return Record(
         cell=cell,
         error=None,
         finished=now(),
-        facts={**facts(), "not_measured": problems} if problems else facts(),
+        facts={**facts(), "not_measured": reasons} if reasons else facts(),
         measurements=measurements,
         arrays={
             "eigenvalues": student.spectrum.eigenvalues,
@@ -32,11 +32,11 @@ def run_cell(settings: Settings, cell: Cell) -> Record:
 
 
 def failure(cell: Cell, error: BaseException) -> Record:
-    """Return the record of a cell that raised an error."""
+    """Returns the record of a cell that raised an error."""
     text = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
     return Record(cell, text, now(), facts(), {}, {})
 
 
 def facts() -> dict[str, Any]:
-    """Return versions, instruction level and so on, as plain values."""
+    """Returns versions, instruction level and so on, as plain values."""
     return {**configuration(), "threads": THREADS}

@@ -52,7 +52,7 @@ class StudyCells:
         return table.astype(types)
 
     def claims(self) -> list[Finding]:
-        """Return what the data say about each claim: effect per doubling of the width, interval and verdict.
+        """Returns what the data say about each claim: effect per doubling of the width, interval and verdict.
 
         See `hessorbit.study.claims` for how they are found.
         """

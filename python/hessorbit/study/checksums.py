@@ -13,7 +13,7 @@ Value = int | float | str | bytes | None
 
 
 def checksum(kind: str, values: Iterable[Value]) -> str:
-    """Return the checksum of a row in hexadecimal; `kind` says what its values are."""
+    """Returns the checksum of a row in hexadecimal; `kind` says what its values are."""
     digest = blake2b(kind.encode(), digest_size=BYTES)
     for value in values:
         text = encoded(value)
@@ -22,7 +22,7 @@ def checksum(kind: str, values: Iterable[Value]) -> str:
 
 
 def encoded(value: Value) -> bytes:
-    """Return a value and its type as bytes."""
+    """Returns a value and its type as bytes."""
     if value is None:
         return b"n"
     if isinstance(value, bytes):
@@ -33,10 +33,10 @@ def encoded(value: Value) -> bytes:
 
 
 def total(checksums: Iterable[str]) -> str:
-    """Return the sum of checksums modulo 2**128, in hexadecimal."""
+    """Returns the sum of checksums modulo 2**128, in hexadecimal."""
     return f"{sum(int(each, 16) for each in checksums) % 2 ** (8 * BYTES):032x}"
 
 
 def replaced(sum_: str, old: str | None, new: str) -> str:
-    """Return a total in which one row's checksum takes the place of another's."""
+    """Returns a total in which one row's checksum takes the place of another's."""
     return f"{(int(sum_, 16) - int(old or '0', 16) + int(new, 16)) % 2 ** (8 * BYTES):032x}"

@@ -53,7 +53,7 @@ class Claim:
     negligible: float = 1e-9
 
     def verdict(self, low: float, high: float) -> Verdict:
-        """Return the verdict of an interval for the slope."""
+        """Returns the verdict of an interval for the slope."""
         if high < -self.negligible or (high <= self.negligible and self.direction == "does not grow"):
             return "supported"
         if low > self.negligible:
@@ -115,7 +115,7 @@ class Finding:
 
 
 def judge(table: DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
-    """Return what a table with columns `width`, `seed` and those of the claims says about the claims.
+    """Returns what a table with columns `width`, `seed` and those of the claims says about the claims.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def judge(table: DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]
 
 
 def find(claim: Claim, values: Array) -> Finding:
-    """Return the finding from the slopes of the seeds."""
+    """Returns the finding from the slopes of the seeds."""
     middle = float(np.median(values)) if len(values) else np.nan
     low, high = interval(values) if len(values) >= FEWEST_SEEDS else (np.nan, np.nan)
     effect, least, most = np.exp2([middle, low, high]).tolist()
@@ -140,7 +140,7 @@ def find(claim: Claim, values: Array) -> Finding:
 
 
 def slopes(table: DataFrame, column: str) -> Array:
-    """Return the slope of log₂ of a column against log₂ width, for each seed that has it at two widths or more."""
+    """Returns the slope of log₂ of a column against log₂ width, for each seed that has it at two widths or more."""
     usable = table[table[column] > 0]
     found = [
         slope(np.log2(rows["width"].to_numpy(float)), np.log2(rows[column].to_numpy(float)))
@@ -151,13 +151,13 @@ def slopes(table: DataFrame, column: str) -> Array:
 
 
 def slope(x: Array, y: Array) -> float:
-    """Return the slope of the least-squares line."""
+    """Returns the slope of the least-squares line."""
     centred = x - x.mean()
     return float(centred @ y / (centred @ centred))
 
 
 def interval(values: Array) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the median; the same for the same values."""
+    """Returns the percentile bootstrap interval of the median; the same for the same values."""
     resamples = np.random.default_rng(0).choice(values, (RESAMPLES, len(values)))
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(np.median(resamples, axis=1), [tail, 1 - tail])

@@ -59,7 +59,7 @@ class UnsoundError(Exception):
 
 @contextmanager
 def explained_damage(name: str) -> Iterator[None]:
-    """Raise the errors of SQLite, and an `UnsoundError`, in the words of the library.
+    """Raises the errors of SQLite, and an `UnsoundError`, in the words of the library.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def explained_damage(name: str) -> Iterator[None]:
 
 
 def refusal(name: str, reason: str, remedy: str) -> ValueError:
-    """Return the error for a file that is damaged, or was never the store of a study."""
+    """Returns the error for a file that is damaged, or was never the store of a study."""
     intact = intact_cells(name)
     if not intact:
         return ValueError(f"store {name!r} must be a file that a width study wrote; {reason}, so {remedy}")
@@ -98,7 +98,7 @@ def refusal(name: str, reason: str, remedy: str) -> ValueError:
 
 
 def intact_cells(name: str) -> int:
-    """Return the number of cells whose rows are intact."""
+    """Returns the number of cells whose rows are intact."""
     if not os.path.isfile(name):
         return 0
     return len({row[1:3] for row in salvaged_rows(name) if is_intact(CELL_COLUMNS, row)})

@@ -10,7 +10,7 @@ from .. import _files
 
 
 def replace_file(path: str | PathLike[str], content: bytes) -> None:
-    """Write a file, or leave the one that is there untouched.
+    """Writes a file, or leaves the one that is there untouched.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class Leases:
         self.tried: set[Cell] = set()
 
     def open(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Return those of some cells that nobody has tried since the run began."""
+        """Returns those of some cells that nobody has tried since the run began."""
         done, failed = self.store.done(), self.store.failed()
         return [
             cell
@@ -46,11 +46,11 @@ class Leases:
         ]
 
     def taken(self, cells: Iterable[Cell]) -> Iterator[Cell]:
-        """Yield those of some cells that this run may compute, each when it is asked for."""
+        """Yields those of some cells that this run may compute, each when it is asked for."""
         return (cell for cell in cells if self.take(cell))
 
     def take(self, cell: Cell) -> bool:
-        """Take the lease on a cell, unless it was tried or another run has it."""
+        """Takes the lease on a cell, unless it was tried or another run has it."""
         with self.store.transaction() as connection:
             if not self.open([cell]):
                 return False
@@ -79,7 +79,7 @@ class Leases:
             connection.execute("DELETE FROM leases WHERE owner = ?", (self.owner,))
 
     def renew(self) -> None:
-        """Renew the leases until the run ends."""
+        """Renews the leases until the run ends."""
         while not self.ended.wait(LEASE_SECONDS / RENEWALS):
             try:
                 with self.store.connected() as connection:
@@ -90,7 +90,7 @@ class Leases:
 
 
 def is_alive(where: Any, pid: Any, expires: Any) -> bool:
-    """Say whether a lease still holds."""
+    """Says whether a lease still holds."""
     if not (isinstance(expires, float) and isinstance(pid, int) and 0 < pid < 2**31):
         return False
     # A time further away than any lease lasts was not written by one.
@@ -100,7 +100,7 @@ def is_alive(where: Any, pid: Any, expires: Any) -> bool:
 
 
 def process_is_alive(pid: int) -> bool:
-    """Say whether a process of this machine is there."""
+    """Says whether a process of this machine is there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -111,7 +111,7 @@ def process_is_alive(pid: int) -> bool:
 
 
 def host() -> str:
-    """Return the name of where process numbers mean the same: the machine, and in a container that."""
+    """Returns the name of where process numbers mean the same: the machine, and in a container that."""
     try:
         return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:

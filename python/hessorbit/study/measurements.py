@@ -25,28 +25,28 @@ class Measurement:
 
 
 def condition_of_rank(student: Student) -> float:
-    """Return κ over as many eigenvalues as the teacher has parameters; nan for a student with fewer."""
-    rank = student.problem.teacher.num_parameters
+    """Returns κ over as many eigenvalues as the teacher has parameters; nan for a student with fewer."""
+    rank = student.task.teacher.num_parameters
     return student.spectrum.condition_number(rank=rank) if rank <= len(student.theta) else np.nan
 
 
 def participation(student: Student) -> float:
-    """Return the mean over the leading eigenvectors of (Σv²)²/Σv⁴, from 1 (one parameter) to P (all alike)."""
+    """Returns the mean over the leading eigenvectors of (Σv²)²/Σv⁴, from 1 (one parameter) to P (all alike)."""
     return float(student.spectrum.participation_ratio[-student.settings.leading :].mean())
 
 
 def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the value of every column, and by column what went wrong where one could not be measured and is nan."""
+    """Returns the value of every column, and by column what went wrong where one could not be measured and is nan."""
     values: dict[str, float] = {}
-    problems: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for entry in MEASUREMENTS:
         try:
             value = float(entry.measure(student))
             values[entry.column] = int(value) if entry.count else value
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             values[entry.column] = np.nan
-            problems[entry.column] = f"{type(error).__name__}: {error}"
-    return values, problems
+            reasons[entry.column] = f"{type(error).__name__}: {error}"
+    return values, reasons
 
 
 MEASUREMENTS = (
@@ -60,11 +60,11 @@ MEASUREMENTS = (
     Measurement("steps", "training steps taken", lambda s: s.training.nit, count=True),
     Measurement("seconds", "time of training in seconds, on one thread", lambda s: s.seconds),
     Measurement("loss", "final loss, where the Hessian is taken", lambda s: s.objective.loss(s.theta)),
-    Measurement("baseline", "loss of predicting the mean of the targets", lambda s: s.problem.baseline),
+    Measurement("baseline", "loss of predicting the mean of the targets", lambda s: s.task.baseline),
     Measurement(
         "relative_loss",
         "final loss over the loss of predicting the mean",
-        lambda s: s.objective.loss(s.theta) / s.problem.baseline,
+        lambda s: s.objective.loss(s.theta) / s.task.baseline,
     ),
     Measurement("gradient_norm", "max|∇L| there", lambda s: np.abs(s.objective.gradient(s.theta)).max()),
     Measurement("trace", "trace of the Hessian", lambda s: s.diagonal.sum()),

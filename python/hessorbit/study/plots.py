@@ -26,7 +26,7 @@ SMALLEST_SHARE = 1e-16  # eigenvalues below this times the largest are not drawn
 
 
 def plot_trace(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw the Hessian's trace against width, and its parts from incoming and outgoing weights."""
+    """Draws the Hessian's trace against width, and its parts from incoming and outgoing weights."""
     ax = axes_for_widths(result, ax, "Trace of the Hessian", "trace")
     draw(ax, result, "trace", "trace", BLUE)
     draw(ax, result, "trace_incoming", "part of incoming weights", ORANGE, dashed=True)
@@ -35,14 +35,14 @@ def plot_trace(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_lambda_max(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw the largest eigenvalue against width."""
+    """Draws the largest eigenvalue against width."""
     ax = axes_for_widths(result, ax, "Largest eigenvalue", "λ_max")
     draw(ax, result, "lambda_max", "λ_max", BLUE)
     return finish(ax)
 
 
 def plot_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw the condition number against width, by the conventions that compare widths."""
+    """Draws the condition number against width, by the conventions that compare widths."""
     ax = axes_for_widths(result, ax, "Condition number of the Hessian", "κ")
     rank = result.settings.network(result.settings.teacher_width).num_parameters
     draw(ax, result, "condition_rank", f"of the {rank} largest eigenvalues (as many as teacher parameters)", BLUE)
@@ -51,7 +51,7 @@ def plot_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_best_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw the least condition number among all widenings of the teacher against width, beside that of the students."""
+    """Draws the least condition number among all widenings of the teacher, and that of the students, against width."""
     ax = axes_for_widths(result, ax, "Best-conditioned widening of the teacher", "κ")
     draw(ax, result, "condition_rank", "trained students", GREY, dashed=True)
     draw(ax, result, "best_condition", "best widening of the teacher", GREEN)
@@ -59,7 +59,7 @@ def plot_best_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_steps(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw training steps to the loss tolerance against width."""
+    """Draws training steps to the loss tolerance against width."""
     ax = axes_for_widths(result, ax, "Steps to the loss tolerance", "training steps")
     draw(ax, result, "steps", "steps", BLUE)
     limit = result.settings.max_steps
@@ -69,7 +69,7 @@ def plot_steps(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_nearest(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw the distance of the initialisation from the nearest global minimum against width."""
+    """Draws the distance of the initialisation from the nearest global minimum against width."""
     ax = axes_for_widths(result, ax, "Nearest global minimum at initialisation", "distance")
     draw(ax, result, "nearest_distance", "distance", PURPLE)
     draw(ax, result, "travelled", "distance travelled in training", GREY, dashed=True)
@@ -77,7 +77,7 @@ def plot_nearest(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw magnitudes of all eigenvalues in descending order, the median over seeds, for each width."""
+    """Draws magnitudes of all eigenvalues in descending order, the median over seeds, for each width."""
     ax = new_axes() if ax is None else ax
     for width, colour in width_colours(result):
         spectra = [np.abs(record.arrays["eigenvalues"]) for record in result.done if record.cell.width == width]
@@ -93,7 +93,7 @@ def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_losses(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draw the training loss, relative to that of predicting the mean, of every student."""
+    """Draws the training loss, relative to that of predicting the mean, of every student."""
     ax = new_axes() if ax is None else ax
     for width, colour in width_colours(result):
         label: str | None = f"width {width}"
@@ -159,14 +159,14 @@ FIGURES = (
 
 
 def figures(result: StudyCells) -> list[FigureKind]:
-    """Return the figures for which the result has something to show."""
+    """Returns the figures for which the result has something to show."""
     if not result.done:
         return []
     return [kind for kind in FIGURES if not kind.columns or result.table[list(kind.columns)].notna().any(axis=None)]
 
 
 def plot_all(result: StudyCells) -> list[Axes]:
-    """Draw all figures into one and return their axes."""
+    """Draws all figures into one and returns their axes."""
     from matplotlib import pyplot
 
     kinds = figures(result)
@@ -187,7 +187,7 @@ def new_axes() -> Axes:
 
 
 def new_figure() -> tuple[Figure, Axes]:
-    """Return a figure that no window system knows of, and its axes."""
+    """Returns a figure that no window system knows of, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")
@@ -206,7 +206,7 @@ def axes_for_widths(result: StudyCells, ax: Axes | None, title: str, ylabel: str
 
 
 def draw(ax: Axes, result: StudyCells, column: str, label: str, colour: str, *, dashed: bool = False) -> None:
-    """Draw median and quartiles over seeds against width, and every seed as a point."""
+    """Draws median and quartiles over seeds against width, and every seed as a point."""
     table = result.table[["width", "seed", column]].astype({column: float})
     table = table[np.isfinite(table[column]) & (table[column] > 0)]
     if table.empty:
@@ -228,7 +228,7 @@ def finish(ax: Axes) -> Axes:
 
 
 def width_colours(result: StudyCells) -> list[tuple[int, tuple[float, ...]]]:
-    """Return the widths with a colour each, dark for narrow and light for wide."""
+    """Returns the widths with a colour each, dark for narrow and light for wide."""
     from matplotlib import colormaps
 
     widths = result.settings.widths
@@ -236,6 +236,6 @@ def width_colours(result: StudyCells) -> list[tuple[int, tuple[float, ...]]]:
 
 
 def thinned(steps: Array, losses: Array) -> tuple[Array, Array]:
-    """Return enough points of a curve to draw it."""
+    """Returns enough points of a curve to draw it."""
     chosen = np.unique(np.linspace(0, len(steps) - 1, LOSS_POINTS).astype(int))
     return steps[chosen], losses[chosen]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int, done: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show how many of `total` cells are done; yields the function to call with another number."""
+    """Shows how many of `total` cells are done; yields the function to call with another number."""
     if not (shown and sys.stderr.isatty()):
         yield lambda done: None
         return

@@ -22,7 +22,7 @@ MEASURES = (
 
 
 def figure(found: ReachByWidth) -> Figure:
-    """Draw the distance, its measures compared, the probability, and the distributions behind it."""
+    """Draws the distance, its measures compared, the probability, and the distributions behind it."""
     from matplotlib.figure import Figure
 
     result = Figure(figsize=(9.6, 6.8), layout="constrained")

@@ -67,5 +67,5 @@ class Record:
 
 
 def now() -> str:
-    """Return the time in UTC, to the second."""
+    """Returns the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

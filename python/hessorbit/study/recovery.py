@@ -47,7 +47,7 @@ class Recovery:
 
 
 def recover(store: str | PathLike[str], into: str | PathLike[str]) -> Recovery:
-    """Write the intact rows of a store to a new one, and return how many there are.
+    """Writes the intact rows of a store to a new one, and returns how many there are.
 
     The rows that were lost are computed when the study is run again with the new store.
 
@@ -107,13 +107,13 @@ def recover(store: str | PathLike[str], into: str | PathLike[str]) -> Recovery:
 
 
 def roll_back(source: str) -> None:
-    """Let SQLite take back what a killed process left half-written, if it can."""
+    """Lets SQLite take back what a killed process left half-written, if it can."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(source)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def intact_records(rows: list[Row], source: str) -> tuple[Settings, list[Record]]:
-    """Return the records in intact rows, one per cell, and the settings that they say."""
+    """Returns the records in intact rows, one per cell, and the settings that they say."""
     if not rows:
         raise ValueError(f"store {source!r} has no intact row that a width study of this version wrote")
     ((toml, _),) = Counter(row[SETTINGS] for row in rows).most_common(1)
@@ -128,12 +128,12 @@ def intact_records(rows: list[Row], source: str) -> tuple[Settings, list[Record]
 
 
 def standing(record: Record) -> tuple[bool, str]:
-    """Order the records of a cell: one that did not fail comes last, and then the newest."""
+    """Orders the records of a cell: one that did not fail comes last, and then the newest."""
     return record.error is None, record.finished
 
 
 def write(settings: Settings, records: list[Record], target: str) -> None:
-    """Make a store with these records, or none."""
+    """Makes a store with these records, or none."""
     try:
         with Store.create_or_resume(target, settings) as store:
             store.put(*records)

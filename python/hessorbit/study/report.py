@@ -32,7 +32,7 @@ class Drawing:
 
 
 def render(result: StudyCells) -> str:
-    """Return the page."""
+    """Returns the page."""
     template = environment().get_template("report.html")
     return template.render(
         result=result,
@@ -66,7 +66,7 @@ def environment() -> Environment:
 
 
 def drawing(kind: FigureKind, result: StudyCells) -> Drawing:
-    """Return a figure as an SVG whose text is text, the same for the same result."""
+    """Returns a figure as an SVG whose text is text, the same for the same result."""
     from matplotlib import rc_context
 
     figure, ax = new_figure()
@@ -81,7 +81,7 @@ def drawing(kind: FigureKind, result: StudyCells) -> Drawing:
 
 
 def medians(result: StudyCells) -> list[dict[str, Any]]:
-    """Return the median by width of every column that has values."""
+    """Returns the median by width of every column that has values."""
     if result.table.empty:
         return []
     table = result.table.drop(columns="seed").astype(float).groupby("width").median().reindex(result.settings.widths)
@@ -89,35 +89,35 @@ def medians(result: StudyCells) -> list[dict[str, Any]]:
 
 
 def unmeasured(result: StudyCells) -> Counter[str]:
-    """Return what could not be measured, and in how many cells."""
+    """Returns what could not be measured, and in how many cells."""
     notes = [record.facts.get("not_measured", {}) for record in result.done]
-    return Counter(f"{column}: {problem}" for note in notes for column, problem in note.items())
+    return Counter(f"{column}: {reason}" for note in notes for column, reason in note.items())
 
 
 def unreached(result: StudyCells) -> int:
-    """Return the number of cells whose training ended at max_steps."""
+    """Returns the number of cells whose training ended at max_steps."""
     return int((result.table["reached"] == 0).sum())
 
 
 def common_facts(result: StudyCells) -> dict[str, str]:
-    """Return what the cells were computed with; where they differ, all that occurs."""
+    """Returns what the cells were computed with; where they differ, all that occurs."""
     return {name: ", ".join(sorted({str(record.facts.get(name)) for record in result.records})) for name in FACTS}
 
 
 def number(value: float) -> str:
-    """Write four significant digits, and a dash for nan."""
+    """Writes four significant digits, and a dash for nan."""
     if not np.isfinite(value):
         return "–"
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 
 def factor(value: float) -> str:
-    """Write a factor per doubling of the width."""
+    """Writes a factor per doubling of the width."""
     return f"×{value:.3g}" if np.isfinite(value) else "–"
 
 
 def spread(finding: Finding) -> str:
-    """Write the interval of a finding."""
+    """Writes the interval of a finding."""
     if not np.isfinite(finding.low):
         return "–"
     return f"{finding.low:.3g} to {finding.high:.3g}"

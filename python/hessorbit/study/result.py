@@ -40,14 +40,14 @@ class StudyResult(StudyCells):
     """
 
     def plot(self) -> list[Axes]:
-        """Draw all figures of the report into one matplotlib figure, and return their axes.
+        """Draws all figures of the report into one matplotlib figure, and returns their axes.
 
         The functions in `hessorbit.study.plots` draw one each, into axes of yours.
         """
         return plot_all(self)
 
     def report(self, path: str | PathLike[str]) -> None:
-        """Write everything as one HTML file that needs nothing else.
+        """Writes everything as one HTML file that needs nothing else.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class StudyResult(StudyCells):
 
 
 def load(store: str | PathLike[str]) -> StudyResult:
-    """Return the cells that a store holds, of a study that is finished or not.
+    """Returns the cells that a store holds, of a study that is finished or not.
 
     Parameters
     ----------

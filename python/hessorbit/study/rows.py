@@ -56,12 +56,12 @@ Row = tuple[Any, ...]  # of values that SQLite keeps
 
 
 def study_row(settings: Settings, count: int, total: str) -> Row:
-    """Return the row of the table `study`."""
+    """Returns the row of the table `study`."""
     return sealed(STUDY_COLUMNS, (settings.to_toml(), count, total))
 
 
 def cell_row(record: Record, settings: Settings) -> Row:
-    """Return the row of a record; what is nan is NULL."""
+    """Returns the row of a record; what is nan is NULL."""
     values: dict[str, Value] = {
         "width": record.cell.width,
         "seed": record.cell.seed,
@@ -77,22 +77,22 @@ def cell_row(record: Record, settings: Settings) -> Row:
 
 
 def sealed(columns: tuple[str, ...], values: Row) -> Row:
-    """Return values behind their checksum."""
+    """Returns values behind their checksum."""
     return (checksum(",".join(columns), values), *values)
 
 
 def is_intact(columns: tuple[str, ...], row: Row) -> bool:
-    """Say whether a row is what was written."""
+    """Says whether a row is what was written."""
     return len(row) == len(columns) and row[0] == checksum(",".join(columns), row[1:])
 
 
 def settings_of(row: Row, source: str) -> Settings:
-    """Return the settings in an intact row of `study`."""
+    """Returns the settings in an intact row of `study`."""
     return Settings.from_mapping(parsed(row[1].encode(), source), source)
 
 
 def record_of(row: Row) -> Record:
-    """Return the record in an intact row of `cells`."""
+    """Returns the record in an intact row of `cells`."""
     values: dict[str, Any] = dict(zip(CELL_COLUMNS, row, strict=True))
     return Record(
         cell=Cell(values["width"], values["seed"]),

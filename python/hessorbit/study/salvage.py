@@ -31,7 +31,7 @@ class BrokenRowError(Exception):
 
 
 def salvaged_rows(path: str) -> Iterator[Row]:
-    """Yield every row that can be read from a file, of whatever table, in the order of pages."""
+    """Yields every row that can be read from a file, of whatever table, in the order of pages."""
     data = Path(path).read_bytes()
     for start in range(0, len(data), PAGE_BYTES):
         yield from rows_of_page(data, start)
@@ -52,7 +52,7 @@ def rows_of_page(data: bytes, start: int) -> Iterator[Row]:
 
 
 def payload(data: bytes, page: bytes, offset: int) -> bytes:
-    """Return the bytes of the row whose cell is at an offset of a page."""
+    """Returns the bytes of the row whose cell is at an offset of a page."""
     length, offset = varint(page, offset)
     _, offset = varint(page, offset)
     if length > len(data):
@@ -73,7 +73,7 @@ def payload(data: bytes, page: bytes, offset: int) -> bytes:
 
 
 def decoded(row: bytes) -> Row:
-    """Return the values of a row."""
+    """Returns the values of a row."""
     end, offset = varint(row, 0)
     values: list[Value] = []
     place = end
@@ -88,7 +88,7 @@ def decoded(row: bytes) -> Row:
 
 
 def value(kind: int, content: bytes) -> Value:
-    """Return the value of a type and content."""
+    """Returns the value of a type and content."""
     if kind == 0:
         return None
     if kind < 7:
@@ -101,7 +101,7 @@ def value(kind: int, content: bytes) -> Value:
 
 
 def varint(data: bytes, offset: int) -> tuple[int, int]:
-    """Return a big-endian number of 7 bits a byte (8 in the ninth), and the offset behind it."""
+    """Returns a big-endian number of 7 bits a byte (8 in the ninth), and the offset behind it."""
     result = 0
     for index in range(9):
         byte = data[offset + index]

@@ -39,7 +39,7 @@ def label(default: Any) -> Any:
 
 
 def with_hints(cls: type[Settings]) -> type[Settings]:
-    """Let a class of settings answer an unknown keyword with the setting that was probably meant."""
+    """Lets a class of settings answer an unknown keyword with the setting that was probably meant."""
     plain = cls.__init__
 
     @wraps(plain)
@@ -110,7 +110,7 @@ class Settings:
         self.check_sizes()
 
     def check_sizes(self) -> None:
-        """Refuse data and networks that no machine holds."""
+        """Refuses data and networks that no machine holds."""
         if self.samples * (self.inputs + self.outputs) > LARGEST_DATA:
             raise ValueError(
                 f"samples × (inputs + outputs) must be at most {LARGEST_DATA}; "
@@ -132,7 +132,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], source: str) -> Self:
-        """Return the settings that a mapping gives, and the defaults for the rest; `source` is for messages."""
+        """Returns the settings that a mapping gives, and the defaults for the rest; `source` is for messages."""
         for name, value in settings.items():
             if name not in KNOWN:
                 raise ValueError(f"{source}: {unknown(name)}")
@@ -145,7 +145,7 @@ class Settings:
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Self:
-        """Return the settings that a TOML file gives, and the defaults for the rest.
+        """Returns the settings that a TOML file gives, and the defaults for the rest.
 
         Raises
         ------
@@ -171,11 +171,11 @@ class Settings:
         return replace(cls.from_mapping(presets()[name], f"preset {name}"), **changes)
 
     def to_toml(self) -> str:
-        """Return all settings as TOML, which `from_toml` reads back to equal ones."""
+        """Returns all settings as TOML, which `from_toml` reads back to equal ones."""
         return toml(self.as_dict())
 
     def determining_toml(self) -> str:
-        """Return the settings that determine a cell, as TOML."""
+        """Returns the settings that determine a cell, as TOML."""
         return toml(self.determining())
 
     @property
@@ -218,27 +218,27 @@ INTEGERS: dict[str, tuple[int, int | None]] = {
 
 
 def unknown(name: str) -> str:
-    """Say that there is no such setting, and which was probably meant."""
+    """Says that there is no such setting, and which was probably meant."""
     close = get_close_matches(name, KNOWN, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(KNOWN)}"
     return f"there is no setting {name!r}; {hint}"
 
 
 def presets() -> dict[str, dict[str, Any]]:
-    """Return the named settings that come with the package: where each differs from the defaults."""
+    """Returns the named settings that come with the package: where each differs from the defaults."""
     folder = files(__package__) / "presets"
     found = {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
     return {name: tomllib.loads(found[name].read_text("utf-8")) for name in sorted(found)}
 
 
 def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return what a TOML file says."""
+    """Returns what a TOML file says."""
     with open(path, "rb") as file:
         return parsed(file.read(), fspath(path))
 
 
 def parsed(text: bytes, source: str) -> dict[str, Any]:
-    """Return what TOML says; `source` is for messages."""
+    """Returns what TOML says; `source` is for messages."""
     try:
         return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -248,12 +248,12 @@ def parsed(text: bytes, source: str) -> dict[str, Any]:
 
 
 def toml(settings: Mapping[str, Any]) -> str:
-    """Return settings as TOML, one a line."""
+    """Returns settings as TOML, one a line."""
     return "".join(f"{name} = {toml_value(value)}\n" for name, value in settings.items())
 
 
 def toml_value(value: Any) -> str:
-    """Return a string, number, boolean or flat sequence of them as TOML.
+    """Returns a string, number, boolean or flat sequence of them as TOML.
 
     TOML's strings escape as JSON's do, and DEL besides.
     """

@@ -46,7 +46,7 @@ class Store:
         self.connection = self.connect()
 
     def connect(self) -> sqlite3.Connection:
-        """Return a connection to the file, which is made if there is none."""
+        """Returns a connection to the file, which is made if there is none."""
         connection = sqlite3.connect(self.name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         # Bytes that a damaged file calls text are for the checksums to find.
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
@@ -54,13 +54,13 @@ class Store:
 
     @contextmanager
     def connected(self) -> Iterator[sqlite3.Connection]:
-        """Open another connection for a while, such as for another thread."""
+        """Opens another connection for a while, such as for another thread."""
         with closing(self.connect()) as connection:
             yield connection
 
     @classmethod
     def create_or_resume(cls, path: str | PathLike[str] | None, settings: Settings) -> Self:
-        """Open the store of a study, made anew if there is none; in memory if path is None.
+        """Opens the store of a study, made anew if there is none; in memory if path is None.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Store:
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Self:
-        """Open a store to read it.
+        """Opens a store to read it.
 
         Raises
         ------
@@ -103,11 +103,11 @@ class Store:
         return store
 
     def is_empty(self) -> bool:
-        """Say whether nothing was ever written to the file."""
+        """Says whether nothing was ever written to the file."""
         return self.name == MEMORY or Path(self.name).stat().st_size == 0
 
     def create(self, settings: Settings) -> None:
-        """Make the tables of a study without cells."""
+        """Makes the tables of a study without cells."""
         for table in TABLES.values():
             self.connection.execute(table)
         self.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -115,7 +115,7 @@ class Store:
         self.connection.execute("INSERT INTO study VALUES (?, ?, ?, ?)", study_row(settings, 0, total([])))
 
     def check(self) -> None:
-        """Refuse a file that is not the store of a study, or in which anything is not as it was written."""
+        """Refuses a file that is not the store of a study, or in which anything is not as it was written."""
         if self.pragma("application_id") != APPLICATION_ID:
             raise UnsoundError("it is another database")
         if (version := self.pragma("user_version")) != SCHEMA_VERSION:
@@ -123,8 +123,8 @@ class Store:
                 f"its schema is {version}, and this version of hessorbit has {SCHEMA_VERSION}",
                 "read it with the version that wrote it, or start a new file",
             )
-        if (problem := self.pragma("integrity_check(1)")) != "ok":
-            raise UnsoundError(f"SQLite finds {problem!r}")
+        if (fault := self.pragma("integrity_check(1)")) != "ok":
+            raise UnsoundError(f"SQLite finds {fault!r}")
         tables = dict(self.connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
         if tables != TABLES:
             raise UnsoundError(
@@ -134,7 +134,7 @@ class Store:
         self.contents()
 
     def contents(self) -> tuple[Settings, list[Record]]:
-        """Return the settings of the study and the records of all cells, by width and seed, after a check of each."""
+        """Returns the settings of the study and the records of all cells, by width and seed, after a check of each."""
         row = self.study_row()
         rows = self.connection.execute(f"SELECT {', '.join(CELL_COLUMNS)} FROM cells").fetchall()
         if bad := sum(not is_intact(CELL_COLUMNS, each) for each in rows):
@@ -144,12 +144,12 @@ class Store:
         return settings_of(row, f"store {self.name!r}"), sorted(map(record_of, rows), key=lambda each: each.cell)
 
     def read_contents(self) -> tuple[Settings, list[Record]]:
-        """Return the contents at one moment, while others may write."""
+        """Returns the contents at one moment, while others may write."""
         with self.transaction("DEFERRED"):
             return self.contents()
 
     def study_row(self) -> Row:
-        """Return the row of the study, after a check of it."""
+        """Returns the row of the study, after a check of it."""
         rows: list[Row] = self.connection.execute(f"SELECT {', '.join(STUDY_COLUMNS)} FROM study").fetchall()
         if len(rows) != 1 or not is_intact(STUDY_COLUMNS, rows[0]):
             raise UnsoundError("the settings in it do not match their checksum")
@@ -164,7 +164,7 @@ class Store:
         return settings_of(self.study_row(), f"store {self.name!r}")
 
     def extend(self, settings: Settings) -> None:
-        """Let the study have the cells of both settings, which have to agree in everything else."""
+        """Lets the study have the cells of both settings, which have to agree in everything else."""
         stored = self.settings
         if differences := settings.differences(stored):
             raise ValueError(
@@ -180,25 +180,25 @@ class Store:
         self.write_study_row(study_row(both, *self.study_row()[2:]))
 
     def pragma(self, name: str) -> int | str:
-        """Return the value of a pragma."""
+        """Returns the value of a pragma."""
         value: int | str = self.connection.execute(f"PRAGMA {name}").fetchone()[0]
         return value
 
     def done(self) -> set[Cell]:
-        """Return the cells that are here and did not fail."""
+        """Returns the cells that are here and did not fail."""
         with explained_damage(self.name):
             rows = self.connection.execute("SELECT width, seed FROM cells WHERE error IS NULL").fetchall()
         return {Cell(*row) for row in rows}
 
     def failed(self) -> dict[Cell, str]:
-        """Return the checksums of the rows of cells that failed."""
+        """Returns the checksums of the rows of cells that failed."""
         with explained_damage(self.name):
             query = "SELECT width, seed, checksum FROM cells WHERE error IS NOT NULL"
             rows = self.connection.execute(query).fetchall()
         return {Cell(width, seed): checksum for width, seed, checksum in rows}
 
     def put(self, *records: Record) -> None:
-        """Write rows in one transaction, in place of those that their cells may have, and end the leases on them."""
+        """Writes rows in one transaction, in place of those that their cells may have, and ends the leases on them."""
         with self.transaction():
             study = self.study_row()
             settings = settings_of(study, f"store {self.name!r}")
@@ -210,7 +210,7 @@ class Store:
             self.write_study_row(study_row(settings, count, sum_))
 
     def replace_row(self, cell: Cell, row: Row) -> str | None:
-        """Write the row of a cell, and return the checksum of the one that it replaces."""
+        """Writes the row of a cell, and returns the checksum of the one that it replaces."""
         old = self.connection.execute("SELECT checksum FROM cells WHERE (width, seed) = (?, ?)", cell).fetchone()
         marks = ", ".join("?" * len(row))
         self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(CELL_COLUMNS)}) VALUES ({marks})", row)
@@ -219,7 +219,7 @@ class Store:
 
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """Do all or nothing; nobody else writes meanwhile."""
+        """Does all or nothing; nobody else writes meanwhile."""
         with explained_damage(self.name):
             self.connection.execute(f"BEGIN {kind}")
             try:

@@ -1,4 +1,4 @@
-"""Makes the problem of a seed, and trains the student of a width on it.
+"""Makes the task of a seed, a teacher and its data, and trains the student of a width on it.
 
 Random numbers come from streams that are spawned by key. With s the root seed and k the seed they are
 
@@ -37,7 +37,7 @@ THREADS = 1
 
 
 @dataclass(frozen=True)
-class Problem:
+class Task:
     """What the students of a seed learn: a teacher's outputs y (N, K) at inputs x (N, d)."""
 
     teacher: MLP
@@ -56,7 +56,7 @@ class Student:
     """A trained student, with all that a measurement may ask for."""
 
     settings: Settings
-    problem: Problem
+    task: Task
     objective: Objective
     start: Array
     training: OptimizeResult
@@ -81,8 +81,8 @@ class Student:
         width = self.objective.net.widths[1]
         if width < self.settings.teacher_width:
             return None
-        teacher = Objective(self.problem.teacher, self.problem.x, self.problem.y, threads=THREADS)
-        return best_conditioned(teacher, self.problem.theta, widths=[width])
+        teacher = Objective(self.task.teacher, self.task.x, self.task.y, threads=THREADS)
+        return best_conditioned(teacher, self.task.theta, widths=[width])
 
     @cached_property
     def nearest(self) -> NearestMinimum | None:
@@ -91,9 +91,9 @@ class Student:
 
         if self.objective.net.widths[1] < self.settings.teacher_width:
             return None
-        net, teacher = self.objective.net, self.problem.teacher
+        net, teacher = self.objective.net, self.task.teacher
         return nearest_minimum(
-            net, self.start, teacher, self.problem.theta, gap_tolerance=1e-6, max_nodes=100, threads=THREADS
+            net, self.start, teacher, self.task.theta, gap_tolerance=1e-6, max_nodes=100, threads=THREADS
         )
 
     @cached_property
@@ -104,12 +104,12 @@ class Student:
 
 
 def stream(settings: Settings, *key: int) -> np.random.Generator:
-    """Return the random numbers of a key."""
+    """Returns the random numbers of a key."""
     return np.random.default_rng(np.random.SeedSequence(settings.root_seed, spawn_key=key))
 
 
-def make_problem(settings: Settings, seed: int) -> Problem:
-    """Return the teacher and the data of a seed.
+def make_task(settings: Settings, seed: int) -> Task:
+    """Returns the teacher and the data of a seed.
 
     Incoming weights and biases of the teacher are standard normal, outgoing weights ± teacher_scale with random signs,
     output biases zero; inputs are standard normal.
@@ -121,14 +121,14 @@ def make_problem(settings: Settings, seed: int) -> Problem:
     if bias is not None:
         bias[...] = 0.0
     x = stream(settings, seed, 1).standard_normal((settings.samples, settings.inputs))
-    return Problem(teacher, theta, x, teacher(theta, x))
+    return Task(teacher, theta, x, teacher(theta, x))
 
 
 def train(settings: Settings, width: int, seed: int) -> Student:
-    """Train the student of a width and seed until its loss is below the tolerance, and polish it if asked for."""
-    problem = make_problem(settings, seed)
+    """Trains the student of a width and seed until its loss is below the tolerance, and polishes it if asked for."""
+    task = make_task(settings, seed)
     net = settings.network(width)
-    objective = Objective(net, problem.x, problem.y, threads=THREADS)
+    objective = Objective(net, task.x, task.y, threads=THREADS)
     start = net.init(stream(settings, seed, 2, width), settings.init)
     began = perf_counter()
     training = minimize(
@@ -136,7 +136,7 @@ def train(settings: Settings, width: int, seed: int) -> Student:
         start,
         method=settings.optimizer,
         tol=0.0,
-        loss_tol=settings.loss_tolerance * problem.baseline,
+        loss_tol=settings.loss_tolerance * task.baseline,
         max_steps=settings.max_steps,
         learning_rate=settings.learning_rate,
     )
@@ -146,4 +146,4 @@ def train(settings: Settings, width: int, seed: int) -> Student:
     theta = training.x
     if settings.polish != "none":
         theta = minimize(objective, theta, method=settings.polish).x
-    return Student(settings, problem, objective, start, training, seconds, theta)
+    return Student(settings, task, objective, start, training, seconds, theta)

@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5  # between looks at cells that others compute
 
 
 class WidthStudy(Settings):
-    """Train students of growing width on the same teacher and data, and measure their Hessians.
+    """Trains students of growing width on the same teacher and data, and measures their Hessians.
 
     For every seed there is a teacher network with one hidden layer, and data labelled by it; students of every width
     are trained on them from random parameters, until the loss is below a tolerance. There the Hessian is taken, and
@@ -105,7 +105,7 @@ class WidthStudy(Settings):
         workers: int | None = None,
         progress: bool = True,
     ) -> StudyResult:
-        """Compute the cells that the store does not have yet, and return all cells of this study.
+        """Computes the cells that the store does not have yet, and returns all cells of this study.
 
         Parameters
         ----------
@@ -160,11 +160,11 @@ class WidthStudy(Settings):
         return StudyResult(self, [record for record in stored if record.cell in set(cells)])
 
     def cells(self) -> list[Cell]:
-        """Return every width with every seed, the widest first: the longest first keep all workers busy to the end."""
+        """Returns every width with every seed, the widest first: the longest first keep all workers busy to the end."""
         return [Cell(width, seed) for width in reversed(self.widths) for seed in range(self.seeds)]
 
     def records(self, cells: list[Cell], leases: Leases, executor: Executor | None, workers: int) -> Generator[Record]:
-        """Yield the records of the cells that this run computes, as they finish."""
+        """Yields the records of the cells that this run computes, as they finish."""
         with ExitStack() as stack:
             while remaining := leases.open(cells):
                 if executor is None:
@@ -179,7 +179,7 @@ class WidthStudy(Settings):
 
 
 def report_to_log(record: Record, done: int, total: int) -> None:
-    """Say of each cell that it is done or failed."""
+    """Says of each cell that it is done or failed."""
     width, seed = record.cell
     if record.error is None:
         logger.info("width %d, seed %d: done (%d of %d)", width, seed, done, total)

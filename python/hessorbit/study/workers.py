@@ -27,7 +27,7 @@ from .settings import Settings
 def compute(
     settings: Settings, cells: Iterable[Cell], executor: Executor, limit: float = float("inf")
 ) -> Iterator[Record]:
-    """Yield the records of cells as they finish, with at most `limit` cells waiting at a time."""
+    """Yields the records of cells as they finish, with at most `limit` cells waiting at a time."""
     suspects = []
     for cell, future in finished(settings, cells, executor, limit):
         if isinstance(future.exception(), BrokenExecutor):
@@ -42,7 +42,7 @@ def compute(
 def finished(
     settings: Settings, cells: Iterable[Cell], executor: Executor, limit: float
 ) -> Iterator[tuple[Cell, Future[Record]]]:
-    """Yield cells and their futures as they finish; a cell is asked for when there is room for it."""
+    """Yields cells and their futures as they finish; a cell is asked for when there is room for it."""
     waiting: dict[Future[Record], Cell] = {}
     for cell in cells:
         waiting[submitted(executor, settings, cell)] = cell
@@ -56,7 +56,7 @@ def finished(
 
 
 def submitted(executor: Executor, settings: Settings, cell: Cell) -> Future[Record]:
-    """Hand a cell to an executor and return its future, or say why that is not possible."""
+    """Hands a cell to an executor and returns its future, or says why that is not possible."""
     try:
         future = executor.submit(run_cell, settings, cell)
     except BrokenExecutor:
@@ -73,7 +73,7 @@ def submitted(executor: Executor, settings: Settings, cell: Cell) -> Future[Reco
 
 
 def check_executor(executor: Any) -> None:
-    """Refuse what is no executor, with what to pass instead."""
+    """Refuses what is no executor, with what to pass instead."""
     if callable(getattr(executor, "get_executor", None)):
         raise TypeError(
             f"executor must be a concurrent.futures.Executor; got a {type(executor).__name__}, whose get_executor() "
@@ -87,14 +87,14 @@ def check_executor(executor: Any) -> None:
 
 
 def waiting_room(executor: Executor) -> float:
-    """Return how many cells to hand to an executor at a time, so that other runs find some to compute too."""
+    """Returns how many cells to hand to an executor at a time, so that other runs find some to compute too."""
     # The executors of the standard library say their size under this name alone.
     workers = executor.count if isinstance(executor, Workers) else getattr(executor, "_max_workers", None)
     return workers if isinstance(workers, int) else float("inf")
 
 
 def leave_unguarded_import() -> None:
-    """End a worker that imports, with its program, the call of `run` that started it; `Workers` says what to do."""
+    """Ends a worker that imports, with its program, the call of `run` that started it; `Workers` says what to do."""
     if getattr(current_process(), "_inheriting", False):
         os._exit(1)
 
@@ -151,7 +151,7 @@ class Workers(Executor):
 
 
 def prepare(lifeline: Connection) -> None:
-    """Make this process a worker."""
+    """Makes this process a worker."""
     from threadpoolctl import threadpool_limits
 
     # The parent gets the Ctrl-C, too, and decides.
@@ -161,7 +161,7 @@ def prepare(lifeline: Connection) -> None:
 
 
 def leave_with(lifeline: Connection) -> None:
-    """End this process when nobody holds the other end any more."""
+    """Ends this process when nobody holds the other end any more."""
     try:
         lifeline.recv()
     except EOFError:
@@ -169,7 +169,7 @@ def leave_with(lifeline: Connection) -> None:
 
 
 def available_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
+    """Returns the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

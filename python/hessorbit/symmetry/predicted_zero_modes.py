@@ -106,7 +106,7 @@ class ZeroModes:
 
 
 def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
-    """Zero modes of the Hessian at θ that symmetry predicts, each with its cause and kind.
+    """Returns the zero modes of the Hessian at θ that symmetry predicts, each with its cause and kind.
 
     With an objective, also those that the loss and the data give, and how well the Hessian annihilates each.
 
