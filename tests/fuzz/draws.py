@@ -22,6 +22,11 @@ def seldom(draw: Draw, wrong: Any, right: Any) -> Any:
     return wrong if draw.random() < 1 / 12 else right
 
 
+def rarely(draw: Draw, wrong: Any, right: Any) -> Any:
+    """`wrong` one time in sixty, for what a call takes many of."""
+    return wrong if draw.random() < 1 / 60 else right
+
+
 def attempt(draw: Draw, calls: list[Callable[[], Any]]) -> None:
     """Make the calls in any order. One that is refused does not keep the others from being made."""
     for index in draw.permutation(len(calls)):

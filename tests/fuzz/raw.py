@@ -10,45 +10,43 @@ import numpy as np
 
 from hessorbit import _core
 
-from .draws import Draw, attempt, pick, seldom
+from .draws import Draw, attempt, pick, rarely, seldom
 
 SIZES = (-(2**62), -1, 0, 1, 2, 3, 5, 2**31, 2**62)
 THREADS = (-1, 0, 1, 2, 3, 1024, 1025, 100_000, 2**31 - 1)
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 1e-320, 1e150, 1e308, np.inf, -np.inf, np.nan)
-LOSSES = (*(entry["name"] for entry in _core.loss_table()), "none")
+LOSSES = [entry["name"] for entry in _core.loss_table()]
 SCALARS = (np.float64, np.longdouble)
 
 
 def array(draw: Draw, shape: tuple[int, ...], scalar: Any = np.float64) -> Any:
-    """An array that mostly has the shape and the scalar asked for."""
-    if draw.random() < 0.1:
-        shape = tuple(int(n) for n in draw.integers(0, 4, int(draw.integers(0, 5))))
+    """An array that mostly has the shape, the scalar and the layout asked for."""
+    shape = rarely(draw, tuple(int(n) for n in draw.integers(0, 4, int(draw.integers(0, 5)))), shape)
     values = np.asarray(draw.standard_normal(shape) * seldom(draw, 10.0 ** draw.uniform(-320, 308), 1.0))
-    if values.size and draw.random() < 0.1:
+    if values.size and draw.random() < 0.05:
         values.flat[int(draw.integers(values.size))] = pick(draw, NUMBERS)
-    values = values.astype(seldom(draw, np.float32, scalar))
-    if draw.random() < 0.05:
-        values = np.asfortranarray(values)
-    if draw.random() < 0.05:
-        values = np.repeat(values, 2, axis=-1)[..., ::2] if values.ndim else values
-    return seldom(draw, None, values) if draw.random() < 0.1 else values
+    values = values.astype(rarely(draw, np.float32, scalar))
+    values = rarely(draw, np.asfortranarray(values), values)
+    if values.ndim:
+        values = rarely(draw, np.repeat(values, 2, axis=-1)[..., ::2], values)
+    return rarely(draw, None, values)
 
 
 def activation(draw: Draw) -> tuple[str, float]:
     entry = pick(draw, _core.activation_table())
-    return seldom(draw, "none", entry["name"]), seldom(draw, pick(draw, NUMBERS), entry["parameter"] or 0.0)
+    return rarely(draw, "none", entry["name"]), rarely(draw, pick(draw, NUMBERS), entry["parameter"] or 0.0)
 
 
 def network(draw: Draw) -> tuple[_core.Network, list[int], list[bool]]:
     widths = [int(n) for n in draw.integers(1, 6, int(draw.integers(2, 5)))]
     asked = list(widths)
-    if draw.random() < 0.1:
+    if draw.random() < 0.03:
         asked[int(draw.integers(len(asked)))] = pick(draw, SIZES)
     same = activation(draw)
     mixed = draw.random() < 0.3
-    names = [[activation(draw) if mixed else same for _ in range(width)] for width in seldom(draw, widths, widths[1:])]
+    names = [[activation(draw) if mixed else same for _ in range(width)] for width in rarely(draw, widths, widths[1:])]
     biases = [bool(draw.integers(2)) for _ in widths[1:]]
-    kind = seldom(draw, "none", pick(draw, ("standard", "ntk", "mean_field")))
+    kind = rarely(draw, "none", pick(draw, ("standard", "ntk", "mean_field")))
     return _core.Network(asked, names, biases, kind), widths, biases
 
 
@@ -57,8 +55,9 @@ def objective(draw: Draw, scalar: Any) -> tuple[Any, int]:
     samples = int(draw.integers(1, 40))
     kind = _core.Objective if scalar is np.float64 else _core.ObjectiveLongDouble
     x, y, weight = (array(draw, shape, scalar) for shape in ((samples, widths[0]), (samples, widths[-1]), (samples,)))
-    numbers = pick(draw, NUMBERS), pick(draw, NUMBERS)
-    return kind(net, x, y, weight, pick(draw, LOSSES), *numbers, pick(draw, THREADS)), net.num_parameters
+    parameter, l2 = seldom(draw, pick(draw, NUMBERS), 1.0), seldom(draw, pick(draw, NUMBERS), 0.0)
+    threads = seldom(draw, pick(draw, THREADS), int(draw.integers(4)))
+    return kind(net, x, y, weight, rarely(draw, "none", pick(draw, LOSSES)), parameter, l2, threads), net.num_parameters
 
 
 def call_objective(draw: Draw) -> None:
@@ -78,7 +77,9 @@ def call_outputs(draw: Draw) -> None:
     net, widths, _ = network(draw)
     scalar = pick(draw, SCALARS)
     theta = array(draw, (net.num_parameters,), scalar)
-    _core.outputs(net, theta, array(draw, (int(draw.integers(0, 40)), widths[0]), scalar), pick(draw, THREADS))
+    _core.outputs(
+        net, theta, array(draw, (int(draw.integers(0, 40)), widths[0]), scalar), seldom(draw, pick(draw, THREADS), 2)
+    )
 
 
 def call_descent(draw: Draw) -> None:
@@ -96,7 +97,7 @@ def places(draw: Draw, width: int, count: int) -> list[int]:
     result = [int(i) for i in draw.permutation(width)[:count]]
     if result and draw.random() < 0.1:
         result[0] = pick(draw, SIZES)
-    return seldom(draw, [*result, 0], result)
+    return rarely(draw, [*result, 0], result)
 
 
 def call_group_element(draw: Draw) -> None:
@@ -125,7 +126,7 @@ def call_group_element(draw: Draw) -> None:
 def call_even_linear(draw: Draw) -> None:
     net, widths, _ = network(draw)
     layer = int(draw.integers(0, max(1, len(widths) - 2)))
-    width = widths[layer + 1]
+    width = widths[layer + 1]  # of the outputs, if there is no hidden layer
     order = places(draw, width, width)
     cuts = sorted(int(i) for i in draw.integers(0, width + 1, 2))
     rest = order[cuts[1] :]
@@ -174,7 +175,7 @@ def call_minima(draw: Draw) -> None:
         seldom(draw, pick(draw, NUMBERS), 1e-9),
         seldom(draw, pick(draw, SIZES), 100),
         seldom(draw, np.nan, 0.05),
-        pick(draw, THREADS),
+        seldom(draw, pick(draw, THREADS), int(draw.integers(4))),
     )
     attempt(
         draw,
