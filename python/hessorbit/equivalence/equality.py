@@ -87,7 +87,7 @@ def equivalent(
     radius: float | None = None,
     rng: np.random.Generator | None = None,
 ) -> Equivalence:
-    """Whether two networks compute the same function.
+    """Tells whether two networks compute the same function.
 
     Both networks are written as sums over common features, classes of neurons up to what their activations allow, and
     the sums' coefficients are compared. What their differences, and the merging of neurons that nearly agree, can do to
