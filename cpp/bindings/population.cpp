@@ -1,4 +1,5 @@
 // The population loss of a signed network, and its derivatives.
+#include "classes.hpp"
 #include "names.hpp"
 #include "threads.hpp"
 
@@ -32,6 +33,9 @@ public:
         if (incoming.ndim() != 2 || bias.ndim() != 1 || outgoing.ndim() != 2 || incoming.shape(0) != n ||
             bias.shape(0) != n || outgoing.shape(0) != n + 1)
             throw py::value_error("population: expected incoming (n, q), bias (n) and outgoing (n + 1, K)");
+        for (const Doubles* each : {&incoming, &bias, &outgoing})
+            require(std::all_of(each->data(), each->data() + each->size(), [](double x) { return std::isfinite(x); }),
+                    "population: expected finite weights");
         require(order >= 0 && order <= 2, "order: expected 0, 1 or 2");
         require(fineness >= 1 && fineness <= 8, "fineness: expected a number from 1 to 8");
         SignedNetwork net{shapes_, Matrix<double>::Zero(n + 1, incoming.shape(1)), population::Vector::Zero(n + 1),
@@ -63,11 +67,12 @@ private:
 }  // namespace
 
 void register_population(py::module_& m) {
-    py::class_<BoundPopulation>(m, "Population")
-        .def(py::init<const std::vector<std::pair<std::string, double>>&, Index, double, int>(), py::arg("activations"),
+    py::class_<BoundPopulation> type(m, "Population", py::is_final());
+    type.def(py::init<const std::vector<std::pair<std::string, double>>&, Index, double, int>(), py::arg("activations"),
              py::arg("students"), py::arg("tolerance"), py::arg("threads"))
         .def("derivatives", &BoundPopulation::operator(), py::arg("incoming").noconvert(), py::arg("bias").noconvert(),
              py::arg("outgoing").noconvert(), py::arg("order"), py::arg("gauss_newton"), py::arg("fineness"));
+    never_empty(type);
 }
 
 }  // namespace hessorbit::bindings

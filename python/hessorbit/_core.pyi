@@ -155,6 +155,7 @@ class NeuronRole(enum.IntEnum):
     constant = -3
 
 # The expected loss of a signed network: the activations of the student's neurons, then of the teacher's.
+@final
 class Population(metaclass=_Pybind11Type):
     def __init__(
         self, activations: Sequence[tuple[str, float]], students: int, tolerance: float, threads: int

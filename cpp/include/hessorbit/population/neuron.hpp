@@ -23,8 +23,10 @@ struct Shape {
     explicit Shape(const Activation& of) : activation(of) {
         alignas(64) std::array<double, row_multiple> z{-0x1p-1000, 0x1p-1000}, value{}, slope{}, curvature{};
         evaluate<double>(activation, z.data(), row_multiple, value.data(), slope.data(), curvature.data());
-        jump = slope[1] - slope[0];
-        kinked = jump != 0 || std::abs(curvature[1] - curvature[0]) > 0x1p-40;
+        // Formulas of the two sides may differ by rounding.
+        constexpr double rounding = 0x1p-44;
+        if (const double step = slope[1] - slope[0]; std::abs(step) > rounding) jump = step;
+        kinked = jump != 0 || std::abs(curvature[1] - curvature[0]) > rounding;
         using enum ActivationKind;
         switch (activation.kind) {
             case identity:

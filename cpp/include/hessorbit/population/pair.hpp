@@ -24,6 +24,10 @@ inline constexpr int product_of(int left, int right) {
     return -1;
 }
 
+// Lines are not cut finer than this, however fast sin, cos and exp of long weights turn: no call hangs, and the estimate
+// of its error tells what this costs.
+inline constexpr double shortest_step = 0.005, most_panels = 512;
+
 // M₀₀, M₁₀, M₀₁, M₂₀, M₁₁, M₀₂
 using Moments = std::array<double, 6>;
 using PairMoments = std::array<Moments, 6>;
@@ -77,7 +81,7 @@ private:
     double step(double poles, double variance, double frequency) const {
         const double digits = resolution_.digits, smooth = std::sqrt(2 * digits / variance);
         const double reach = smooth * variance <= poles ? smooth : digits / poles + poles / (2 * variance);
-        return 2 * pi / (reach + 2 + frequency) / resolution_.fineness;
+        return std::max(2 * pi / (reach + 2 + frequency), shortest_step) / resolution_.fineness;
     }
 
     Place place(const Shape& shape, double along, double bias) const {
@@ -95,7 +99,8 @@ private:
 
     Line normal_line(double growth, double frequency) const {
         const double reach = normal_reach + growth;
-        return {-reach, reach, std::min(2.5, 6 / frequency) / resolution_.fineness, 0};
+        const double longest = std::max(std::min(2.5, 6 / frequency), 2 * reach / most_panels) / resolution_.fineness;
+        return {-reach, reach, longest, 0};
     }
 
     bool one_line() const { return plane_.across_b == 0; }
