@@ -297,7 +297,9 @@ def passes(obj: Objective, theta: Array, neurons: int) -> Iterator[Pass]:
     y = one_hot(obj.y, obj.net.widths[-1]) if obj.y.dtype.kind == "i" else obj.y
     kept = np.flatnonzero(weight)
     widest, inner = max(obj.net.widths[1:]), max(obj.net.widths[2:], default=1)
-    size = max(1, min(CHUNK // (neurons * max(obj.net.widths)), SMALL_PRODUCT // (widest**2 * inner)))
+    # A sample has its inputs, and for each layer q all Z_lq with l < q.
+    largest = max(neurons * inner, *obj.net.widths)
+    size = max(1, min(CHUNK // largest, SMALL_PRODUCT // (widest**2 * inner)))
     for start in range(0, len(kept), size):
         chosen = kept[start : start + size]
         yield Pass(obj, theta, obj.x[chosen], y[chosen].astype(theta.dtype), weight[chosen])

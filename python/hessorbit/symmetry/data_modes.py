@@ -120,7 +120,10 @@ def unseen(rows: Array) -> Array:
     sizes = norm(rows, 0)
     seen = np.flatnonzero(sizes)
     scales = sizes[seen]
-    _, values, right = np.linalg.svd(rows[:, seen] / scales, full_matrices=True)
+    scaled = rows[:, seen] / scales
+    if len(scaled) > len(seen):
+        scaled = np.linalg.qr(scaled, mode="r")  # instead of left singular vectors, (N, N)
+    _, values, right = np.linalg.svd(scaled, full_matrices=True)
     rank = int((values > ROUNDING * max(rows.shape) * values.max(initial=0)).sum())
     missing = np.zeros((rows.shape[1], rows.shape[1] - rank))
     missing[seen, : len(seen) - rank] = right[rank:].T / scales[:, None]
