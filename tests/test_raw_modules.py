@@ -113,9 +113,9 @@ def test_descent_outlives_its_objective_and_is_called_by_threads() -> None:
     np.testing.assert_array_equal(shared.theta, alone.theta)
 
 
-def geometry(copies: str) -> _core.MinimaGeometry:
+def geometry(copies: str, mirror: float = -1.0, teacher: float = 1.0) -> _core.MinimaGeometry:
     return _core.MinimaGeometry(
-        np.eye(2), np.ones((2, 1)), copies, -1.0, 1.0, False, False, "none", "never", "tanh", 0.0
+        teacher * np.eye(2), teacher * np.ones((2, 1)), copies, mirror, 1.0, False, True, "none", "never", "tanh", 0.0
     )
 
 
@@ -142,6 +142,17 @@ def test_numbers_of_groups_may_have_gaps(copies: str) -> None:
         for last in (0, 2)
     )
     np.testing.assert_array_equal(alone, gap)
+
+
+@pytest.mark.parametrize("copies", sorted(_core.copy_pieces))
+@pytest.mark.parametrize("mirror", [-1.0, 1e308, -1e308, 1e-320, 0.0])
+@pytest.mark.parametrize("teacher", [1.0, 1e308, 1e-320, 0.0])
+@pytest.mark.parametrize("student", [1.0, 1e308, 1e-320, 0.0])
+def test_searches_where_costs_overflow_end(copies: str, mirror: float, teacher: float, student: float) -> None:
+    students = student * np.ones((1, 3, 2)), student * np.ones((1, 3, 1)), np.zeros((1, 1))
+    found = _core.nearest_minima(geometry(copies, mirror, teacher), *students, 1e-9, 10, 0.1, 1)
+    copied = set(found["teacher"][0])
+    assert {0, 1} <= copied
 
 
 def test_elements_beyond_float64_are_refused_by_name() -> None:

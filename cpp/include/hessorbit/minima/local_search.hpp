@@ -39,7 +39,7 @@ private:
 
     int teacher(int k) const { return costs_.roles[role_[k]].teacher; }
 
-    // Every teacher neuron gets a copy: the neuron for which that is cheapest.
+    // Every teacher neuron gets a copy: the neuron for which that is cheapest, or any where costs overflow.
     void repair() {
         std::vector<int> copies(costs_.teachers(), 0);
         for (int k = 0; k < costs_.neurons(); ++k)
@@ -52,7 +52,7 @@ private:
                 if (teacher(k) >= 0 && copies[teacher(k)] < 2) continue;
                 for (int o = 0; o < costs_.num_roles(); ++o) {
                     const double cost = fixed_(k, o) - fixed_(k, role_[k]);
-                    if (costs_.roles[o].teacher != i || cost >= least) continue;
+                    if (costs_.roles[o].teacher != i || (neuron >= 0 && !(cost < least))) continue;
                     least = cost;
                     neuron = k;
                     chosen = o;
