@@ -329,7 +329,26 @@ def call_conditioning(draw: Draw) -> None:
     )
 
 
+def call_population(draw: Draw) -> None:
+    inputs, width, teachers, outputs = (int(n) for n in draw.integers((1, 1, 1, 1), (4, 4, 3, 3)))
+    net, teacher = (ho.MLP([inputs, m, outputs], activation=pick(draw, NAMES)) for m in (width, teachers))
+    spread = draw.standard_normal((inputs, inputs))
+    pop = ho.population.PopulationObjective(
+        net,
+        teacher,
+        numbers(draw, (teacher.num_parameters,)),
+        mean=rarely(draw, numbers(draw, (inputs,)), pick(draw, (None, np.ones(inputs)))),
+        covariance=rarely(draw, numbers(draw, (inputs, inputs)), pick(draw, (None, spread @ spread.T))),
+        l2=seldom(draw, 10.0 ** draw.uniform(-5, 300), 0.0),
+        tolerance=10.0 ** draw.uniform(-14, -1),
+        threads=team(draw),
+    )
+    theta, v = numbers(draw, (net.num_parameters,)), numbers(draw, (net.num_parameters,))
+    names = ("loss", "gradient", "value_and_gradient", "hessian", "gauss_newton", "gauss_newton_factor", "error")
+    attempt(draw, [*(partial(getattr(pop, name), theta) for name in names), partial(pop.hvp, theta, v)])
+
+
 CALLS = (
     call_objective, call_network, call_spectrum, call_group, call_equivalence, call_widening, call_nearest, call_count,
-    call_minimize, call_conditioning,
+    call_minimize, call_conditioning, call_population,
 )  # fmt: skip

@@ -200,6 +200,17 @@ def call_trust_region(draw: Draw) -> None:
     attempt(draw, calls)
 
 
+def call_population(draw: Draw) -> None:
+    neurons, inputs, outputs = (int(n) for n in draw.integers((0, 0, 0), (6, 4, 3)))
+    names = [activation(draw) for _ in range(rarely(draw, neurons + 1, neurons))]
+    students = seldom(draw, pick(draw, SIZES), int(draw.integers(neurons + 1)))
+    tolerance = seldom(draw, pick(draw, NUMBERS), 1e-10)
+    made = _core.Population(names, students, tolerance, seldom(draw, pick(draw, THREADS), int(draw.integers(4))))
+    weights = array(draw, (neurons, inputs)), array(draw, (neurons,)), array(draw, (neurons + 1, outputs))
+    fineness = seldom(draw, pick(draw, NUMBERS), draw.uniform(1, 2))
+    made.derivatives(*weights, seldom(draw, -1, int(draw.integers(3))), bool(draw.integers(2)), fineness)
+
+
 WRONG = (
     None, "x", b"", 1.5, 2**70, -1, object(), [], (), {}, np.zeros(0), np.zeros((2, 2)), [[1]], "tanh", True,
 )  # fmt: skip
@@ -215,5 +226,5 @@ def call_anything(draw: Draw) -> None:
 
 CALLS = (
     call_objective, call_outputs, call_descent, call_group_element, call_even_linear, call_activation, call_minima,
-    call_trust_region, call_anything,
+    call_trust_region, call_population, call_anything,
 )  # fmt: skip
