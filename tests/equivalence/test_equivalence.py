@@ -443,3 +443,20 @@ def test_wide_layers_are_sorted_not_compared() -> None:
     theta = net.init(rng())
     result = ho.equivalent(net, theta, net, ho.symmetries(net).random(rng(1))(theta))
     assert isinstance(result.witness, GroupElement)
+
+
+@pytest.mark.parametrize("size", [1e10, 1e160])
+@pytest.mark.parametrize("widths", [(2, 3, 1), (2, 3, 3, 2)])
+def test_rearranged_parameters_are_equal_however_steep(widths: tuple[int, ...], size: float) -> None:
+    """Bounds on steep neurons are loose, but permutations and signs round nothing; a changed weight is told."""
+    net = ho.MLP(widths, bias=False)
+    theta = net.init(np.random.default_rng(0))
+    theta[:6] *= size
+    group = ho.symmetries(net)
+    moved = group.permutation(layer=1, order=[2, 0, 1])(group.sign_flip(layer=1, neurons=[1])(theta))
+    for other in (theta, moved):
+        answer = ho.equivalent(net, theta, net, other)
+        assert (answer.verdict, answer.bound) == ("equal", 0.0)
+        assert (answer.witness(theta) == other).all()  # type: ignore[operator, misc]
+    moved[-1] *= 1.001
+    assert ho.equivalent(net, theta, net, moved).verdict == "different"

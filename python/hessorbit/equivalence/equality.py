@@ -176,6 +176,10 @@ def equivalent(
     comparison = compared(pairs, allowed, None if radius is None else _checks.positive(radius, "radius"))
     if comparison.equal and not seem_different(pairs, allowed):
         return equality(pairs, allowed, comparison)
+    element = rearrangement(pairs)
+    if element is not None:
+        exact = comparison._replace(bound=np.zeros_like(comparison.bound))
+        return answer("equal", "a group element takes theta1 to theta2", exact, element)
     found = separation(pairs, source)
     sums = f"class sums differ ({', '.join(comparison.kinds) or 'in neurons that nearly agree'})"
     if found is not None:
@@ -249,6 +253,15 @@ def equality(pairs: Pairs, tolerance: float, comparison: Comparison) -> Equivale
         return answer("equal", "a group element takes theta1 to theta2", comparison, element)
     reason = "all class sums agree; no permutation, flip and rescaling was found to relate them"
     return answer("equal", reason, comparison)
+
+
+def rearrangement(pairs: Pairs) -> GroupElement | None:
+    """The element, if one only permutes and negates the parameters: without any rounding, however steep neurons are."""
+    (net, theta1), (other, theta2) = pairs
+    if net != other or not np.array_equal(np.sort(np.abs(theta1)), np.sort(np.abs(theta2))):
+        return None
+    element = connecting_element(net, theta1, theta2, 1e-13)
+    return element if element is not None and np.array_equal(element(theta1), theta2) else None
 
 
 def answer(

@@ -122,7 +122,7 @@ def unseen(rows: Array) -> Array:
     scales = sizes[seen]
     scaled = rows[:, seen] / scales
     if len(scaled) > len(seen):
-        scaled = np.linalg.qr(scaled, mode="r")  # instead of left singular vectors, (N, N)
+        scaled = np.asarray(np.linalg.qr(scaled, mode="r"))  # instead of left singular vectors, (N, N)
     _, values, right = np.linalg.svd(scaled, full_matrices=True)
     rank = int((values > ROUNDING * max(rows.shape) * values.max(initial=0)).sum())
     missing = np.zeros((rows.shape[1], rows.shape[1] - rank))
