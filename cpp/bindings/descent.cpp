@@ -50,23 +50,23 @@ auto array(const std::vector<double>& (Descent::*read)() const) {
 void register_descent(py::module_& module) {
     using Bound = BoundObjective<double>;
     py::class_<BoundDescent> type(module, "Descent", py::is_final());
-    type.def(py::init([](Bound& objective, const Array<double>& theta, const std::string& method,
-                         double learning_rate, double momentum, double beta2, double epsilon) {
-                 require(theta.ndim() == 1 && theta.shape(0) == objective.core.num_parameters(),
-                         "theta: expected shape (P,)");
-                 const DescentOptions options{named(methods, method, "method"), learning_rate, momentum, beta2,
-                                              epsilon};
-                 return std::make_unique<BoundDescent>(objective.core, theta.data(), options, objective.team());
-             }),
-             py::arg("objective"), py::arg("theta").noconvert(), py::arg("method"), py::arg("learning_rate"),
-             py::arg("momentum"), py::arg("beta2"), py::arg("epsilon"), py::keep_alive<1, 2>())
-        .def("advance",
-             [](BoundDescent& self, Index max_steps, double gradient_tolerance, double loss_tolerance) {
-                 return self.locked([&](Descent& core) {
-                     return core.advance(max_steps, gradient_tolerance, loss_tolerance);
-                 });
-             },
-             py::arg("max_steps"), py::arg("gradient_tolerance"), py::arg("loss_tolerance"))
+    type.def(
+            py::init([](Bound& objective, const Array<double>& theta, const std::string& method, double learning_rate,
+                        double momentum, double beta2, double epsilon) {
+                require(theta.ndim() == 1 && theta.shape(0) == objective.core.num_parameters(),
+                        "theta: expected shape (P,)");
+                const DescentOptions options{named(methods, method, "method"), learning_rate, momentum, beta2, epsilon};
+                return std::make_unique<BoundDescent>(objective.core, theta.data(), options, objective.team());
+            }),
+            py::arg("objective"), py::arg("theta").noconvert(), py::arg("method"), py::arg("learning_rate"),
+            py::arg("momentum"), py::arg("beta2"), py::arg("epsilon"), py::keep_alive<1, 2>())
+        .def(
+            "advance",
+            [](BoundDescent& self, Index max_steps, double gradient_tolerance, double loss_tolerance) {
+                return self.locked(
+                    [&](Descent& core) { return core.advance(max_steps, gradient_tolerance, loss_tolerance); });
+            },
+            py::arg("max_steps"), py::arg("gradient_tolerance"), py::arg("loss_tolerance"))
         .def_property_readonly("theta", array(&Descent::theta))
         .def_property_readonly("gradient", array(&Descent::gradient))
         .def_property_readonly("loss", number(&Descent::loss))

@@ -77,8 +77,10 @@ public:
 private:
     template <class T>
     const GroupElement<T>& element() const {
-        if constexpr (std::is_same_v<T, double>) return double_;
-        else return extended_;
+        if constexpr (std::is_same_v<T, double>)
+            return double_;
+        else
+            return extended_;
     }
 
     template <class T, class Act>

@@ -9,7 +9,9 @@ namespace hessorbit::bindings {
 namespace {
 
 constexpr std::array<std::pair<const char*, Parametrization>, 3> parametrizations{
-    {{"standard", Parametrization::standard}, {"ntk", Parametrization::ntk}, {"mean_field", Parametrization::mean_field}}};
+    {{"standard", Parametrization::standard},
+     {"ntk", Parametrization::ntk},
+     {"mean_field", Parametrization::mean_field}}};
 
 template <class T>
 bool all_finite(const Array<T>& values) {
@@ -41,7 +43,8 @@ void register_network(py::module_& module) {
                      for (const auto& [name, parameter] : names[l])
                          activations.back().push_back(activation_named(name, parameter));
                  }
-                 return Network(widths, activations, biases, named(parametrizations, parametrization, "parametrization"));
+                 return Network(widths, activations, biases,
+                                named(parametrizations, parametrization, "parametrization"));
              }),
              py::arg("widths"), py::arg("activations"), py::arg("biases"), py::arg("parametrization"))
         .def_property_readonly("num_parameters", &Network::num_parameters)

@@ -69,9 +69,9 @@ public:
             layer.width = widths[l + 1];
             layer.bias = biases[l];
             const bool last = l == depth - 1;
-            layer.multiplier_power = parametrization == Parametrization::standard                   ? 0
+            layer.multiplier_power = parametrization == Parametrization::standard             ? 0
                                      : parametrization == Parametrization::mean_field && last ? 2
-                                                                                                    : 1;
+                                                                                              : 1;
             Index weights, size;
             if (layer.fan_in < 1 || layer.width < 1 || __builtin_mul_overflow(layer.width, layer.fan_in, &weights) ||
                 __builtin_add_overflow(weights, layer.bias ? layer.width : 0, &size) ||
@@ -83,8 +83,10 @@ public:
             for (Index i = 0; i < layer.width; ++i) {
                 auto& runs = layer.activations;
                 const Activation& activation = activations[l][i];
-                if (!runs.empty() && runs.back().holds(activation)) ++runs.back().count;
-                else runs.push_back({activation, i, 1});
+                if (!runs.empty() && runs.back().holds(activation))
+                    ++runs.back().count;
+                else
+                    runs.push_back({activation, i, 1});
             }
             layers_.push_back(std::move(layer));
         }
