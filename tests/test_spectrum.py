@@ -584,7 +584,7 @@ def test_bad_options(options: dict[str, Any], kind: type[Exception], message: st
 
 def test_bad_points() -> None:
     obj = linear([1.0, 2.0])
-    with pytest.raises(TypeError, match="obj must be an Objective; got an MLP"):
+    with pytest.raises(TypeError, match="obj must be an Objective or a PopulationObjective; got an MLP"):
         ho.spectrum(obj.net, np.zeros(2))
     with pytest.raises(ValueError, match=r"theta must have shape \(2,\); got \(3, 2\)"):
         ho.spectrum(obj, np.zeros((3, 2)))

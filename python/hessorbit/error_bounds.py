@@ -27,7 +27,8 @@ import numpy as np
 from . import _core, activations
 from ._checks import Array
 from .gauss_newton import residual_curvature_bound
-from .objective import Objective
+from .objective import AnyObjective, Objective
+from .population import PopulationObjective
 from .targets import one_hot
 
 # Activations are within 4 ulp; more for the vectors of a chunk that are summed in another order.
@@ -515,6 +516,42 @@ class RoundingErrors:
         diagonal = np.abs(self.objective.hessian_diagonal(self.theta)).max()
         slack = float(np.finfo(np.float64).eps) * len(self.theta) * float(diagonal) + self.bounds.hessian
         return residual_curvature_bound(self.objective, self.theta) <= slack
+
+
+@dataclass(frozen=True, eq=False)
+class QuadratureErrors:
+    """The same of what a `PopulationObjective` computes, by its own estimate of the error of an entry."""
+
+    objective: PopulationObjective
+    theta: Array
+
+    @cached_property
+    def matrix(self) -> float:
+        """For the norm of the error of the Hessian or of the Gauss–Newton matrix."""
+        return len(self.theta) * self.objective.error(self.theta)
+
+    def of(self, quantity: str, computed: Array, enough: float = 0.0) -> float:
+        """A bound on the norm of the error of "hessian", "gauss_newton" or "factor", whatever was computed."""
+        return math.sqrt(self.matrix) if quantity == "factor" else self.matrix
+
+    @cached_property
+    def curvature(self) -> float:
+        """A bound on the norm of what the Hessian has beside the Gauss–Newton matrix."""
+        rest = self.objective.hessian(self.theta) - self.objective.gauss_newton(self.theta)
+        return float(norm(rest)) + 2 * self.matrix if rest.any() else 0.0
+
+    @cached_property
+    def zero_residual(self) -> bool:
+        """Whether that is no more than errors may have made of nothing."""
+        return self.curvature <= 4 * self.matrix
+
+
+def errors_of(obj: AnyObjective, theta: Array) -> RoundingErrors | QuadratureErrors:
+    """How far what an objective computes at one θ is from the exact value."""
+    if isinstance(obj, Objective):
+        return RoundingErrors(obj, theta)
+    assert isinstance(obj, PopulationObjective)
+    return QuadratureErrors(obj, theta)
 
 
 def least(rough: float, measured: float) -> float:

@@ -8,7 +8,7 @@ All arithmetic happens in the compiled core; here are names, shapes and errors.
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy import ndarray
@@ -26,6 +26,30 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
+
+
+@runtime_checkable
+class AnyObjective(Protocol):
+    """A loss as a function of θ with its exact derivatives: an `Objective`, or another with the same methods."""
+
+    net: MLP
+    l2: float
+    loss_name: str
+
+    def loss(self, theta: ArrayLike) -> Any: ...
+    def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]: ...
+    def gradient(self, theta: ArrayLike) -> Array: ...
+    def hessian(self, theta: ArrayLike) -> Array: ...
+    def gauss_newton(self, theta: ArrayLike) -> Array: ...
+    def gauss_newton_factor(self, theta: ArrayLike) -> Array: ...
+    def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array: ...
+
+
+def check_objective(obj: Any, name: str = "obj") -> None:
+    """Refuses what is no objective."""
+    if not isinstance(obj, AnyObjective):
+        got = _checks.with_article(type(obj))
+        raise TypeError(f"{name} must be an Objective or a PopulationObjective; got {got}")
 
 
 class Objective:

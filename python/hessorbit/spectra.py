@@ -21,8 +21,8 @@ from . import _checks, _core
 from ._blas import one_blas_thread
 from ._checks import FLOAT64, Array
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
-from .error_bounds import RoundingErrors, norm
-from .objective import Objective
+from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
+from .objective import AnyObjective, Objective, check_objective
 
 if TYPE_CHECKING:
     from .symmetry import ZeroModes
@@ -213,7 +213,7 @@ class Spectrum:
     trace: float
     matrix: str
     _decomposition: Decomposition
-    _errors: RoundingErrors
+    _errors: RoundingErrors | QuadratureErrors
     _prediction: Any
 
     @property
@@ -426,7 +426,7 @@ class Spectrum:
 
 
 def spectrum(
-    obj: Objective,
+    obj: AnyObjective,
     theta: ArrayLike,
     *,
     vectors: bool = False,
@@ -439,7 +439,7 @@ def spectrum(
 
     Parameters
     ----------
-    obj : Objective
+    obj : Objective or PopulationObjective
     theta : array_like, shape (P,)
         In longdouble, the matrix is formed in extended precision, and up to P = 400 its eigenvalues are longdouble too;
         beyond, the matrix is rounded to float64 once.
@@ -506,7 +506,7 @@ def spectrum(
     >>> sp.condition_number()
     9 (quotient)
     """
-    _checks.instance(obj, Objective, "obj")
+    check_objective(obj)
     count = obj.net.num_parameters
     at = _checks.parameter_vector(theta, count)
     way = _checks.one_of(method, METHODS, "method")
@@ -514,7 +514,7 @@ def spectrum(
         _checks.one_of(zero_modes, ("auto",), "zero_modes")
     elif zero_modes is not None:
         orthonormal(zero_modes, count)
-    errors = RoundingErrors(obj, at.copy())
+    errors = errors_of(obj, at.copy())
     if digits is not None:
         return many_digits_spectrum(errors, matrix, digits, zero_modes, plain=way == "auto" and not vectors)
     name, decomposition = decompose(errors, matrix, way, vectors)
@@ -532,7 +532,7 @@ def spectrum(
 
 
 def many_digits_spectrum(
-    errors: RoundingErrors, matrix: str | ArrayLike, digits: int, prediction: Any, *, plain: bool
+    errors: RoundingErrors | QuadratureErrors, matrix: str | ArrayLike, digits: int, prediction: Any, *, plain: bool
 ) -> Spectrum:
     """The spectrum with `digits` proven digits."""
     from . import many_digits
@@ -542,6 +542,8 @@ def many_digits_spectrum(
         raise ValueError("digits is for the Hessian or the Gauss–Newton matrix, without method and vectors")
     name = _checks.one_of(matrix, MATRICES, "matrix")
     obj, theta = errors.objective, errors.theta
+    if not isinstance(obj, Objective):
+        raise ValueError("digits is for an Objective on samples; got a PopulationObjective")
     if len(theta) > many_digits.MOST_PARAMETERS:
         raise ValueError(f"digits is for at most {many_digits.MOST_PARAMETERS} parameters; theta has {len(theta)}")
     values, error = many_digits.eigenvalues(obj, theta, wanted, gauss_newton=name == "gauss_newton")
@@ -557,7 +559,9 @@ def many_digits_spectrum(
     )
 
 
-def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vectors: bool) -> tuple[str, Decomposition]:
+def decompose(
+    errors: RoundingErrors | QuadratureErrors, matrix: str | ArrayLike, method: str, vectors: bool
+) -> tuple[str, Decomposition]:
     """The matrix's name, and the matrix ready to be decomposed by the method asked for."""
     obj, theta = errors.objective, errors.theta
     if vectors and method == "gram":
@@ -568,7 +572,7 @@ def decompose(errors: RoundingErrors, matrix: str | ArrayLike, method: str, vect
         given = symmetric(matrix, len(theta))
         return "given", dense(given, "matrix")
     name = _checks.one_of(matrix, MATRICES, "matrix")
-    wide = obj.num_samples * obj.net.widths[-1] < len(theta)
+    wide = isinstance(obj, Objective) and obj.num_samples * obj.net.widths[-1] < len(theta)
     factored = method in ("gram", "jacobian") or (method == "auto" and wide and not _checks.is_extended(theta))
     complete = factored and (name == "gauss_newton" or errors.zero_residual)
     if factored and not complete and method != "auto":

@@ -663,7 +663,7 @@ def test_bad_options(options: dict[str, Any], kind: type[Exception], message: st
 def test_bad_points() -> None:
     problem = random_problem(rng(), (2, 3, 2), loss="logistic")
     obj, theta = problem.objective(), problem.theta
-    with pytest.raises(TypeError, match="obj must be an Objective; got a function"):
+    with pytest.raises(TypeError, match="obj must be an Objective or a PopulationObjective; got a function"):
         ho.minimize(lambda t: t, theta)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"theta must have shape \(17,\); got \(2, 17\)"):
         ho.minimize(obj, np.stack([theta, theta]))

@@ -302,3 +302,68 @@ def test_bad_types() -> None:
         pop.hvp(theta, np.zeros(3))
     with pytest.raises(TypeError, match="loss"):
         ho.PopulationObjective(net, net, theta, loss="logistic")  # type: ignore[call-arg]
+
+
+def problem() -> tuple[ho.PopulationObjective, np.ndarray]:
+    """A student as wide as its teacher, and where to start."""
+    rng = np.random.default_rng(14)
+    net = ho.MLP([2, 2, 1], "erf")
+    step, teacher = 0.1 * net.init(rng, "normal(1)"), 0.5 * net.init(rng, "normal(1)")
+    return ho.PopulationObjective(net, net, teacher), teacher + step
+
+
+@pytest.mark.parametrize("method", ["lm", "newton", "lbfgs", "flow"])
+def test_minimize(method: str) -> None:
+    pop, start = problem()
+    result = ho.minimize(pop, start, method=method, tol=1e-9)
+    assert result.success
+    assert result.outcome == "minimum"
+    # The loss is below ½ g² / λ_min, and the smallest eigenvalue here is above 1e-6.
+    assert result.fun <= 1e-12
+
+
+@pytest.mark.parametrize(("method", "options"), [("gd", {}), ("momentum", {}), ("adam", {"learning_rate": 1e-2})])
+def test_first_order_steps_are_those_on_samples(method: str, options: dict[str, Any]) -> None:
+    """On the samples of Gauss and Hermite the compiled loop goes the same way."""
+    pop, start = problem()
+    x, weight = gauss_hermite(60, 2)
+    samples = ho.Objective(pop.net, x, pop.teacher(pop.theta_teacher, x), sample_weight=weight)
+    results = [ho.minimize(obj, start, method=method, max_steps=50, tol=0.0, **options) for obj in (pop, samples)]
+    assert results[0].nit == results[1].nit == 50
+    # Derivatives differ by 1e-15; adam divides them by their size, which is 1e-4 or more.
+    assert np.abs(results[0].x - results[1].x).max() <= 1e-11
+
+
+def test_spectrum_and_zero_modes() -> None:
+    rng = np.random.default_rng(15)
+    net = ho.MLP([3, 3, 1], "relu")
+    teacher = net.init(rng, "normal(1)")
+    pop = ho.PopulationObjective(net, net, teacher)
+    sp = ho.spectrum(pop, teacher)
+    modes = ho.zero_modes(pop, teacher)
+    assert len(modes.labels) == 3
+    assert modes.residuals is not None
+    assert modes.residuals.max() <= 1e-14
+    assert sp.rank == net.num_parameters - 3
+    assert sp.num_negative == 0
+    assert sp.trace == pytest.approx(pop.hessian_trace(teacher), rel=1e-13)
+    assert sp.eigenvalues == pytest.approx(np.linalg.eigvalsh(pop.hessian(teacher)), abs=1e-13)
+    with pytest.raises(ValueError, match="digits is for an Objective on samples"):
+        ho.spectrum(pop, teacher, digits=20)
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "gauss_newton"])
+def test_best_conditioned(matrix: str) -> None:
+    """At a widened teacher it finds what it finds on the samples of Gauss and Hermite."""
+    rng = np.random.default_rng(16)
+    net = ho.MLP([2, 2, 1], "erf", bias=False)
+    teacher = net.init(rng, "normal(1)")
+    x, weight = gauss_hermite(60, 2)
+    objectives: list[Any] = [
+        ho.PopulationObjective(net, net, teacher),
+        ho.Objective(net, x, net(teacher, x), sample_weight=weight),
+    ]
+    found = [ho.best_conditioned(obj, teacher, widths=[4], matrix=matrix) for obj in objectives]
+    assert found[0].start == pytest.approx(found[1].start, rel=1e-9)
+    assert found[0].value == pytest.approx(found[1].value, rel=1e-5)
+    assert found[0].value <= found[0].start

@@ -23,7 +23,7 @@ from .. import _checks
 from .._blas import one_blas_thread
 from .._checks import Array
 from ..network import MLP
-from ..objective import Objective
+from ..objective import AnyObjective, check_objective
 from ..symmetry.copies import checked_copies
 from ..symmetry.element import GroupElement
 from ..symmetry.group import SymmetryGroup, symmetries
@@ -138,7 +138,7 @@ class BestConditioned:
 
 
 def best_conditioned(
-    obj: Objective,
+    obj: AnyObjective,
     theta: ArrayLike,
     *,
     over: SymmetryGroup | None = None,
@@ -152,7 +152,7 @@ def best_conditioned(
 
     Parameters
     ----------
-    obj : Objective
+    obj : Objective or PopulationObjective
         Without weight decay, which no symmetry leaves the same.
     theta : array_like, shape (P,)
     over : SymmetryGroup
@@ -259,7 +259,7 @@ def best_conditioned(
 class Question:
     """A question is what was asked, checked."""
 
-    obj: Objective
+    obj: AnyObjective
     theta: Array
     orbit: bool
     criterion: str
@@ -340,8 +340,8 @@ def diagonal_of(function: SpectralFunction) -> Array:
     return np.asarray(np.einsum("rp,rp->p", function.factor, function.factor))
 
 
-def checked_point(obj: Objective, theta: ArrayLike) -> Array:
-    _checks.instance(obj, Objective, "obj")
+def checked_point(obj: AnyObjective, theta: ArrayLike) -> Array:
+    check_objective(obj)
     if obj.l2:
         raise ValueError(f"obj must not have weight decay, which symmetries change; got l2={obj.l2!r}")
     at = _checks.parameter_vector(theta, obj.net.num_parameters)

@@ -14,8 +14,9 @@ import scipy.linalg
 
 from .._checks import Array
 from ..decomposition import rounding
+from ..error_bounds import errors_of
 from ..gauss_newton import residual_curvature_bound
-from ..objective import Objective
+from ..objective import AnyObjective, Objective
 from ..symmetry.group import symmetries
 from ..symmetry.predicted_zero_modes import zero_modes
 from .diagonals import Architecture
@@ -33,14 +34,19 @@ class Curvature:
     remark: str = ""
 
 
-def is_gauss_newton(obj: Objective, theta: Array, criterion: str) -> bool:
+def is_gauss_newton(obj: AnyObjective, theta: Array, criterion: str) -> bool:
     """Tells whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
     singular = scipy.linalg.svdvals(reduced(obj.gauss_newton_factor(theta), obj.net.num_layers))
     smallest = singular[-1 if criterion == "condition_number" else 0] ** 2 if len(singular) else 0.0
-    return bool(residual_curvature_bound(obj, theta) <= NEGLIGIBLE * smallest)
+    return bool(beside_gauss_newton(obj, theta) <= NEGLIGIBLE * smallest)
 
 
-def curvature(obj: Objective, theta: Array, architecture: Architecture, criterion: str, matrix: str) -> Curvature:
+def beside_gauss_newton(obj: AnyObjective, theta: Array) -> float:
+    """Returns a bound on the norm of what the Hessian has beside its Gauss–Newton part."""
+    return residual_curvature_bound(obj, theta) if isinstance(obj, Objective) else errors_of(obj, theta).curvature
+
+
+def curvature(obj: AnyObjective, theta: Array, architecture: Architecture, criterion: str, matrix: str) -> Curvature:
     """Returns the criterion for one of the two matrices at θ."""
     if matrix == HESSIAN:
         return of_hessian(obj, theta, architecture, criterion)
@@ -51,7 +57,7 @@ def curvature(obj: Objective, theta: Array, architecture: Architecture, criterio
     return Curvature(extremes_of(reduced(rows, obj.net.num_layers), architecture, criterion))
 
 
-def of_hessian(obj: Objective, theta: Array, architecture: Architecture, criterion: str) -> Curvature:
+def of_hessian(obj: AnyObjective, theta: Array, architecture: Architecture, criterion: str) -> Curvature:
     """Returns the criterion for the Hessian itself, over the orbit."""
     hessian = obj.hessian(theta)
     if criterion == "trace":
@@ -91,7 +97,7 @@ def reduced(rows: Array, layers: int) -> Array:
     return np.asarray(root)
 
 
-def hessian_root(hessian: Array, obj: Objective, theta: Array) -> tuple[Array, float]:
+def hessian_root(hessian: Array, obj: AnyObjective, theta: Array) -> tuple[Array, float]:
     """Returns G (r, P) with GᵀG = H outside the span of zero modes, and the norm of H on these.
 
     Tangents of the orbit are left out at any θ, as an orbit of critical points has no curvature along it; other flat

@@ -1,4 +1,4 @@
-"""gd, momentum and adam loop in the compiled core; lbfgs is SciPy's L-BFGS-B."""
+"""gd, momentum and adam loop in the compiled core if the objective is compiled too; lbfgs is SciPy's L-BFGS-B."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from .. import _checks, _core
 from .._checks import Array
+from ..objective import Objective
+from .descent import Descent
 from .outcome import Stop
 from .run import Run
 
@@ -46,7 +48,11 @@ def descend(
     epsilon: float = 0.0,
 ) -> Stop:
     rate = _checks.positive(learning_rate, "learning_rate")
-    loop = _core.Descent(run.obj.core, run.theta, method, rate, momentum, beta2, epsilon)
+    loop = (
+        _core.Descent(run.obj.core, run.theta, method, rate, momentum, beta2, epsilon)
+        if isinstance(run.obj, Objective)
+        else Descent(run.evaluate, run.theta, method, rate, momentum, beta2, epsilon)
+    )
     try:
         while (stop := reach(run, loop)) is None:
             # Every step is recorded up to 200, and then points a hundredth of the way further each time.
@@ -59,7 +65,7 @@ def descend(
     return stop
 
 
-def reach(run: Run, loop: _core.Descent) -> Stop | None:
+def reach(run: Run, loop: _core.Descent | Descent) -> Stop | None:
     run.evaluations = loop.steps + 1
     return run.reach(loop.theta, loop.loss, loop.gradient, loop.steps)
 

@@ -38,7 +38,7 @@ def flow(
 
     def jacobian(_: float, theta: Array) -> Array:
         run.hessians += 1
-        return -run.obj.core.hessian(np.ascontiguousarray(theta))
+        return -run.obj.hessian(theta)
 
     stop = run.reach(run.theta, *run.evaluate(run.theta), 0, 0.0, record=every_step)
     if stop is not None:

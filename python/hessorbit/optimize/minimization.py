@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._blas import one_blas_thread
-from ..objective import Objective
+from ..objective import AnyObjective, check_objective
 from .outcome import Stop
 from .run import Run
 
@@ -74,7 +74,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def minimize(
-    obj: Objective,
+    obj: AnyObjective,
     theta: ArrayLike,
     *,
     method: str = "lm",
@@ -89,7 +89,7 @@ def minimize(
 
     Parameters
     ----------
-    obj : Objective
+    obj : Objective or PopulationObjective
     theta : array_like, shape (P,)
         Where to start.
     method : {"gd", "momentum", "adam", "lm", "newton", "lbfgs", "flow"}
@@ -177,7 +177,7 @@ def minimize(
     """
     from scipy.optimize import OptimizeResult
 
-    _checks.instance(obj, Objective, "obj")
+    check_objective(obj)
     name = _checks.one_of(method, list(METHODS), "method")
     start = _checks.parameter_vector(theta, obj.net.num_parameters)
     if _checks.is_extended(start):

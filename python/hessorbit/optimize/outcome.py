@@ -17,7 +17,8 @@ from .. import _core
 from .._checks import Array
 from ..decomposition import backward_error, symmetric_eigen
 from ..error_bounds import error_bounds, norm
-from ..objective import Objective
+from ..objective import AnyObjective, Objective
+from ..population import PopulationObjective
 from ..symmetry import symmetries
 
 
@@ -74,7 +75,7 @@ class Outcome(NamedTuple):
     sentence: str = ""
 
 
-def outcome_of(stop: Stop, obj: Objective, theta: Array, gradient: Array) -> Outcome:
+def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, gradient: Array) -> Outcome:
     """The outcome of a run that stopped so at θ."""
     if stop in OUTCOMES:
         return Outcome(OUTCOMES[stop])
@@ -88,8 +89,8 @@ def outcome_of(stop: Stop, obj: Objective, theta: Array, gradient: Array) -> Out
     return kind
 
 
-def critical_kind(obj: Objective, theta: Array, gradient: Array) -> Outcome:
-    hessian = obj.core.hessian(theta)
+def critical_kind(obj: AnyObjective, theta: Array, gradient: Array) -> Outcome:
+    hessian = obj.hessian(theta)
     if not (_core.all_finite(hessian) and hessian.any()):
         return Outcome("flat", "The Hessian is zero or not finite there.")
     complement = across_orbit(obj, theta)
@@ -99,7 +100,7 @@ def critical_kind(obj: Objective, theta: Array, gradient: Array) -> Outcome:
     values, vectors = symmetric_eigen(restricted, vectors=True)
     slopes = vectors.T @ (gradient if complement is None else complement.T @ gradient)
     size, place = float(np.abs(values).max()), max(1.0, float(norm(theta)))
-    floor = backward_error(len(theta), values) + error_bounds(obj, theta).hessian
+    floor = backward_error(len(theta), values) + hessian_error(obj, theta)
     critical = norm(gradient) <= CRITICAL * size * place
     if values[0] < -max(floor, NEGATIVE * size):
         if critical:
@@ -117,7 +118,15 @@ def critical_kind(obj: Objective, theta: Array, gradient: Array) -> Outcome:
     return Outcome("flat", f"{unresolved} eigenvalues of the Hessian are zero to rounding, so it may not be a minimum.")
 
 
-def across_orbit(obj: Objective, theta: Array) -> Array | None:
+def hessian_error(obj: AnyObjective, theta: Array) -> float:
+    """A bound on the norm of the Hessian's error."""
+    if isinstance(obj, Objective):
+        return error_bounds(obj, theta).hessian
+    assert isinstance(obj, PopulationObjective)
+    return len(theta) * obj.error(theta)
+
+
+def across_orbit(obj: AnyObjective, theta: Array) -> Array | None:
     """Orthonormal columns across the tangents of the orbit, along which the loss does not change; None for all."""
     if obj.l2:
         return None
@@ -128,14 +137,14 @@ def across_orbit(obj: Objective, theta: Array) -> Array | None:
     return scipy.linalg.qr(basis)[0][:, basis.shape[1] :] if basis.shape[1] else None
 
 
-def keeps_falling(obj: Objective, theta: Array, step: Array) -> bool:
+def keeps_falling(obj: AnyObjective, theta: Array, step: Array) -> bool:
     """Whether the loss falls at every doubling of the step until θ has doubled."""
-    loss, far = float(obj.core.loss(theta)), 2 * norm(theta)
+    loss, far = float(obj.loss(theta)), 2 * norm(theta)
     for _ in range(DOUBLINGS):
         ahead = theta + step
         if not _core.all_finite(ahead):
             return False
-        next_loss = float(obj.core.loss(ahead))
+        next_loss = float(obj.loss(ahead))
         if not next_loss < (1 - FALLING) * loss:
             return False
         if norm(ahead) >= far:

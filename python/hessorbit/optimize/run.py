@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _core
 from .._checks import Array
-from ..objective import Objective
+from ..objective import AnyObjective
 from .outcome import SUCCESSES, Stop, outcome_of
 
 
@@ -62,7 +62,7 @@ class Trajectory:
 class Run:
     """Methods share a run: they `evaluate` at trial points and `reach` points, which tells them when to stop."""
 
-    obj: Objective
+    obj: AnyObjective
     method: str
     theta: Array
     tol: float
@@ -98,7 +98,7 @@ class Run:
         self.evaluations += 1
         if not _core.all_finite(theta):
             return np.inf, np.full_like(theta, np.nan)
-        loss, gradient = self.obj.core.value_and_gradient(np.ascontiguousarray(theta))
+        loss, gradient = self.obj.value_and_gradient(theta)
         return float(loss), gradient
 
     def reach(

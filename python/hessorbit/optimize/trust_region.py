@@ -27,6 +27,7 @@ from .. import _checks, _core
 from .._checks import Array
 from ..error_bounds import norm
 from ..gauss_newton import root_weights
+from ..objective import Objective
 from .outcome import Stop
 from .run import Run
 from .scale import Scale, column_sensitivity, row_sensitivity
@@ -72,12 +73,14 @@ class LeastSquares:
     """
 
     def __init__(self, run: Run, scale: Scale) -> None:
-        self.run, count = run, len(run.theta)
-        self.roots = np.repeat(root_weights(run.obj), run.obj.net.widths[-1])
-        self.residual = self.roots * run.obj.residual(run.theta)
-        rows, target = run.obj.gauss_newton_factor(run.theta), self.residual
-        if run.obj.l2:
-            root = math.sqrt(run.obj.l2)
+        obj = run.obj
+        assert isinstance(obj, Objective)
+        self.run, self.obj, count = run, obj, len(run.theta)
+        self.roots = np.repeat(root_weights(obj), obj.net.widths[-1])
+        self.residual = self.roots * obj.residual(run.theta)
+        rows, target = obj.gauss_newton_factor(run.theta), self.residual
+        if obj.l2:
+            root = math.sqrt(obj.l2)
             rows = np.vstack([rows, root * np.eye(count)])
             target = np.concatenate([target, root * run.theta])
         self.sizes = scale.update(column_sensitivity(rows))
@@ -98,7 +101,7 @@ class LeastSquares:
         ahead = self.run.theta + DIFFERENCE * step / self.sizes
         # Where the residual overflows, the bend is not finite, and not taken.
         with np.errstate(over="ignore", invalid="ignore"):
-            slope = (self.roots * self.run.obj.residual(ahead) - self.residual) / DIFFERENCE
+            slope = (self.roots * self.obj.residual(ahead) - self.residual) / DIFFERENCE
             second = 2 / DIFFERENCE * (slope - self.factor @ step)
             bend = -self.system.correct(second @ self.factor) / 2
             return step + bend if 4 * norm(bend) <= LARGEST_BEND * norm(step) else step
@@ -142,15 +145,15 @@ def lm(run: Run, *, radius: float | None = None) -> Stop:
             f"method 'lm' minimises squared errors only; this objective has the loss {obj.loss_name!r}: use 'newton'"
         )
     scale = Scale()
-    if obj.num_samples * obj.net.widths[-1] * len(run.theta) <= MOST_JACOBIAN_ENTRIES:
+    if isinstance(obj, Objective) and obj.num_samples * obj.net.widths[-1] * len(run.theta) <= MOST_JACOBIAN_ENTRIES:
         return descend(run, lambda: LeastSquares(run, scale), radius)
-    return descend(run, lambda: Quadratic(obj.core.gauss_newton(run.theta), run.gradient, scale), radius)
+    return descend(run, lambda: Quadratic(obj.gauss_newton(run.theta), run.gradient, scale), radius)
 
 
 def newton(run: Run, *, radius: float | None = None) -> Stop:
     """Newton in a trust region, which goes on where the gradient vanishes at a saddle."""
     scale = Scale()
-    return descend(run, lambda: Quadratic(run.obj.core.hessian(run.theta), run.gradient, scale), radius, leave=True)
+    return descend(run, lambda: Quadratic(run.obj.hessian(run.theta), run.gradient, scale), radius, leave=True)
 
 
 def descend(

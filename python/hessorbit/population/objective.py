@@ -195,14 +195,14 @@ class PopulationObjective:
     def gauss_newton_factor(self, theta: ArrayLike) -> Array:
         """Return a square matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (P, P).
 
-        From the eigenvectors of the matrix, as there are no samples; so singular values below 1e-8 of the largest are
-        rounding.
+        From the eigenvectors of the matrix, as there are no samples; eigenvalues within its rounding are taken to be 0.
         """
 
         def factor(one: Array) -> Array:
             matrix = self._derivatives(one, CURVATURE, gauss_newton=True)[2] - self.l2 * np.eye(len(one))
             values, vectors = np.linalg.eigh(matrix)
-            return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
+            floor = ROUNDING * len(one) * float(np.abs(values).max())
+            return np.asarray(np.sqrt(np.where(values > floor, values, 0.0))[:, None] * vectors.T)
 
         return each(self._at(theta), factor, 2)
 

@@ -35,7 +35,7 @@ from .. import _checks, activations
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..network import MLP
-from ..objective import Objective
+from ..objective import AnyObjective, Objective
 from .data_modes import FIRST_ORDER, FLAT, data_directions, linear_pieces, loss_directions, unseen_inputs
 from .functions import LayerFunctions, layer_functions, null_space
 from .group import symmetries
@@ -105,7 +105,7 @@ class ZeroModes:
         return "\n".join(lines)
 
 
-def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
+def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
     """Returns the zero modes of the Hessian at θ that symmetry predicts, each with its cause and kind.
 
     With an objective, also those that the loss and the data give, and how well the Hessian annihilates each.
@@ -173,10 +173,10 @@ def zero_modes(net: MLP | Objective, theta: ArrayLike, *, tolerance: float = 1e-
 'cross-entropy: the same added to all outputs')
     """
     modes = predicted(net, theta, tolerance)
-    return replace(modes, residuals=residuals(net, theta, modes.basis)) if isinstance(net, Objective) else modes
+    return replace(modes, residuals=residuals(net, theta, modes.basis)) if isinstance(net, AnyObjective) else modes
 
 
-def predicted(net: MLP | Objective, theta: ArrayLike, tolerance: float = 1e-10) -> ZeroModes:
+def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-10) -> ZeroModes:
     """The zero modes, without how well the Hessian annihilates them."""
     objective = net if isinstance(net, Objective) else None
     network = net if isinstance(net, MLP) else getattr(net, "net", None)
@@ -193,7 +193,7 @@ def predicted(net: MLP | Objective, theta: ArrayLike, tolerance: float = 1e-10) 
     return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
 
 
-def residuals(objective: Objective, at: ArrayLike, basis: Array) -> Array:
+def residuals(objective: AnyObjective, at: ArrayLike, basis: Array) -> Array:
     """‖H z‖ / ‖H‖ of each column, with ‖H‖ from a few products: a lower bound, mostly good to some per cent."""
     theta, largest = _checks.parameter_vector(at, objective.net.num_parameters), 0.0
     vector = np.random.default_rng(0).standard_normal(len(theta)).astype(theta.dtype)
