@@ -91,7 +91,7 @@ public:
             post(job);
         while (!job.over()) {
             if (!visit(job, lock, false))
-                wait(job, lock, start);
+                wait(job, lock);
             else if (job.leave_at && Clock::now() >= *job.leave_at)
                 post(job);
         }
@@ -128,8 +128,7 @@ private:
     // Where a helper loses its core, others want the cores too: it may keep its caller waiting in the middle of a part, or
     // take the core that its caller runs on, for milliseconds. After that, for a while, jobs begin alone, and only those
     // that take longer are posted.
-    static constexpr std::chrono::milliseconds alone_for{100}, alone_at_first{2};
-    static constexpr std::chrono::microseconds usual_wait{50};
+    static constexpr std::chrono::microseconds alone_for{5000}, alone_at_first{300};
 
     void post(Job& job) {
         job.leave_at.reset();
@@ -159,8 +158,7 @@ private:
     }
 
     // Until the job has parts again or is over. Helpers are in the middle of parts meanwhile.
-    void wait(Job& job, Lock& lock, Clock::time_point start) {
-        const Clock::time_point begin = Clock::now();
+    void wait(Job& job, Lock& lock) {
         lock.unlock();
         detail::spin([&] { return job.inside() == 0 || job.left() > 0; });
         lock.lock();
@@ -170,8 +168,6 @@ private:
             job.ask();
             lock.lock();
         }
-        const Clock::time_point end = Clock::now();
-        if (end - begin > begin - start + usual_wait) alone_until_ = end + alone_for;
     }
 
     Job* open_job() const {
