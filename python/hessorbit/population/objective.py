@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core
 from .._checks import FLOAT64, Array
-from ..network import MLP
+from ..network import DEFAULT_OUTPUT, MLP
 from ..objective import as_scalar, read_only
 from .signed_network import difference, hidden_names, layer_of, parities, pull_back
 from .whitening import whitening
@@ -329,7 +329,7 @@ def shallow(net: MLP, name: str) -> MLP:
         raise ValueError(
             f"{name} must have exactly one hidden layer, as in MLP([d, m, K]); got {net.num_layers - 1} in {net!r}"
         )
-    if set(net.activations[-1]) != {"identity"}:
+    if set(net.activations[-1]) != {DEFAULT_OUTPUT}:  # which is linear
         raise ValueError(f"{name} must have linear outputs, as squared errors of others are not supported; got {net!r}")
     return net
 
