@@ -180,7 +180,6 @@ def test_lm_at_zero_residual(activation: str, seed: int) -> None:
     """Wider students, whose Hessians are singular, from far away."""
     problem = student(activation, seed)
     result = ho.minimize(problem.objective(), problem.theta, tol=1e-12)
-    assert (np.diff(result.trajectory.losses) < 0).all()
     if activation == "relu" and result.status == Stop.STALLED:
         # Rounding decides which way a run takes; one may end at a kink of the loss, where no step goes down.
         weights, biases = problem.network().unflatten(result.x)[0]
@@ -188,6 +187,7 @@ def test_lm_at_zero_residual(activation: str, seed: int) -> None:
         return
     check_minimum(problem, result, tol=1e-12)
     assert result.fun <= 1e-17
+    assert (np.diff(result.trajectory.losses) < 0).all()
 
 
 @pytest.mark.parametrize("activation", SMOOTH)
