@@ -84,8 +84,8 @@ def densities(function: Extremes, diagonals: DiagonalScalings, point: PathPoint)
     projections = (left.T @ function.factor) ** 2
     result = []
     for sign in (1, -1):
-        weights = soft_maximum(sign * logarithms, point.sharpness)[1]
-        shares = np.exp(np.log(weights) - logarithms - (np.log(weights) - logarithms).max())
+        shares = np.log(soft_maximum(sign * logarithms, point.sharpness)[1]) - logarithms
+        shares = np.exp(shares - shares.max())
         result.append((shares / shares.sum()) @ projections)
     return result[0], result[1]
 

@@ -42,9 +42,9 @@ def centre_of(solution: Solution) -> Move | None:
     """Returns the move to the middle of factors that are near the limits of D; None if there are none."""
     scalings = solution.scalings
     factors, shifts = np.ones(len(scalings.neurons)), np.zeros(len(scalings.neurons))
-    for neuron, each in enumerate(scalings.neurons):
+    logarithms = np.log(np.maximum(scalings.factors(solution.point.v), TINY)).T
+    for neuron, (each, (incoming, outgoing, _)) in enumerate(zip(scalings.neurons, logarithms, strict=True)):
         degree = getattr(each, "degree", 0)
-        incoming, outgoing, _ = np.log(np.maximum(scalings.factors(solution.point.v)[:, neuron], TINY))
         if degree and max(abs(incoming), abs(outgoing)) > LOG_SPAN / degree - NEAR:
             factors[neuron] = np.exp((outgoing - incoming) / (2 * (degree + 1)))
         elif isinstance(each, Shifted) and abs(outgoing) > LOG_SPAN - NEAR:
