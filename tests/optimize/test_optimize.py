@@ -187,8 +187,10 @@ def test_lm_at_zero_residual(activation: str, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_lm_at_zero_residual_between_kinks(seed: int) -> None:
-    """A wider rectifier network within the region of its teacher, where no sample changes sides: rounding decides what
-    becomes of a run across kinks, and one may end at any of them."""
+    """A wider rectifier network within the region of its teacher, where no sample changes sides.
+
+    Rounding decides what becomes of a run across kinks: one may end at any of them.
+    """
     teacher = random_problem(rng(seed), (3, 3, 1), "relu", samples=80)
     wide = ho.Widening(teacher.network(), copies=[[3, 2, 3]])
     theta = wide(teacher.theta)
@@ -196,7 +198,10 @@ def test_lm_at_zero_residual_between_kinks(seed: int) -> None:
     distance = np.abs(teacher.x @ weights.T + (0 if biases is None else biases)).min()
     start = theta + 0.1 * distance / (1 + np.abs(teacher.x).sum(axis=1).max()) * rng(seed).uniform(-1, 1, len(theta))
     problem = teacher.replace(
-        widths=(3, 8, 1), activations=(("relu",) * 8, ("identity",)), theta=start, y=teacher.network()(teacher.theta, teacher.x)
+        widths=(3, 8, 1),
+        activations=(("relu",) * 8, ("identity",)),
+        theta=start,
+        y=teacher.network()(teacher.theta, teacher.x),
     )
     result = ho.minimize(problem.objective(), start, tol=1e-12)
     check_minimum(problem, result, tol=1e-12)
