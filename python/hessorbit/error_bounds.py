@@ -172,9 +172,9 @@ def bound(blocks: Array) -> float:
 class Pass:
     """One chunk of samples: forward, loss and backward, with errors.
 
-    Layers are counted from 0. `reach[l]` (n,) are norms of φ_l; `slope[l]` and `bend[l]` (n, d_l) are σ' and σ'';
-    `up[l]` (d_l, d_{l+1}) is V_{l+1}; `moved[l, q]` (n, d_l, d_q) is Z_lq; `delta[l]` (n, d_l) is ∂ℓ/∂z_l, and
-    `curved[l]` (n, d_l) is σ''_l ∂ℓ/∂a_l.
+    Layers are counted from 0. `phi[l]` (n, p_l) are φ_l and `reach[l]` (n,) their norms; `slope[l]` and `bend[l]`
+    (n, d_l) are σ' and σ''; `up[l]` (d_l, d_{l+1}) is V_{l+1}; `moved[l, q]` (n, d_l, d_q) is Z_lq; `delta[l]` (n, d_l)
+    is ∂ℓ/∂z_l, and `curved[l]` (n, d_l) is σ''_l ∂ℓ/∂a_l.
     """
 
     def __init__(self, obj: Objective, theta: Array, x: Array, y: Array, weight: Array) -> None:
@@ -189,6 +189,7 @@ class Pass:
         weights = [s * Approximate.exact(w) if s.error else Approximate.exact(w)
                    for s, (w, _) in zip(multipliers, layers, strict=True)]  # fmt: skip
         self.up = [w.T for w in weights[1:]]
+        self.phi: list[Approximate] = []
         self.reach: list[Approximate] = []
         self.slope: list[Approximate] = []
         self.bend: list[Approximate] = []
@@ -199,6 +200,7 @@ class Pass:
             if b is not None:
                 ones = np.ones((len(x), 1), dtype)
                 phi = Approximate(np.hstack([phi.value, ones]), np.hstack([phi.error, 0 * ones]))
+            self.phi.append(phi)
             self.reach.append(phi.norm())
             z = a @ w.T
             if b is not None:

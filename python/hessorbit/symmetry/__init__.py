@@ -8,6 +8,7 @@ from .element import GroupElement
 from .even_linear import EvenLinearFlip
 from .factors import Factor
 from .group import SymmetryGroup, symmetries
+from .inertia import Inertia
 from .predicted_zero_modes import ZeroModes, zero_modes
 from .tangents import Generator
 from .widening import Widening
@@ -19,6 +20,7 @@ __all__ = [
     "Factor",
     "Generator",
     "GroupElement",
+    "Inertia",
     "SymmetryGroup",
     "Widening",
     "ZeroModes",

@@ -24,8 +24,10 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._checks import Array
 from ..network import MLP, check_size
+from ..objective import AnyObjective
 from .block_preconditioner import BlockPreconditioner, block_preconditioner
 from .copies import Copies, checked_copies, checked_dead, identity_copies, layer_copies
+from .inertia import Inertia, predicted_inertia
 from .rules import hidden_layers
 
 if TYPE_CHECKING:
@@ -229,6 +231,63 @@ class Widening:
                [0., 0., 0., 2.]])
         """
         return block_preconditioner(self, theta, theta_wide)
+
+    def inertia(self, obj: AnyObjective, theta: ArrayLike) -> Inertia:
+        """Returns how many eigenvalues of the wide Hessian are negative, zero and positive, without forming it.
+
+        Parameters
+        ----------
+        obj : Objective or PopulationObjective
+            Of the narrow network, with any loss and data, and without weight decay.
+        theta : array_like, shape (P,)
+            Parameters of the narrow network: those of a critical point, of any residual. The wide Hessian is the one at
+            ``w(theta)``.
+
+        Returns
+        -------
+        Inertia
+            A tuple (negative, zero, positive), whose attribute `undecided` says how many of the zeros are only too
+            small to have a sign.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If obj is not an objective of the narrow network without weight decay, or its Hessian overflows.
+
+        Notes
+        -----
+        Every split neuron adds a form of its own to the Hessian, whose inertia follows from that of a p × p matrix B, p
+        its number of incoming parameters, the rank of a matrix C between these and the outputs of the next layer, and
+        the signs of the shares α N(c). A minimum stays one if, for each neuron with copies, C = 0 (as it is where
+        the next layer has one neuron) and B is positive semidefinite with no share below 0, or negative semidefinite
+        with one share above 0 only; with C ≠ 0 it becomes a saddle [1]_.
+
+        Eigenvalues count as zero below their rounding errors, and at a critical point, which is known up to a Newton
+        step only, below what the step changes them by. Away from critical points the identity holds too, and
+        this is the inertia at ``w(theta)``. Costs the narrow Hessian and its eigenvalues, twice.
+
+        References
+        ----------
+        .. [1] Fukumizu and Amari, "Local minima and plateaus in hierarchical structures of multilayer perceptrons",
+           Neural Networks 13 (2000).
+
+        Examples
+        --------
+        A minimum with a residual, whose neuron is split into shares of one sign, and of two:
+
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> x = np.linspace(-2, 2, 20)[:, None]
+        >>> obj = ho.Objective(ho.MLP([1, 1, 1], "gelu"), x, np.cos(2 * x) + x)
+        >>> theta = ho.minimize(obj, [1.0, 0.5, 1.0, 0.0], method="newton").x
+        >>> for shares in ([0.5, 0.5], [1.5, -0.5]):
+        ...     w = ho.Widening(obj.net, copies=[[2]], coefficients=[[shares]])
+        ...     wide = ho.Objective(w.net, x, obj.y)
+        ...     print(w.inertia(obj, theta), ho.spectrum(wide, w(theta)).num_negative)
+        (0, 1, 6) 0
+        (2, 1, 4) 2
+        """
+        return predicted_inertia(self, obj, theta)
 
     @property
     def _flips_constants(self) -> bool:

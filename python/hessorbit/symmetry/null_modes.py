@@ -1,0 +1,57 @@
+"""Which of the zero modes that symmetry, loss and data predict the Hessian at θ really annihilates.
+
+Tangents of the orbit are null at every critical point, the other flat modes where the Hessian has no negative
+eigenvalue, first-order ones where the residual is zero (predicted_zero_modes.py). Each set is tried in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from .._checks import FLOAT64, Array
+from ..decomposition import Dense
+from ..error_bounds import QuadratureErrors, RoundingErrors, norm
+from ..objective import AnyObjective
+from .group import symmetries
+from .predicted_zero_modes import predicted
+from .tangents import norm_preserving
+
+NULL = 1e-6  # relative to ‖H‖
+
+
+@dataclass(frozen=True)
+class NullModes:
+    """Orthonormal columns that H annihilates, with the cause of each, and orthonormal columns across them."""
+
+    basis: Array  # (P, k)
+    causes: tuple[str, ...]
+    complement: Array  # (P, P − k)
+
+
+def null_modes(obj: AnyObjective, theta: Array, hessian: Dense, errors: RoundingErrors | QuadratureErrors) -> NullModes:
+    """Returns the predicted zero modes that H annihilates, up to 1e-6 ‖H‖, as at the end of a minimisation."""
+    modes = predicted(obj, theta)
+    allowed = NULL * float(norm(hessian.matrix))
+    chosen = [i for i, kind in enumerate(modes.kinds) if kind == "flat" or errors.zero_residual]
+    images = norm(hessian.apply(modes.basis[:, chosen].astype(hessian.matrix.dtype)), axis=0)
+    null = [i for i, image in zip(chosen, images, strict=True) if image <= allowed]
+    basis, causes = modes.basis[:, null], tuple(modes.labels[i] for i in null)
+    if len(null) < len(chosen):  # columns of one cause stand for each other
+        tangents = orbit_tangents(obj, theta)
+        if tangents.shape[1] and (norm(hessian.apply(tangents.astype(hessian.matrix.dtype)), axis=0) <= allowed).all():
+            joined = scipy.linalg.orth(np.hstack([tangents, basis]), rcond=1e-8)
+            basis, causes = joined, ("symmetry",) * joined.shape[1]
+    count = basis.shape[1]
+    return NullModes(basis, causes, scipy.linalg.qr(basis)[0][:, count:] if count else np.eye(len(theta)))
+
+
+def orbit_tangents(obj: AnyObjective, theta: Array) -> Array:
+    """Orthonormal tangents of the orbit at θ, along which the loss, with its penalty, stays the same."""
+    group, at = symmetries(obj.net), theta.astype(FLOAT64)
+    tangents = norm_preserving(obj.net, group.factors, at) if obj.l2 else group.tangents(at)
+    sizes = norm(tangents, axis=0)
+    moving = tangents[:, sizes > 0] / sizes[sizes > 0]
+    return scipy.linalg.orth(moving) if moving.shape[1] else moving
