@@ -338,6 +338,14 @@ def test_many_digits(loss: str, activation: str) -> None:
         assert 0 < sp.floor <= 1e-40 * float(sp.eigenvalues[-1])
 
 
+def test_eigenvalues_below_what_decimals_hold_are_zero_within_the_floor() -> None:
+    """f = v exp(−exp(50)): every entry of the Hessian is below 10^(−10^21)."""
+    obj = ho.Objective(ho.MLP([1, 1, 1, 1], "exp", bias=False), [[1.0]], [0.0])
+    sp = ho.spectrum(obj, [50.0, -1.0, 1.0], digits=20, zero_modes=None)
+    assert [*sp.eigenvalues] == [0, 0, 0]
+    assert 0 < sp.floor < 1e-300
+
+
 def test_many_digits_resolve_what_float64_does_not() -> None:
     obj = linear([1.0, 1e-30])
     sp = ho.spectrum(obj, np.zeros(2), digits=80)

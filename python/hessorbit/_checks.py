@@ -20,7 +20,7 @@ from . import _core, _tables
 Array = NDArray[Any]
 FLOAT64 = np.dtype(np.float64)
 LONGDOUBLE = np.dtype(np.longdouble)
-MOST_THREADS = 1024  # where a system cannot start the threads asked for, OpenMP ends the process
+MOST_THREADS = 1024  # that may work on a call of the core
 MOST_AXES = 64  # of an array of NumPy
 OTHER_NAMES = {"linear": "identity", "swish": "silu", "mse": "squared_error", "bce": "logistic", "nll": "cross_entropy"}
 LARGEST_INTEGER = 2**53  # up to here every integer is a float64
@@ -154,14 +154,16 @@ def neurons(value: Any, width: int, name: str = "neurons") -> list[int]:
 
 
 def indices(value: Any, count: int, name: str, what: str = "neurons") -> list[int]:
-    """Returns a sequence of integers from 0 to count − 1 as a list."""
+    """Returns a sequence of integers from 0 to count − 1, at most `count` of them, as a list."""
     array = as_array(value, name)
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise TypeError(f"{name} must be a sequence of integers, {what} counted from 0; got {value!r}")
-    found = [int(index) for index in array]
+    found = [int(index) for index in array[: count + 1]]
     outside = [index for index in found if not 0 <= index < count]
     if outside:
         raise ValueError(f"{name} must hold {what} from 0 to {count - 1}; got {outside[0]}")
+    if array.size > count:
+        raise ValueError(f"{name} must not name one of {count} {what} twice; got {array.size} of them")
     return found
 
 

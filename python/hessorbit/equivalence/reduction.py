@@ -74,8 +74,12 @@ class Budget:
         return True
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def reduced(net: MLP, theta: Array, tolerance: float) -> Reduction:
-    """The network without its dead, constant and related neurons, one neuron left in every hidden layer."""
+    """The network without its dead, constant and related neurons, one neuron left in every hidden layer.
+
+    Bounds that overflow allow nothing, and neurons stay where what they leave behind is beyond the range of floats.
+    """
     radius = natural_radius((net, theta))
     scale = scale_of(net, theta, radius)
     budget = Budget(scale.allowed(tolerance))
@@ -89,8 +93,9 @@ def reduced(net: MLP, theta: Array, tolerance: float) -> Reduction:
                     continue
                 removal = removal_of(Surroundings(parameters, on_ball(net, theta, radius), radius), budget, tolerance)
                 if not removal.keep.all():
-                    net, theta = applied(net, theta, index, removal)
-                    changed = True
+                    smaller, moved = applied(net, theta, index, removal)
+                    if np.isfinite(moved).all():
+                        net, theta, changed = smaller, moved, True
     return Reduction(net, theta, float(budget.spent.max()), radius, float(scale.outputs.max()))
 
 

@@ -219,13 +219,12 @@ def sampled_distances(
     setting: Setting, rng: np.random.Generator, init: str, samples: int, tolerance: float, nodes: int, threads: int
 ) -> tuple[Array, Array]:
     """Returns distances of random starts to the nearest minimum and their lower bounds, sorted by distance."""
-    distances, bounds = [], []
+    distance, lower = np.empty((2, samples))
     for first in range(0, samples, CHUNK):
         starts = setting.net.init(rng, init, size=min(CHUNK, samples - first))
         near = search(setting, starts, tolerance, nodes, threads)
-        distances.append(near.distance)
-        bounds.append(near.lower_bound_covered)
-    distance, lower = np.concatenate(distances), np.concatenate(bounds)
+        chunk = slice(first, first + len(starts))
+        distance[chunk], lower[chunk] = near.distance, near.lower_bound_covered
     order = np.argsort(distance, kind="stable")
     return distance[order], lower[order]
 

@@ -289,12 +289,12 @@ def sample(
     max_nodes: int,
     threads: int,
 ) -> Starts:
-    parts = []
+    distance, lower, size = np.empty((3, samples))
     for first in range(0, samples, CHUNK):
         theta = setting.net.init(rng, init, size=min(CHUNK, samples - first))
         near = search(setting, theta, tolerance, max_nodes, threads)
-        parts.append((near.distance, near.lower_bound_covered, row_norms(theta)))
-    distance, lower, size = (np.concatenate(column) for column in zip(*parts, strict=True))
+        chunk = slice(first, first + len(theta))
+        distance[chunk], lower[chunk], size[chunk] = near.distance, near.lower_bound_covered, row_norms(theta)
     return Starts(setting.width, setting.net.num_parameters, distance, lower, size, not setting.missing)
 
 

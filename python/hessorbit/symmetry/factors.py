@@ -21,7 +21,7 @@ from functools import partial
 from .rules import HiddenLayer, Rule, rule_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Factor:
     """A factor is one kind of move of the neurons of one activation in one layer.
 
@@ -58,10 +58,20 @@ class Factor:
     order: int = 1
     dimension: int = 0
 
+    def __repr__(self) -> str:
+        size = f"dimension {self.dimension}" if self.dimension else f"order {order_text(self.order)}"
+        return f"Factor({self.kind}, layer {self.layer}, {len(self.neurons)} {self.activation}, {size})"
+
     @property
     def conditional(self) -> bool:
         """Whether the move is possible only at some θ."""
         return self.kind == "even-linear flip"
+
+
+def order_text(order: int) -> str:
+    """Writes an order exactly, or what it is about where that would take more than 60 digits."""
+    exponent, first = divmod(math.log10(order), 1.0)
+    return str(order) if exponent < 60 else f"{10**first:.1f}e+{exponent:.0f}"
 
 
 def factors_of(hidden: HiddenLayer) -> Iterator[Factor]:

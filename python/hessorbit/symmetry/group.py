@@ -17,7 +17,7 @@ from ..network import MLP
 from . import conserved, tangents
 from .element import GroupElement
 from .even_linear import EvenLinearFlip
-from .factors import Factor, factors_of
+from .factors import Factor, factors_of, order_text
 from .moves import LayerMove, identity_move, mixing_of, random_move, with_mixing
 from .rules import HiddenLayer, hidden_layers
 from .tangents import Generator
@@ -71,10 +71,10 @@ class SymmetryGroup:
         return sum(factor.dimension for factor in self.factors)
 
     def __repr__(self) -> str:
-        heading = f"Symmetries of {self.net!r}: order {self.order}, dimension {self.dimension}"
+        heading = f"Symmetries of {self.net!r}: order {order_text(self.order)}, dimension {self.dimension}"
         titles = ("layer", "activation", "neurons", "kind", "order", "dimension", "action")
         rows = [
-            (str(f.layer), f.activation, str(len(f.neurons)), f.kind, "" if f.dimension else str(f.order),
+            (str(f.layer), f.activation, str(len(f.neurons)), f.kind, "" if f.dimension else order_text(f.order),
              str(f.dimension or ""), f.action)
             for f in self.factors
         ]  # fmt: skip

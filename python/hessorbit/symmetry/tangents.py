@@ -132,6 +132,7 @@ def generators(net: MLP, factors: Sequence[Factor]) -> tuple[Generator, ...]:
     from scipy import sparse
 
     size = net.num_parameters
+    np.empty((sum(factor.dimension for factor in factors), size))  # a MemoryError at once where they would not fit
     result = []
     for terms in terms_of(net, factors):
         matrix = sparse.csr_array((terms.coefficients, (terms.rows, terms.columns)), (size, size))
