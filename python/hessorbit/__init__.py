@@ -15,9 +15,10 @@ from .network import MLP
 from .objective import Objective
 
 if _typing.TYPE_CHECKING:
-    from . import conditioning, equivalence, minima, optimize, study, symmetry
+    from . import conditioning, critical, equivalence, minima, optimize, study, symmetry
     from .conditioning import BestConditioned, best_conditioned
     from .config import configuration, show_config
+    from .critical import Certificate, certify
     from .equivalence import CanonicalForm, Equivalence, canonical, equivalent
     from .minima import (
         MinimumSubspace,
@@ -40,6 +41,7 @@ if _typing.TYPE_CHECKING:
 _NAMES = {
     "conditioning": ["BestConditioned", "best_conditioned"],
     "config": ["configuration", "show_config"],
+    "critical": ["Certificate", "certify"],
     "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
     "minima": [
         "MinimumSubspace",
@@ -63,6 +65,7 @@ _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names
 __all__ = [  # noqa: RUF022, in the order of dir
     "BestConditioned",
     "CanonicalForm",
+    "Certificate",
     "ConditionNumber",
     "Equivalence",
     "GroupElement",
@@ -85,9 +88,11 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "ZeroModes",
     "best_conditioned",
     "canonical",
+    "certify",
     "conditioning",
     "configuration",
     "count_minima",
+    "critical",
     "enumerate_minima",
     "equivalence",
     "equivalent",

@@ -1,4 +1,4 @@
-"""Eigenvalues of a symmetric matrix in any arithmetic that NumPy can do: longdouble, or objects such as balls.
+"""Eigenvalues of a symmetric matrix of longdouble numbers.
 
 LAPACK's float64 eigenvectors, made orthonormal in the arithmetic wanted, leave a nearly diagonal matrix; Jacobi's
 rotations diagonalise it, converging quadratically, whether or not eigenvalues cluster. Each round turns P/2 disjoint
@@ -28,8 +28,7 @@ def symmetric_eigen(matrix: Array, eps: Any) -> tuple[Array, Array]:
     if not size > 0:
         return np.diagonal(matrix).copy(), np.eye(len(matrix)).astype(matrix.dtype)
     rough = np.linalg.eigh((matrix / size).astype(np.float64))[1]
-    one = size / size
-    vectors = orthonormal(rough.astype(matrix.dtype) * one, eps)
+    vectors = orthonormal(rough.astype(matrix.dtype), eps)
     nearly = vectors.T @ (matrix / size) @ vectors
     nearly = (nearly + nearly.T) / 2
     for _ in range(SWEEPS):
@@ -43,10 +42,9 @@ def symmetric_eigen(matrix: Array, eps: Any) -> tuple[Array, Array]:
 def orthonormal(columns: Array, eps: Any) -> Array:
     """Columns that are orthonormal to float64, made so in their own arithmetic by Newton's and Schulz's iteration."""
     identity = np.eye(columns.shape[1])
-    half = columns.dtype.type(0.5) if columns.dtype.kind == "f" else 0.5
     for _ in range(SWEEPS):
         gram = columns.T @ columns
-        columns = plain(columns @ (3 * identity - gram) * half)
+        columns = columns @ (3 * identity - gram) / 2
         gap = np.abs(gram - identity).max(initial=0)
         if not gap * gap > eps:  # the gap is squared each time
             break
@@ -70,10 +68,10 @@ def sweep(matrix: Array, vectors: Array, eps: Any) -> bool:
         if not worth.any():
             continue
         p, q, beside, turned = p[worth], q[worth], beside[worth], True
-        ratio = plain((matrix[q, q] - matrix[p, p]) / (2 * beside))
+        ratio = (matrix[q, q] - matrix[p, p]) / (2 * beside)
         tangent = 1 / (np.abs(ratio) + np.sqrt(ratio * ratio + 1))
-        tangent = np.where((ratio < 0).astype(bool), -tangent, tangent)
-        cosine = plain(1 / np.sqrt(tangent * tangent + 1))
+        tangent = np.where(ratio < 0, -tangent, tangent)
+        cosine = 1 / np.sqrt(tangent * tangent + 1)
         turn(matrix.T, p, q, cosine, tangent * cosine)
         turn(matrix, p, q, cosine, tangent * cosine)
         turn(vectors.T, p, q, cosine, tangent * cosine)
@@ -84,9 +82,4 @@ def turn(rows: Array, p: Array, q: Array, cosine: Array, sine: Array) -> None:
     """Rows p and q by cos·p − sin·q and sin·p + cos·q, in place."""
     c, s = cosine[:, None], sine[:, None]
     first, second = rows[p], rows[q]
-    rows[p], rows[q] = plain(c * first - s * second), plain(s * first + c * second)
-
-
-def plain(array: Array) -> Array:
-    """Balls without their radii, which would grow from turn to turn: what they approximate is checked at the end."""
-    return np.frompyfunc(lambda ball: ball.mid(), 1, 1)(array) if array.dtype.hasobject else array
+    rows[p], rows[q] = c * first - s * second, s * first + c * second

@@ -535,7 +535,7 @@ def many_digits_spectrum(
     errors: RoundingErrors | QuadratureErrors, matrix: str | ArrayLike, digits: int, prediction: Any, *, plain: bool
 ) -> Spectrum:
     """The spectrum with `digits` proven digits."""
-    from . import many_digits
+    from .balls import eigenvalues as many_digits
 
     wanted = _checks.integer(digits, "digits", minimum=1, maximum=many_digits.MOST_DIGITS)
     if not plain or not isinstance(matrix, str):
