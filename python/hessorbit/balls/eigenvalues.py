@@ -13,6 +13,7 @@ T. Ogita and K. Aishima, "Iterative refinement for symmetric eigenvalue decompos
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,6 @@ def eigenvalues(obj: Objective, theta: Array, digits: int, *, gauss_newton: bool
 
     For data and θ exactly as they are stored.
     """
-    from decimal import Decimal
-
     bits = int(digits * BITS_PER_DIGIT) + SPARE_BITS
     loss = SampleLoss(obj)
     for _ in range(ATTEMPTS):
@@ -53,12 +52,22 @@ def eigenvalues(obj: Objective, theta: Array, digits: int, *, gauss_newton: bool
             # Beyond what is proven, decimals are cut off.
             cut = size * flint().arb(10) ** -(digits + SPARE_DECIMALS - 1)
             if error + cut <= size * flint().arb(10) ** -digits:
-                shown = [Decimal(v.mid().str(digits + SPARE_DECIMALS, radius=False)) for v in values]
+                shown = [as_decimal(v.mid().str(digits + SPARE_DECIMALS, radius=False)) for v in values]
                 return np.array(shown, object), rounded_up(error + cut)
             bits *= 2
     raise ArithmeticError(
         f"digits = {digits} cannot be proven at this theta: a preactivation lies at a kink, or overflows"
     )
+
+
+def as_decimal(text: str) -> Decimal:
+    """A number as a Decimal; 0 below 10^(−10^18), where Decimals end, which is less than any error that is reported."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        if "e-" in text:
+            return Decimal(0)
+        raise ArithmeticError("an eigenvalue is beyond the range of Decimal") from None
 
 
 def enclosed(matrix: Array, vectors: Array | None = None) -> tuple[list[Any], Any, Any]:
