@@ -81,6 +81,24 @@ void bind_objective(py::module_& module, const char* name) {
         .def("gauss_newton", method<T>(square, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.hessian(at, batch, threads, true, out);
              }), theta)
+        .def("hessian_block",
+             [](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters, bool gauss_newton) {
+                 const Index p = self.core.num_parameters();
+                 const Batch<T> batch(at, p);
+                 std::vector<bool> seen(p);
+                 for (const Index index : parameters) {
+                     require(index >= 0 && index < p && !seen[index], "parameters: expected different ones from 0 to P - 1");
+                     seen[index] = true;
+                 }
+                 const auto n = static_cast<py::ssize_t>(parameters.size());
+                 Array<T> result = batch.result({n, n});
+                 T* out = result.mutable_data();
+                 {
+                     const py::gil_scoped_release release;
+                     self.core.hessian_block(batch.data, batch.count, parameters, self.team(), gauss_newton, out);
+                 }
+                 return result;
+             }, theta, py::arg("parameters"), py::arg("gauss_newton"))
         .def("gauss_newton_factor", method<T>(factor, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.gauss_newton_factor(at, batch, threads, out);
              }), theta)

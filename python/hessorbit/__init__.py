@@ -32,6 +32,7 @@ if _typing.TYPE_CHECKING:
     )
     from .optimize import Interrupted, Stop, Trajectory, minimize
     from .population import PopulationObjective
+    from .restricted import RestrictedObjective
     from .saving import load, save
     from .spectra import ConditionNumber, Spectrum, ZeroModeTest, spectrum
     from .study import StudyResult, WidthStudy
@@ -55,6 +56,7 @@ _NAMES = {
     ],
     "optimize": ["Interrupted", "Stop", "Trajectory", "minimize"],
     "population": ["PopulationObjective"],
+    "restricted": ["RestrictedObjective"],
     "saving": ["load", "save"],
     "spectra": ["ConditionNumber", "Spectrum", "ZeroModeTest", "spectrum"],
     "study": ["StudyResult", "WidthStudy"],
@@ -77,6 +79,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "PopulationObjective",
     "ReachProbability",
     "ReducibleTeacherError",
+    "RestrictedObjective",
     "Spectrum",
     "Stop",
     "StudyResult",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,22 @@ def indices(value: Any, count: int, name: str, what: str = "neurons") -> list[in
         raise ValueError(f"{name} must hold {what} from 0 to {count - 1}; got {outside[0]}")
     if array.size > count:
         raise ValueError(f"{name} must not name one of {count} {what} twice; got {array.size} of them")
+    return found
+
+
+def positions(value: Any, count: int, name: str) -> list[int]:
+    """Returns different positions in θ, at least one, in the order given; a mask of P truth values gives its trues."""
+    array = as_array(value, name)
+    if array.dtype.kind == "b":
+        if array.shape != (count,):
+            raise shape_error(name, f"({count},) if it is a mask, one truth value per parameter", array.shape)
+        array = np.flatnonzero(array)
+    found = indices(array, count, name, "positions of parameters")
+    if not found:
+        raise ValueError(f"{name} must name at least one parameter; got none")
+    for index, after in pairwise(sorted(found)):
+        if index == after:
+            raise ValueError(f"{name} must not name a parameter twice; got {index} more than once")
     return found
 
 

@@ -29,6 +29,7 @@ from ._checks import Array
 from .gauss_newton import residual_curvature_bound
 from .objective import AnyObjective, Objective
 from .population import PopulationObjective
+from .restricted import whole
 from .targets import one_hot
 
 # Activations are within 4 ulp; more for the vectors of a chunk that are summed in another order.
@@ -470,18 +471,25 @@ class RoundingErrors:
     small, the error is measured instead: it is at most ‖computed − finer‖_F and what the bounds say of the finer one.
     """
 
-    objective: Objective
+    objective: AnyObjective
     theta: Array
 
     @cached_property
+    def whole(self) -> tuple[Objective, Array]:
+        """The objective of all parameters, of whose errors those of a block are a part, and θ."""
+        obj, theta = whole(self.objective, self.theta)
+        assert isinstance(obj, Objective)
+        return obj, theta
+
+    @cached_property
     def bounds(self) -> ErrorBounds:
-        return error_bounds(self.objective, self.theta)
+        return error_bounds(*self.whole)
 
     @cached_property
     def finer(self) -> float:
         """eps of longdouble over that of θ, if an evaluation in longdouble tells more and is cheap; else 0."""
         ratio = float(np.finfo(np.longdouble).eps / np.finfo(self.theta.dtype).eps)
-        cost = self.objective.num_samples * len(self.theta) ** 2
+        cost = self.whole[0].num_samples * len(self.theta) ** 2
         return ratio if ratio < 1 / 64 and cost <= MEASURABLE and not self.bounds.kink else 0.0
 
     @cached_property
@@ -506,7 +514,7 @@ class RoundingErrors:
     @cached_property
     def curvature(self) -> float:
         """A bound on ‖S‖₂, what the Hessian has beside the Gauss–Newton matrix, however it was rounded."""
-        rough = residual_curvature_bound(self.objective, self.theta) + self.bounds.curvature
+        rough = residual_curvature_bound(*self.whole) + self.bounds.curvature
         if not self.finer:
             return rough
         rest = float(norm(self.finer_hessian - self.finer_gauss_newton))
@@ -517,20 +525,22 @@ class RoundingErrors:
         """Whether S is no more than rounding may have done to the Hessian, for all that its diagonal tells."""
         diagonal = np.abs(self.objective.hessian_diagonal(self.theta)).max()
         slack = float(np.finfo(np.float64).eps) * len(self.theta) * float(diagonal) + self.bounds.hessian
-        return residual_curvature_bound(self.objective, self.theta) <= slack
+        return residual_curvature_bound(*self.whole) <= slack
 
 
 @dataclass(frozen=True, eq=False)
 class QuadratureErrors:
     """The same of what a `PopulationObjective` computes, by its own estimate of the error of an entry."""
 
-    objective: PopulationObjective
+    objective: AnyObjective
     theta: Array
 
     @cached_property
     def matrix(self) -> float:
         """For the norm of the error of the Hessian or of the Gauss–Newton matrix."""
-        return len(self.theta) * self.objective.error(self.theta)
+        obj, theta = whole(self.objective, self.theta)
+        assert isinstance(obj, PopulationObjective)
+        return len(self.theta) * obj.error(theta)
 
     def of(self, quantity: str, computed: Array, enough: float = 0.0) -> float:
         """A bound on the norm of the error of "hessian", "gauss_newton" or "factor", whatever was computed."""
@@ -550,10 +560,7 @@ class QuadratureErrors:
 
 def errors_of(obj: AnyObjective, theta: Array) -> RoundingErrors | QuadratureErrors:
     """How far what an objective computes at one θ is from the exact value."""
-    if isinstance(obj, Objective):
-        return RoundingErrors(obj, theta)
-    assert isinstance(obj, PopulationObjective)
-    return QuadratureErrors(obj, theta)
+    return (RoundingErrors if isinstance(whole(obj, theta)[0], Objective) else QuadratureErrors)(obj, theta)
 
 
 def least(rough: float, measured: float) -> float:

@@ -23,6 +23,8 @@ from .targets import LOSSES, one_hot, parameter, targets
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+    from .restricted import RestrictedObjective
+
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
@@ -32,17 +34,24 @@ Compiled = _core.Objective | _core.ObjectiveLongDouble
 class AnyObjective(Protocol):
     """A loss as a function of θ with its exact derivatives: an `Objective`, or another with the same methods."""
 
-    net: MLP
-    l2: float
-    loss_name: str
-
+    @property
+    def net(self) -> MLP: ...
+    @property
+    def l2(self) -> float: ...
+    @property
+    def loss_name(self) -> str: ...
+    @property
+    def num_parameters(self) -> int: ...
     def loss(self, theta: ArrayLike) -> Any: ...
     def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]: ...
     def gradient(self, theta: ArrayLike) -> Array: ...
-    def hessian(self, theta: ArrayLike) -> Array: ...
-    def gauss_newton(self, theta: ArrayLike) -> Array: ...
+    def hessian(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array: ...
+    def gauss_newton(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array: ...
     def gauss_newton_factor(self, theta: ArrayLike) -> Array: ...
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array: ...
+    def hessian_operator(self, theta: ArrayLike) -> LinearOperator: ...
+    def hessian_diagonal(self, theta: ArrayLike) -> Array: ...
+    def hessian_trace(self, theta: ArrayLike) -> Any: ...
 
 
 def check_objective(obj: Any, name: str = "obj") -> None:
@@ -175,6 +184,11 @@ class Objective:
             parts.append(f"l2={self.l2!r}")
         return f"Objective({', '.join(parts)})"
 
+    @property
+    def num_parameters(self) -> int:
+        """P, the length of θ."""
+        return self.net.num_parameters
+
     @cached_property
     def core(self) -> _core.Objective:
         """The compiled objective in float64; internal."""
@@ -250,8 +264,18 @@ class Objective:
         core, at = self._at(theta)
         return core.jacobian(at)
 
-    def hessian(self, theta: ArrayLike) -> Array:
+    def hessian(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
         """Returns the Hessian ∇²L(θ), of shape (P, P), exact to rounding and symmetric to the last bit.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        parameters : array_like of int or bool, optional
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,). Then only the
+            principal block of these p parameters is formed, of shape (p, p), its rows in their order. It costs
+            N·p²/2 operations and a pass through the network: for the incoming parameters of 1, 10 and 50 of 100 neurons
+            with 10 inputs, on 2000 samples, 0.006, 0.008 and 0.19 of the time of the whole Hessian. (Some features of
+            some neurons of a layer cost as much as all these features of all these neurons.)
 
         Notes
         -----
@@ -269,12 +293,15 @@ class Objective:
            4 (1992).
         """
         core, at = self._at(theta)
-        return core.hessian(at)
+        if parameters is None:
+            return core.hessian(at)
+        return core.hessian_block(at, self._positions(parameters), False)
 
-    def gauss_newton(self, theta: ArrayLike) -> Array:
+    def gauss_newton(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
         """Returns the generalised Gauss–Newton matrix Σ_n w_n J_nᵀ (∂²ℓ_n/∂f²) J_n / Σ_n w_n + l2·I, of shape (P, P).
 
-        The Hessian without the curvature of the network [1]_; positive semidefinite, and symmetric to the last bit.
+        The Hessian without the curvature of the network [1]_; positive semidefinite, and symmetric to the last bit. Of
+        some `parameters` it is a principal block, as for `hessian`.
 
         References
         ----------
@@ -282,7 +309,9 @@ class Objective:
            Computation 14 (2002).
         """
         core, at = self._at(theta)
-        return core.gauss_newton(at)
+        if parameters is None:
+            return core.gauss_newton(at)
+        return core.hessian_block(at, self._positions(parameters), True)
 
     def gauss_newton_factor(self, theta: ArrayLike) -> Array:
         """Returns a matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (N·R, P).
@@ -340,6 +369,36 @@ class Objective:
         """
         core, at = self._at(theta)
         return products(core, at, self._vectors(v, at))
+
+    def restricted(self, theta: ArrayLike, free: ArrayLike) -> RestrictedObjective:
+        """Returns the loss as a function of the parameters `free` alone, the others held at θ: an objective too.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,)
+        free : array_like of int or bool
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,).
+
+        Returns
+        -------
+        RestrictedObjective
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([1, 1, 1], "relu", bias=False)
+        >>> obj = ho.Objective(net, [[1.0], [2.0]], [3.0, 6.0])
+        >>> sub = obj.restricted([0.5, 1.0], free=net.block(layer=1, part="weights"))
+        >>> result = ho.minimize(sub, [0.5])
+        >>> result.x, sub.full(result.x)
+        (array([3.]), array([3., 1.]))
+        """
+        from .restricted import RestrictedObjective
+
+        return RestrictedObjective(self, theta, free)
+
+    def _positions(self, parameters: ArrayLike) -> list[int]:
+        return _checks.positions(parameters, self.net.num_parameters, "parameters")
 
     def _vectors(self, v: ArrayLike, theta: Array) -> Array:
         """Checks v, and gives it in theta's precision."""

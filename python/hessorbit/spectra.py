@@ -23,6 +23,7 @@ from ._checks import FLOAT64, Array
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
 from .objective import AnyObjective, Objective, check_objective
+from .restricted import whole
 
 if TYPE_CHECKING:
     from .symmetry import ZeroModes
@@ -439,10 +440,10 @@ def spectrum(
 
     Parameters
     ----------
-    obj : Objective or PopulationObjective
+    obj : Objective, PopulationObjective or RestrictedObjective
     theta : array_like, shape (P,)
         In longdouble, the matrix is formed in extended precision, and up to P = 400 its eigenvalues are longdouble too;
-        beyond, the matrix is rounded to float64 once.
+        beyond, the matrix is rounded to float64 once. Of a restricted objective, the free parameters.
     vectors : bool
         Whether to find the eigenvectors too.
     matrix : {"hessian", "gauss_newton"} or array_like, shape (P, P)
@@ -507,7 +508,7 @@ def spectrum(
     9 (quotient)
     """
     check_objective(obj)
-    count = obj.net.num_parameters
+    count = obj.num_parameters
     at = _checks.parameter_vector(theta, count)
     way = _checks.one_of(method, METHODS, "method")
     if isinstance(zero_modes, str):
@@ -518,7 +519,7 @@ def spectrum(
     if digits is not None:
         return many_digits_spectrum(errors, matrix, digits, zero_modes, plain=way == "auto" and not vectors)
     name, decomposition = decompose(errors, matrix, way, vectors)
-    with one_blas_thread(obj.net.num_parameters):
+    with one_blas_thread(count):
         eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
     return Spectrum(
         eigenvalues=eigenvalues,
@@ -543,7 +544,7 @@ def many_digits_spectrum(
     name = _checks.one_of(matrix, MATRICES, "matrix")
     obj, theta = errors.objective, errors.theta
     if not isinstance(obj, Objective):
-        raise ValueError("digits is for an Objective on samples; got a PopulationObjective")
+        raise ValueError(f"digits is for an Objective on samples; got {_checks.with_article(type(obj))}")
     if len(theta) > many_digits.MOST_PARAMETERS:
         raise ValueError(f"digits is for at most {many_digits.MOST_PARAMETERS} parameters; theta has {len(theta)}")
     values, error = many_digits.eigenvalues(obj, theta, wanted, gauss_newton=name == "gauss_newton")
@@ -572,7 +573,8 @@ def decompose(
         given = symmetric(matrix, len(theta))
         return "given", dense(given, "matrix")
     name = _checks.one_of(matrix, MATRICES, "matrix")
-    wide = isinstance(obj, Objective) and obj.num_samples * obj.net.widths[-1] < len(theta)
+    data = whole(obj, theta)[0]
+    wide = isinstance(data, Objective) and data.num_samples * data.net.widths[-1] < len(theta)
     factored = method in ("gram", "jacobian") or (method == "auto" and wide and not _checks.is_extended(theta))
     complete = factored and (name == "gauss_newton" or errors.zero_residual)
     if factored and not complete and method != "auto":

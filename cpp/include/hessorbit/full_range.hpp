@@ -88,6 +88,14 @@ public:
                      });
     }
 
+    void hessian_block(const T* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                       bool gauss_newton, T* out) {
+        evaluate_one(theta, batch, out, std::ssize(parameters) * std::ssize(parameters),
+                     [=, &parameters](auto& objective, auto* at, Index count, auto* to) {
+                         objective.hessian_block(at, count, parameters, threads, gauss_newton, to);
+                     });
+    }
+
     void product(const T* theta, Index batch, const T* v, Index directions, bool shared, int threads, T* product) {
         const Index length = directions * num_parameters();
         evaluate<2, 1>(batch, {parameters(theta), Input{v, length, shared ? 0 : length}}, {{{product, length}}},

@@ -179,12 +179,22 @@ public:
 
     // ∇²L (batch, P, P), or its Gauss–Newton part.
     void hessian(const T* theta, Index batch, int threads, bool gauss_newton, T* out) {
-        const Index p = num_parameters();
-        Workspaces<T>& workspaces = gauss_newton ? gauss_newton_ : hessian_;
-        const HessianSchedule<T> schedule(plan(gauss_newton), loss_, data_, l2_);
-        schedule_.for_each_theta(batch, threads, p, [&](Index b, int team) {
-            const auto work = workspaces.take();
-            schedule.run(*work, theta + b * p, team, out + b * p * p);
+        run(plan(gauss_newton), theta, batch, threads,
+            [&](Index b, const auto& write) { write(out + b * num_parameters() * num_parameters()); });
+    }
+
+    // The principal block of that for some parameters, each named once: (batch, n, n) for n of them, in their order.
+    void hessian_block(const T* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                       bool gauss_newton, T* out) {
+        const HessianPlan block(shape(gauss_newton, Selection(network_, parameters)));
+        const Index size = block.size(), n = std::ssize(parameters);
+        std::vector<Index> places;
+        for (const Index p : parameters) places.push_back(block.shape().selection.places()[p]);
+        run(block, theta, batch, threads, [&](Index b, const auto& write) {
+            std::vector<T> whole(size * size);
+            write(whole.data());
+            for (Index i = 0; i < n; ++i)
+                for (Index j = 0; j < n; ++j) out[(b * n + i) * n + j] = whole[places[i] * size + places[j]];
         });
     }
 
@@ -242,6 +252,23 @@ private:
             for (Index k = 0; k < outputs; ++k) out[(begin + n) * outputs + k] = rows.row(k)[n];
     }
 
+    // body(b, write) for every θ, where write(to) forms the plan's block of H (size, size) at it.
+    template <class Body>
+    void run(const HessianPlan& plan, const T* theta, Index batch, int threads, const Body& body) {
+        const Index p = num_parameters(), cost = std::max<Index>(12, plan.size() * plan.size() / p);
+        Workspaces<T>& workspaces = hessian_[plan.shape().gauss_newton][HessianSchedule<T>::is_large(plan)];
+        const HessianSchedule<T> schedule(plan, loss_, data_, l2_);
+        schedule_.for_each_theta(batch, threads, cost, [&](Index b, int team) {
+            const auto work = workspaces.take();
+            body(b, [&](T* to) { schedule.run(*work, theta + b * p, team, to); });
+        });
+    }
+
+    HessianShape shape(bool gauss_newton, Selection selection) const {
+        const bool diagonal = describe(loss_).curvature != CurvatureForm::full;
+        return {network_, gauss_newton, diagonal, constant_loss(), std::move(selection)};
+    }
+
     // Whether M = w I, seen from z_L.
     bool constant_loss() const {
         return describe(loss_).curvature == CurvatureForm::identity && network_.last().linear();
@@ -251,8 +278,7 @@ private:
     const HessianPlan& plan(bool gauss_newton) {
         std::atomic<HessianPlan*>& kept = plans_[gauss_newton];
         if (HessianPlan* const plan = kept) return *plan;
-        auto made = std::make_unique<HessianPlan>(
-            HessianShape{network_, gauss_newton, describe(loss_).curvature != CurvatureForm::full, constant_loss()});
+        auto made = std::make_unique<HessianPlan>(shape(gauss_newton, Selection(network_)));
         HessianPlan* other = nullptr;
         return kept.compare_exchange_strong(other, made.get()) ? *made.release() : *other;
     }
@@ -263,7 +289,8 @@ private:
     Data<T> data_;
     Schedule<T> schedule_{network_, data_};
     std::atomic<HessianPlan*> plans_[2]{};
-    Workspaces<T> value_, gradient_, residual_, jacobian_, factor_, diagonal_, product_, hessian_, gauss_newton_;
+    Workspaces<T> value_, gradient_, residual_, jacobian_, factor_, diagonal_, product_;
+    Workspaces<T> hessian_[2][2];  // by whether it is the Gauss–Newton matrix, and whether it is large
 };
 
 }  // namespace hessorbit

@@ -37,6 +37,10 @@ inline std::unique_ptr<WideObjective> make_wide_objective(const Network& network
         void hessian(const Wide* theta, Index batch, int threads, bool gauss_newton, Wide* out) override {
             objective.hessian(theta, batch, threads, gauss_newton, out);
         }
+        void hessian_block(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                           bool gauss_newton, Wide* out) override {
+            objective.hessian_block(theta, batch, parameters, threads, gauss_newton, out);
+        }
         void product(const Wide* theta, Index batch, const Wide* v, Index directions, bool shared, int threads,
                      Wide* out) override {
             objective.product(theta, batch, v, directions, shared, threads, out);

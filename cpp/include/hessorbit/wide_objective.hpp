@@ -21,6 +21,8 @@ public:
     virtual void gauss_newton_factor(const Wide* theta, Index batch, int threads, Wide* out) = 0;
     virtual void hessian_diagonal(const Wide* theta, Index batch, int threads, Wide* out) = 0;
     virtual void hessian(const Wide* theta, Index batch, int threads, bool gauss_newton, Wide* out) = 0;
+    virtual void hessian_block(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                               bool gauss_newton, Wide* out) = 0;
     virtual void product(const Wide* theta, Index batch, const Wide* v, Index directions, bool shared, int threads,
                          Wide* out) = 0;
 };

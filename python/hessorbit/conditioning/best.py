@@ -24,6 +24,7 @@ from .._blas import one_blas_thread
 from .._checks import Array
 from ..network import MLP
 from ..objective import AnyObjective, check_objective
+from ..restricted import RestrictedObjective
 from ..symmetry.copies import checked_copies
 from ..symmetry.element import GroupElement
 from ..symmetry.group import SymmetryGroup, symmetries
@@ -342,6 +343,11 @@ def diagonal_of(function: SpectralFunction) -> Array:
 
 def checked_point(obj: AnyObjective, theta: ArrayLike) -> Array:
     check_objective(obj)
+    if isinstance(obj, RestrictedObjective):
+        raise TypeError(
+            "obj must have all parameters free, as symmetries move all of them; got a RestrictedObjective: give its "
+            "attribute `objective`, and `full(theta)`"
+        )
     if obj.l2:
         raise ValueError(f"obj must not have weight decay, which symmetries change; got l2={obj.l2!r}")
     at = _checks.parameter_vector(theta, obj.net.num_parameters)

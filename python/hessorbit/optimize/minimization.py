@@ -89,9 +89,9 @@ def minimize(
 
     Parameters
     ----------
-    obj : Objective or PopulationObjective
+    obj : Objective, PopulationObjective or RestrictedObjective
     theta : array_like, shape (P,)
-        Where to start.
+        Where to start; of a restricted objective, the free parameters alone.
     method : {"gd", "momentum", "adam", "lm", "newton", "lbfgs", "flow"}
         - ``"gd"``: θ ← θ − η g; option `learning_rate` η = 0.01.
         - ``"momentum"``: v ← μ v + g, θ ← θ − η v; options `learning_rate` = 0.01 and `momentum` μ = 0.9.
@@ -179,7 +179,7 @@ def minimize(
 
     check_objective(obj)
     name = _checks.one_of(method, list(METHODS), "method")
-    start = _checks.parameter_vector(theta, obj.net.num_parameters)
+    start = _checks.parameter_vector(theta, obj.num_parameters)
     if _checks.is_extended(start):
         raise TypeError("theta must be float64, the precision in which minimize computes; got longdouble")
     if callback is not None and not callable(callback):
@@ -196,7 +196,7 @@ def minimize(
     )
     descend = getattr(import_module(f".{METHODS[name]}", __package__), name)
     check_options(options, descend, name)
-    with one_blas_thread(obj.net.num_parameters):
+    with one_blas_thread(obj.num_parameters):
         try:
             stop = descend(run, **options)
         except KeyboardInterrupt as interrupt:

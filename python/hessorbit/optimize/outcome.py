@@ -19,6 +19,7 @@ from ..decomposition import backward_error, symmetric_eigen
 from ..error_bounds import error_bounds, norm
 from ..objective import AnyObjective, Objective
 from ..population import PopulationObjective
+from ..restricted import whole, within
 from ..symmetry import symmetries
 
 
@@ -120,20 +121,21 @@ def critical_kind(obj: AnyObjective, theta: Array, gradient: Array) -> Outcome:
 
 def hessian_error(obj: AnyObjective, theta: Array) -> float:
     """A bound on the norm of the Hessian's error."""
-    if isinstance(obj, Objective):
-        return error_bounds(obj, theta).hessian
-    assert isinstance(obj, PopulationObjective)
-    return len(theta) * obj.error(theta)
+    objective, at = whole(obj, theta)
+    if isinstance(objective, Objective):
+        return error_bounds(objective, at).hessian
+    assert isinstance(objective, PopulationObjective)
+    return len(theta) * objective.error(at)
 
 
 def across_orbit(obj: AnyObjective, theta: Array) -> Array | None:
     """Orthonormal columns across the tangents of the orbit, along which the loss does not change; None for all."""
     if obj.l2:
         return None
-    tangents = symmetries(obj.net).tangents(theta)
+    tangents = symmetries(obj.net).tangents(whole(obj, theta)[1])
     if not tangents.shape[1]:
         return None
-    basis = scipy.linalg.orth(tangents)
+    basis = within(obj, scipy.linalg.orth(tangents))
     return scipy.linalg.qr(basis)[0][:, basis.shape[1] :] if basis.shape[1] else None
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from .. import _core
 from .._checks import Array
 from ..objective import AnyObjective
+from ..population import PopulationObjective
+from ..restricted import whole
 from .outcome import SUCCESSES, Stop, outcome_of
 
 
@@ -80,6 +82,7 @@ class Run:
     records: list[tuple[int, float, float]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     thetas: list[Array] = field(default_factory=list)
+    sized: tuple[Array, float] | None = None  # a point, and `size` there
     remark: str = ""  # what a solver had to say
     callback_error: BaseException | None = None
 
@@ -140,6 +143,15 @@ class Run:
     @property
     def gradient_norm(self) -> float:
         return float(np.abs(self.gradient).max())
+
+    def size(self) -> float:
+        """Returns the size of the terms that the loss is the sum of, to whose rounding it is known."""
+        obj, theta = whole(self.obj, self.theta)
+        if not isinstance(obj, PopulationObjective):
+            return abs(self.loss)
+        if self.sized is None or self.sized[0] is not self.theta:
+            self.sized = self.theta, obj.size(theta)
+        return self.sized[1]
 
     def point(self) -> dict[str, Any]:
         time = {} if self.time is None else {"t": self.time}

@@ -28,6 +28,8 @@ from .._checks import Array
 from ..error_bounds import norm
 from ..gauss_newton import root_weights
 from ..objective import Objective
+from ..population import PopulationObjective
+from ..restricted import part_of, whole
 from .outcome import Stop
 from .run import Run
 from .scale import Scale, column_sensitivity, row_sensitivity
@@ -36,7 +38,7 @@ EPS = float(np.finfo(np.float64).eps)
 MOST_JACOBIAN_ENTRIES = 2**24
 # Directions in which A is below rounding carry noise instead of slope; this much damping, over ‖A‖, keeps them still.
 NOISE = 100 * EPS
-# Differences of losses below this fraction of the loss are taken from gradients instead.
+# Differences of losses below this fraction of the loss, or of its terms, are taken from gradients instead.
 ROUNDING = 1000 * EPS
 # The second derivative along a step comes from a difference over this fraction of it; 2 ‖a‖ may be at most this much of
 # ‖s‖, else the step is taken straight. Both as in Transtrum and Sethna.
@@ -72,22 +74,18 @@ class LeastSquares:
     With g = Fᵀρ + l2·θ, s is the least-squares solution of the rows [F, ρ], [√l2 I, √l2 θ] and [√μ I, 0].
     """
 
-    def __init__(self, run: Run, scale: Scale) -> None:
-        obj = run.obj
-        assert isinstance(obj, Objective)
-        self.run, self.obj, count = run, obj, len(run.theta)
-        self.roots = np.repeat(root_weights(obj), obj.net.widths[-1])
-        self.residual = self.roots * obj.residual(run.theta)
-        rows, target = obj.gauss_newton_factor(run.theta), self.residual
-        if obj.l2:
-            root = math.sqrt(obj.l2)
-            rows = np.vstack([rows, root * np.eye(count)])
+    def __init__(self, run: Run, scale: Scale, rows: Array, residual: Array) -> None:
+        self.run, self.residual, l2 = run, residual, run.obj.l2
+        target = residual
+        if l2:
+            root = math.sqrt(l2)
+            rows = np.vstack([rows, root * np.eye(len(run.theta))])
             target = np.concatenate([target, root * run.theta])
         self.sizes = scale.update(column_sensitivity(rows))
         rows = np.ascontiguousarray(rows / self.sizes)
         if not _core.all_finite(rows) or not _core.all_finite(target):
             raise ArithmeticError("the Jacobian is not finite")
-        self.factor = rows[: len(self.residual)]
+        self.factor = rows[: len(residual)]
         self.system = _core.DampedLeastSquares(rows, target)
         self.least = NOISE**2 * float(column_sensitivity(rows).max()) ** 2
 
@@ -101,10 +99,53 @@ class LeastSquares:
         ahead = self.run.theta + DIFFERENCE * step / self.sizes
         # Where the residual overflows, the bend is not finite, and not taken.
         with np.errstate(over="ignore", invalid="ignore"):
-            slope = (self.roots * self.obj.residual(ahead) - self.residual) / DIFFERENCE
-            second = 2 / DIFFERENCE * (slope - self.factor @ step)
-            bend = -self.system.correct(second @ self.factor) / 2
+            bend = -self.system.correct(self.pulled(ahead, step)) / 2
             return step + bend if 4 * norm(bend) <= LARGEST_BEND * norm(step) else step
+
+    def pulled(self, ahead: Array, step: Array) -> Array:
+        """Returns Fᵀρ″ along the step, from ρ at a fraction of it."""
+        raise NotImplementedError
+
+
+class OnSamples(LeastSquares):
+    """F is the weighted Jacobian, and ρ the weighted residual."""
+
+    def __init__(self, run: Run, scale: Scale) -> None:
+        data = whole(run.obj, run.theta)[0]
+        assert isinstance(data, Objective)
+        self.data, self.roots = data, np.repeat(root_weights(data), data.net.widths[-1])
+        super().__init__(run, scale, run.obj.gauss_newton_factor(run.theta), self.residual_at(run.theta, run))
+
+    def residual_at(self, theta: Array, run: Run) -> Array:
+        return np.asarray(self.roots * self.data.residual(whole(run.obj, theta)[1]))
+
+    def pulled(self, ahead: Array, step: Array) -> Array:
+        slope = (self.residual_at(ahead, self.run) - self.residual) / DIFFERENCE
+        return np.asarray((2 / DIFFERENCE * (slope - self.factor @ step)) @ self.factor)
+
+
+class OfPopulation(LeastSquares):
+    """F is made of eigenvectors of the Gauss–Newton matrix, √λ vᵀ, and ρ of the gradient along them, vᵀg/√λ.
+
+    What the gradient has beside them, where the matrix is zero to rounding, is rounding too.
+    """
+
+    def __init__(self, run: Run, scale: Scale) -> None:
+        rows = run.obj.gauss_newton_factor(run.theta)
+        squares = np.einsum("rp,rp->r", rows, rows)
+        felt = squares > 0
+        felt[-1] = True  # so that there is a row
+        rows, squares = rows[felt], np.where(squares > 0, squares, 1.0)[felt]
+        super().__init__(run, scale, rows, rows @ (run.gradient - run.obj.l2 * run.theta) / squares)
+
+    def pulled(self, ahead: Array, step: Array) -> Array:
+        population, theta = whole(self.run.obj, self.run.theta)
+        assert isinstance(population, PopulationObjective)
+        moved = part_of(self.run.obj, population.pull(theta, whole(self.run.obj, ahead)[1])) / self.sizes
+        second = 2 / DIFFERENCE * (moved / DIFFERENCE - (self.factor @ step) @ self.factor)
+        # The difference is known to rounding of the gradient's terms.
+        noise = NOISE / DIFFERENCE**2 * float(column_sensitivity(self.factor).max()) * math.sqrt(2 * self.run.size())
+        return second if norm(second) > noise else np.zeros_like(second)
 
 
 class Quadratic:
@@ -145,8 +186,11 @@ def lm(run: Run, *, radius: float | None = None) -> Stop:
             f"method 'lm' minimises squared errors only; this objective has the loss {obj.loss_name!r}: use 'newton'"
         )
     scale = Scale()
-    if isinstance(obj, Objective) and obj.num_samples * obj.net.widths[-1] * len(run.theta) <= MOST_JACOBIAN_ENTRIES:
-        return descend(run, lambda: LeastSquares(run, scale), radius)
+    data = whole(obj, run.theta)[0]
+    if not isinstance(data, Objective):
+        return descend(run, lambda: OfPopulation(run, scale), radius)
+    if data.num_samples * data.net.widths[-1] * len(run.theta) <= MOST_JACOBIAN_ENTRIES:
+        return descend(run, lambda: OnSamples(run, scale), radius)
     return descend(run, lambda: Quadratic(obj.gauss_newton(run.theta), run.gradient, scale), radius)
 
 
@@ -233,6 +277,6 @@ def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float
 def decrease(run: Run, loss: float, gradient: Array, step: Array) -> float:
     """Returns L(θ) − L(θ + s); by the trapezoidal rule on the gradient where the difference is lost to rounding."""
     difference = run.loss - loss
-    if abs(difference) > ROUNDING * abs(run.loss):
+    if abs(difference) > ROUNDING * run.size():
         return difference
     return float(-(run.gradient + gradient) @ step) / 2

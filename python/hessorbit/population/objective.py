@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +19,16 @@ from .. import _checks, _core
 from .._checks import FLOAT64, Array
 from ..network import DEFAULT_OUTPUT, MLP
 from ..objective import as_scalar, read_only
-from .signed_network import difference, hidden_names, layer_of, parities, pull_back
+from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+    from ..restricted import RestrictedObjective
+
 LOSS, GRADIENT, CURVATURE = range(3)
+NONE = np.arange(0)
 FINER = 1.5  # steps of the quadrature are divided by this to estimate its error
 ROUNDING = 2.0**-49  # of a Hessian, relative to its largest entry
 
@@ -136,9 +139,9 @@ class PopulationObjective:
         self.threads = _checks.threads(threads) or None
         self._parities = parities(net)
         self._teacher = layer_of(teacher, self.theta_teacher, self._whiten, parities(teacher))
-        self._core = _core.Population(
-            [*hidden_names(net), *hidden_names(teacher)], net.widths[1], self.tolerance, self.threads or 0
-        )
+        # The compiled loss and the student neurons in whose parameters it is differentiated; and the one for `pull`.
+        self._core_of: tuple[tuple[int, ...], _core.Population] | None = None
+        self._pair: _core.Population | None = None
         self._longest_checked = -1.0  # weights up to this length have met the tolerance, or been warned of
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -181,16 +184,76 @@ class PopulationObjective:
         gradients = np.array([gradient for _, gradient in pairs]).reshape(at.shape)
         return np.array([value for value, _ in pairs]), gradients
 
-    def hessian(self, theta: ArrayLike) -> Array:
+    def hessian(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
         """Return the Hessian ∇²L(θ), of shape (P, P), symmetric to the last bit.
 
         It contains the deltas of σ'' where σ' jumps: the Hessian on samples, which has none, does not tend to it there.
-        """
-        return each(self._at(theta), lambda one: self._derivatives(one, CURVATURE)[2], 2)
 
-    def gauss_newton(self, theta: ArrayLike) -> Array:
-        """Return the Gauss–Newton matrix E[JᵀJ] + l2·I, J = ∂f(x; θ)/∂θ, of shape (P, P); positive semidefinite."""
-        return each(self._at(theta), lambda one: self._derivatives(one, CURVATURE, gauss_newton=True)[2], 2)
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        parameters : array_like of int or bool, optional
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,). Then only the
+            principal block of these p parameters is formed, of shape (p, p), its rows in their order: for the cost of
+            the integrals, and of the blocks between the neurons that have these parameters.
+        """
+        return self._matrix(theta, parameters, gauss_newton=False)
+
+    def gauss_newton(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
+        """Return the Gauss–Newton matrix E[JᵀJ] + l2·I, J = ∂f(x; θ)/∂θ, of shape (P, P); positive semidefinite.
+
+        Of some `parameters` it is a principal block, as for `hessian`.
+        """
+        return self._matrix(theta, parameters, gauss_newton=True)
+
+    def _matrix(self, theta: ArrayLike, parameters: ArrayLike | None, *, gauss_newton: bool) -> Array:
+        at, count = self._at(theta), self.num_parameters
+        if parameters is None:
+            return each(at, lambda one: self._derivatives(one, CURVATURE, gauss_newton=gauss_newton)[2], 2)
+        chosen = np.array(_checks.positions(parameters, count, "parameters"))
+        neurons = neurons_of(self.net, chosen)
+        positions = positions_of(self.net, neurons)
+        place = np.empty(count, int)
+        place[positions] = np.arange(len(positions))
+        rows = place[chosen]
+
+        def block(one: Array) -> Array:
+            self._check_tolerance(one)
+            matrix = self._evaluate(one, CURVATURE, gauss_newton, 1.0, neurons)[2]
+            return np.ascontiguousarray(matrix[np.ix_(rows, rows)])
+
+        return each(at, block, 2, len(chosen))
+
+    def restricted(self, theta: ArrayLike, free: ArrayLike) -> RestrictedObjective:
+        """Return the loss as a function of the parameters `free` alone, the others held at θ: an objective too.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,)
+        free : array_like of int or bool
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,).
+
+        Returns
+        -------
+        RestrictedObjective
+
+        Examples
+        --------
+        A committee learns with its outgoing weights held at 1:
+
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 2, 1], "erf", bias=False)
+        >>> teacher = net.flatten([(np.eye(2), None), ([[1.0, 1.0]], None)])
+        >>> pop = ho.PopulationObjective(net, net, teacher)
+        >>> sub = pop.restricted(teacher, free=net.block(layer=1, part="weights"))
+        >>> result = ho.minimize(sub, [0.9, 0.2, -0.1, 0.6])
+        >>> abs(result.x - np.eye(2).ravel()).max() < 1e-9
+        True
+        """
+        from ..restricted import RestrictedObjective
+
+        return RestrictedObjective(self, theta, free)
 
     def gauss_newton_factor(self, theta: ArrayLike) -> Array:
         """Return a square matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (P, P).
@@ -205,6 +268,52 @@ class PopulationObjective:
             return np.asarray(np.sqrt(np.where(values > floor, values, 0.0))[:, None] * vectors.T)
 
         return each(self._at(theta), factor, 2)
+
+    def pull(self, theta: ArrayLike, ahead: ArrayLike) -> Array:
+        """Return E[J(θ)ᵀ (f(x; ahead) − f(x; θ))], of shape (P,): the way of the outputs to another θ, seen from here.
+
+        It costs a gradient for a teacher as wide as the student.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([1, 1, 1], "identity", bias=False)  # f = v w x
+        >>> ho.PopulationObjective(net, net, [1.0, 1.0]).pull([1.0, 2.0], [1.0, 3.0])
+        array([2., 1.])
+        """
+        at, other = (float64_vector(each, self.num_parameters, "theta") for each in (theta, ahead))
+        here, there = (layer_of(self.net, one, self._whiten, self._parities) for one in (at, other))
+        signed = difference(here, here.part(NONE), there)
+        if self._pair is None:
+            self._pair = self._compiled(2 * hidden_names(self.net), self.net.widths[1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient = self._pair.derivatives(*signed.arrays, GRADIENT, False, 1.0)[1]
+            return -pull_back(self.net, here, self._whiten, gradient)
+
+    def size(self, theta: ArrayLike) -> float:
+        """Return ½ (Σ_a ‖v_a‖ √E[σ_a²])² over all neurons of student and teacher: the loss, if none cancelled.
+
+        The loss is known to rounding of this number, however small it is: a loss of 1e-20 is not told from 0.
+        """
+        layer = layer_of(self.net, float64_vector(theta, self.num_parameters, "theta"), self._whiten, self._parities)
+        bias = float(np.linalg.norm(layer.output_bias - self._teacher.output_bias))
+        return (self._length(layer, hidden_names(self.net)) + self._teacher_length + bias) ** 2 / 2
+
+    @cached_property
+    def _teacher_length(self) -> float:
+        return self._length(self._teacher, hidden_names(self.teacher))
+
+    def _length(self, layer: Layer, names: list[tuple[str, float]]) -> float:
+        """Σ_a ‖v_a‖ √E[σ_a²] of a layer."""
+        alone, total = np.array([[1.0], [0.0]]), 0.0
+        for i, name in enumerate(names):
+            core = self._compiled([name], 0)
+            half = core.derivatives(layer.incoming[i : i + 1], layer.bias[i : i + 1], alone, LOSS, False, 1.0)[0]
+            total += float(np.linalg.norm(layer.outgoing[i])) * float(np.sqrt(2 * half))
+        return total
+
+    def _compiled(self, names: list[tuple[str, float]], students: int) -> _core.Population:
+        return _core.Population(names, students, self.tolerance, self.threads or 0)
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
         """Return the diagonal of the Hessian, of shape (P,), for the cost of the Hessian."""
@@ -273,14 +382,18 @@ class PopulationObjective:
         self._check_tolerance(theta)
         return self._evaluate(theta, order, gauss_newton, 1.0)
 
-    def _evaluate(self, theta: Array, order: int, gauss_newton: bool, fineness: float) -> tuple[float, Array, Array]:
+    def _evaluate(
+        self, theta: Array, order: int, gauss_newton: bool, fineness: float, neurons: Array | None = None
+    ) -> tuple[float, Array, Array]:
+        """The same; if neurons are given, derivatives in their parameters, in the order of `positions_of`."""
         layer = layer_of(self.net, theta, self._whiten, self._parities)
-        signed = difference(layer, self._teacher)
+        everything = np.arange(len(layer.bias))
+        mine = everything if neurons is None else neurons
+        student, held = layer.part(mine), layer.part(np.delete(everything, mine))
+        signed = difference(student, held, self._teacher)
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, gradient, matrix = self._core.derivatives(
-                signed.incoming, signed.bias, signed.outgoing, order, gauss_newton, fineness
-            )
-            pull = partial(pull_back, self.net, layer, self._whiten)
+            loss, gradient, matrix = self._core(mine).derivatives(*signed.arrays, order, gauss_newton, fineness)
+            pull = partial(pull_back, self.net, student, self._whiten)
             if order >= GRADIENT:
                 gradient = pull(gradient)
             if order >= CURVATURE:
@@ -289,10 +402,20 @@ class PopulationObjective:
             if self.l2:
                 loss = loss + self.l2 / 2 * float(theta @ theta)
                 if order >= GRADIENT:
-                    gradient = gradient + self.l2 * theta
+                    gradient = gradient + self.l2 * theta[positions_of(self.net, mine)]
                 if order >= CURVATURE:
-                    matrix[np.diag_indices(len(theta))] += self.l2
+                    matrix[np.diag_indices(len(matrix))] += self.l2
         return loss, gradient, matrix
+
+    def _core(self, neurons: Array) -> _core.Population:
+        """The compiled loss whose derivatives are in the parameters of these neurons; the last one is kept."""
+        key, kept = tuple(neurons.tolist()), self._core_of
+        if kept is None or kept[0] != key:
+            names = hidden_names(self.net)
+            others = [name for i, name in enumerate(names) if i not in set(key)]
+            ordered = [*(names[i] for i in key), *others, *hidden_names(self.teacher)]
+            self._core_of = kept = key, self._compiled(ordered, len(key))
+        return kept[1]
 
     def _check_tolerance(self, theta: Array) -> None:
         """Warn where the tolerance is not met.
@@ -314,12 +437,12 @@ class PopulationObjective:
             )
 
 
-def each(theta: Array, function: Callable[[Array], Array], axes: int = 1) -> Array:
-    """The result of a function of one θ, with so many axes of length P, or those for each θ of a batch."""
+def each(theta: Array, function: Callable[[Array], Array], axes: int = 1, length: int | None = None) -> Array:
+    """The result of a function of one θ, with so many axes of a length, by default P; or those for each of a batch."""
     if theta.ndim == 1:
         return function(theta)
     results = [function(one) for one in theta]
-    return np.array(results) if results else np.zeros((0, *[theta.shape[1]] * axes))
+    return np.array(results) if results else np.zeros((0, *[length or theta.shape[1]] * axes))
 
 
 def shallow(net: MLP, name: str) -> MLP:

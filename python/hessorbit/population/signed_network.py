@@ -31,6 +31,17 @@ class Layer:
     flips: Array
     flipped_outputs: Array
 
+    def part(self, neurons: Array) -> Layer:
+        """Returns some of the neurons, with the output bias."""
+        return Layer(
+            self.incoming[neurons],
+            self.bias[neurons],
+            self.outgoing[neurons],
+            self.output_bias,
+            self.flips[neurons],
+            self.flipped_outputs[neurons],
+        )
+
 
 def hidden_names(net: MLP) -> list[tuple[str, float]]:
     return [activations.split(name) for name in net.activations[0]]
@@ -75,19 +86,45 @@ class Signed:
     bias: Array
     outgoing: Array
 
+    @property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        return self.incoming, self.bias, self.outgoing
 
-def difference(student: Layer, teacher: Layer) -> Signed:
+
+def difference(student: Layer, held: Layer, teacher: Layer) -> Signed:
+    """Returns the signed network of the student's neurons in whose parameters derivatives are, and of all others."""
     return Signed(
-        np.concatenate([student.incoming, teacher.incoming]),
-        np.concatenate([student.bias, teacher.bias]),
-        np.concatenate([student.outgoing, -teacher.outgoing, [student.output_bias - teacher.output_bias]]),
+        np.concatenate([student.incoming, held.incoming, teacher.incoming]),
+        np.concatenate([student.bias, held.bias, teacher.bias]),
+        np.concatenate(
+            [student.outgoing, held.outgoing, -teacher.outgoing, [student.output_bias - teacher.output_bias]]
+        ),
     )
 
 
+def neurons_of(net: MLP, parameters: Array) -> Array:
+    """Returns the hidden neurons that have some of these parameters, ascending."""
+    touched = np.zeros(net.num_parameters, bool)
+    touched[parameters] = True
+    (weights, biases), (outgoing, _) = net.unflatten(touched)
+    some = weights.any(axis=1) | outgoing.any(axis=0)
+    return np.flatnonzero(some if biases is None else some | biases)
+
+
+def positions_of(net: MLP, neurons: Array) -> Array:
+    """Returns where in θ the parameters of these neurons are, and the output biases, in the order of `pull_back`."""
+    (weights, biases), (outgoing, output_bias) = net.unflatten(np.arange(net.num_parameters))
+    parts = [weights[neurons], None if biases is None else biases[neurons], outgoing[:, neurons], output_bias]
+    return np.concatenate([part.ravel() for part in parts if part is not None])
+
+
 def pull_back(net: MLP, layer: Layer, whiten: Whitening, derivatives: Array) -> Array:
-    """Returns derivatives in θ (P, …) from those in the core's parameters: W (m, q), b (m,), V (K, m), c (K,)."""
-    inputs, width, outputs = net.widths
-    rest, q = derivatives.shape[1:], layer.incoming.shape[1]
+    """Returns derivatives in θ (P, …) from those in the core's parameters: W (m, q), b (m,), V (K, m), c (K,).
+
+    Of a layer with some neurons of the network's, those in their parameters and the output biases.
+    """
+    inputs, _, outputs = net.widths
+    width, rest, q = len(layer.bias), derivatives.shape[1:], layer.incoming.shape[1]
     ends = np.cumsum([width * q, width, outputs * width])
     weights, biases, outgoing, output_bias = np.split(derivatives, ends)
     first, last = net.multipliers

@@ -30,12 +30,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import orth
 
 from .. import _checks, activations
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..network import MLP
 from ..objective import AnyObjective, Objective
+from ..restricted import RestrictedObjective, whole, within
 from .data_modes import FIRST_ORDER, FLAT, data_directions, linear_pieces, loss_directions, unseen_inputs
 from .functions import LayerFunctions, layer_functions, null_space
 from .group import symmetries
@@ -147,6 +149,9 @@ def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 
     activation below has (inputs of low rank among them); rectifiers that are linear or off on all samples; and, if
     N·K < P, the null space of the Jacobian. These are null vectors to rounding, whatever the tolerance.
 
+    Of a restricted objective they are those of the whole that leave the held parameters alone; at its critical points,
+    where the held parameters may have a gradient, flat ones are null vectors if their curves leave these alone too.
+
     Zero modes of another origin are not predicted: such as those of mirrored pairs of gelu, silu or softplus, with
     σ(z) − σ(−z) = z.
 
@@ -178,24 +183,44 @@ def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 
 
 def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-10) -> ZeroModes:
     """The zero modes, without how well the Hessian annihilates them."""
-    objective = net if isinstance(net, Objective) else None
     network = net if isinstance(net, MLP) else getattr(net, "net", None)
     if not isinstance(network, MLP):
         raise TypeError(f"net must be an MLP or an Objective; got a {type(net).__name__}")
-    at = _checks.parameter_vector(theta, network.num_parameters)
+    size = (net if isinstance(net, RestrictedObjective) else network).num_parameters
+    at = _checks.parameter_vector(theta, size)
     allowed = _checks.positive(tolerance, "tolerance")
+    data, everywhere = (net, at) if isinstance(net, MLP) else whole(net, at)
     if getattr(net, "l2", 0.0):
-        found = list(directions_with_penalty(network, at))
+        found = list(directions_with_penalty(network, everywhere))
     else:
-        found = list(directions(network, at, allowed, objective))
+        found = list(directions(network, everywhere, allowed, data if isinstance(data, Objective) else None))
+    if isinstance(net, RestrictedObjective):
+        found = list(restricted_directions(net, found))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
-    basis, origins = orthonormal_basis(network.num_parameters, parts)
+    basis, origins = orthonormal_basis(size, parts)
     return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
+
+
+def restricted_directions(objective: RestrictedObjective, parts: list[Directions]) -> Iterator[Directions]:
+    """Those that leave the held parameters alone: of each cause, and of all together, where nothing tells of curves."""
+    free, columns = np.arange(objective.num_parameters)[None], []
+    for part in parts:
+        rows, column, values = part.entries()
+        vectors = np.zeros((len(objective.theta), len(part)))
+        np.add.at(vectors, (rows, column), values)
+        lengths = norm(vectors, 0)
+        if not lengths.any():
+            continue
+        columns.append(orth(vectors[:, lengths > 0] / lengths[lengths > 0]))
+        yield Directions(part.cause, part.kind, free, within(objective, columns[-1]))
+    if columns:
+        cause = "several of these causes together, the held parameters left alone"
+        yield Directions(cause, FIRST_ORDER, free, within(objective, orth(np.hstack(columns))))
 
 
 def residuals(objective: AnyObjective, at: ArrayLike, basis: Array) -> Array:
     """‖H z‖ / ‖H‖ of each column, with ‖H‖ from a few products: a lower bound, mostly good to some per cent."""
-    theta, largest = _checks.parameter_vector(at, objective.net.num_parameters), 0.0
+    theta, largest = _checks.parameter_vector(at, objective.num_parameters), 0.0
     vector = np.random.default_rng(0).standard_normal(len(theta)).astype(theta.dtype)
     for _ in range(30):
         length = np.linalg.norm(vector)

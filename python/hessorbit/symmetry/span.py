@@ -44,6 +44,8 @@ class Directions:
 
 def orthonormal_basis(size: int, parts: Sequence[Directions]) -> tuple[Array, Array]:
     """Returns orthonormal columns (P, k), in the order of the parts, and the part of each (k,)."""
+    if not parts:
+        return np.zeros((size, 0)), np.zeros(0, int)
     lengths = [len(part) for part in parts]
     part_of = np.repeat(np.arange(len(parts)), lengths)
     entries = [part.entries() for part in parts]

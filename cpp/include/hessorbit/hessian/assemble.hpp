@@ -34,7 +34,8 @@ struct HessianScratch {
 template <class T>
 class HessianAssembler {
 public:
-    // hessian (P, P); the tape and the sensitivities hold what the chunk needs whenever `run` is called.
+    // hessian (size, size), the plan's block; the tape and the sensitivities hold what the chunk needs whenever `run` is
+    // called.
     HessianAssembler(const HessianPlan& plan, const Parameters<T>& parameters, Tape<T>& tape,
                      Sensitivity<T>& sensitivity, HessianScratch<T>& scratch, T* hessian)
         : plan_(plan), network_(plan.shape().network),
@@ -60,7 +61,8 @@ private:
     template <class Product>
     void run_product(const HessianTask& task, Index n) {
         std::fill_n(scratch_.sums.begin(), task.left_count * task.count, T(0));
-        Block<T> block{segment_, task.l, task.m, plan_.pairs(task.l, task.m), scratch_.weighted, scratch_.combined};
+        Block<T> block{plan_.shape(),     segment_,         task.l, task.m, plan_.pairs(task.l, task.m),
+                       scratch_.weighted, scratch_.combined};
         for (Index begin = 0; begin < n; begin += Segment<T>::most) {
             if (begin > 0) stop_if_interrupted();
             segment_.select({begin, std::min(Segment<T>::most, n - begin)});
@@ -127,13 +129,14 @@ private:
     template <class Product>
     void place(const Block<T>& block, const HessianTask& task) {
         const Layer &lower = network_.layer(task.l), &upper = network_.layer(task.m);
-        const Index p = network_.num_parameters();
+        const Index *places = plan_.shape().selection.places(), size = plan_.size();
         const RightRow* right = plan_.right(task);
         const auto put = [&](Index r, Range left) {
             const T* sums = scratch_.sums.data() + r - task.left_first * task.count;
             Product::place(block, right[r], {task.left_first + left.begin, task.left_first + left.end},
                            [&](Index x, Index i, Index a, Index j, Index c, auto... factor) {
-                               T& to = hessian_[lower.parameter(i, a) * p + upper.parameter(j, c)];
+                               const Index row = places[lower.parameter(i, a)];
+                               T& to = hessian_[row * size + places[upper.parameter(j, c)]];
                                to += (factor * ... * sums[x * task.count]);
                            });
         };

@@ -12,16 +12,16 @@ class HessianCompletion {
 public:
     static constexpr int phases = 3;
 
-    // hessian (P, P).
+    // hessian (size, size) of the block.
     HessianCompletion(const HessianShape& shape, T l2, T* hessian)
-        : network_(shape.network), constant_loss_(shape.constant_loss), l2_(l2), hessian_(hessian),
-          p_(network_.num_parameters()) {}
+        : layers_(shape.selection.layers()), constant_loss_(shape.constant_loss), l2_(l2), hessian_(hessian),
+          p_(shape.selection.size()) {}
 
     Index parts(int phase) const {
-        if (phase == 0) return constant_loss_ ? network_.last().features() : 0;
+        if (phase == 0) return constant_loss_ ? layers_.back().features() : 0;
         if (phase == 2) return (p_ + tile - 1) / tile;
         Index neurons = 0;
-        for (Index l = 0; l < network_.depth(); ++l) neurons += network_.layer(l).width;
+        for (const Layer& layer : layers_) neurons += layer.width;
         return neurons;
     }
 
@@ -29,8 +29,8 @@ public:
         if (phase == 0) return repeat_output_block(part);
         if (phase == 2) return reflect_triangle(part);
         Index l = 0;
-        for (; part >= network_.layer(l).width; ++l) part -= network_.layer(l).width;
-        reflect_features(network_.layer(l), part);
+        for (; part >= layers_[l].width; ++l) part -= layers_[l].width;
+        reflect_features(layers_[l], part);
     }
 
     void run() {
@@ -43,7 +43,7 @@ private:
 
     // Squared error has M = w I: every output's block equals the first one's. Its row a.
     void repeat_output_block(Index a) {
-        const Layer& layer = network_.last();
+        const Layer& layer = layers_.back();
         for (Index k = 1; k < layer.width; ++k)
             for (Index c = a; c < layer.features(); ++c)
                 hessian_[layer.parameter(k, a) * p_ + layer.parameter(k, c)] =
@@ -74,7 +74,7 @@ private:
         for (Index i = r * tile; i < end; ++i) hessian_[i * p_ + i] += l2_;
     }
 
-    const Network& network_;
+    const std::vector<Layer>& layers_;
     bool constant_loss_;
     T l2_;
     T* hessian_;

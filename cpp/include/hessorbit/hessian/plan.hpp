@@ -1,4 +1,5 @@
-// Which products make up a Hessian, cut into tasks: fixed by the network and the loss alone.
+// Which products make up a Hessian, or a principal block of it, cut into tasks: fixed by the network, the loss and the
+// parameters of the block alone.
 //
 // Tasks come in two stages. No two tasks of a stage write the same place, and the second stage, of tasks that add to
 // what others wrote, starts when the first is finished: so results do not depend on who does which.
@@ -24,16 +25,17 @@ public:
     static constexpr Index left_most = 512;  // left rows of a task
     static constexpr int stages = 2;
 
-    explicit HessianPlan(const HessianShape& shape)
-        : shape_(shape), pairs_(shape.network.depth() * shape.network.depth()) {
-        for (Index l = 0; l < shape.top(); ++l)
-            for (Index m = l; m < shape.top(); ++m) list_pairs(l, m);
+    explicit HessianPlan(HessianShape shape)
+        : shape_(std::move(shape)), pairs_(shape_.network.depth() * shape_.network.depth()) {
+        for (Index l = 0; l < shape_.top(); ++l)
+            for (Index m = l; m < shape_.top(); ++m) list_pairs(l, m);
         const auto kinds = std::make_integer_sequence<int, static_cast<int>(std::tuple_size_v<Products>)>();
         [&]<int... kind>(std::integer_sequence<int, kind...>) { (add<kind>(), ...); }
         (kinds);
     }
 
     const HessianShape& shape() const { return shape_; }
+    Index size() const { return shape_.selection.size(); }  // of the block of H
     const std::vector<HessianTask>& tasks(int stage) const { return tasks_[stage]; }
     const RightRow* right(const HessianTask& task) const { return rows_.data() + task.first; }
     const RightRow* pairs(Index l, Index m) const { return pairs_[l * shape_.network.depth() + m].data(); }  // (a, c)
@@ -77,9 +79,9 @@ private:
     }
 
     void list_pairs(Index l, Index m) {
-        for (Index a = 0; a < shape_.network.layer(l).features(); ++a)
-            for (Index c = l == m ? a : 0; c < shape_.network.layer(m).features(); ++c)
-                pairs_[l * shape_.network.depth() + m].push_back({0, 0, a, c});
+        for (const Index a : shape_.features(l))
+            for (const Index c : shape_.features(m))
+                if (l < m || a <= c) pairs_[l * shape_.network.depth() + m].push_back({0, 0, a, c});
     }
 
     HessianShape shape_;

@@ -34,6 +34,7 @@
 #pragma once
 
 #include "segment.hpp"
+#include "selection.hpp"
 
 #include "../kernel/range.hpp"
 
@@ -41,12 +42,16 @@
 
 namespace hessorbit {
 
-// What decides which products a Hessian takes.
+// What decides which products a Hessian takes, or a principal block of it.
 struct HessianShape {
     const Network& network;
     bool gauss_newton;
     bool diagonal_loss;  // M is diagonal
     bool constant_loss;  // M = w I
+    Selection selection;
+
+    const std::vector<Index>& neurons(Index l) const { return selection.neurons(l); }
+    const std::vector<Index>& features(Index l) const { return selection.features(l); }
 
     Index top() const { return network.depth() - 1; }
     bool hidden(Index l, Index m) const { return l <= m && m < top(); }
@@ -63,6 +68,7 @@ inline constexpr Index right_group = 48;
 // Block (l, m) of a product, where rows are formed.
 template <class T>
 struct Block {
+    const HessianShape& shape;
     Segment<T>& segment;
     Index l, m;
     const RightRow* pairs;  // (a, c) of the block
@@ -76,7 +82,7 @@ struct FeaturePairs {
     static constexpr bool forms_left = true, left_is_lower = false;
 
     static Index left_count(const HessianShape& s, Index l, Index m) {
-        const Index lower = s.network.layer(l).features(), upper = s.network.layer(m).features();
+        const Index lower = std::ssize(s.features(l)), upper = std::ssize(s.features(m));
         return l == m ? lower * (lower + 1) / 2 : lower * upper;
     }
 
@@ -104,27 +110,28 @@ struct RankOne {
     // Where it forms fewer rows: here the pairs for every neuron, there B and, for every group of its rows, the pairs.
     static bool serves(const HessianShape& s, Index l, Index m) {
         if (l != m || m != s.top() - 1 || s.network.outputs() != 1) return false;
-        const Index width = s.network.layer(l).width, pairs = FeaturePairs::left_count(s, l, l);
+        const Index width = std::ssize(s.neurons(l)), pairs = FeaturePairs::left_count(s, l, l);
         const Index neurons = width * (width + 1) / 2, groups = (neurons + right_group - 1) / right_group;
         return pairs * width <= neurons + groups * pairs;
     }
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
-        for (Index i = 0; i < s.network.layer(l).width; ++i)
-            for (Index a = 0; a < s.network.layer(l).features(); ++a)
-                for (Index c = a; c < s.network.layer(l).features(); ++c) list.add({i, 0, a, c});
+        for (const Index i : s.neurons(l))
+            for (const Index a : s.features(l))
+                for (const Index c : s.features(l))
+                    if (a <= c) list.add({i, 0, a, c});
     }
 
-    static Index left_count(const HessianShape& s, Index l, Index) { return s.network.layer(l).width; }
+    static Index left_count(const HessianShape& s, Index l, Index) { return std::ssize(s.neurons(l)); }
 
-    static Range needed(const HessianShape& s, Index l, Index, const RightRow& right) {
-        return {right.i, s.network.layer(l).width};
+    static Range needed(const HessianShape& s, Index l, Index m, const RightRow& right) {
+        return {s.selection.neuron_rank(l, right.i), left_count(s, l, m)};
     }
 
     template <class T>
     static const T* left_row(Block<T>& at, Index x, Row<T>) {
-        return at.segment.weighted(at.l, 0, x).data();
+        return at.segment.weighted(at.l, 0, at.shape.neurons(at.l)[x]).data();
     }
 
     template <class T>
@@ -140,8 +147,8 @@ struct RankOne {
     }
 
     template <class T, class Add>
-    static void place(const Block<T>&, const RightRow& right, Range left, Add add) {
-        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, right.a, x, right.c);
+    static void place(const Block<T>& at, const RightRow& right, Range left, Add add) {
+        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, right.a, at.shape.neurons(at.l)[x], right.c);
     }
 };
 
@@ -152,7 +159,7 @@ struct OwnCurvature : FeaturePairs {
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
-        for (Index i = 0; i < s.network.layer(l).width; ++i) list.add({i, i});
+        for (const Index i : s.neurons(l)) list.add({i, i});
     }
 
     template <class T>
@@ -166,16 +173,17 @@ struct KhatriRao : FeaturePairs {
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index m, List& list) {
-        for (Index i = 0; i < s.network.layer(l).width; ++i)
-            for (Index j = l == m ? i : 0; j < s.network.layer(m).width; ++j) list.add({i, j});
+        for (const Index i : s.neurons(l))
+            for (const Index j : s.neurons(m))
+                if (l < m || i <= j) list.add({i, j});
     }
 
-    // B_lm[i,j] for `count` rows, by runs of equal i.
+    // B_lm[i,j] for `count` rows, by runs of equal i and consecutive j.
     template <class T>
     static void right_rows(Block<T>& at, const RightRow* right, Index count, RowsView<T> out) {
         for (Index first = 0; first < count;) {
             Index end = first + 1;
-            while (end < count && right[end].i == right[first].i) ++end;
+            while (end < count && right[end].i == right[first].i && right[end].j == right[end - 1].j + 1) ++end;
             curvatures(at, right[first].i, right[first].j, end - first, out.from_row(first));
             first = end;
         }
@@ -224,14 +232,20 @@ struct Features {
     static constexpr bool forms_left = false, left_is_lower = lower_layer;
 
     static Index left_count(const HessianShape& s, Index l, Index m) {
-        return s.network.layer(lower_layer ? l : m).features();
+        return std::ssize(s.features(lower_layer ? l : m));
+    }
+
+    // The feature that left row x is.
+    template <class T>
+    static Index feature(const Block<T>& at, Index x) {
+        return at.shape.features(lower_layer ? at.l : at.m)[x];
     }
 
     static Range needed(const HessianShape& s, Index l, Index m, const RightRow&) { return {0, left_count(s, l, m)}; }
 
     template <class T>
     static const T* left_row(Block<T>& at, Index x, Row<T>) {
-        return at.segment.phi(lower_layer ? at.l : at.m, x).data();
+        return at.segment.phi(lower_layer ? at.l : at.m, feature(at, x)).data();
     }
 };
 
@@ -246,9 +260,9 @@ struct ToOutput : Features<false> {
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
-        for (Index k = 0; k < s.network.outputs(); ++k)
-            for (Index i = 0; i < s.network.layer(l).width; ++i)
-                for (Index a = 0; a < s.network.layer(l).features(); ++a) list.add({i, k, a, 0});
+        for (const Index k : s.neurons(s.top()))
+            for (const Index i : s.neurons(l))
+                for (const Index a : s.features(l)) list.add({i, k, a, 0});
     }
 
     template <class T>
@@ -260,8 +274,8 @@ struct ToOutput : Features<false> {
     }
 
     template <class T, class Add>
-    static void place(const Block<T>&, const RightRow& right, Range left, Add add) {
-        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, right.a, right.j, x);
+    static void place(const Block<T>& at, const RightRow& right, Range left, Add add) {
+        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, right.a, right.j, feature(at, x));
     }
 };
 
@@ -274,8 +288,8 @@ struct ToOutputsAlike : Features<false> {
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
-        for (Index i = 0; i < s.network.layer(l).width; ++i)
-            for (Index a = 0; a < s.network.layer(l).features(); ++a) list.add({i, 0, a, 0});
+        for (const Index i : s.neurons(l))
+            for (const Index a : s.features(l)) list.add({i, 0, a, 0});
     }
 
     template <class T>
@@ -287,9 +301,9 @@ struct ToOutputsAlike : Features<false> {
     template <class T, class Add>
     static void place(const Block<T>& at, const RightRow& right, Range left, Add add) {
         const Matrix<T>& v = at.segment.parameters.backward[at.m];
-        for (Index k = 0; k < v.cols(); ++k) {
+        for (const Index k : at.shape.neurons(at.m)) {
             const T factor = v(right.i, k);
-            for (Index x = left.begin; x < left.end; ++x) add(x, right.i, right.a, k, x, factor);
+            for (Index x = left.begin; x < left.end; ++x) add(x, right.i, right.a, k, feature(at, x), factor);
         }
     }
 };
@@ -302,13 +316,19 @@ struct WithinOutput : Features<true> {
     // With M = w I one output's block serves all (complete.hpp).
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
-        const Index outputs = s.network.outputs();
-        for (Index k = 0; k < (s.constant_loss ? 1 : outputs); ++k)
-            for (Index j = k; j < (s.diagonal_loss ? k + 1 : outputs); ++j, list.end_group())
-                for (Index c = 0; c < s.network.layer(l).features(); ++c) list.add({k, j, 0, c});
+        for (const Index k : s.neurons(l)) {
+            for (const Index j : s.neurons(l)) {
+                if (j < k || (s.diagonal_loss && j > k)) continue;
+                for (const Index c : s.features(l)) list.add({k, j, 0, c});
+                list.end_group();
+            }
+            if (s.constant_loss) return;
+        }
     }
 
-    static Range needed(const HessianShape&, Index, Index, const RightRow& right) { return {0, right.c + 1}; }
+    static Range needed(const HessianShape& s, Index l, Index, const RightRow& right) {
+        return {0, s.selection.feature_rank(l, right.c) + 1};
+    }
 
     template <class T>
     static const T* right_row(Block<T>& at, const RightRow& right, Row<T> out) {
@@ -319,8 +339,8 @@ struct WithinOutput : Features<true> {
     }
 
     template <class T, class Add>
-    static void place(const Block<T>&, const RightRow& right, Range left, Add add) {
-        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, x, right.j, right.c);
+    static void place(const Block<T>& at, const RightRow& right, Range left, Add add) {
+        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, feature(at, x), right.j, right.c);
     }
 };
 
@@ -333,9 +353,11 @@ struct MovedFeatures : Features<true> {
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index m, List& list) {
         const bool next = m == l + 1;
-        for (Index i = 0; i < s.network.layer(l).width; ++i)
-            for (Index c = next ? i : 0; c < (next ? i + 1 : s.network.layer(m).fan_in); ++c)
-                for (Index j = 0; j < s.network.layer(m).width; ++j) list.add({i, j, 0, c});
+        for (const Index i : s.neurons(l))
+            for (const Index c : s.features(m)) {
+                if (next ? c != i : c == s.network.layer(m).fan_in) continue;
+                for (const Index j : s.neurons(m)) list.add({i, j, 0, c});
+            }
     }
 
     template <class T>
@@ -352,8 +374,8 @@ struct MovedFeatures : Features<true> {
     }
 
     template <class T, class Add>
-    static void place(const Block<T>&, const RightRow& right, Range left, Add add) {
-        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, x, right.j, right.c);
+    static void place(const Block<T>& at, const RightRow& right, Range left, Add add) {
+        for (Index x = left.begin; x < left.end; ++x) add(x, right.i, feature(at, x), right.j, right.c);
     }
 };
 

@@ -22,18 +22,21 @@ public:
           order_(plan.shape().gauss_newton ? Order::gauss_newton : Order::hessian),
           extent_(plan.shape().gauss_newton ? Extent::gauss_newton : Extent::hessian) {}
 
-    // H (P, P) at θ (P).
+    // Whether H is made once instead of for every slot. The two ways want workspaces of their own.
+    static bool is_large(const HessianPlan& plan) { return plan.size() > small; }
+
+    // The plan's block of H (size, size) at θ (P).
     void run(Workspace<T>& work, const T* theta, int threads, T* hessian) const {
-        if (network_.num_parameters() <= small)
-            sum_over_slots(work, theta, threads, hessian);
-        else
+        if (is_large(plan_))
             share_blocks(work, theta, threads, hessian);
+        else
+            sum_over_slots(work, theta, threads, hessian);
     }
 
 private:
     using Extent = typename Sensitivity<T>::Extent;
 
-    static constexpr Index small = 256;        // parameters up to which every slot of samples has its own H
+    static constexpr Index small = 256;        // size up to which every slot of samples has its own H
     static constexpr Index budget = 1600000;   // numbers tape and sensitivities may hold where all threads share them
     static constexpr Index column_part = 128;  // samples of a chunk that one thread propagates
 
@@ -52,7 +55,7 @@ private:
     }
 
     void sum_over_slots(Workspace<T>& work, const T* theta, int threads, T* hessian) const {
-        const Index size = network_.num_parameters() * network_.num_parameters();
+        const Index size = plan_.size() * plan_.size();
         const Chunks chunks(data_.samples, std::clamp<Index>(data_.samples / 2, 256, 1024));
         threads = static_cast<int>(std::min<Index>(threads, chunks.slots));
         grow(work, chunks.size, threads, threads);
@@ -84,7 +87,7 @@ private:
     // A job for every chunk, of its samples and then each stage of tasks, and one for completion. Rows of H are zeroed
     // along with the samples of the first chunk.
     void share_blocks(Workspace<T>& work, const T* theta, int threads, T* hessian) const {
-        const Index p = network_.num_parameters(), rows = tape_rows(network_, order_) + sensitivity_rows(network_);
+        const Index p = plan_.size(), rows = tape_rows(network_, order_) + sensitivity_rows(network_);
         const Chunks chunks(data_.samples, chunk_capacity(rows, budget, Segment<T>::most, 16 * Segment<T>::most));
         grow(work, chunks.size, 1, threads);
         ChunkSpace<T>& space = *work.spaces[0];
