@@ -70,7 +70,9 @@ def call_objective(draw: Draw) -> None:
     )  # fmt: skip
     v = array(draw, (int(draw.integers(0, 12)), count), scalar)
     calls = [partial(getattr(compiled, name), theta) for name in names]
-    attempt(draw, [*calls, partial(compiled.hvp, theta, v), partial(copy.copy, compiled)])
+    chosen = places(draw, count, int(draw.integers(0, count + 1)))
+    block = partial(compiled.hessian_block, theta, chosen, bool(draw.integers(2)))
+    attempt(draw, [*calls, block, partial(compiled.hvp, theta, v), partial(copy.copy, compiled)])
 
 
 def call_outputs(draw: Draw) -> None:
