@@ -16,7 +16,7 @@ from .objective import Objective
 
 if _typing.TYPE_CHECKING:
     from . import conditioning, critical, equivalence, minima, optimize, study, symmetry
-    from .conditioning import BestConditioned, best_conditioned
+    from .conditioning import BestConditioned, Growth, best_conditioned, grow
     from .config import configuration, show_config
     from .critical import Certificate, certify
     from .equivalence import CanonicalForm, Equivalence, canonical, equivalent
@@ -40,7 +40,7 @@ if _typing.TYPE_CHECKING:
 
 # Where public names are found. These modules are loaded at first use, as they import SciPy and more.
 _NAMES = {
-    "conditioning": ["BestConditioned", "best_conditioned"],
+    "conditioning": ["BestConditioned", "Growth", "best_conditioned", "grow"],
     "config": ["configuration", "show_config"],
     "critical": ["Certificate", "certify"],
     "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
@@ -71,6 +71,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "ConditionNumber",
     "Equivalence",
     "GroupElement",
+    "Growth",
     "Interrupted",
     "MLP",
     "MinimumSubspace",
@@ -99,6 +100,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "enumerate_minima",
     "equivalence",
     "equivalent",
+    "grow",
     "load",
     "minima",
     "minimize",

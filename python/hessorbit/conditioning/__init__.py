@@ -1,10 +1,11 @@
-"""`best_conditioned` seeks the best-conditioned point over a network's own orbit, or over its widenings."""
+"""`best_conditioned` seeks the best-conditioned point over a network's orbit or over its widenings; `grow` widens."""
 
 from __future__ import annotations
 
 from .best import BestConditioned, best_conditioned
+from .growth import Growth, grow
 
-__all__ = ["BestConditioned", "best_conditioned"]
+__all__ = ["BestConditioned", "Growth", "best_conditioned", "grow"]
 
 
 def __dir__() -> list[str]:
