@@ -126,8 +126,9 @@ def entries() -> Iterator[tuple[str, Callable[..., Any], list[Any], dict[str, li
             "hessian_diagonal", "value_and_gradient",
         )  # fmt: skip
         for at in (theta, batch):
-            given = {name: [at] for name in methods}
-            yield kind.__name__, kind, objective(kind, scalar), given | {"hvp": [at, directions]}
+            given: dict[str, list[Any]] = {name: [at] for name in methods}
+            given |= {"hvp": [at, directions], "hessian_block": [at, [3, 1], False]}
+            yield kind.__name__, kind, objective(kind, scalar), given
         yield "all_finite", _core.all_finite, [theta], {}
         yield "outputs", module.outputs, [network(), theta, np.ones((4, 2), scalar), 2], {}
         yield "activation_derivatives", module.activation_derivatives, ["tanh", 0.0, theta], {}

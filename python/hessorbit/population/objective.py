@@ -19,6 +19,7 @@ from .. import _checks, _core
 from .._checks import FLOAT64, Array
 from ..network import DEFAULT_OUTPUT, MLP
 from ..objective import as_scalar, read_only
+from .product import CompressedHessian, compression
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
 
@@ -316,15 +317,26 @@ class PopulationObjective:
         return _core.Population(names, students, self.tolerance, self.threads or 0)
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """Return the diagonal of the Hessian, of shape (P,), for the cost of the Hessian."""
-        return np.ascontiguousarray(np.diagonal(self.hessian(theta), axis1=-2, axis2=-1))
+        """Return the diagonal of the Hessian, of shape (P,), for the cost of the Hessian; in many inputs, of `hvp`."""
+
+        def diagonal(one: Array) -> Array:
+            layer = layer_of(self.net, one, self._whiten, self._parities)
+            if self._is_wide(layer):
+                self._check_tolerance(one)
+                return self._compressed(layer, 1.0).diagonal()
+            return np.ascontiguousarray(np.diagonal(self.hessian(one)))
+
+        return each(self._at(theta), diagonal)
 
     def hessian_trace(self, theta: ArrayLike) -> Any:
-        """Return the trace of the Hessian, a float, for the cost of the Hessian."""
+        """Return the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
         return as_scalar(np.add.reduce(self.hessian_diagonal(theta), axis=-1))
 
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
-        """Return products ∇²L(θ) v of the Hessian with vectors, of the shape of v; the Hessian is formed once for all.
+        """Return products ∇²L(θ) v of the Hessian with vectors, of the shape of v.
+
+        The Hessian is formed once for all, but in the span of all weights only if there are more inputs than neurons:
+        then its size does not grow with the inputs.
 
         Parameters
         ----------
@@ -340,13 +352,39 @@ class PopulationObjective:
         if vectors.ndim not in (1, 2, 2 + batched) or vectors.shape[: len(expected)] != expected:
             own = f", or ({len(at)}, {count}, m)" if at.ndim == 2 else ""
             raise _checks.shape_error("v", f"({count},) or ({count}, m){own}", vectors.shape)
-        return np.asarray(self.hessian(at) @ vectors)
+        if at.ndim == 1:
+            return self._product(at)(vectors)
+        found = [self._product(one)(v) for one, v in zip(at, vectors if batched else [vectors] * len(at), strict=True)]
+        return np.array(found) if found else np.zeros((0, *vectors.shape[batched:]))
+
+    def _product(self, theta: Array) -> Callable[[Array], Array]:
+        """The product of the Hessian at θ (P,) with vectors (P,) or columns (P, n)."""
+        layer = layer_of(self.net, theta, self._whiten, self._parities)
+        if self._is_wide(layer):
+            self._check_tolerance(theta)
+            return self._compressed(layer, 1.0).product
+        hessian = self.hessian(theta)
+        return lambda v: np.asarray(hessian @ v)
+
+    def _is_wide(self, layer: Layer) -> bool:
+        """Whether the weights span fewer dimensions than there are inputs, with one to spare."""
+        return bool(layer.incoming.shape[1] > len(layer.bias) + len(self._teacher.bias) + 1)
+
+    def _compressed(self, layer: Layer, fineness: float) -> CompressedHessian:
+        """The Hessian in the span of all weights."""
+        compressed = compression(difference(layer, layer.part(NONE), self._teacher))
+        core = self._core(np.arange(len(layer.bias)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = core.derivatives(*compressed.signed.arrays, CURVATURE, False, fineness)[2]
+        return CompressedHessian(self.net, layer, self._whiten, self.l2, compressed.basis, matrix)
 
     def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
-        """Return the Hessian at one θ as a SciPy linear operator, of shape (P, P)."""
-        from scipy.sparse.linalg import aslinearoperator
+        """Return the Hessian at one θ as a SciPy linear operator, of shape (P, P), which computes it once, as `hvp`."""
+        from scipy.sparse.linalg import LinearOperator
 
-        return aslinearoperator(self.hessian(float64_vector(theta, self.num_parameters, "theta")))
+        at = float64_vector(theta, self.num_parameters, "theta")
+        product, shape = self._product(at.copy()), (len(at), len(at))
+        return LinearOperator(shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=FLOAT64)
 
     def error(self, theta: ArrayLike) -> float:
         """Return an estimate of the error of any entry of the Hessian at θ (P,): of quadrature, and of rounding.
@@ -367,9 +405,16 @@ class PopulationObjective:
 
     def _errors(self, theta: Array) -> tuple[float, float]:
         """The error of entries, and their size."""
-        coarse, fine = (self._evaluate(theta, CURVATURE, False, fineness)[2] for fineness in (1.0, FINER))
+        coarse, fine = (self._entries(theta, fineness) for fineness in (1.0, FINER))
         size = float(np.abs(fine).max())
         return float(np.abs(fine - coarse).max()) + ROUNDING * size, size
+
+    def _entries(self, theta: Array, fineness: float) -> Array:
+        """The Hessian, or in many inputs that of the span of all weights, whose entries are as large and as precise."""
+        layer = layer_of(self.net, theta, self._whiten, self._parities)
+        if not self._is_wide(layer):
+            return self._evaluate(theta, CURVATURE, False, fineness)[2]
+        return self._compressed(layer, fineness).matrix * self._whiten.largest_row * max(self.net.multipliers) ** 2
 
     def _at(self, theta: ArrayLike) -> Array:
         at = _checks.parameters(theta, self.num_parameters)

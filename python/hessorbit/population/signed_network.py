@@ -135,3 +135,22 @@ def pull_back(net: MLP, layer: Layer, whiten: Whitening, derivatives: Array) -> 
     parts = [weights.reshape(width * inputs, *rest), biases, outgoing.reshape(outputs * width, *rest), output_bias]
     present = [True, net.biases[0], True, net.biases[1]]
     return np.concatenate([part for part, there in zip(parts, present, strict=True) if there]).astype(FLOAT64)
+
+
+def push_forward(net: MLP, layer: Layer, whiten: Whitening, directions: Array) -> tuple[Array, Array]:
+    """Returns directions in the core's parameters from directions in θ (P, n): W (m, q, n), and b, V, c (rest, n).
+
+    It is the transpose of `pull_back`.
+    """
+    (weights, biases), (outgoing, output_bias) = net.unflatten(directions.T)
+    first, last = net.multipliers
+    count, width, outputs = directions.shape[1], net.widths[1], net.widths[2]
+    hidden_bias = np.zeros((count, width)) if biases is None else biases
+    moved, shifted = whiten.forward((first * weights).reshape(count * width, -1), hidden_bias.ravel())
+    parts = [
+        layer.flips * shifted.reshape(count, width),
+        (last * layer.flipped_outputs * outgoing).reshape(count, outputs * width),
+        np.zeros((count, outputs)) if output_bias is None else output_bias,
+    ]
+    incoming = layer.flips[:, None] * moved.reshape(count, width, -1)
+    return np.moveaxis(incoming, 0, -1), np.concatenate(parts, axis=1).T

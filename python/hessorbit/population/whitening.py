@@ -33,6 +33,19 @@ class Whitening:
             pulled = pulled + np.einsum("d,n...->nd...", self.mean, biases)
         return np.asarray(pulled)
 
+    @property
+    def largest_row(self) -> float:
+        """The largest of ‖R_d‖² + μ_d², and 1: what derivatives in weights that see x are larger by at most."""
+        spread = 1.0 if self.root is None else float((self.root**2).sum(axis=1).max(initial=0.0))
+        return max(1.0, spread + (0.0 if self.mean is None else float((self.mean**2).max())))
+
+    def rows(self, inputs: int, basis: Array) -> tuple[Array, Array]:
+        """Returns inputs in a basis (q, r) of t and the constant, (d, r + 1), and ‖·‖² of what is across it, (d,)."""
+        along = basis if self.root is None else self.root @ basis
+        whole = np.ones(inputs) if self.root is None else (self.root**2).sum(axis=1)
+        constant = np.zeros(inputs) if self.mean is None else self.mean
+        return np.column_stack([along, constant]), np.maximum(whole - (along**2).sum(axis=1), 0.0)
+
 
 def whitening(mean: ArrayLike | None, covariance: ArrayLike | None, inputs: int) -> Whitening:
     """Returns how inputs of this law come from standard ones, and refuses what is no mean or covariance."""
