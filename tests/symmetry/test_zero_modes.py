@@ -407,12 +407,13 @@ def test_bad_input() -> None:
 
 
 @st.composite
-def degenerate_networks(draw: st.DrawFn) -> tuple[Any, np.ndarray, int]:
+def degenerate_networks(draw: st.DrawFn, choices: Any = (ACTIVATIONS,)) -> tuple[Any, np.ndarray, int]:
     """A network of any activations and depth, with duplicates, dead and constant neurons at random, and a seed."""
     seed = draw(st.integers(0, 2**32 - 1))
     generator, depth = rng(seed), draw(st.integers(1, 3))
     widths = [2, *generator.integers(2, 5, depth).tolist(), int(generator.integers(1, 3))]
-    layers = [generator.choice(ACTIVATIONS, width).tolist() for width in widths[1:-1]]
+    names = draw(st.sampled_from(list(choices)))
+    layers = [generator.choice(names, width).tolist() for width in widths[1:-1]]
     biases = generator.choice([True, False], depth + 1).tolist()
     net = ho.MLP(widths, layers, bias=biases)
     theta = net.init(generator, "normal(0.5)")
@@ -449,6 +450,55 @@ def test_modes_are_the_same_along_an_orbit(case: tuple[Any, np.ndarray, int]) ->
     jacobian = zero_residual(net, theta, 0.5 * rng(1).standard_normal((20, 2))).jacobian(theta)
     if np.isfinite(jacobian).all() and jacobian.any():
         assert np.abs(jacobian @ here.basis).max(initial=0) <= 1e-8 * np.abs(jacobian).max()
+
+
+SCALED = ["relu", "leaky_relu(-1)", "square", "cube", "exp", "identity"]  # activations of continuous symmetries
+
+
+@given(degenerate_networks([ACTIVATIONS, *([name] for name in SCALED), SCALED]), st.floats(0.1, 5))
+def test_numbers_of_modes_are_the_same_along_an_orbit(case: tuple[Any, np.ndarray, int], scale: float) -> None:
+    """Whatever the sizes of the parameters; up to where rounding in a matrix of linear neurons leaves no digits."""
+    net, theta, seed = case
+    mixed = any(layer.count("identity") > 1 for layer in net.activations)
+    g = ho.symmetries(net).random(rng(seed), scale=min(scale, 2) if mixed else scale)
+    assert ho.zero_modes(net, g(theta)).kinds == ho.zero_modes(net, theta).kinds
+
+
+@pytest.mark.parametrize("bias", [-800.0, -30.0, 30.0, 800.0])
+@pytest.mark.parametrize("copies", [False, True])
+def test_exponential_neurons_of_any_size(bias: float, copies: bool) -> None:
+    """exp(800 − 3x) is one at inputs of 267, beside which no tanh neuron is dead; the rank of J there tells."""
+    net = ho.MLP([1, 3, 1], [["exp", "exp", "tanh"]])
+    theta = np.array([-3.0, -3.0 if copies else -2.9, 0.2, bias, bias + 0.5, 0.0, 1.0, 1.0, 1.0, 0.1])
+    theta[5] = -0.2 * bias / 3
+    x = bias / 3 + 3 * rng().standard_normal((200, 1))
+    jacobian = zero_residual(net, theta, x).jacobian(theta)
+    singular = np.linalg.svd(jacobian / np.linalg.norm(jacobian, axis=0), compute_uv=False)
+    modes = ho.zero_modes(net, theta)
+    assert len(modes) == (singular < 1e-10 * singular[0]).sum() == (4 if copies else 2)
+    # Differences of preactivations of 800 hold rounding errors of 800 eps.
+    assert np.abs(jacobian @ modes.basis).max() <= 1e-12 * np.abs(jacobian).max()
+
+
+def test_constant_neurons_beyond_float64_are_named() -> None:
+    net = ho.MLP([1, 2, 1], "exp")
+    with pytest.raises(ValueError, match=r"theta must give finite outputs; neuron 0 of layer 1 computes exp\(800\)"):
+        ho.zero_modes(net, [0.0, -3.0, 800.0, 1.0, 1.0, 1.0, 0.1])
+    assert len(ho.zero_modes(net, [0.0, -3.0, 800.0, 1.0, 1e-300, 1.0, 0.1])) == 3
+
+
+@pytest.mark.parametrize(
+    ("activation", "size"),
+    [(name, size) for name in ("relu", "leaky_relu(-1)", "identity") for size in (1e-250, 1e-160, 1e160, 1e250)]
+    + [(name, size) for name in ("square", "cube") for size in (1e-90, 1e90)],
+)
+def test_sizes_of_weights_do_not_matter(activation: str, size: float) -> None:
+    net = ho.MLP([2, 3, 1], activation, bias=False)
+    theta = np.array([1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 1.0])
+    expected = ho.zero_modes(net, theta)
+    for times in ([size] * 6 + [1.0] * 3, [1.0] * 6 + [size] * 3, [size] * 6 + [1 / size] * 3):
+        modes = ho.zero_modes(net, theta * times)
+        assert (modes.kinds, modes.labels) == (expected.kinds, expected.labels)
 
 
 @pytest.mark.parametrize("moved", [False, True])

@@ -5,6 +5,7 @@ From the inputs up, activations are rows of coefficients C on features, function
     z = s W C F + b,     a_k = N_k σ(u · F) + o_k     for z_k = c_k u · F
 
 with one feature σ(u · F) for all neurons whose rows agree up to a factor, or, where σ is exponential, up to a constant.
+Of these neurons the largest gain N_k is ±1.
 Feature 0 is the constant 1; linear neurons keep the features of the layer below. So the rows of two networks of one
 orbit are the same up to an invertible matrix, and neurons of upper layers count as related if they compute related
 functions, whatever weights they use for that.
@@ -109,6 +110,11 @@ def upward(parameters: LayerParameters, below: Array, linear_slope: Array, toler
     parts[linear] = slopes[linear, None] * rows[linear, :carried]
     for neuron in constant:
         value, slope, _ = activations.derivatives(layer.names[neuron], rows[neuron, 0])
+        if not np.isfinite(value):
+            raise ValueError(
+                f"theta must give finite outputs; neuron {neuron} of layer {layer.layer} computes "
+                f"{layer.names[neuron]}({rows[neuron, 0]:.3g}), beyond the range of float64"
+            )
         parts[neuron, 0], slopes[neuron] = value, slope
     related: list[RelatedNeurons] = []
     for name, members in layer.classes.items():
@@ -154,12 +160,15 @@ def classes_among(
     first = classes_of(units, tolerance * lengths / scales, rule.parity != 0)
     opposite = norm(units + units[first], 1) < norm(units - units[first], 1)
     factors = np.where((rule.parity != 0) & opposite, -scales, scales)
-    gains = np.asarray(rule.outgoing(factors, shifts)) * np.ones(len(neurons))
+    sizes = rule.degree * np.log(scales) + shifts  # logarithms of the gains
     offsets = np.where(factors < 0, rule.constant, 0.0)
-    return [
-        RelatedNeurons(parameters.layer, neurons[at], factors[at], shifts[at], gains[at], offsets[at])
-        for at in (np.flatnonzero(first == leader) for leader in np.unique(first))
-    ]
+    signs = rule.outgoing(np.sign(factors), 0.0) * np.ones(len(neurons))
+    classes = []
+    for leader in np.unique(first):
+        at = np.flatnonzero(first == leader)
+        gains = signs[at] * np.exp(sizes[at] - sizes[at].max())  # e^800 is fine where e^−800 multiplies it
+        classes.append(RelatedNeurons(parameters.layer, neurons[at], factors[at], shifts[at], gains, offsets[at]))
+    return classes
 
 
 def downward(net: MLP, layers: list[LayerFunctions], tolerance: float, centred: bool) -> list[LayerFunctions]:

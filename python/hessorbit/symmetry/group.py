@@ -389,9 +389,15 @@ class SymmetryGroup:
 
         Notes
         -----
-        The dimension of the group less the numerical rank of the `tangents`, each scaled to norm one.
+        The dimension of the group less the numerical rank of the `tangents`, each scaled to norm one, at a point of
+        the orbit where the neurons are of unit size.
         """
-        return self.dimension - tangents.rank(self.tangents(_checks.parameter_vector(theta, self.net.num_parameters)))
+        at = _checks.parameter_vector(theta, self.net.num_parameters)
+        if not self.dimension:
+            return 0
+        from .unit_point import unit_point
+
+        return self.dimension - tangents.rank(self.tangents(unit_point(self.net, at)[1]))
 
     def conserved(self, theta: ArrayLike) -> dict[str, Array]:
         """Returns what gradient flow on any loss of the network's function conserves.

@@ -33,6 +33,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import orth
 
 from .. import _checks, activations
+from .._blas import one_blas_thread
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..network import MLP
@@ -44,6 +45,7 @@ from .group import symmetries
 from .related_neurons import LayerParameters, RelatedNeurons
 from .span import Directions, orthonormal_basis
 from .tangents import norm_preserving
+from .unit_point import unit_point, units
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,14 +192,21 @@ def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-1
     at = _checks.parameter_vector(theta, size)
     allowed = _checks.positive(tolerance, "tolerance")
     data, everywhere = (net, at) if isinstance(net, MLP) else whole(net, at)
+    objective = data if isinstance(data, Objective) else None
+    scales = back = None
     if getattr(net, "l2", 0.0):
         found = list(directions_with_penalty(network, everywhere))
+    elif symmetries(network).dimension and not isinstance(net, RestrictedObjective):
+        element, point = unit_point(network, at)
+        found = list(directions(network, point.astype(at.dtype), allowed, objective))
+        scales, back = units(network, point), element.inverse().matrix()
     else:
-        found = list(directions(network, everywhere, allowed, data if isinstance(data, Objective) else None))
+        found = list(directions(network, everywhere, allowed, objective))
     if isinstance(net, RestrictedObjective):
         found = list(restricted_directions(net, found))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
-    basis, origins = orthonormal_basis(size, parts)
+    with one_blas_thread(0):
+        basis, origins = orthonormal_basis(size, parts, scales, back)
     return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
 
 

@@ -1,14 +1,17 @@
 """`orthonormal_basis` spans sparse directions by columns, each with the part that it comes from.
 
 Directions that share no parameters are orthogonal as they are: the graph of parameters and directions falls into
-connected components, and only within each one are the directions of one part after the other made orthonormal, by QR
-with column pivoting of what the parts before leave of them.
+connected components, and only within each one is there something to do. Which directions are independent of those
+before them is decided at the unit point of the orbit (unit_point.py), by QR with column pivoting. There columns compare
+with each other; at θ itself one may be smaller than the rounding errors of another. The chosen ones are then mapped to
+θ, and made orthonormal there part by part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import qr
@@ -42,34 +45,62 @@ class Directions:
         return rows.ravel(), columns.ravel(), values.ravel()
 
 
-def orthonormal_basis(size: int, parts: Sequence[Directions]) -> tuple[Array, Array]:
-    """Returns orthonormal columns (P, k), in the order of the parts, and the part of each (k,)."""
+def orthonormal_basis(
+    size: int, parts: Sequence[Directions], units: Array | None = None, back: Any = None
+) -> tuple[Array, Array]:
+    """Returns orthonormal columns (P, k), in the order of the parts, and the part of each (k,).
+
+    `units` are the sizes of the parameters (P,), and `back` is the sparse matrix (P, P) that maps directions at the
+    unit point to θ; None if θ is one.
+    """
     if not parts:
         return np.zeros((size, 0)), np.zeros(0, int)
     lengths = [len(part) for part in parts]
     part_of = np.repeat(np.arange(len(parts)), lengths)
+    vectors = sparse_columns(size, parts, lengths)
+    sizes = np.ones(size) if units is None else units
+    chosen = [there[independent(block / sizes[here, None], part_of[there])] for here, there, block in blocks(vectors)]
+    kept = np.sort(np.concatenate([np.zeros(0, int), *chosen]))
+    vectors, origins = vectors[:, kept], part_of[kept]
+    if back is not None:
+        vectors = back @ scaled_columns(vectors, sizes)
+    basis = np.zeros((size, len(kept)))
+    for here, there, block in blocks(vectors):
+        basis[np.ix_(here, there)] = orthonormal_block(block)
+    return basis, origins
+
+
+def sparse_columns(size: int, parts: Sequence[Directions], lengths: Sequence[int]) -> Any:
+    """The directions of all parts as columns of a sparse matrix, each of size one."""
     entries = [part.entries() for part in parts]
     starts = np.cumsum([0, *lengths[:-1]])
-    rows, columns, values = (
-        np.concatenate([entry[0] for entry in entries]),
-        np.concatenate([entry[1] + start for entry, start in zip(entries, starts, strict=True)]),
-        np.concatenate([entry[2] for entry in entries]),
-    )
-    found: list[tuple[Array, Array, Array]] = []
-    for chosen in components(size, len(part_of), rows, columns):
+    rows = np.concatenate([entry[0] for entry in entries])
+    columns = np.concatenate([entry[1] + start for entry, start in zip(entries, starts, strict=True)])
+    values = np.concatenate([entry[2] for entry in entries])
+    return coo_array((values, (rows, columns)), (size, sum(lengths))).tocsc()
+
+
+def scaled_columns(vectors: Any, sizes: Array) -> Any:
+    """Columns of a sparse matrix, the largest entry 1 in units of the given sizes, so that no product overflows."""
+    entries = vectors.tocoo()
+    rows, columns = entries.coords
+    largest = np.zeros(vectors.shape[1])
+    np.maximum.at(largest, columns, np.abs(entries.data) / sizes[rows])
+    return coo_array((entries.data / largest[columns], (rows, columns)), vectors.shape)
+
+
+def blocks(vectors: Any) -> Iterator[tuple[Array, Array, Array]]:
+    """Yields the rows, the columns and the dense entries of each connected component of a sparse matrix."""
+    entries = vectors.tocoo()
+    entries.eliminate_zeros()
+    rows, columns = entries.coords
+    size, count = vectors.shape
+    for chosen in components(size, count, rows, columns):
         here, row = np.unique(rows[chosen], return_inverse=True)
         there, column = np.unique(columns[chosen], return_inverse=True)
         block = np.zeros((len(here), len(there)))
-        block[row, column] = values[chosen]
-        found.append((here, *orthonormal_block(block, part_of[there])))
-    origins = np.concatenate([np.zeros(0, int), *(origin for _, _, origin in found)])
-    order = np.argsort(origins, kind="stable")
-    position = np.argsort(order)
-    basis = np.zeros((size, len(origins)))
-    for here, vectors, _ in found:
-        mine, position = position[: vectors.shape[1]], position[vectors.shape[1] :]
-        basis[here[:, None], mine] = vectors
-    return basis, origins[order]
+        block[row, column] = entries.data[chosen]
+        yield here, there, block
 
 
 def components(size: int, count: int, rows: Array, columns: Array) -> list[Array]:
@@ -82,29 +113,38 @@ def components(size: int, count: int, rows: Array, columns: Array) -> list[Array
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
-def orthonormal_block(vectors: Array, part_of: Array) -> tuple[Array, Array]:
-    """Returns the same for the columns (r, n) of one component, whose parts ascend."""
+def independent(vectors: Array, part_of: Array) -> Array:
+    """Returns which columns of (r, n) are independent of each other and of those before; parts ascend."""
+    vectors = vectors / norm(vectors, 0)
     basis, count = np.empty_like(vectors[:, : len(vectors)], order="F"), 0
-    origins: list[int] = []
+    chosen: list[Array] = []
     for part in np.unique(part_of):
         if count == len(vectors):
             break
-        fresh = independent(vectors[:, part_of == part], basis[:, :count])
-        basis[:, count : count + fresh.shape[1]] = fresh
-        count += fresh.shape[1]
-        origins += [int(part)] * fresh.shape[1]
-    return basis[:, :count], np.array(origins, int)
+        mine = np.flatnonzero(part_of == part)
+        columns, triangle, order = qr(
+            outside(vectors[:, mine], basis[:, :count]), mode="economic", pivoting=True, check_finite=False
+        )
+        rank = int((np.abs(np.diagonal(triangle)) > INDEPENDENCE).sum())
+        basis[:, count : count + rank] = columns[:, :rank]
+        if count:
+            # A small remainder of a direction holds rounding errors along the basis: it is projected again.
+            basis[:, count : count + rank] = again(basis[:, count : count + rank], basis[:, :count])
+        count += rank
+        chosen.append(mine[order[:rank]])
+    return np.sort(np.concatenate(chosen))
 
 
-def independent(vectors: Array, basis: Array) -> Array:
-    """Returns orthonormal columns for what the vectors add to the span of the orthonormal basis."""
-    vectors = vectors / norm(vectors, 0)
-    columns, triangle, _ = qr(outside(vectors, basis), mode="economic", pivoting=True, check_finite=False)
-    columns = columns[:, np.abs(np.diagonal(triangle)) > INDEPENDENCE]
-    if not basis.shape[1] or not columns.shape[1]:
-        return np.asarray(columns)
-    # A small remainder of a direction holds rounding errors along the basis, so it is projected again at length one.
-    return np.asarray(qr(outside(columns, basis), mode="economic", check_finite=False)[0])
+def orthonormal_block(vectors: Array) -> Array:
+    """Returns orthonormal columns (r, n) of which the first k span what the first k vectors do, for every k."""
+    order = np.argsort(-np.abs(vectors).max(axis=1), kind="stable")  # QR is more accurate with large rows on top
+    basis = np.empty_like(vectors)
+    basis[order] = qr((vectors / norm(vectors, 0))[order], mode="economic", check_finite=False)[0]
+    return basis
+
+
+def again(vectors: Array, basis: Array) -> Array:
+    return np.asarray(qr(outside(vectors, basis), mode="economic", check_finite=False)[0])
 
 
 def outside(vectors: Array, basis: Array) -> Array:
