@@ -18,7 +18,7 @@ if _typing.TYPE_CHECKING:
     from . import conditioning, critical, equivalence, minima, optimize, study, symmetry
     from .conditioning import BestConditioned, Growth, best_conditioned, grow
     from .config import configuration, show_config
-    from .critical import Certificate, certify
+    from .critical import Certificate, CriticalPoint, certify, classify
     from .equivalence import CanonicalForm, Equivalence, canonical, equivalent
     from .minima import (
         MinimumSubspace,
@@ -42,7 +42,7 @@ if _typing.TYPE_CHECKING:
 _NAMES = {
     "conditioning": ["BestConditioned", "Growth", "best_conditioned", "grow"],
     "config": ["configuration", "show_config"],
-    "critical": ["Certificate", "certify"],
+    "critical": ["Certificate", "CriticalPoint", "certify", "classify"],
     "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
     "minima": [
         "MinimumSubspace",
@@ -69,6 +69,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "CanonicalForm",
     "Certificate",
     "ConditionNumber",
+    "CriticalPoint",
     "Equivalence",
     "GroupElement",
     "Growth",
@@ -93,6 +94,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "best_conditioned",
     "canonical",
     "certify",
+    "classify",
     "conditioning",
     "configuration",
     "count_minima",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ..endings import CriticalPoint, WayToInfinity
 from .certificate import Certificate
+from .classification import classify
 from .proof import certify
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["Certificate", "CriticalPoint", "WayToInfinity", "certify", "classify"]
 
 
 def __dir__() -> list[str]:

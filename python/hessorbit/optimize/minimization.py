@@ -146,12 +146,11 @@ def minimize(
     one thread beyond that, so that BLAS's threads are never in the way. On zero-residual problems lm is the method of
     choice; newton also minimises other losses, and is the faster one near a minimum whose residual is large.
 
-    The outcome is ``"minimum"`` if the gradient is small, every eigenvalue of the Hessian is positive beyond rounding
-    (across the tangents of the orbit, along which the loss is constant), and the Newton step from there is short;
-    ``"saddle"`` if one is clearly negative, and then `success` is False; ``"to infinity"`` if the loss keeps falling
-    along the Newton step until θ has doubled; ``"flat"`` where the eigenvalues do not decide, or for more than 1000
-    parameters; ``"stalled"`` if no digits are left before the gradient is small; ``"max_steps"``; ``"diverged"``; and
-    ``"stopped"`` by `loss_tol`, `time`, the callback or an interruption, or by a `tol` above what a critical point has.
+    The outcome is what `classify` says of the point reached: ``"minimum"``; ``"saddle"``, and then `success` is False;
+    ``"flat"``, which it calls degenerate; ``"to infinity"``, also after 100 or more of max_steps. Where it finds no
+    critical point, or for more than 1000 parameters, it is why the run ended: ``"stalled"`` if no digits are left
+    before the gradient is small, ``"max_steps"``, ``"diverged"``, and ``"stopped"`` by `loss_tol`, `time`, the callback
+    or an interruption, or by a `tol` above what a critical point has. The message says the same in sentences.
     Errors of NumPy or SciPy in numbers near overflow become outcomes too.
 
     References

@@ -14,7 +14,9 @@ import scipy.linalg
 from .._checks import FLOAT64, Array
 from ..decomposition import Dense
 from ..error_bounds import QuadratureErrors, RoundingErrors, norm
-from ..objective import AnyObjective
+from ..objective import AnyObjective, Objective
+from ..restricted import whole, within
+from .data_modes import loss_directions
 from .group import symmetries
 from .predicted_zero_modes import predicted
 from .tangents import norm_preserving
@@ -48,10 +50,29 @@ def null_modes(obj: AnyObjective, theta: Array, hessian: Dense, errors: Rounding
     return NullModes(basis, causes, scipy.linalg.qr(basis)[0][:, count:] if count else np.eye(len(theta)))
 
 
+def symmetric_dimension(obj: AnyObjective, theta: Array) -> int:
+    """The dimension of the directions in which architecture and loss are the same at every θ, as far as θ moves."""
+    data, at = whole(obj, theta)
+    parts = [all_tangents(data, at)]
+    if isinstance(data, Objective) and not data.l2:
+        for directions in loss_directions(data):
+            rows, columns, values = directions.entries()
+            matrix = np.zeros((len(at), len(directions)))
+            matrix[rows, columns] = values
+            parts.append(matrix)
+    joined = np.hstack(parts)
+    return within(obj, scipy.linalg.orth(joined)).shape[1] if joined.shape[1] else 0
+
+
 def orbit_tangents(obj: AnyObjective, theta: Array) -> Array:
     """Orthonormal tangents of the orbit at θ, along which the loss, with its penalty, stays the same."""
+    tangents = within(obj, all_tangents(*whole(obj, theta)))
+    return scipy.linalg.orth(tangents) if tangents.shape[1] else tangents
+
+
+def all_tangents(obj: AnyObjective, theta: Array) -> Array:
+    """Tangents of the orbit of all parameters, each of length 1."""
     group, at = symmetries(obj.net), theta.astype(FLOAT64)
     tangents = norm_preserving(obj.net, group.factors, at) if obj.l2 else group.tangents(at)
     sizes = norm(tangents, axis=0)
-    moving = tangents[:, sizes > 0] / sizes[sizes > 0]
-    return scipy.linalg.orth(moving) if moving.shape[1] else moving
+    return np.asarray(tangents[:, sizes > 0] / sizes[sizes > 0])

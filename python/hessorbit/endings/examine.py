@@ -1,0 +1,260 @@
+"""`examine` says what a point of the loss is, from the quadratic model there and from curves that lead away from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from .. import activations
+from .._checks import Array
+from ..error_bounds import norm
+from ..objective import AnyObjective, Objective
+from ..restricted import whole
+from ..symmetry.data_modes import activations_on_data, counted
+from ..symmetry.null_modes import symmetric_dimension
+from .curves import outputs
+from .infinity import falling_floor, ray, separated, settled, ways_to_infinity
+from .local_model import LocalModel, local_model
+from .losses import loss_and_noise, loss_at
+from .point import CriticalPoint, WayToInfinity
+
+LENGTHS = 2.0 ** np.arange(-14, 3)  # of the steps along which a saddle is left, relative to max(1, ‖θ‖)
+AT_KINK = 1e-7  # a preactivation relative to the sum of the sizes of its terms
+MOST_KINKS = 20
+FEW_STEPS, MUCH, FITTED = 5, 1e-3, 1e-10  # a gain is one relative to the loss, and to that without outputs
+DIRECTIONS = 40  # that are tried where a kink may make a minimum
+
+
+def examine(obj: AnyObjective, theta: Array) -> CriticalPoint:
+    """Returns what θ (P,), checked, is."""
+    with np.errstate(all="ignore"):
+        model = local_model(obj, theta)
+        kinks = kinks_at(obj, theta)
+        if model is None:
+            return without_model(obj, theta, kinks)
+        return of_model(obj, model, kinks)
+
+
+def of_model(obj: AnyObjective, model: LocalModel, kinks: tuple[tuple[int, int, int], ...]) -> CriticalPoint:
+    theta = model.theta
+    if model.critical and model.negative.any():
+        direction, decrease = descent(obj, model)
+        if direction is not None:
+            return described("saddle", saddle_message(model, decrease), model, kinks, direction, decrease)
+    if model.critical and model.resolved.all() and not model.negative.any():
+        other = len(model.modes.causes) - symmetric_dimension(obj, theta)
+        kind = "degenerate" if other > 0 else "minimum"
+        return described(kind, minimum_message(model, other), model, kinks)
+    ways = leading_ways(obj, model)
+    if ways:
+        return described("to infinity", ways_message(model, ways), model, kinks, ways=tuple(ways))
+    if model.critical and not (model.drifting.any() and descends(obj, theta)):
+        return described("degenerate", degenerate_message(model), model, kinks)
+    return described("not critical", not_critical_message(obj, model, kinks), model, kinks)
+
+
+def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
+    """Ways to infinity, where θ is critical but for them."""
+    theta = model.theta
+    ways = ways_to_infinity(obj, theta)
+    outputs = [way for way in ways if way.kind == "outputs" and separated(obj, theta, way)]
+    if outputs:
+        return outputs
+    others = [way for way in ways if way.kind != "outputs"]
+    if others:
+        tangents = np.column_stack([way.tangent / norm(way.tangent) for way in others])
+        across = local_model(obj, theta, tangents)
+        if model.critical or across is None or across.critical:
+            return others
+    return falling_floor(obj, theta) or (ray(obj, theta, model.step) if model.still and not model.critical else [])
+
+
+def descends(obj: AnyObjective, theta: Array) -> bool:
+    """Tells whether a few Gauss–Newton steps lower the loss by more than what is left of it where it is fitted."""
+    loss, none = loss_at(obj, theta), np.zeros(0, int)
+    gain = loss - loss_at(obj, settled(obj, theta, none, steps=FEW_STEPS))
+    return gain > max(MUCH * loss, FITTED * without_outputs(obj, theta))
+
+
+def without_outputs(obj: AnyObjective, theta: Array) -> float:
+    """The size of the loss where the last layer is zero."""
+    data, full = whole(obj, theta)
+    return abs(loss_at(data, outputs(data, full).curve(0.0)))
+
+
+def descent(obj: AnyObjective, model: LocalModel) -> tuple[Array | None, float]:
+    """Returns the step along the lowest eigenvector that lowers the loss most, and by how much; None if none does."""
+    theta = model.theta
+    unit = model.vectors[:, 0] / norm(model.vectors[:, 0])
+    start, noise = loss_and_noise(obj, theta)
+    best, decrease = None, 0.0
+    for length in LENGTHS * max(1.0, float(norm(theta))):
+        for sign in (-1.0, 1.0):
+            loss, error = loss_and_noise(obj, (theta + sign * length * unit).astype(theta.dtype))
+            if start - loss > max(decrease, noise + error):
+                best, decrease = sign * length * unit, start - loss
+    return best, decrease
+
+
+def kinks_at(obj: AnyObjective, theta: Array) -> tuple[tuple[int, int, int], ...]:
+    """Layers, neurons and samples whose preactivations are at a kink, to rounding; the first of them."""
+    obj, theta = whole(obj, theta)
+    used = {name for layer in obj.net.activations for name in layer}
+    if not isinstance(obj, Objective) or not any(map(activations.kinked, used)):
+        return ()
+    at, samples, found = theta.astype(np.float64), counted(obj), []
+    layers = activations_on_data(obj, at)
+    for index, ((weights, biases), names) in enumerate(zip(obj.net.unflatten(at), obj.net.activations, strict=True)):
+        z, below = layers[index + 1][0], layers[index][1]
+        size = np.abs(below) @ (obj.net.multipliers[index] * np.abs(weights.T))
+        size += 0.0 if biases is None else np.abs(biases)
+        kinked = np.array([activations.kinked(name) for name in names])
+        near = (np.abs(z) <= AT_KINK * size) & (size > 0) & kinked
+        found += [(index + 1, int(neuron), int(samples[n])) for n, neuron in zip(*np.nonzero(near), strict=True)]
+    return tuple(found[:MOST_KINKS])
+
+
+def described(
+    kind: str,
+    message: str,
+    model: LocalModel,
+    kinks: tuple[tuple[int, int, int], ...],
+    direction: Array | None = None,
+    decrease: float = 0.0,
+    ways: tuple[WayToInfinity, ...] = (),
+) -> CriticalPoint:
+    if kinks and kind in ("minimum", "degenerate", "saddle"):
+        layer, neuron, sample = kinks[0]
+        message += (
+            f" The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}: this holds for "
+            f"the piece of the loss on which the derivatives were taken."
+        )
+    return CriticalPoint(
+        kind=kind,
+        message=message,
+        loss=model.loss,
+        gradient_norm=float(np.abs(model.gradient).max()),
+        num_negative=int(model.negative.sum()),
+        num_positive=int((model.values > model.floors).sum()),
+        smallest=float(model.values[0]) if len(model.values) else np.nan,
+        floor=float(model.rounding),
+        direction=direction,
+        decrease=decrease,
+        causes=model.modes.causes,
+        unexplained=np.asarray(model.vectors[:, ~model.resolved]),
+        ways=ways,
+        kinks=kinks,
+    )
+
+
+def without_model(obj: AnyObjective, theta: Array, kinks: tuple[tuple[int, int, int], ...]) -> CriticalPoint:
+    """What is said where there is no quadratic model: the Hessian is zero, or something is not finite."""
+    loss, gradient = obj.value_and_gradient(theta)
+    size, count = float(np.abs(gradient).max()), len(theta)
+    flat = size == 0 and np.isfinite(loss)
+    message = (
+        "The gradient and the Hessian are zero: every direction is flat to second order."
+        if flat
+        else f"The Hessian is zero or not finite there, and max|∇L| is {size:.2e}."
+    )
+    directions = np.eye(count) if flat else np.zeros((count, 0))
+    return CriticalPoint(
+        "degenerate" if flat else "not critical", message, float(loss), size, 0, 0, np.nan, np.nan, None, 0.0, (),
+        directions, (), kinks
+    )  # fmt: skip
+
+
+def minimum_message(model: LocalModel, other: int) -> str:
+    if not len(model.values):
+        return "All directions are flat by symmetry."
+    text = f"The smallest eigenvalue of the Hessian is {model.values[0]:.3g}, beyond its error of {model.floors[0]:.1e}"
+    if not other:
+        return text + across(model) + "."
+    return (
+        f"{text}, across {len(model.modes.causes)} flat directions: {named(model)}. A minimum, as far as the loss is "
+        f"constant along them."
+    )
+
+
+def across(model: LocalModel) -> str:
+    count = len(model.modes.causes)
+    return f", across {count} directions of symmetry" if count else ""
+
+
+def named(model: LocalModel) -> str:
+    counts = Counter(model.modes.causes)
+    parts = [f"{cause} ({count})" for cause, count in list(counts.items())[:4]]
+    return "; ".join(parts) + ("; …" if len(counts) > 4 else "")
+
+
+def saddle_message(model: LocalModel, decrease: float) -> str:
+    count = int(model.negative.sum())
+    lowest = f", the lowest of {count} negative ones" if count > 1 else ""
+    return (
+        f"The Hessian has the eigenvalue {model.values[0]:.3g}{lowest}; a step along its eigenvector lowers the loss "
+        f"by {decrease:.2g}: go on with method='newton', which leaves saddles, or from theta + direction, which "
+        f"classify gives."
+    )
+
+
+def degenerate_message(model: LocalModel) -> str:
+    count = int((~model.resolved).sum())
+    text = (
+        f"{count} eigenvalues of the Hessian are zero to within {model.floors[~model.resolved].max():.1e}, without a "
+        f"symmetry that makes them so, and none is negative"
+    )
+    causes = f"; {len(model.modes.causes)} more are flat by symmetry: {named(model)}" if model.modes.causes else ""
+    return f"{text}{causes}. Higher derivatives decide whether it is a minimum; weight decay would."
+
+
+def ways_message(model: LocalModel, ways: list[WayToInfinity]) -> str:
+    parts = []
+    for way in ways[:3]:
+        where = f"neurons {', '.join(map(str, way.neurons))} of layer {way.layer}"
+        if len(way.neurons) == 1:
+            where = f"neuron {way.neurons[0]} of layer {way.layer}"
+        if way.kind == "channel":
+            article = "an" if way.unit[0] in "aeiou" else "a"
+            verb = "becomes" if len(way.neurons) == 1 else "become"
+            parts.append(f"In a channel {where}, whose outgoing weights diverge, {verb} {article} {way.unit}")
+        elif way.kind == "step":
+            parts.append(f"The incoming weights of {where} grow, and it becomes a {way.unit}")
+        elif way.kind == "outputs":
+            parts.append("The outputs grow without bound, as the classes are separated")
+        else:
+            parts.append("The loss keeps falling along the Newton step until theta has doubled")
+    limit = min(way.limit for way in ways)
+    return (
+        f"{'. '.join(parts)}. The loss, {model.loss:.8g}, falls to {limit:.8g} at infinity, where there is no minimum: "
+        f"stop here, add weight decay, or train a network with such a unit."
+    )
+
+
+def not_critical_message(obj: AnyObjective, model: LocalModel, kinks: tuple[tuple[int, int, int], ...]) -> str:
+    size = float(np.abs(model.gradient).max())
+    text = f"max|∇L| is {size:.2e}, and the curvature changes along the Newton step: no critical point is next to theta"
+    if model.decrease > 0:
+        text += f"; the step promises to lower the loss by {model.decrease:.1e}"
+    if not kinks:
+        return text + ": minimise further, as with method='newton'."
+    layer, neuron, sample = kinks[0]
+    held = "" if lowered(obj, model) else f"; none of {DIRECTIONS} short steps lowers the loss"
+    return (
+        f"{text}. The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}{held}: it "
+        f"may be a nonsmooth minimum, which derivatives do not show."
+    )
+
+
+def lowered(obj: AnyObjective, model: LocalModel) -> bool:
+    """Tells whether one of some short steps, in random directions and down the gradient, lowers the loss."""
+    theta = model.theta
+    start, noise = loss_and_noise(obj, theta)
+    directions = np.random.default_rng(0).standard_normal((DIRECTIONS - 1, len(theta)))
+    length = 1e-6 * max(1.0, float(norm(theta)))
+    for direction in (-model.gradient, *directions):
+        ahead = (theta + length * direction / norm(direction)).astype(theta.dtype)
+        loss, error = loss_and_noise(obj, ahead)
+        if start - loss > noise + error:
+            return True
+    return False

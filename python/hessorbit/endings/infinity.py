@@ -1,0 +1,186 @@
+"""Ways to infinity: the curves of curves.py, and the ray of the Newton step, along which the loss keeps falling.
+
+A curve is one if the loss falls from t = ½ on at every doubling of t, until rounding is all that changes it. Else the
+floor of the valley around it may fall: the least loss for given values of what diverges, found by Gauss–Newton steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import activations
+from .._checks import Array
+from ..error_bounds import norm
+from ..objective import AnyObjective, Objective
+from ..restricted import RestrictedObjective, whole
+from ..symmetry.data_modes import activations_on_data
+from ..symmetry.related_neurons import LayerParameters, layer_parameters
+from .curves import EXPONENTIAL, Candidate, candidates
+from .losses import extrapolated, loss_and_noise, loss_at
+from .point import WayToInfinity
+
+DOUBLINGS, MOST_DOUBLINGS = 6, 30  # of t: of a channel, whose outgoing weights cancel more and more, and of others
+BESIDE = 1e-3  # of t: where the tangent is taken
+# Valleys whose floors are followed: how many at most, how far θ may lie above the floor, how much larger outgoing
+# weights must be than what they do together, and the Gauss–Newton steps that lead down to the floor.
+MOST_FLOORS, SETTLED, DIVERGING, DRAWS = 2, 5e-2, 30.0, 500
+LEAST_STEPS, SETTLING_STEPS, MOST_FLOPS = 5, 100, 2e9
+MOST_TRIALS, DAMPING = 12, 1e-10
+STEEP = 8.0  # the median |z| of a neuron that is a step already
+VANISHING, SEPARATED = 1e-3, 5e-2  # of the loss: at the end of growing outputs, and of what it is without outputs
+FALLING, RAY_DOUBLINGS = 1e-6, 60  # of the loss, at every doubling of a step
+
+
+def ways_to_infinity(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
+    """Returns the channels, steps and growing outputs along which the loss falls; no neuron is in two."""
+    found: list[WayToInfinity] = []
+    for candidate in candidates(obj, theta):
+        busy = {neuron for way in found if way.layer == candidate.layer for neuron in way.neurons}
+        if not busy & set(candidate.neurons):
+            found += falling(obj, candidate)
+    return found
+
+
+def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
+    """Returns the way, if the loss falls along it: before θ too, and from θ on until only rounding is left of that."""
+    curve, doublings = candidate.curve, DOUBLINGS if candidate.kind == "channel" else MOST_DOUBLINGS
+    losses, noise = map(list, zip(*[loss_and_noise(obj, curve(t)) for t in (0.5, 1.0, 2.0)], strict=True))
+    if not (losses[0] - losses[2] > noise[0] + noise[2] and losses[0] > losses[1] - noise[1]):
+        return []
+    for exponent in range(2, doublings + 2):
+        change = losses[-1] - losses[-2]
+        if change > noise[-1] + noise[-2]:
+            return []
+        if exponent > doublings or -change <= noise[-1] + noise[-2]:
+            break
+        loss, error = loss_and_noise(obj, curve(2.0**exponent))
+        losses.append(loss)
+        noise.append(error)
+    tangent = (curve(1 + BESIDE) - curve(1 - BESIDE)) / (2 * BESIDE)
+    return [way_along(candidate, extrapolated(losses, noise), tangent)]
+
+
+def way_along(candidate: Candidate, limit: float, tangent: Array) -> WayToInfinity:
+    direction = np.asarray(tangent, np.float64)
+    return WayToInfinity(candidate.kind, candidate.layer, candidate.neurons, candidate.unit, limit, direction)
+
+
+def falling_floor(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
+    """Returns the channel along which the floor of a valley falls, where neurons cancel each other already; or nothing.
+
+    What diverges is held at its values on the curve, and the other parameters are minimised over: from smaller outgoing
+    weights up to θ the least loss falls, and it goes on falling, or changes by rounding alone.
+    """
+    steps = affordable_steps(obj)
+    if steps < LEAST_STEPS:
+        return []
+    start, noise = loss_and_noise(obj, theta)
+    found = [(loss_at(obj, candidate.curve(2.0)), candidate) for candidate in diverging(obj, theta)]
+    found = [pair for pair in found if np.isfinite(pair[0])]
+    for _, candidate in sorted(found, key=lambda pair: pair[0])[:MOST_FLOORS]:
+        floors = [settled(obj, candidate.curve(t), candidate.frozen, steps=steps) for t in (0.5, 1.0, 2.0, 4.0)]
+        losses, errors = map(list, zip(*[loss_and_noise(obj, at) for at in floors], strict=True))
+        before, after = losses[0] - losses[1], losses[1] - losses[2]
+        if after > errors[1] + errors[2] and losses[3] - losses[2] > after:
+            continue  # into another valley
+        if start - losses[1] <= SETTLED * start and before > max(after, errors[0] + errors[1] + noise):
+            falls = [losses[k] - losses[k + 1] > errors[k] + errors[k + 1] for k in range(3)]
+            known = losses if all(falls) else losses[:3] if falls[1] else losses[:2]
+            return [way_along(candidate, extrapolated(known, errors), floors[1] - floors[0])]
+    return []
+
+
+def diverging(obj: AnyObjective, theta: Array) -> Iterator[Candidate]:
+    """Yields the curves of neurons that cancel each other, or are steep, already."""
+    units = hidden_units(obj, theta)
+    layers = layer_parameters(obj.net, whole(obj, theta)[1])
+    for candidate in candidates(obj, theta):
+        if candidate.kind == "outputs":
+            continue
+        index = candidate.layer - 1
+        if candidate.kind == "channel":
+            chosen = cancellation(layers[index], units[index], candidate) >= DIVERGING
+        else:
+            chosen = float(np.median(np.abs(units[index][0][:, candidate.neurons[0]]))) >= STEEP
+        if chosen:
+            yield candidate
+
+
+def hidden_units(obj: AnyObjective, theta: Array) -> list[tuple[Array, Array]]:
+    """Preactivations and activations of the hidden layers, (N, d) each, on the samples or on normal inputs."""
+    obj, theta = whole(obj, theta)
+    if not isinstance(obj, Objective):
+        inputs = np.random.default_rng(0).standard_normal((DRAWS, obj.net.widths[0]))
+        obj = Objective(obj.net, inputs, np.zeros((DRAWS, obj.net.widths[-1])))
+    return activations_on_data(obj, theta.astype(np.float64))[1:-1]
+
+
+def cancellation(parameters: LayerParameters, units: tuple[Array, Array], candidate: Candidate) -> float:
+    """How much more single neurons do, in value and slope, than what varies of their sum."""
+    chosen = list(candidate.neurons)
+    z, a = (each[:, chosen] for each in units)
+    outgoing = parameters.outgoing[:, chosen].astype(np.float64)
+    varying = a @ outgoing.T
+    varying = norm(varying - varying.mean(axis=0)) / np.sqrt(len(z))
+    sizes = norm(outgoing, axis=0)
+    if candidate.unit != EXPONENTIAL:  # whose neurons are small, on their tails
+        name = parameters.layer.names[chosen[0]]
+        sizes = sizes * (norm(a, axis=0) + norm(activations.derivatives(name, z)[1], axis=0)) / np.sqrt(len(z))
+    return float(sizes.sum() / max(float(varying), np.finfo(float).tiny))
+
+
+def affordable_steps(obj: AnyObjective) -> int:
+    """How many Gauss–Newton steps lead down to a floor."""
+    count = obj.num_parameters
+    data = obj.objective if isinstance(obj, RestrictedObjective) else obj
+    rows = data.num_samples * data.net.widths[-1] if isinstance(data, Objective) else count
+    return int(min(SETTLING_STEPS, MOST_FLOPS / (rows * count**2)))
+
+
+def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Array:
+    """Minimises over all parameters but the frozen ones, by damped Gauss–Newton steps from θ."""
+    at = theta.astype(np.float64)
+    free = np.setdiff1d(np.arange(len(at)), frozen)
+    loss, damping = loss_at(obj, at), DAMPING
+    for _ in range(steps):
+        factor = obj.gauss_newton_factor(at)[:, free]
+        if not np.isfinite(factor).all():
+            return at
+        sizes = np.maximum(norm(factor, axis=0), np.finfo(float).tiny)
+        _, singular, right = np.linalg.svd(np.linalg.qr(factor / sizes, mode="r"), full_matrices=False)
+        slope = (right @ (obj.gradient(at)[free] / sizes)).astype(np.float64)
+        for _ in range(MOST_TRIALS):
+            trial = at.copy()
+            trial[free] -= right.T @ (slope / (singular**2 + damping * singular[0] ** 2)) / sizes
+            reached = loss_at(obj, trial)
+            if reached < loss:
+                break
+            damping *= 10
+        else:
+            return at
+        at, gain, loss, damping = trial, loss - reached, reached, damping / 10
+        if gain <= 1e-12 * abs(loss):
+            return at
+    return at
+
+
+def ray(obj: AnyObjective, theta: Array, step: Array) -> list[WayToInfinity]:
+    """Returns the ray of a step, if the loss falls at every doubling of it until θ has doubled."""
+    loss, far, tangent, here = loss_at(obj, theta), 2 * norm(theta), step, theta
+    for _ in range(RAY_DOUBLINGS):
+        here = here + step
+        ahead = loss_at(obj, here)
+        if not loss - ahead > FALLING * abs(loss):
+            return []
+        if norm(here) >= far:
+            return [WayToInfinity("ray", 0, (), "", ahead, np.asarray(tangent, np.float64))]
+        loss, step = ahead, 2 * step
+    return []
+
+
+def separated(obj: AnyObjective, theta: Array, way: WayToInfinity) -> bool:
+    """Tells whether growing outputs take the loss to nothing, after they have taken it most of the way."""
+    (candidate,) = [each for each in candidates(obj, theta) if each.kind == "outputs"]
+    return way.limit <= VANISHING * loss_at(obj, theta) <= VANISHING * SEPARATED * loss_at(obj, candidate.curve(0.0))

@@ -1,0 +1,44 @@
+"""Losses along curves: in extended precision, with what rounding makes of them, and their limits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from .._checks import Array
+from ..objective import AnyObjective, Objective
+from ..restricted import RestrictedObjective
+
+NOISE = 8.0  # times what one change of all parameters by their rounding errors makes of the loss
+
+
+def loss_and_noise(obj: AnyObjective, theta: Array) -> tuple[float, float]:
+    """The loss, and how much it changes as parameters change by their rounding errors."""
+    theta = theta if extended(obj) else theta.astype(np.float64)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], len(theta))
+    near = theta * (1 + np.finfo(theta.dtype).eps * signs.astype(theta.dtype))
+    loss = loss_at(obj, theta)
+    return loss, NOISE * (abs(loss_at(obj, near) - loss) + float(np.finfo(theta.dtype).eps) * abs(loss))
+
+
+def loss_at(obj: AnyObjective, theta: Array) -> float:
+    """The loss, in extended precision where the objective has it; inf where θ is not finite."""
+    if not _core.all_finite(theta):
+        return np.inf
+    return float(obj.loss(theta.astype(np.longdouble) if extended(obj) else theta.astype(np.float64)))
+
+
+def extrapolated(losses: list[float], noise: list[float]) -> float:
+    """The limit of a sequence, by Aitken's Δ² from its last three terms, if more than noise is left of its changes."""
+    if len(losses) < 3:
+        return losses[-1]
+    first, second = losses[-2] - losses[-3], losses[-1] - losses[-2]
+    if abs(second) < 0.9 * abs(first) and abs(second) > 10 * (noise[-1] + noise[-2]):
+        limit = losses[-1] - second * second / (second - first)
+        return max(limit, 0.0) if losses[-1] >= 0 else limit
+    return losses[-1]
+
+
+def extended(obj: AnyObjective) -> bool:
+    """Whether an objective computes in extended precision."""
+    return isinstance(obj.objective if isinstance(obj, RestrictedObjective) else obj, Objective)

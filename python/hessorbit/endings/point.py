@@ -1,0 +1,118 @@
+"""A `CriticalPoint` says what a point of the loss is; pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .._checks import Array
+
+
+@dataclass(frozen=True, eq=False)
+class WayToInfinity:
+    """A way to infinity is a curve that begins at θ, on which parameters diverge and the loss keeps falling.
+
+    Attributes
+    ----------
+    kind : {"channel", "step", "outputs", "ray"}
+        ``"channel"``: neurons that merge, with each other or with a constant, while their outgoing weights diverge and
+        cancel. ``"step"``: a neuron whose incoming weights grow at a fixed direction. ``"outputs"``: the last layer
+        grows, as on separated classes. ``"ray"``: the Newton step goes on and on.
+    layer : int
+        Of its neurons, counted from 1; 0 for a ray.
+    neurons : tuple of int
+    unit : str
+        What the neurons become, such as ``"gated linear unit"``.
+    limit : float
+        The loss at the end, by extrapolation.
+    tangent : ndarray, shape (P,)
+        The direction in which it begins.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [1.0, 1.0], loss="logistic")
+    >>> (way,) = ho.classify(obj, [15.0]).ways
+    >>> way.kind, way.unit, way.limit < 1e-100
+    ('outputs', 'outputs without bound', True)
+    """
+
+    kind: str
+    layer: int
+    neurons: tuple[int, ...]
+    unit: str
+    limit: float
+    tangent: Array = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CriticalPoint:
+    """A critical point is what `classify` found out about θ.
+
+    Attributes
+    ----------
+    kind : {"minimum", "saddle", "degenerate", "not critical", "to infinity"}
+        - ``"minimum"``: every eigenvalue of the Hessian is positive beyond its error, but for the directions in which
+          the architecture or the loss is symmetric, and Newton's method converges to a point next to θ.
+        - ``"saddle"``: the same, but some eigenvalues are negative, and along `direction` the loss falls.
+        - ``"degenerate"``: none is negative, but there are other flat directions, which `causes` names, or which no
+          symmetry explains: whether it is a minimum is left to higher derivatives.
+        - ``"not critical"``: the gradient does not vanish next to θ.
+        - ``"to infinity"``: parameters diverge, along `ways`, and the loss keeps falling.
+    message : str
+        What it is and what to do about it, in sentences.
+    loss, gradient_norm : float
+        L and max|∇L|.
+    num_negative, num_positive : int
+        Eigenvalues with a sign beyond their errors.
+    smallest : float
+        The smallest eigenvalue across the directions of `causes`; nan if there is none.
+    floor : float
+        To what the eigenvalues are known.
+    direction : ndarray, shape (P,), or None
+        At a saddle: the loss at ``theta + direction`` is less by `decrease`, as was verified.
+    decrease : float
+        0 where there is no direction.
+    causes : tuple of str
+        Symmetries, by `zero_modes`, of the flat directions at θ, one for each dimension.
+    unexplained : ndarray, shape (P, k)
+        Orthonormal directions whose eigenvalues have no sign, without a symmetry.
+    ways : tuple of WayToInfinity
+    kinks : tuple of (int, int, int)
+        Layer, neuron and sample of preactivations at a kink of their activation, to rounding.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [2.0, 4.0])
+    >>> point = ho.classify(obj, [2.0])
+    >>> point.kind, point.smallest, point.num_negative
+    ('minimum', 2.5, 0)
+    """
+
+    kind: str
+    message: str
+    loss: float
+    gradient_norm: float
+    num_negative: int
+    num_positive: int
+    smallest: float
+    floor: float
+    direction: Array | None
+    decrease: float
+    causes: tuple[str, ...]
+    unexplained: Array
+    ways: tuple[WayToInfinity, ...]
+    kinks: tuple[tuple[int, int, int], ...]
+
+    @property
+    def channels(self) -> tuple[WayToInfinity, ...]:
+        """Those of the ways to infinity that are channels."""
+        return tuple(way for way in self.ways if way.kind == "channel")
+
+    @property
+    def limit(self) -> float:
+        """The least loss at the end of the ways to infinity; the loss itself where there are none."""
+        return min((way.limit for way in self.ways), default=self.loss)
+
+    def __repr__(self) -> str:
+        return f"{self.kind}: {self.message}"

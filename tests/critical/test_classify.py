@@ -1,0 +1,271 @@
+"""What a point is: planted points of every kind, against their construction and eigenvalues by NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hessorbit as ho
+from oracles.planted import with_critical_point
+from oracles.problem import random_problem
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def check_saddle(obj: ho.Objective, theta: np.ndarray, point: ho.CriticalPoint) -> None:
+    assert point.kind == "saddle", point
+    assert point.direction is not None
+    start, end = (obj.loss(at.astype(np.longdouble)) for at in (theta, theta + point.direction))
+    assert point.decrease > 0
+    # Both losses are known to 1e-18, in which their difference is as good.
+    assert abs(float(start - end) - point.decrease) <= 1e-6 * point.decrease + 1e-15 * abs(float(start))
+
+
+# Minima and saddles
+
+
+@pytest.mark.parametrize("size", [0.05, 3.0])
+@pytest.mark.parametrize(
+    ("widths", "activation", "loss"),
+    [
+        ((2, 3, 1), "tanh", "squared_error"),
+        ((2, 2, 2), "gelu", "squared_error"),
+        ((2, 2, 2, 1), "sin", "squared_error"),
+        ((2, 3, 1), "softplus", "logistic"),
+        ((2, 2, 1), "erf", "huber"),
+        ((2, 2, 1), "tanh", "poisson"),
+    ],
+)
+def test_planted_points(widths: tuple[int, ...], activation: str, loss: str, size: float) -> None:
+    problem = random_problem(rng(1), widths, activation, loss=loss, samples=60, scale=1.5)
+    problem = with_critical_point(problem, rng(2), size)
+    obj = problem.objective()
+    values = np.linalg.eigvalsh(obj.hessian(problem.theta))
+    assert np.abs(values).min() > 1e-9 * np.abs(values).max()  # rounding is below 1e-14
+    point = ho.classify(obj, problem.theta)
+    assert (point.num_negative, point.num_positive) == ((values < 0).sum(), (values > 0).sum())
+    assert not point.causes
+    assert not point.unexplained.size
+    if values[0] < 0:
+        check_saddle(obj, problem.theta, point)
+    else:
+        assert point.kind == "minimum", point
+        assert abs(point.smallest - values[0]) <= 1e-6 * values[0] + point.floor
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
+def test_a_cross_entropy_is_symmetric_by_itself(dtype: type) -> None:
+    """Width + 1 null vectors, at every θ, do not make its minima degenerate."""
+    problem = random_problem(rng(0), (2, 3, 3), "tanh", loss="cross_entropy", samples=60, integer_labels=False)
+    problem = with_critical_point(problem, rng(2), 1e-4)
+    point = ho.classify(problem.objective(), problem.theta.astype(dtype))
+    assert point.kind == "minimum", point
+    assert len(point.causes) == 4
+
+
+def test_an_orbit_does_not_make_a_minimum_degenerate() -> None:
+    problem = with_critical_point(random_problem(rng(5), (2, 3, 1), "leaky_relu", samples=50), rng(1), 0.05)
+    obj = problem.objective()
+    for scale in (1.0, 30.0):
+        theta = ho.symmetries(obj.net).rescaling(layer=1, factors=[scale, 1.0, 1 / scale])(problem.theta)
+        point = ho.classify(obj, theta)
+        assert point.kind == "minimum", point
+        assert len(point.causes) == 3
+
+
+@pytest.mark.parametrize("unit", [1e-2, 1e2])
+def test_kinds_do_not_depend_on_units(unit: float) -> None:
+    """Labels, and with them outgoing weights and residuals, in another unit."""
+    for size in (0.05, 3.0):
+        problem = with_critical_point(random_problem(rng(1), (2, 3, 1), "tanh", samples=60, scale=1.5), rng(2), size)
+        net = problem.network()
+        (first, (outgoing, bias)) = net.unflatten(problem.theta)
+        assert bias is not None
+        theta = net.flatten([first, (unit * outgoing, unit * bias)])
+        scaled = ho.Objective(net, problem.x, unit * problem.y)
+        assert ho.classify(scaled, theta).kind == ho.classify(problem.objective(), problem.theta).kind
+
+
+@pytest.mark.parametrize(("outputs", "shares"), [(1, [1.5, -0.5]), (2, [0.5, 0.5]), (2, [1.0, 0.0])])
+def test_splitting_a_minimum_makes_saddles(outputs: int, shares: list[float]) -> None:
+    problem = with_critical_point(random_problem(rng(0), (2, 2, outputs), "tanh", samples=60), rng(1), 0.02)
+    narrow = problem.objective()
+    assert ho.classify(narrow, problem.theta).kind == "minimum"
+    widening = ho.Widening(narrow.net, copies=[[2, 1]], coefficients=[[shares, [1.0]]])
+    wide, theta = ho.Objective(widening.net, problem.x, problem.y), widening(problem.theta)
+    point = ho.classify(wide, theta)
+    check_saddle(wide, theta, point)
+    assert point.num_negative == widening.inertia(narrow, problem.theta).negative
+
+
+def test_infinite_data() -> None:
+    net = ho.MLP([2, 2, 1], "erf", bias=False)
+    teacher = net.flatten([(np.eye(2), None), ([[1.0, 1.0]], None)])
+    pop = ho.PopulationObjective(net, net, teacher)
+    assert ho.classify(pop, teacher).kind == "minimum"
+    # On the plateau both students are alike, where the loss is least: a saddle of soft committee machines.
+    plateau = net.flatten([(np.full((2, 2), 0.5), None), ([[1.0, 1.0]], None)])
+    for _ in range(40):
+        alike = np.array([[1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]]).T
+        step = np.linalg.solve(alike.T @ pop.hessian(plateau) @ alike, alike.T @ pop.gradient(plateau))
+        plateau = plateau - alike @ step
+    point = ho.classify(pop, plateau)
+    assert point.kind == "saddle", point
+    assert point.direction is not None
+    assert pop.loss(plateau) - pop.loss(plateau + point.direction) == pytest.approx(point.decrease)
+
+
+# No critical point
+
+
+def test_on_the_way() -> None:
+    """A narrow curved valley: gradient descent reaches its floor soon, and Newton's method the minimum."""
+    x = rng(0).standard_normal((60, 2))
+    obj = ho.Objective(ho.MLP([2, 3, 1]), x, np.sin(2 * x[:, 0]) + 0.1 * rng(1).standard_normal(60), l2=1e-3)
+    start = obj.net.init(rng(2), "normal(1)")
+    assert ho.classify(obj, start).kind == "not critical"
+    floor = ho.minimize(obj, start, method="gd", learning_rate=0.05, max_steps=500)
+    point = ho.classify(obj, floor.x)
+    assert (floor.outcome, point.kind) == ("max_steps", "not critical")
+    end = ho.minimize(obj, floor.x, method="newton")
+    assert (end.outcome, ho.classify(obj, end.x).kind) == ("minimum", "minimum")
+
+
+# Degenerate points
+
+
+def test_zero_residual_of_a_wide_network() -> None:
+    net = ho.MLP([2, 2, 1])
+    theta, x = net.init(rng(0), "normal(1)"), rng(1).standard_normal((40, 2))
+    widening = ho.Widening(net, copies=[[2, 1]], dead=[1])
+    point = ho.classify(ho.Objective(widening.net, x, net(theta, x)), widening(theta))
+    assert point.kind == "degenerate"
+    assert len(point.causes) == widening.net.num_parameters - net.num_parameters
+    assert "related" in point.message
+    assert "dead" in point.message
+
+
+def test_dead_rectifiers() -> None:
+    """A rectifier that is off on every sample moves nothing."""
+    net = ho.MLP([2, 3, 1], "relu")
+    x = rng(0).standard_normal((40, 2))
+    theta = net.init(rng(1), "normal(1)")
+    weights, biases = net.unflatten(theta)[0]
+    assert biases is not None
+    biases[0] = -np.abs(x @ weights[0]).max() - 1
+    problem = random_problem(rng(0), (2, 3, 1), "relu", samples=40).replace(x=x, theta=theta)
+    problem = with_critical_point(problem, rng(2), 0.05)
+    point = ho.classify(problem.objective(), theta)
+    assert point.kind == "degenerate", point
+    assert "neuron 0: off on every sample" in point.message
+
+
+def test_a_flat_direction_without_a_symmetry() -> None:
+    """L = ½ E (w x)⁴."""
+    obj = ho.Objective(ho.MLP([1, 1], output_activation="square", bias=False), [[1.0], [2.0]], [0.0, 0.0])
+    point = ho.classify(obj, [0.0])
+    assert point.kind == "degenerate"
+
+
+def test_all_zero() -> None:
+    obj = ho.Objective(ho.MLP([2, 2, 2, 1], bias=False), rng(0).standard_normal((20, 2)), np.ones(20))
+    assert ho.classify(obj, np.zeros(10)).kind == "degenerate"
+
+
+def test_a_kink_is_named() -> None:
+    """|w x − 1| has its minimum where the rectifier's preactivation is 0 on a sample."""
+    net = ho.MLP([1, 1, 1], "relu")
+    x, y = np.array([[0.0], [1.0], [2.0]]), np.array([0.3, 0.0, 1.0])
+    obj = ho.Objective(net, x, y)
+    theta = np.array([1.0, -1.0, 1.0, 0.0])  # relu(x − 1): 0 at x = 1
+    point = ho.classify(obj, theta)
+    assert (1, 0, 1) in point.kinks
+    assert "sample 1" in point.message
+
+
+# To infinity
+
+
+def gated(activation: str, t: float, outputs: int = 1) -> tuple[ho.Objective, np.ndarray]:
+    """Two neurons at t in a channel, and data from its end: s σ(z) + (u · x̃) σ'(z)."""
+    x = rng(0).standard_normal((60, 2))
+    rows = np.column_stack([x, np.ones(60)])
+    w, u = np.array([0.8, -0.6, 0.3]), np.array([0.5, 0.9, -0.4])
+    value, slope, _ = ho.activations.derivatives(activation, rows @ w)
+    scales = np.array([1.0, -2.0])[:outputs]
+    y = np.outer(0.7 * value + (rows @ u) * slope, scales)
+    net = ho.MLP([2, 2, outputs], activation)
+    incoming = np.array([w + u / (2 * t), w - u / (2 * t)])
+    outgoing = np.outer(scales, [0.35 + t, 0.35 - t])
+    theta = net.flatten([(incoming[:, :2], incoming[:, 2]), (outgoing, np.zeros(outputs))])
+    return ho.Objective(net, x, y), theta
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu", "softplus", "erf"])
+def test_planted_channels(activation: str, outputs: int) -> None:
+    obj, theta = gated(activation, 30.0, outputs)
+    end = ho.minimize(obj, theta, method="lm", max_steps=150)
+    assert end.outcome == "to infinity", end.message
+    point = ho.classify(obj, end.x)
+    assert point.kind == "to infinity", point
+    (channel,) = point.channels
+    assert (channel.layer, channel.neurons, channel.unit) == (1, (0, 1), "gated linear unit")
+    # The loss is 0 at the end, and that at θ all due to t.
+    assert abs(point.limit) <= 0.1 * point.loss
+    assert "gated linear unit" in end.message
+
+
+def test_steps() -> None:
+    x = np.linspace(-1, 1, 40)[:, None]
+    for activation in ("sigmoid", "tanh"):
+        obj = ho.Objective(ho.MLP([1, 1, 1], activation), x, np.sign(x - 0.2))
+        end = ho.minimize(obj, [3.0, 0.0, 1.0, 0.0], method="newton", max_steps=1000)
+        point = ho.classify(obj, end.x)
+        assert (end.outcome, point.kind, point.ways[0].kind) == ("to infinity", "to infinity", "step")
+        assert abs(point.limit) <= 1e-6
+
+
+@pytest.mark.parametrize("method", ["newton", "lbfgs", "gd"])
+def test_separated_classes(method: str) -> None:
+    x = rng(0).standard_normal((40, 2))
+    labels = (x[:, 0] + x[:, 1] > 0).astype(int)
+    for obj in (
+        ho.Objective(ho.MLP([2, 1]), x, labels.astype(float), loss="logistic"),
+        ho.Objective(ho.MLP([2, 2]), x, labels, loss="cross_entropy"),
+    ):
+        options = {"learning_rate": 20.0, "max_steps": 2000} if method == "gd" else {}
+        end = ho.minimize(obj, 0.1 * np.ones(obj.net.num_parameters), method=method, **options)
+        assert end.outcome == "to infinity", end.message
+        (way,) = ho.classify(obj, end.x).ways
+        assert (way.kind, way.limit <= 1e-6 * end.fun) == ("outputs", True)
+    mixed = ho.Objective(ho.MLP([2, 1]), x, rng(1).integers(0, 2, 40).astype(float), loss="logistic")
+    assert ho.minimize(mixed, np.zeros(3), method="newton").outcome == "minimum"
+
+
+def test_every_start_goes_to_infinity() -> None:
+    """Two tanh neurons become the quadratic unit that the data ask for; the third has the sine."""
+    x = rng(0).uniform(-1, 1, (200, 2))
+    obj = ho.Objective(ho.MLP([2, 3, 1]), x, np.sin(2 * x[:, 0]) + 0.7 * x[:, 1] ** 2)
+    for seed in (1, 2):
+        end = ho.minimize(obj, obj.net.init(rng(seed), "normal(1)"), method="newton", max_steps=800)
+        assert end.outcome == "to infinity", end.message
+        point = ho.classify(obj, end.x)
+        assert len(point.channels) == 1
+        assert point.limit < 0.2 * end.fun
+
+
+# Input
+
+
+def test_bad_input() -> None:
+    obj = ho.Objective(ho.MLP([1, 1]), [[1.0]], [1.0])
+    with pytest.raises(TypeError, match="obj must be"):
+        ho.classify(obj.net, [1.0, 2.0])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="theta"):
+        ho.classify(obj, [1.0])
+    with pytest.raises(ValueError, match="finite"):
+        ho.classify(obj, [1.0, np.nan])
+    assert ho.classify(obj, [1e200, 1e200]).kind in ("not critical", "degenerate")
