@@ -160,11 +160,17 @@ class NeuronRole(enum.IntEnum):
     off = -2
     constant = -3
 
-# The expected loss of a signed network: the activations of the student's neurons, then of the teacher's.
+# The expected loss of a signed network: the activations of the student's neurons, then of the teacher's. Not `closed`: by
+# quadrature also where there are closed forms.
 @final
 class Population(metaclass=_Pybind11Type):
     def __init__(
-        self, activations: Sequence[tuple[str, float]], students: int, tolerance: float, threads: int
+        self,
+        activations: Sequence[tuple[str, float]],
+        students: int,
+        tolerance: float,
+        threads: int,
+        closed: bool = True,
     ) -> None: ...
     # incoming (n, q), bias (n), outgoing (n + 1, K) with the output biases last; loss, gradient (P), matrix (P, P), the
     # latter two empty beyond the order

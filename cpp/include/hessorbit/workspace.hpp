@@ -4,12 +4,11 @@
 #include "diagonal.hpp"
 #include "gauss_newton.hpp"
 #include "hessian/assemble.hpp"
+#include "kernel/lending.hpp"
 #include "product.hpp"
 #include "propagate.hpp"
 #include "sensitivity.hpp"
 
-#include <array>
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -68,49 +67,8 @@ struct Workspace {
     }
 };
 
-// The workspaces of one kind of call that are not in use. No lock, which a fork in the middle of a call would leave
-// held in the child.
+// The workspaces of one kind of call that are not in use.
 template <class T>
-class Workspaces {
-public:
-    Workspaces() = default;
-    Workspaces(const Workspaces&) = delete;
-    ~Workspaces() {
-        for (std::atomic<Workspace<T>*>& each : idle_) delete each.load();
-    }
-
-    // Holds a workspace until destroyed, then gives it back.
-    class Lease {
-    public:
-        Lease(Workspaces& from, std::unique_ptr<Workspace<T>> workspace)
-            : from_(from), workspace_(std::move(workspace)) {}
-        Lease(const Lease&) = delete;
-        ~Lease() { from_.give_back(std::move(workspace_)); }
-        Workspace<T>* operator->() const { return workspace_.get(); }
-        Workspace<T>& operator*() const { return *workspace_; }
-
-    private:
-        Workspaces& from_;
-        std::unique_ptr<Workspace<T>> workspace_;
-    };
-
-    Lease take() {
-        for (std::atomic<Workspace<T>*>& each : idle_)
-            if (Workspace<T>* const workspace = each.exchange(nullptr))
-                return Lease(*this, std::unique_ptr<Workspace<T>>(workspace));
-        return Lease(*this, std::make_unique<Workspace<T>>());
-    }
-
-private:
-    // Beyond as many as there is room for they are dropped.
-    void give_back(std::unique_ptr<Workspace<T>> workspace) {
-        for (std::atomic<Workspace<T>*>& each : idle_) {
-            Workspace<T>* empty = nullptr;
-            if (each.compare_exchange_strong(empty, workspace.get())) return void(workspace.release());
-        }
-    }
-
-    std::array<std::atomic<Workspace<T>*>, 64> idle_{};
-};
+using Workspaces = Lending<Workspace<T>>;
 
 }  // namespace hessorbit

@@ -83,17 +83,21 @@ class PopulationObjective:
     Notes
     -----
     A derivative of the loss is a sum over pairs of neurons of moments E[φ(z_a) ψ(z_b) tᵏ] with φ, ψ among σ, σ', σ'',
-    which live on the plane of the two weights [1]_. Equal steps integrate what is analytic to rounding; Gauss–Legendre
-    panels split at kinks do the rest. Where σ' jumps, as relu's does, σ'' has a delta, which the Hessian contains:
-    unlike a Hessian on samples. Costs (m + r)² integrals for m student and r teacher neurons, and for the Hessian
-    O(m² d²) besides. Neurons that compute the same are one, so that where a student has its teacher's neurons the
-    residual is exactly 0.
+    which live on the plane of the two weights [1]_. They have closed forms, by Owen's T function [2]_, where both
+    activations are among identity, square, cube, relu, leaky_relu, erf, normal_cdf, gelu and exp, and where one is sin
+    or cos and the other sin, cos, exp, identity, square or cube. The rest is quadrature: equal steps integrate what is
+    analytic to rounding; Gauss–Legendre panels split at kinks do what is not. Where σ' jumps, as relu's does, σ'' has a
+    delta, which the Hessian contains: unlike a Hessian on samples. Costs (m + r)² moments for m student and r teacher
+    neurons, about 1 µs each in closed form and 40 µs by quadrature, and for the Hessian O(m² d²) besides. Moments of
+    the teacher with itself are kept. Neurons that compute the same are one, so that where a student has its teacher's
+    neurons the residual is exactly 0.
 
     At weights of 0, where the loss of a student with kinks has no derivative, σ' and σ'' are what torch returns.
 
     References
     ----------
     .. [1] Saad and Solla, "On-line learning in soft committee machines", Physical Review E 52 (1995).
+    .. [2] Owen, "Tables for computing bivariate normal probabilities", Annals of Mathematical Statistics 27 (1956).
 
     Examples
     --------
@@ -389,8 +393,9 @@ class PopulationObjective:
     def error(self, theta: ArrayLike) -> float:
         """Return an estimate of the error of any entry of the Hessian at θ (P,): of quadrature, and of rounding.
 
-        The first is what the entries change by as all steps of the quadrature become shorter by a third, which costs
-        about three Hessians; the errors of its rules shrink so fast that this is the error of the longer steps.
+        It is what the entries change by as all steps of the quadrature become shorter by a third and closed forms are
+        evaluated in extended precision, where long double has one; this costs about three Hessians. The errors of the
+        rules shrink so fast that this is the error of the longer steps.
 
         Examples
         --------

@@ -17,9 +17,8 @@ enum class Curvature { hessian, gauss_newton };
 
 class Derivatives {
 public:
-    // Derivatives up to `order`.
-    Derivatives(const SignedNetwork& net, int order, const Resolution& resolution, int threads)
-        : net_(net), features_(net), moments_(net, features_, order, resolution, threads), threads_(threads) {}
+    Derivatives(const SignedNetwork& net, const Features& features, const MomentTable& moments)
+        : net_(net), features_(features), moments_(moments) {}
 
     double loss() const {
         double sum = 0;
@@ -29,32 +28,32 @@ public:
         return std::max(sum / 2, 0.0);
     }
 
-    Vector gradient() const {
-        Vector result = Vector::Zero(net_.num_parameters());
+    // result (P); scratch (q + 1)
+    void gradient(Eigen::Map<Vector> result, Vector& scratch) const {
         for (Index i = 0; i < net_.students; ++i) {
-            Vector incoming = Vector::Zero(net_.inputs() + 1);
-            for (Index f = 0; f < features_.count(); ++f) moments_.add_first(push(i, f), 1, 0, feature(i), f, incoming);
-            result.segment(net_.weight(i), net_.inputs()) = incoming.head(net_.inputs());
-            result[net_.hidden_bias(i)] = incoming[net_.inputs()];
+            scratch.setZero();
+            for (Index f = 0; f < features_.count(); ++f)
+                if (const double scale = push(i, f); scale != 0)
+                    moments_.add_first(scale, 1, 0, feature(i), f, scratch.head(net_.inputs()), scratch[net_.inputs()]);
+            result.segment(net_.weight(i), net_.inputs()) = scratch.head(net_.inputs());
+            result[net_.hidden_bias(i)] = scratch[net_.inputs()];
             outgoing_gradient(i, result);
         }
         outgoing_gradient(net_.constant(), result);
-        return result;
     }
 
-    Matrix<double> curvature(Curvature kind) const {
-        const Index p = net_.num_parameters();
-        Matrix<double> result = Matrix<double>::Zero(p, p);
-        share_parts(threads_, net_.students + 1, [&](Share& share) {
+    // result (P, P); scratch (q + 1) for each thread
+    void curvature(Curvature kind, int threads, Eigen::Map<Matrix<double>> result, std::vector<Vector>& scratch) const {
+        result.setZero();
+        share_parts(threads, net_.students + 1, [&](Share& share) {
             for (const Part part : share) {
                 if (part.index < net_.students)
-                    incoming_rows(part.index, kind, result);
+                    incoming_rows(part.index, kind, result, scratch[share.rank]);
                 else
                     outgoing_rows(result);
             }
         });
-        result.triangularView<Eigen::StrictlyLower>() = result.transpose();
-        return result;
+        for (Index i = 1; i < result.rows(); ++i) result.row(i).head(i) = result.col(i).head(i).transpose();
     }
 
 private:
@@ -63,7 +62,7 @@ private:
     // v_i · residual_f
     double push(Index i, Index f) const { return net_.outgoing.row(i).dot(features_.residual.row(f)); }
 
-    void outgoing_gradient(Index i, Vector& result) const {
+    void outgoing_gradient(Index i, Eigen::Map<Vector>& result) const {
         for (Index k = 0; k < net_.outputs(); ++k) {
             double sum = 0;
             for (Index f = 0; f < features_.count(); ++f)
@@ -73,39 +72,40 @@ private:
     }
 
     // The upper triangle of the rows of w̃_i.
-    void incoming_rows(Index i, Curvature kind, Matrix<double>& result) const {
+    void incoming_rows(Index i, Curvature kind, Eigen::Map<Matrix<double>>& result, Vector& own) const {
         const Index q = net_.inputs();
-        Matrix<double> block(q + 1, q + 1);
         for (Index j = i; j < net_.students; ++j) {
-            block.setZero();
-            moments_.add_second(net_.outgoing.row(i).dot(net_.outgoing.row(j)), 1, 1, feature(i), feature(j), block);
+            const auto add = [&](double scale, int left, int right, Index f) {
+                moments_.add_second(scale, left, right, feature(i), f,
+                                    result.block(net_.weight(i), net_.weight(j), q, q));
+                moments_.add_first(scale, left, right, feature(i), f,
+                                   result.col(net_.hidden_bias(j)).segment(net_.weight(i), q),
+                                   result(net_.hidden_bias(i), net_.hidden_bias(j)));
+            };
+            add(net_.outgoing.row(i).dot(net_.outgoing.row(j)), 1, 1, feature(j));
             if (i == j && kind == Curvature::hessian)
                 for (Index f = 0; f < features_.count(); ++f)
-                    if (const double scale = push(i, f); scale != 0)
-                        moments_.add_second(scale, 2, 0, feature(i), f, block);
-            result.block(net_.weight(i), net_.weight(j), q, q) = block.topLeftCorner(q, q);
-            result.block(net_.weight(i), net_.hidden_bias(j), q, 1) = block.col(q).head(q);
-            result.block(net_.weight(j), net_.hidden_bias(i), q, 1) = block.col(q).head(q);
-            result(net_.hidden_bias(i), net_.hidden_bias(j)) = block(q, q);
+                    if (const double scale = push(i, f); scale != 0) add(scale, 2, 0, f);
+            result.col(net_.hidden_bias(i)).segment(net_.weight(j), q) =
+                result.col(net_.hidden_bias(j)).segment(net_.weight(i), q);
         }
-        Vector mixed(q + 1), own(q + 1);
         for (Index j = 0; j < net_.count(); ++j) {
             if (j >= net_.students && j != net_.constant()) continue;
-            mixed.setZero();
-            moments_.add_first(1, 1, 0, feature(i), feature(j), mixed);
             for (Index k = 0; k < net_.outputs(); ++k) {
-                own = net_.outgoing(i, k) * mixed;
+                own.setZero();
+                moments_.add_first(net_.outgoing(i, k), 1, 0, feature(i), feature(j), own.head(q), own[q]);
                 if (i == j && kind == Curvature::hessian)
                     for (Index f = 0; f < features_.count(); ++f)
-                        moments_.add_first(features_.residual(f, k), 1, 0, feature(i), f, own);
+                        if (const double scale = features_.residual(f, k); scale != 0)
+                            moments_.add_first(scale, 1, 0, feature(i), f, own.head(q), own[q]);
                 const Index column = net_.outgoing_weight(j, k);
-                result.block(net_.weight(i), column, q, 1) = own.head(q);
+                result.col(column).segment(net_.weight(i), q) = own.head(q);
                 result(net_.hidden_bias(i), column) = own[q];
             }
         }
     }
 
-    void outgoing_rows(Matrix<double>& result) const {
+    void outgoing_rows(Eigen::Map<Matrix<double>>& result) const {
         for (Index i = 0; i < net_.count(); ++i)
             for (Index j = 0; j < net_.count(); ++j) {
                 const auto teacher = [&](Index a) { return a >= net_.students && a != net_.constant(); };
@@ -117,9 +117,8 @@ private:
     }
 
     const SignedNetwork& net_;
-    Features features_;
-    MomentTable moments_;
-    int threads_;
+    const Features& features_;
+    const MomentTable& moments_;
 };
 
 }  // namespace hessorbit::population

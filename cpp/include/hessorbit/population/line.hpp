@@ -9,11 +9,9 @@
 #pragma once
 
 #include "../kernel/rows.hpp"
+#include "legendre.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <numbers>
 #include <vector>
 
 namespace hessorbit::population {
@@ -52,29 +50,7 @@ struct LineRule {
 
 inline constexpr int panel_points = 16;
 
-// Gauss–Legendre nodes and weights on [−1, 1], by Newton's method on the Legendre polynomial.
-struct Legendre {
-    std::array<double, panel_points> node, weight;
-
-    Legendre() {
-        constexpr int n = panel_points;
-        for (int i = 0; i < n; ++i) {
-            long double x = std::cos(std::numbers::pi_v<long double> * (i + 0.75L) / (n + 0.5L)), slope = 1;
-            for (int iteration = 0; iteration < 20; ++iteration) {
-                long double before = 1, value = x;
-                for (int k = 2; k <= n; ++k) {
-                    const long double next = ((2 * k - 1) * x * value - (k - 1) * before) / k;
-                    before = value, value = next;
-                }
-                slope = n * (before - x * value) / (1 - x * x);
-                x -= value / slope;
-            }
-            node[i] = static_cast<double>(-x), weight[i] = static_cast<double>(2 / ((1 - x * x) * slope * slope));
-        }
-    }
-};
-
-inline const Legendre legendre;
+inline const Legendre<panel_points> legendre;
 
 // Calls panel(from, to) for panels of [from, to] no longer than `longest`, nor than any place is wide and far.
 template <class Panel>

@@ -32,6 +32,9 @@ struct SignedNetwork {
         return i == constant() ? start + outputs() * students + k : start + k * students + i;
     }
 
+    // Of the teacher, or the constant.
+    bool fixed(Index a) const { return a >= students; }
+
     bool same_feature(Index a, Index b) const {
         const Shape &x = shapes[a], &y = shapes[b];
         return x.constant == y.constant && x.activation.kind == y.activation.kind &&
@@ -42,18 +45,20 @@ struct SignedNetwork {
 
 // Neurons that compute the same are one feature: where a student has its teacher's features, e is 0 without rounding.
 struct Features {
-    std::vector<Index> neuron;     // of each feature, one neuron that computes it (F)
+    std::vector<Index> neuron;     // of each feature, the first neuron that computes it (F)
     std::vector<Index> of_neuron;  // (n + 1)
-    Matrix<double> residual;       // e = Σ_f residual_f σ_f, (F, K)
+    Matrix<double> residual;       // e = Σ_f residual_f σ_f, (n + 1, K), rows beyond F 0
 
-    explicit Features(const SignedNetwork& net) : of_neuron(net.count()) {
+    void find(const SignedNetwork& net) {
+        of_neuron.resize(net.count());
+        neuron.reserve(net.count()), neuron.clear();
         for (Index a = 0; a < net.count(); ++a) {
             const auto found =
                 std::find_if(neuron.begin(), neuron.end(), [&](Index f) { return net.same_feature(a, f); });
             of_neuron[a] = found - neuron.begin();
             if (found == neuron.end()) neuron.push_back(a);
         }
-        residual.setZero(count(), net.outputs());
+        residual.setZero(net.count(), net.outputs());
         for (Index a = 0; a < net.count(); ++a) residual.row(of_neuron[a]) += net.outgoing.row(a);
     }
 

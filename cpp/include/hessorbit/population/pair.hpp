@@ -10,27 +10,15 @@
 
 #include "line.hpp"
 #include "neuron.hpp"
+#include "products.hpp"
 
 #include <optional>
 
 namespace hessorbit::population {
 
-// Pairs (order of φ, order of ψ) that derivatives need: of the loss the first, of the gradient the first three.
-inline constexpr std::array<std::array<int, 2>, 6> products{{{0, 0}, {1, 0}, {0, 1}, {2, 0}, {0, 2}, {1, 1}}};
-
-inline constexpr int product_of(int left, int right) {
-    for (int i = 0; i < 6; ++i)
-        if (products[i][0] == left && products[i][1] == right) return i;
-    return -1;
-}
-
 // Lines are not cut finer than this, however fast sin, cos and exp of long weights turn: no call hangs, and the estimate
 // of its error tells what this costs.
 inline constexpr double shortest_step = 0.005, most_panels = 512;
-
-// M₀₀, M₁₀, M₀₁, M₂₀, M₁₁, M₀₂
-using Moments = std::array<double, 6>;
-using PairMoments = std::array<Moments, 6>;
 
 // How closely lines are cut: digits is −log of the relative error that equal steps leave where the poles are simple (those
 // of σ'' are not, and leave more), and fineness divides the lengths of all steps and panels once more, so that errors can
@@ -41,18 +29,17 @@ struct Resolution {
 
 class PairQuadrature {
 public:
-    explicit PairQuadrature(const Resolution& resolution) : resolution_(resolution) {}
-
     // Moments for derivatives of the loss up to `order`.
-    PairMoments operator()(const Shape& a, const Shape& b, const Plane& plane, int order) {
-        a_ = &a, b_ = &b, plane_ = plane, order_ = order;
+    PairMoments<double> operator()(const Resolution& resolution, const Shape& a, const Shape& b, const Plane& plane,
+                                   int order) {
+        resolution_ = resolution, a_ = &a, b_ = &b, plane_ = plane, order_ = order;
         sums_ = {};
         prepare_inner();
         make_outer();
         const Index n = outer_.size();
         reserve(outer_rows_, 4, n);
         for (Index i = 0; i < n; ++i) outer_rows_(0, i) = plane.along_a * outer_.node[i] + plane.bias_a;
-        derivatives(a, outer_rows_);
+        derivatives(a, outer_rows_, n);
         for (Index i = 0; i < n; ++i) {
             const double w = outer_.weight[i];
             inner(outer_.node[i]);
@@ -159,7 +146,7 @@ private:
         if (one_line()) {
             single_.setZero();
             single_(0, 0) = z;
-            derivatives(*b_, single_);
+            derivatives(*b_, single_, 1);
             for (int q = 0; q <= order_; ++q) inner_sums_[q] = {single_(q + 1, 0), 0, single_(q + 1, 0)};
             return;
         }
@@ -167,7 +154,7 @@ private:
         const Index n = padded(inner_.size());
         for (Index i = 0; i < inner_.size(); ++i) inner_rows_(0, i) = z + across * inner_.node[i];
         for (Index i = inner_.size(); i < n; ++i) inner_rows_(0, i) = 0;
-        derivatives(*b_, inner_rows_);
+        derivatives(*b_, inner_rows_, n);
         const int moments = order_ == 2 ? 3 : order_ + 1;
         for (int q = 0; q <= order_; ++q)
             for (int k = 0; k < moments; ++k)
@@ -197,11 +184,11 @@ private:
         const Index n = outer_.size();
         reserve(outer_rows_, 4, n);
         for (Index i = 0; i < n; ++i) outer_rows_(0, i) = slope * outer_.node[i] + z;
-        derivatives(*a_, outer_rows_);
+        derivatives(*a_, outer_rows_, n);
         for (Index i = 0; i < n; ++i) {
             const double u = outer_.node[i], p = w * outer_.weight[i] * outer_rows_(1, i);
             const double t1 = cosine * foot - sine * u, t2 = sine * foot + cosine * u;
-            Moments& m = sums_[product_of(0, 2)];
+            Moments<double>& m = sums_[product_of(0, 2)];
             m[0] += p, m[1] += p * t1, m[2] += p * t2, m[3] += p * t1 * t1, m[4] += p * t1 * t2, m[5] += p * t2 * t2;
         }
     }
@@ -219,8 +206,7 @@ private:
     }
 
     void add(double t1, const Three& left) {
-        const int count = order_ == 0 ? 1 : order_ == 1 ? 3 : 6;
-        for (int i = 0; i < count; ++i) {
+        for (int i = 0; i < product_count(order_); ++i) {
             const double p = left[products[i][0]];
             const Three& g = inner_sums_[products[i][1]];
             sums_[i][0] += p * g[0];
@@ -232,14 +218,15 @@ private:
         }
     }
 
-    void derivatives(const Shape& shape, Rows<double>& rows) const {
-        shape.derivatives(rows.row(0).data(), rows.cols(), rows.row(1).data(),
+    void derivatives(const Shape& shape, Rows<double>& rows, Index n) const {
+        shape.derivatives(rows.row(0).data(), padded(n), rows.row(1).data(),
                           order_ > 0 ? rows.row(2).data() : nullptr, order_ > 1 ? rows.row(3).data() : nullptr);
     }
 
-    // Room for n columns; what is beyond n in its last column of lanes is finite.
+    // Room for n columns; what is beyond n in its last column of lanes is finite. Grows by half at least, so that it
+    // seldom does.
     static void reserve(Rows<double>& rows, Index count, Index n) {
-        if (rows.cols() != padded(n)) rows.setZero(count, padded(n));
+        if (rows.cols() < padded(n)) rows.setZero(count, padded(std::max(n, rows.cols() * 3 / 2)));
     }
 
     Resolution resolution_;
@@ -250,7 +237,7 @@ private:
     LineRule outer_, inner_;
     Rows<double> outer_rows_, inner_rows_, single_ = Rows<double>::Zero(4, row_multiple);
     std::array<Three, 3> inner_sums_{};
-    PairMoments sums_{};
+    PairMoments<double> sums_{};
 };
 
 }  // namespace hessorbit::population
