@@ -19,7 +19,7 @@ std::vector<Activation> activations_named(const std::vector<std::pair<std::strin
 
 population::Method method(double tolerance, bool closed) {
     require(tolerance > 0 && tolerance < 1, "tolerance: expected a number between 0 and 1");
-    return {{std::clamp(17 - std::log(tolerance), 32.0, 45.0), 1}, closed};
+    return {std::clamp(17 - std::log(tolerance), 32.0, 45.0), 1, closed};
 }
 
 class BoundPopulation {

@@ -18,6 +18,8 @@ constexpr ActivationKind closed_kinds[] = {
 
 constexpr double angles[] = {0.9, 2.3, 1e-3, 1e-8, 0, pi - 1e-3, pi - 1e-8};
 
+constexpr Method by_lines{.closed = false};
+
 Plane plane_at(double angle, double length_a, double bias_a, double length_b, double bias_b) {
     const double across = angle == 0 ? 0 : length_b * std::sin(angle);
     return {length_a, bias_a, length_b * std::cos(angle), across, bias_b};
@@ -81,6 +83,25 @@ TEST_CASE("Owen's function against its integral by another rule") {
         }
 }
 
+TEST_CASE("small wedges are accurate relative to themselves") {
+    for (const double h : {0.3, 4.0, 9.0, 20.0})
+        for (const double k : {0.0, 2.0, 8.0, 19.0})
+            for (const double angle : {0.1, 1.0, 1.6, 2.8}) {
+                const double c = std::cos(angle), s = std::sin(angle);
+                const long double wide = angle;
+                const long double expected = Wedge<long double>(h, k, std::cos(wide), std::sin(wide)).probability();
+                const double found = Wedge<double>(h, k, c, s).probability();
+                // Errors of h, k and the angle count as often as the exponent, r²/2, is large.
+                const double apex = (h * h + k * k - 2 * h * k * c) / (s * s);
+                CHECK(std::abs(found - static_cast<double>(expected)) <= 1e-15 * (10 + apex) * found);
+            }
+    // P(x > h, y > k) = Q(h) Q(k)
+    for (const double h : {4.0, 9.0, 20.0})
+        for (const double k : {5.0, 19.0})
+            CHECK(Wedge<double>(h, k, 0, 1).probability() ==
+                  doctest::Approx(upper_tail(h) * upper_tail(k)).epsilon(1e-15 * (h * h + k * k)).scale(0));
+}
+
 TEST_CASE("closed forms and quadrature agree") {
     PairQuadrature quadrature;
     Uniform uniform(1);
@@ -101,7 +122,7 @@ TEST_CASE("closed forms and quadrature agree") {
                         CAPTURE(bias_b);
                         const Plane plane = plane_at(angle, length_a, bias_a, length_b, bias_b);
                         const auto found = ClosedForm<double>(a, b)(plane, 2);
-                        const auto expected = quadrature({}, a, b, plane, 2);
+                        const auto expected = quadrature(by_lines, a, b, plane, 2);
                         // The moments of each neuron with itself stand in the same Hessian. A step at h = 3 leaves
                         // little of polynomials, which cancel down to it: h⁴ roundings.
                         const auto own_a = ClosedForm<double>(a, a)(plane_at(0, length_a, bias_a, length_a, bias_a), 2);
@@ -115,6 +136,30 @@ TEST_CASE("closed forms and quadrature agree") {
         }
 }
 
+TEST_CASE("one line and two lines agree") {
+    PairQuadrature quadrature;
+    Uniform uniform(3);
+    for (const ActivationDescription& of_a : activation_table)
+        for (const ActivationDescription& of_b : activation_table) {
+            const Shape a{{of_a.kind, 0.2}}, b{{of_b.kind, 0.2}};
+            if (!has_conditional(b)) continue;
+            CAPTURE(of_a.name);
+            CAPTURE(of_b.name);
+            const double longest = a.growth + b.growth > 0 ? 2 : 8;
+            for (const double angle : {0.9, 2.5, 1e-8}) {
+                CAPTURE(angle);
+                const auto u = uniform.draw<double>(4);
+                const double length_a = longest * std::abs(u[0]) + 0.1, length_b = longest * std::abs(u[1]) + 0.1;
+                const Plane plane = plane_at(angle, length_a, 2 * u[2] * length_a, length_b, 2 * u[3] * length_b);
+                const auto found = quadrature({}, a, b, plane, 2), expected = quadrature(by_lines, a, b, plane, 2);
+                const auto own_a = quadrature({}, a, a, plane_at(0, length_a, plane.bias_a, length_a, plane.bias_a), 2);
+                const auto own_b = quadrature({}, b, b, plane_at(0, length_b, plane.bias_b, length_b, plane.bias_b), 2);
+                const double size = std::max({largest(expected), largest(own_a), largest(own_b)});
+                CHECK(largest(difference(found, expected)) <= 1e-13 * size);
+            }
+        }
+}
+
 TEST_CASE("a neuron without weights is constant") {
     PairQuadrature quadrature;
     for (const ActivationKind kind_a : closed_kinds)
@@ -123,7 +168,7 @@ TEST_CASE("a neuron without weights is constant") {
             if (!has_closed_form(a, b)) continue;
             for (const double bias : {-0.4, 0.0, 0.7}) {
                 const Plane plane{0.8, 0.3, 0, 0, bias};
-                const auto found = ClosedForm<double>(a, b)(plane, 2), expected = quadrature({}, a, b, plane, 2);
+                const auto found = ClosedForm<double>(a, b)(plane, 2), expected = quadrature(by_lines, a, b, plane, 2);
                 CHECK(largest(difference(found, expected)) <= 1e-14 * largest(expected));
             }
         }

@@ -160,8 +160,8 @@ class NeuronRole(enum.IntEnum):
     off = -2
     constant = -3
 
-# The expected loss of a signed network: the activations of the student's neurons, then of the teacher's. Not `closed`: by
-# quadrature also where there are closed forms.
+# The expected loss of a signed network: the activations of the student's neurons, then of the teacher's. Not `closed`:
+# by quadrature also where there are closed forms.
 @final
 class Population(metaclass=_Pybind11Type):
     def __init__(

@@ -7,6 +7,7 @@ two of them nearly parallel, or the grid is too coarse. A neuron is (name, w, b)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -90,10 +91,18 @@ def moments(a: Neuron, b: Neuron, za: np.ndarray, left: np.ndarray, zb: np.ndarr
     return np.array(entries)
 
 
-def hessian(student: list[Neuron], v: np.ndarray, teacher: list[Neuron], u: np.ndarray, c: float) -> dict[str, Any]:
+def hessian(
+    student: list[Neuron],
+    v: np.ndarray,
+    teacher: list[Neuron],
+    u: np.ndarray,
+    c: float,
+    expectation: Callable[[int, Neuron, int, Neuron], np.ndarray] = expectation,
+) -> dict[str, Any]:
     """Loss, gradient, Hessian and Gauss–Newton matrix for one output, in the order (w_1, b_1), …, v, output bias.
 
     v and u are the outgoing weights of student and teacher, c the student's output bias less the teacher's.
+    `expectation` is the one of this module, or another one of the same kind.
     """
     neurons, signed = [*student, *teacher], np.concatenate([v, -u])
     m, size = len(student), 4 * len(student) + 1

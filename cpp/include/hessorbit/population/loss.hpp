@@ -35,7 +35,7 @@ public:
         if (static_cast<int>(scratch.size()) < threads) scratch.resize(threads);
         for (Vector& each : scratch) each.resize(inputs + 1);
         Method method = method_;
-        method.resolution.fineness = fineness;
+        method.fineness = fineness;
         moments.fill(net, features, curvature ? 2 : gradient ? 1 : 0, method, threads);
         const Derivatives derivatives(net, features, moments);
         if (gradient) derivatives.gradient(Eigen::Map<Vector>(gradient, p), scratch[0]);

@@ -16,15 +16,6 @@
 
 namespace hessorbit::population {
 
-// How integrals are done: in closed form where there is one, unless that is not wanted. To estimate errors, finer lines
-// are joined by closed forms in extended precision.
-struct Method {
-    Resolution resolution;
-    bool closed = true;
-
-    bool finer() const { return resolution.fineness > 1; }
-};
-
 class MomentTable {
 public:
     void fill(const SignedNetwork& net, const Features& features, int order, const Method& method, int threads) {
@@ -120,20 +111,23 @@ private:
         return {entry.moments[product], first_.row(entry.along), second_.row(p)};
     }
 
-    // Neurons of a higher rank come first in quadrature: the constant is inside, a kink is better outside, and a direction
-    // must come from a neuron that has one.
-    int rank(const SignedNetwork& net, Index a) const { return length_[a] == 0 ? 0 : net.shapes[a].kinked ? 2 : 1; }
+    // Neurons of a higher rank come first in quadrature, on the line outside: those whose mean across the line is not known,
+    // and of two alike one with a kink. A direction must come from a neuron that has one.
+    int rank(const SignedNetwork& net, Index a, const Method& method) const {
+        if (length_[a] == 0) return 0;
+        return 1 + net.shapes[a].kinked + (method.closed && !has_conditional(net.shapes[a]) ? 2 : 0);
+    }
 
     void integrate(const SignedNetwork& net, Index a, Index b, int order, const Method& method,
                    PairQuadrature& quadrature, Index p) {
         Entry& entry = entries_[p];
-        entry.swapped = rank(net, b) > rank(net, a);
+        entry.swapped = rank(net, b, method) > rank(net, a, method);
         if (entry.swapped) std::swap(a, b);
         entry.along = a;
         const Plane plane = find_plane(net, a, b, p);
         const Shape &first = net.shapes[a], &second = net.shapes[b];
         if (!method.closed || !has_closed_form(first, second))
-            entry.moments = quadrature(method.resolution, first, second, plane, order);
+            entry.moments = quadrature(method, first, second, plane, order);
         else if (method.finer())
             entry.moments = rounded(ClosedForm<long double>(first, second)(plane, order));
         else

@@ -4,10 +4,11 @@
 //     z_a = along_a t₁ + bias_a,   z_b = along_b t₁ + across_b t₂ + bias_b,   t ~ N(0, I).
 //
 // The line over t₂ is inside, and turns ψ into G_l(t₁) = E[ψ(z_b) t₂ˡ | t₁], which is smooth on the scale of
-// across_b / along_b even where ψ is not. If across_b is 0, one line over t₁ is all there is. A jump in σ' is a delta in
+// across_b / along_b even where ψ is not, and has a closed form for most activations (conditional.hpp). If across_b is 0, one line over t₁ is all there is. A jump in σ' is a delta in
 // σ'', at a node of its own.
 #pragma once
 
+#include "conditional.hpp"
 #include "line.hpp"
 #include "neuron.hpp"
 #include "products.hpp"
@@ -20,29 +21,34 @@ namespace hessorbit::population {
 // of its error tells what this costs.
 inline constexpr double shortest_step = 0.005, most_panels = 512;
 
-// How closely lines are cut: digits is −log of the relative error that equal steps leave where the poles are simple (those
-// of σ'' are not, and leave more), and fineness divides the lengths of all steps and panels once more, so that errors can
-// be estimated.
-struct Resolution {
+// How integrals are done: in closed form where there is one, unless that is not wanted. Digits is −log of the relative
+// error that equal steps leave where the poles are simple (those of σ'' are not, and leave more), and fineness divides the
+// lengths of all steps and panels once more, so that errors can be estimated.
+struct Method {
     double digits = 45, fineness = 1;
+    bool closed = true;
+
+    bool finer() const { return fineness > 1; }
 };
 
 class PairQuadrature {
 public:
     // Moments for derivatives of the loss up to `order`.
-    PairMoments<double> operator()(const Resolution& resolution, const Shape& a, const Shape& b, const Plane& plane,
+    PairMoments<double> operator()(const Method& method, const Shape& a, const Shape& b, const Plane& plane,
                                    int order) {
-        resolution_ = resolution, a_ = &a, b_ = &b, plane_ = plane, order_ = order;
+        method_ = method, a_ = &a, b_ = &b, plane_ = plane, order_ = order;
         sums_ = {};
-        prepare_inner();
+        conditional_ = method.closed && !one_line() && has_conditional(b);
         make_outer();
         const Index n = outer_.size();
         reserve(outer_rows_, 4, n);
         for (Index i = 0; i < n; ++i) outer_rows_(0, i) = plane.along_a * outer_.node[i] + plane.bias_a;
         derivatives(a, outer_rows_, n);
+        prepare_inner();
         for (Index i = 0; i < n; ++i) {
             const double w = outer_.weight[i];
-            inner(outer_.node[i]);
+            if (conditional_) take_means(inner_rows_, i);
+            else inner(outer_.node[i]);
             add(outer_.node[i], {w * outer_rows_(1, i), w * outer_rows_(2, i), w * outer_rows_(3, i)});
         }
         if (order == 2) add_delta_of_first(), add_delta_of_second();
@@ -51,6 +57,8 @@ public:
 
 private:
     using Three = std::array<double, 3>;
+
+    static constexpr Index inner_row_count = 1 + conditional_means_count;
 
     static constexpr double infinite = std::numeric_limits<double>::infinity();
 
@@ -66,14 +74,14 @@ private:
     // The step at which equal steps leave e^{−digits} of ∫ f φ: f has poles at this distance, its spectrum decays as a
     // normal density of this variance times φ's, and is shifted by up to `frequency`.
     double step(double poles, double variance, double frequency) const {
-        const double digits = resolution_.digits, smooth = std::sqrt(2 * digits / variance);
+        const double digits = method_.digits, smooth = std::sqrt(2 * digits / variance);
         const double reach = smooth * variance <= poles ? smooth : digits / poles + poles / (2 * variance);
-        return std::max(2 * pi / (reach + 2 + frequency), shortest_step) / resolution_.fineness;
+        return std::max(2 * pi / (reach + 2 + frequency), shortest_step) / method_.fineness;
     }
 
     Place place(const Shape& shape, double along, double bias) const {
         const double narrow = shape.narrowness * std::abs(along);
-        return {zero_of(along, bias), narrow > 0 ? 1 / narrow / resolution_.fineness : infinite, shape.kinked};
+        return {zero_of(along, bias), narrow > 0 ? 1 / narrow / method_.fineness : infinite, shape.kinked};
     }
 
     static void widen(Place& place) { place.width = std::max(place.width, 1e-15 * (1 + std::abs(place.at))); }
@@ -86,7 +94,7 @@ private:
 
     Line normal_line(double growth, double frequency) const {
         const double reach = normal_reach + growth;
-        const double longest = std::max(std::min(2.5, 6 / frequency), 2 * reach / most_panels) / resolution_.fineness;
+        const double longest = std::max(std::min(2.5, 6 / frequency), 2 * reach / most_panels) / method_.fineness;
         return {-reach, reach, longest, 0};
     }
 
@@ -100,7 +108,7 @@ private:
         add_place(line, place(*a_, along_a, bias_a));
         Place second = place(*b_, along_b, bias_b);
         const double tangent = std::abs(across_b / along_b);
-        if (!one_line() && second.split) second.split = false, second.width = tangent / resolution_.fineness;
+        if (!one_line() && second.split) second.split = false, second.width = tangent / method_.fineness;
         add_place(line, second);
         const bool kinked = (a_->kinked && along_a != 0) || (one_line() && b_->kinked && along_b != 0);
         if (!kinked) {
@@ -122,9 +130,15 @@ private:
         return line;
     }
 
-    // Equal steps over t₂ serve for every t₁.
+    // Means over t₂ of all t₁, or equal steps over t₂, which serve for every t₁.
     void prepare_inner() {
         if (one_line()) return;
+        if (conditional_) {
+            reserve(inner_rows_, inner_row_count, outer_.size());
+            for (Index i = 0; i < outer_.size(); ++i)
+                inner_rows_(0, i) = plane_.along_b * outer_.node[i] + plane_.bias_b;
+            return make_means(inner_rows_, outer_.size());
+        }
         const Line line = inner_line(plane_.bias_b);
         equal_ = prefers_equal(line);
         if (equal_) equal_rule(line, inner_), fill_inner();
@@ -132,7 +146,7 @@ private:
 
     void fill_inner() {
         const Index n = inner_.size();
-        reserve(inner_rows_, 7, n);
+        reserve(inner_rows_, inner_row_count, n);
         for (Index i = 0; i < n; ++i) {
             const double t = inner_.node[i], w = inner_.weight[i];
             inner_rows_(4, i) = w, inner_rows_(5, i) = w * t, inner_rows_(6, i) = w * t * t;
@@ -140,12 +154,28 @@ private:
         for (Index i = n; i < padded(n); ++i) inner_rows_(4, i) = inner_rows_(5, i) = inner_rows_(6, i) = 0;
     }
 
+    // Rows 1 and on of the means of σ_b, at n points of row 0.
+    void make_means(Rows<double>& rows, Index n) const {
+        double* to[conditional_means_count];
+        for (int k = 0; k < conditional_means_count; ++k) to[k] = rows.row(k + 1).data();
+        conditional_means(*b_, plane_.across_b, rows.row(0).data(), padded(n), means_needed(order_), to);
+    }
+
+    void take_means(const Rows<double>& rows, Index i) {
+        const double s = plane_.across_b;
+        for (int q = 0; q <= order_; ++q) {
+            const int k = 1 + first_mean(q);
+            inner_sums_[q] = {rows(k, i), s * rows(k + 1, i), rows(k, i) + s * s * rows(k + 2, i)};
+        }
+    }
+
     // G of σ_b, σ_b' and σ_b'' at t₁.
     void inner(double t1) {
         const double across = plane_.across_b, z = plane_.along_b * t1 + plane_.bias_b;
-        if (one_line()) {
+        if (one_line() || conditional_) {
             single_.setZero();
             single_(0, 0) = z;
+            if (conditional_) return make_means(single_, 1), take_means(single_, 0);
             derivatives(*b_, single_, 1);
             for (int q = 0; q <= order_; ++q) inner_sums_[q] = {single_(q + 1, 0), 0, single_(q + 1, 0)};
             return;
@@ -229,13 +259,13 @@ private:
         if (rows.cols() < padded(n)) rows.setZero(count, padded(std::max(n, rows.cols() * 3 / 2)));
     }
 
-    Resolution resolution_;
+    Method method_;
     const Shape *a_ = nullptr, *b_ = nullptr;
     Plane plane_{};
     int order_ = 0;
-    bool equal_ = false;
+    bool equal_ = false, conditional_ = false;
     LineRule outer_, inner_;
-    Rows<double> outer_rows_, inner_rows_, single_ = Rows<double>::Zero(4, row_multiple);
+    Rows<double> outer_rows_, inner_rows_, single_ = Rows<double>::Zero(inner_row_count, row_multiple);
     std::array<Three, 3> inner_sums_{};
     PairMoments<double> sums_{};
 };
