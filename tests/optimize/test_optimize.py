@@ -398,6 +398,20 @@ def test_a_saddle_is_no_success(method: str) -> None:
     assert "It is a saddle: the Hessian has the eigenvalue -" in result.message
 
 
+@pytest.mark.parametrize("size", [1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("widths", [[2, 2, 1], [2, 2, 2, 1]])
+def test_newton_leaves_a_degenerate_saddle(widths: list[int], size: float) -> None:
+    """Near zero weights the gradient of XOR is of second order and the curvature of first: both are small there."""
+    x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 1, 1, 0])
+    obj = ho.Objective(ho.MLP(widths, bias=False), x, y, loss="logistic")
+    for seed in range(5):
+        result = ho.minimize(obj, size * obj.net.init(rng(seed)), method="newton")
+        assert result.success
+        # From there no step of the length of θ changes the gradient by more than tol along negative curvature.
+        assert np.linalg.eigvalsh(obj.hessian(result.x))[0] * np.linalg.norm(result.x) > -1e-10
+        assert result.fun < 0.9 * np.log(2)
+
+
 def test_newton_leaves_a_saddle_without_any_gradient() -> None:
     obj, theta = two_humps()
     result = ho.minimize(obj, theta, method="newton", max_steps=200)

@@ -103,7 +103,8 @@ def minimize(
           weighted Jacobian, which keep the digits that the normal equations lose. Only if N·K·P is above 2²⁴ is the
           Gauss–Newton matrix formed instead.
         - ``"newton"``: the minimiser of the exact quadratic model in a trust region [4]_; option `radius` as for lm. It
-          leaves saddles, also where the gradient vanishes.
+          leaves saddles, also where the gradient vanishes, and goes on where it is below `tol` while a step of ‖θ‖
+          along negative curvature would raise it above.
         - ``"lbfgs"``: SciPy's L-BFGS-B; option `memory` = 20.
         - ``"flow"``: gradient flow dθ/dt = −∇L by one of SciPy's stiff integrators, with the exact Hessian as its
           Jacobian; options `solver` = ``"Radau"``, ``"BDF"`` or ``"LSODA"``, `rtol` = 1e-8, `atol` = 1e-10, `time`

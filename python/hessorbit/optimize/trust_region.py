@@ -214,7 +214,7 @@ def descend(
         except ArithmeticError as error:
             run.remark = f"The step cannot be computed: {error}."
             return Stop.STALLED
-        if stop is not None and not at_saddle(run, model):
+        if stop is not None and not may_leave(run, model):
             return stop
         sizes, place = model.sizes, norm(model.sizes * run.theta)
         if delta is None:
@@ -241,13 +241,16 @@ def descend(
     return stop
 
 
-def at_saddle(run: Run, model: LeastSquares | Quadratic) -> bool:
-    """Whether the gradient is nothing beside the curvature, some of which is clearly negative."""
-    return (
-        isinstance(model, Quadratic)
-        and model.lowest < -NEGATIVE * model.largest
-        and bool(norm(run.gradient / model.sizes) <= CRITICAL * model.largest * max(1.0, norm(model.sizes * run.theta)))
-    )
+def may_leave(run: Run, model: LeastSquares | Quadratic) -> bool:
+    """Whether some curvature is clearly negative, and the gradient is nothing beside the curvature, or tol beside it.
+
+    Where both are small, as near a degenerate saddle, a gradient below tol says nothing.
+    """
+    if not isinstance(model, Quadratic) or model.lowest >= -NEGATIVE * model.largest:
+        return False
+    place = max(1.0, float(norm(model.sizes * run.theta)))
+    slope = float(norm(run.gradient / model.sizes))
+    return slope <= CRITICAL * model.largest * place or run.tol < -model.lowest * place
 
 
 def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float]:
