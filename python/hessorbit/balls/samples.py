@@ -68,8 +68,7 @@ class SampleLoss:
     @property
     def multipliers(self) -> list[Any]:
         """s_l of each layer, to the precision of the context."""
-        last = self.net.num_layers - 1
-        return [multiplier(self.net.parametrization, n, i == last) for i, n in enumerate(self.net.widths[:-1])]
+        return multipliers_of(self.net)
 
     def loss(self, theta: Array) -> Any:
         total = self.l2 * (theta @ theta) / 2
@@ -152,6 +151,12 @@ def activate(names: tuple[str, ...], z: Array, layer: int) -> tuple[Array, Array
                 raise KinkError(f"{error.what}, neuron {neuron} of layer {layer}", row) from error
     value, slope, bend = result
     return value, slope, bend
+
+
+def multipliers_of(net: MLP) -> list[Any]:
+    """s_l of each layer."""
+    last = net.num_layers - 1
+    return [multiplier(net.parametrization, fan_in, index == last) for index, fan_in in enumerate(net.widths[:-1])]
 
 
 def multiplier(parametrization: str, fan_in: int, last: bool) -> Any:

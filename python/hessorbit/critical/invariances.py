@@ -24,6 +24,7 @@ import numpy as np
 
 from .._checks import Array
 from ..balls.arithmetic import balls, flint, zeros
+from ..balls.enclosures import EnclosedLoss, RestrictedLoss, WholeLoss
 from ..balls.samples import SampleLoss
 from ..network import MLP
 from ..symmetry.data_modes import loss_directions
@@ -32,13 +33,22 @@ from ..symmetry.rules import hidden_layers, rule_of
 from ..symmetry.tangents import terms_of
 
 
-def invariances(loss: SampleLoss, theta: Array) -> Array:
-    """The directions at an array θ (P,) of balls, (P, n) of balls."""
-    slopes = slopes_on_data(loss, theta)
-    alike = linear_alike(loss, slopes)
+def invariances(loss: EnclosedLoss, theta: Array) -> Array:
+    """The directions at an array θ (P,) of balls, (P, n) of balls; where parameters are held, those that leave them."""
+    if isinstance(loss, RestrictedLoss):
+        found = invariances(loss.whole, loss.full(theta))
+        held = np.delete(found, loss.obj.free, axis=0)
+        return found[loss.obj.free][:, [all(entry.is_zero() for entry in column) for column in held.T]]
+    of_data: list[Array] = []
+    if isinstance(loss, SampleLoss):
+        slopes = slopes_on_data(loss, theta)
+        alike = linear_alike(loss, slopes)
+        of_data = [*shifts(loss), *off(loss, alike), *unseen_inputs(loss, slopes)]
+    else:
+        alike = linear_neurons(loss)
     if loss.l2.is_zero():
-        moves = [*tangents(loss, theta), *mixed(loss, theta, alike), *shifts(loss), *turns(loss.net, theta)]
-        moves += [*shifted(loss, theta, alike), *off(loss, alike), *unseen_inputs(loss, slopes)]
+        moves = [*tangents(loss, theta), *mixed(loss, theta, alike), *turns(loss.net, theta)]
+        moves += [*shifted(loss, theta, alike), *of_data]
     else:
         moves = list(rotated(loss, theta, alike))
     return np.column_stack(moves) if moves else zeros(loss.num_parameters, 0)
@@ -62,6 +72,13 @@ def slopes_on_data(loss: SampleLoss, theta: Array) -> list[Array]:
     return [np.concatenate(chunks) for chunks in zip(*passes, strict=True)]
 
 
+def linear_neurons(loss: WholeLoss) -> list[Alike]:
+    """Classes of neurons that are linear by their activation."""
+    one = flint().arb(1)
+    hidden = [(layer.layer, tuple(int(i) for i in layer.linear)) for layer in hidden_layers(loss.net)]
+    return [Alike(layer, neurons, one) for layer, neurons in hidden if neurons]
+
+
 def linear_alike(loss: SampleLoss, slopes: list[Array]) -> list[Alike]:
     """All classes of such neurons: linear ones by their activation, and rectifiers with the same signs on the data."""
     classes: list[Alike] = []
@@ -78,7 +95,7 @@ def linear_alike(loss: SampleLoss, slopes: list[Array]) -> list[Alike]:
     return classes
 
 
-def tangents(loss: SampleLoss, theta: Array) -> Iterator[Array]:
+def tangents(loss: WholeLoss, theta: Array) -> Iterator[Array]:
     """Xθ + e of the generators of rescalings, and of the shifts of exponential neurons."""
     for terms in terms_of(loss.net, symmetries(loss.net).factors):
         if terms.factor.kind != "linear" and not rule_of(terms.factor.activation).linear:
@@ -88,7 +105,7 @@ def tangents(loss: SampleLoss, theta: Array) -> Iterator[Array]:
             yield result
 
 
-def mixing(loss: SampleLoss, theta: Array, layer: int, i: int, j: int) -> Array:
+def mixing(loss: WholeLoss, theta: Array, layer: int, i: int, j: int) -> Array:
     """w̃_i ↦ w̃_j and v_j ↦ −v_i, for two neurons that are linear alike."""
     result = zeros(len(theta))
     part = partial(loss.net.block, layer=layer)
@@ -97,20 +114,20 @@ def mixing(loss: SampleLoss, theta: Array, layer: int, i: int, j: int) -> Array:
     return result
 
 
-def mixed(loss: SampleLoss, theta: Array, classes: list[Alike]) -> Iterator[Array]:
+def mixed(loss: WholeLoss, theta: Array, classes: list[Alike]) -> Iterator[Array]:
     for alike in classes:
         for i, j in product(alike.neurons, repeat=2):
             yield mixing(loss, theta, alike.layer, i, j)
 
 
-def rotated(loss: SampleLoss, theta: Array, classes: list[Alike]) -> Iterator[Array]:
+def rotated(loss: WholeLoss, theta: Array, classes: list[Alike]) -> Iterator[Array]:
     """Rotations of neurons that are linear alike: they keep ‖θ‖, and so the penalty."""
     for alike in classes:
         for i, j in combinations(alike.neurons, 2):
             yield mixing(loss, theta, alike.layer, i, j) - mixing(loss, theta, alike.layer, j, i)
 
 
-def shifted(loss: SampleLoss, theta: Array, classes: list[Alike]) -> Iterator[Array]:
+def shifted(loss: WholeLoss, theta: Array, classes: list[Alike]) -> Iterator[Array]:
     """Biases of neurons with one slope on all samples, made up for by the biases above."""
     net = loss.net
     for alike in classes:

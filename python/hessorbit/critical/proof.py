@@ -28,8 +28,8 @@ from ..balls.arithmetic import (
     product,
 )
 from ..balls.eigenvalues import SPARE_BITS, enclosed
-from ..balls.samples import SampleLoss
-from ..objective import AnyObjective, Objective, check_objective
+from ..balls.enclosures import EnclosedLoss, enclosed_loss
+from ..objective import AnyObjective, check_objective
 from ..symmetry.predicted_zero_modes import predicted
 from .certificate import Certificate
 from .invariances import invariances
@@ -63,7 +63,10 @@ def certify(obj: AnyObjective, theta: ArrayLike, *, radius: float | None = None,
 
     Parameters
     ----------
-    obj : Objective
+    obj : Objective or PopulationObjective
+        Also a restriction of one to some parameters, by `Objective.restricted`. On infinitely many inputs the hidden
+        neurons of student and teacher must be all of one kind: relu, leaky_relu and identity; erf and normal_cdf; gelu;
+        square and cube; exp; or sin and cos, whose expectations are known in closed form.
     theta : array_like, shape (P,)
         A critical point to about the precision of float64, as a minimisation ends with.
     radius : float, optional
@@ -123,6 +126,7 @@ def certify(obj: AnyObjective, theta: ArrayLike, *, radius: float | None = None,
     'not proven'
     """
     check_objective(obj)
+    flint()
     loss = enclosed_loss(obj)
     at = _checks.parameter_vector(theta, loss.num_parameters)
     if _checks.is_extended(at):
@@ -145,19 +149,11 @@ def certify(obj: AnyObjective, theta: ArrayLike, *, radius: float | None = None,
     return refused(at, tried, why)
 
 
-def enclosed_loss(obj: AnyObjective) -> SampleLoss:
-    """The objective in ball arithmetic."""
-    flint()
-    if isinstance(obj, Objective):
-        return SampleLoss(obj)
-    raise TypeError(f"obj must be an Objective on samples; got {_checks.with_article(type(obj))}")
-
-
 def refused(theta: Array, digits: int, why: str) -> Certificate:
     return Certificate("not proven", False, theta, 0.0, None, None, None, None, None, digits, f"not proven: {why}")
 
 
-def newton(loss: SampleLoss, theta: Array) -> Array:
+def newton(loss: EnclosedLoss, theta: Array) -> Array:
     """Newton's steps in float64, across the directions that change nothing, for as long as they become shorter."""
     at, before = theta, math.inf
     scale = 1 + float(np.linalg.norm(theta))
@@ -177,7 +173,7 @@ def newton(loss: SampleLoss, theta: Array) -> Array:
     return at
 
 
-def directions(loss: SampleLoss, theta: Array) -> Array:
+def directions(loss: EnclosedLoss, theta: Array) -> Array:
     """The directions that change nothing at θ (P,), in float64; without those of the data where a kink is met."""
     with precision(SPARE_BITS):
         try:
@@ -204,7 +200,7 @@ def at_kink(error: KinkError) -> str:
 class Proof:
     """An attempt with so many digits, at the precision of the context; θ as it came, and the radius that is wanted."""
 
-    loss: SampleLoss
+    loss: EnclosedLoss
     theta: Array
     digits: int
     radius: float | None
