@@ -70,17 +70,14 @@ def test_parallel_rectifiers_are_not_proven() -> None:
     assert not ho.certify(committee(2, "relu"), np.eye(2).ravel()).proven
 
 
-def test_symmetric_plateau_of_saad_and_solla() -> None:
-    k = 3
-    sub = committee(k, "erf")
-    proof = ho.certify(sub, np.full(k * k, 1 / np.sqrt(k * (2 * k - 1))))
-    assert proof.proven, proof.message
-    assert proof.kind == "saddle"
+def test_the_saddle_at_zero() -> None:
+    """With no output, the loss is that of Saad and Solla at weights of 0, 1/3, and the output can take either sign."""
+    student, teacher = ho.MLP([2, 1, 1], "erf", bias=False), ho.MLP([2, 2, 1], "erf", bias=False)
+    pop = ho.PopulationObjective(student, teacher, teacher.flatten([(np.eye(2), None), ([[1.0, 1.0]], None)]), l2=0.05)
+    proof = ho.certify(pop, np.full(3, 1e-10))
+    assert (proof.kind, proof.inertia) == ("saddle", (1, 0, 2))
     assert proof.loss is not None
-    published = k / np.pi * (np.pi / 6 - k * np.arcsin(1 / (2 * k)))
-    assert abs(proof.loss[0] - published) <= 1e-15
-    values = np.linalg.eigvalsh(sub.hessian(proof.theta))
-    assert proof.inertia == ((values < 0).sum(), 0, (values > 0).sum())
+    assert abs(proof.loss[0] - 1 / 3) <= 1e-15
 
 
 @pytest.mark.parametrize("activation", ["erf", "gelu", "normal_cdf", "cube", "sin"])
