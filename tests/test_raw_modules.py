@@ -67,7 +67,7 @@ def test_group_element_outside_of_its_layer(changes: dict[str, Any]) -> None:
 )
 def test_even_linear_outside_of_its_layer(layer: int, flipped: Any, linear: Any, pairs: Any) -> None:
     with pytest.raises(ValueError, match=r"layer|neurons"):
-        _core.flip_even_linear(network(), layer, flipped, linear, pairs, np.zeros(6))
+        _core.flip_even_linear(network(), layer, flipped, linear, pairs, np.zeros(6, np.longdouble))
 
 
 @pytest.mark.parametrize("threads", [-1, 1025, 100_000, 2**31 - 1])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
-from hessorbit.error_bounds import error_bounds
+from hessorbit.error_bounds import Approximate, error_bounds, loss_around
 from hessorbit.gauss_newton import residual_curvature_bound
 from hessorbit.spectra import ConditionNumber
 from oracles import jets, taylor
@@ -206,6 +206,20 @@ def test_error_bounds_of_every_matrix(loss: str) -> None:
             ("factor", obj.gauss_newton_factor(fine) - obj.gauss_newton_factor(theta)),
         ]:
             assert np.linalg.norm(error.astype(float), 2) <= getattr(bounds, name)
+
+
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "cross_entropy"])
+def test_error_bounds_of_a_loss_without_an_analysis(loss: str) -> None:
+    """Its derivatives at a point within the error of f, in longdouble, are within the bounds of those in float64."""
+    draw = rng(0)
+    for scale in (1e-12, 1e-3, 1.0, 20.0):
+        f, share = scale * draw.standard_normal((200, 2)), draw.uniform(-1, 1, (200, 2))
+        y = np.abs(np.where(share > 0, f, 0.3))  # targets of every loss where f is at most one
+        moved = np.abs(f) * 10.0 ** draw.uniform(-17, -13, f.shape)
+        bounds = loss_around(loss, 0.3, Approximate(f, moved), y)
+        true = _core.loss_derivatives(loss, 0.3, (f.astype(np.longdouble) + share * moved).ravel(), y.astype(np.longdouble).ravel())
+        for bound, fine in zip(bounds, true, strict=True):
+            assert np.all(np.abs(fine.reshape(f.shape) - bound.value) <= bound.error)
 
 
 @pytest.mark.parametrize("outputs", [2, 3, 8])

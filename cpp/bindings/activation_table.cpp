@@ -40,7 +40,7 @@ py::dict properties(const ActivationDescription& description, double parameter) 
     return result;
 }
 
-py::list table() {
+py::list activation_entries() {
     py::list result;
     for (const ActivationDescription& description : activation_table)
         result.append(properties(description, description.parameter.value_or(0)));
@@ -57,7 +57,7 @@ py::dict properties_of(const std::string& name, double parameter) {
 }  // namespace
 
 void register_activation_table(py::module_& module) {
-    module.def("activation_table", &table);
+    module.def("activation_table", &activation_entries);
     module.def("activation_properties", &properties_of, py::arg("name"), py::arg("parameter"));
 }
 

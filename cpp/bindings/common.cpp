@@ -12,8 +12,7 @@ PYBIND11_MODULE(_common, module, pybind11::mod_gil_not_used()) {
     register_activation_longdouble(module);
     register_objective_longdouble(module);
     register_group_element(module);
-    register_even_linear_float64(module);
-    register_even_linear_longdouble(module);
+    register_even_linear(module);
     register_minima(module);
     register_population(module);
 }

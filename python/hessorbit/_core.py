@@ -52,6 +52,7 @@ activation_table = _common.activation_table
 all_finite = _common.all_finite
 copy_pieces = _common.copy_pieces
 flip_even_linear = _common.flip_even_linear
+loss_derivatives = _common.loss_derivatives
 loss_table = _common.loss_table
 nearest_minima = _common.nearest_minima
 piece_violations = _common.piece_violations

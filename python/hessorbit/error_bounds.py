@@ -359,7 +359,24 @@ def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> t
         return separable(less, Approximate(mean, mean * slack), Approximate(half, half * slack))
     if loss == "cross_entropy":
         return softmax(f, y)
-    raise NotImplementedError(f"bounds on rounding errors for the loss {loss!r}: add them to error_bounds.py")
+    return separable(*loss_around(loss, delta or 0.0, f, y))
+
+
+def loss_around(name: str, parameter: float, f: Approximate, y: Array) -> tuple[Approximate, Approximate, Approximate]:
+    """The derivatives of a loss without an analysis of its own, a sum over outputs, (n, K) each: ∂ℓ/∂f, ∂²ℓ/∂f², root.
+
+    The core evaluates them at f and at f ± 2 (δf + 4u max(1, |f|, |y|)). What they change there is more than rounding f,
+    y, and what a formula of few operations makes of them, does.
+    """
+    step = 2 * (f.error + ULPS * f.unit * np.maximum(np.maximum(np.abs(f.value), np.abs(y)), 1))
+    at = np.stack([f.value, f.value - step, f.value + step])
+    there = np.ascontiguousarray(np.broadcast_to(y, at.shape))
+    result = []
+    for values in _core.loss_derivatives(name, parameter, at.reshape(-1), there.reshape(-1)):
+        here, below, above = values.reshape(at.shape)
+        change = np.maximum(np.abs(below - here), np.abs(above - here))
+        result.append(Approximate(here, change + 2 * ULPS * f.unit * np.abs(here)))
+    return result[0], result[1], result[2]
 
 
 def separable(residual: Approximate, curvature: Approximate, root: Approximate) -> tuple[Approximate, Approximate, Any]:

@@ -143,6 +143,8 @@ def call_activation(draw: Draw) -> None:
     _core.activation_properties(name, parameter)
     _core.activation_derivatives(name, parameter, array(draw, (int(draw.integers(0, 30)),), pick(draw, SCALARS)))
     _core.all_finite(array(draw, (3, 2), pick(draw, SCALARS)))
+    shape, scalar = (int(draw.integers(0, 30)),), pick(draw, SCALARS)
+    _core.loss_derivatives(pick(draw, LOSSES), parameter, array(draw, shape, scalar), array(draw, shape, scalar))
 
 
 def geometry(draw: Draw) -> tuple[_core.MinimaGeometry, int, int, int]:

@@ -124,6 +124,7 @@ class EvenLinearFlip:
     def _moved(self, theta: ArrayLike) -> tuple[Array, Array, Array]:
         checked = _checks.parameters(theta, self.net.num_parameters)
         linear = hidden_layers(self.net)[self.layer - 1].linear.tolist()
-        return _core.flip_even_linear(
-            self.net.core, self.layer - 1, list(self.neurons), linear, list(self.pairs), checked
+        moved, remainder, asymmetry = _core.flip_even_linear(
+            self.net.core, self.layer - 1, list(self.neurons), linear, list(self.pairs), checked.astype(np.longdouble)
         )
+        return moved.astype(checked.dtype), remainder.astype(checked.dtype), asymmetry.astype(checked.dtype)
