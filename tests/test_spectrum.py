@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
+from hessorbit import _core
 from hessorbit.error_bounds import Approximate, error_bounds, loss_around
 from hessorbit.gauss_newton import residual_curvature_bound
 from hessorbit.spectra import ConditionNumber
@@ -217,7 +218,9 @@ def test_error_bounds_of_a_loss_without_an_analysis(loss: str) -> None:
         y = np.abs(np.where(share > 0, f, 0.3))  # targets of every loss where f is at most one
         moved = np.abs(f) * 10.0 ** draw.uniform(-17, -13, f.shape)
         bounds = loss_around(loss, 0.3, Approximate(f, moved), y)
-        true = _core.loss_derivatives(loss, 0.3, (f.astype(np.longdouble) + share * moved).ravel(), y.astype(np.longdouble).ravel())
+        true = _core.loss_derivatives(
+            loss, 0.3, (f.astype(np.longdouble) + share * moved).ravel(), y.astype(np.longdouble).ravel()
+        )
         for bound, fine in zip(bounds, true, strict=True):
             assert np.all(np.abs(fine.reshape(f.shape) - bound.value) <= bound.error)
 

@@ -365,8 +365,8 @@ def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> t
 def loss_around(name: str, parameter: float, f: Approximate, y: Array) -> tuple[Approximate, Approximate, Approximate]:
     """The derivatives of a loss without an analysis of its own, a sum over outputs, (n, K) each: ∂ℓ/∂f, ∂²ℓ/∂f², root.
 
-    The core evaluates them at f and at f ± 2 (δf + 4u max(1, |f|, |y|)). What they change there is more than rounding f,
-    y, and what a formula of few operations makes of them, does.
+    The core evaluates them at f and at f ± 2 (δf + 4u max(1, |f|, |y|)). What they change there is more than rounding
+    does to f, to y, and in a formula of few operations.
     """
     step = 2 * (f.error + ULPS * f.unit * np.maximum(np.maximum(np.abs(f.value), np.abs(y)), 1))
     at = np.stack([f.value, f.value - step, f.value + step])

@@ -62,7 +62,7 @@ def check_objective(obj: Any, name: str = "obj") -> None:
 
 
 class Objective:
-    """The loss of a network on data, as a function of θ, with exact derivatives.
+    """An objective is the loss of a network on data, as a function of θ, with exact derivatives.
 
     ``L(θ) = Σ_n w_n ℓ(f(x_n; θ), y_n) / Σ_n w_n + (l2/2) ‖θ‖²``. Data are checked and copied once, so that later
     calls only carry θ.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class RestrictedObjective:
-    """A loss as a function of some of its parameters, the others held; made by `Objective.restricted`.
+    """A restricted objective is a loss as a function of some of its parameters, the others held.
 
-    An objective like the one it comes from, an `Objective` or a `PopulationObjective`: every method takes the F free
+    Made by `Objective.restricted`, it is an objective like the one it comes from, an `Objective` or a `PopulationObjective`: every method takes the F free
     parameters, array_like of shape (F,), or (B, F) for a batch, in the order of `free`, and derivatives are in these
     alone. `minimize`, `spectrum` and `zero_modes` take it.
 

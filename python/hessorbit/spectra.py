@@ -44,7 +44,7 @@ ROUNDINGS = 8  # of the entries of a matrix that is given
 
 
 class ConditionNumber(float):
-    """A float that says by which convention it was taken, over which directions, and how well it is known.
+    """A condition number is a float that says by which convention it was taken, over what, and how well it is known.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Modes(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ZeroModeTest:
-    """Predicted zero modes, and how well the matrix annihilates them.
+    """A test holds predicted zero modes, and how well the matrix annihilates them.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class ZeroModeTest:
     measured: int
 
     def are_null(self, floor: float) -> bool:
-        """Whether H annihilates them up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation."""
+        """Tells whether H annihilates them up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation."""
         return self.together * self.scale <= max(floor, NULL * self.scale)
 
     def __len__(self) -> int:
@@ -184,7 +184,7 @@ class ZeroModeTest:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
-    """The eigenvalues of a Hessian; made by `spectrum`.
+    """A spectrum holds the eigenvalues of a Hessian; made by `spectrum`.
 
     Attributes
     ----------
@@ -344,7 +344,7 @@ class Spectrum:
     def condition_number(
         self, convention: str | None = None, *, rank: int | None = None, threshold: float | None = None
     ) -> ConditionNumber:
-        """The ratio of the largest to the smallest magnitude of eigenvalues, by one of four conventions.
+        """Returns the ratio of the largest to the smallest magnitude of eigenvalues, by one of four conventions.
 
         Parameters
         ----------

@@ -9,7 +9,7 @@ from .._checks import Array
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Certificate:
-    """What is proven of a critical point, or why nothing is; made by `certify`.
+    """A certificate says what is proven of a critical point, or why nothing is; made by `certify`.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ from .reduction import reduced
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CanonicalForm:
-    """The result of `canonical`. It unpacks: ``net, theta = canonical(net, theta)``.
+    """A `CanonicalForm` holds the result of `canonical`. It unpacks: ``net, theta = canonical(net, theta)``.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class CanonicalForm:
 
 
 def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: float = 1e-10) -> CanonicalForm:
-    """The representative of θ's orbit, the same for every θ of it, with the same function.
+    """Returns the representative of θ's orbit, the same for every θ of it, with the same function.
 
     Neurons of homogeneous activations get incoming weights, bias included, of norm 1; of even and odd ones, those whose
     first entry is positive; biases of exponential neurons become 0; linear neurons get incoming weights in reduced

@@ -21,7 +21,7 @@ from .separating import Pairs, seem_different, separation
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Equivalence:
-    """The answer of `equivalent`. It is true only if the verdict is "equal".
+    """An `Equivalence` holds the answer of `equivalent`. It is true only if the verdict is "equal".
 
     Attributes
     ----------

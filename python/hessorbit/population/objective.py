@@ -35,7 +35,7 @@ ROUNDING = 2.0**-49  # of a Hessian, relative to its largest entry
 
 
 class PopulationObjective:
-    """The expected loss of a student of a teacher over normal inputs, as a function of θ, with exact derivatives.
+    """A population objective is the expected loss of a student of a teacher over normal inputs, as a function of θ.
 
     ``L(θ) = ½ E‖f(x; θ) − f*(x)‖² + (l2/2) ‖θ‖²`` for x ~ N(μ, Σ): what `Objective` with the squared error tends to as
     samples become many. Student and teacher have one hidden layer each, of any activations, which may differ between
@@ -172,18 +172,18 @@ class PopulationObjective:
         return self.net.num_parameters
 
     def loss(self, theta: ArrayLike) -> Any:
-        """Return the loss L(θ), a float."""
+        """Returns the loss L(θ), a float."""
         at = self._at(theta)
         if at.ndim == 1:
             return self._derivatives(at, LOSS)[0]
         return np.array([self._derivatives(one, LOSS)[0] for one in at])
 
     def gradient(self, theta: ArrayLike) -> Array:
-        """Return the gradient ∇L(θ), of shape (P,)."""
+        """Returns the gradient ∇L(θ), of shape (P,)."""
         return each(self._at(theta), lambda one: self._derivatives(one, GRADIENT)[1])
 
     def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
-        """Return the pair of `loss` and `gradient`, for the cost of the gradient."""
+        """Returns the pair of `loss` and `gradient`, for the cost of the gradient."""
         at = self._at(theta)
         if at.ndim == 1:
             value, gradient, _ = self._derivatives(at, GRADIENT)
@@ -193,7 +193,7 @@ class PopulationObjective:
         return np.array([value for value, _ in pairs]), gradients
 
     def hessian(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
-        """Return the Hessian ∇²L(θ), of shape (P, P), symmetric to the last bit.
+        """Returns the Hessian ∇²L(θ), of shape (P, P), symmetric to the last bit.
 
         It contains the deltas of σ'' where σ' jumps: the Hessian on samples, which has none, does not tend to it there.
 
@@ -208,7 +208,7 @@ class PopulationObjective:
         return self._matrix(theta, parameters, gauss_newton=False)
 
     def gauss_newton(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
-        """Return the Gauss–Newton matrix E[JᵀJ] + l2·I, J = ∂f(x; θ)/∂θ, of shape (P, P); positive semidefinite.
+        """Returns the Gauss–Newton matrix E[JᵀJ] + l2·I, J = ∂f(x; θ)/∂θ, of shape (P, P); positive semidefinite.
 
         Of some `parameters` it is a principal block, as for `hessian`.
         """
@@ -233,7 +233,7 @@ class PopulationObjective:
         return each(at, block, 2, len(chosen))
 
     def restricted(self, theta: ArrayLike, free: ArrayLike) -> RestrictedObjective:
-        """Return the loss as a function of the parameters `free` alone, the others held at θ: an objective too.
+        """Returns the loss as a function of the parameters `free` alone, the others held at θ: an objective too.
 
         Parameters
         ----------
@@ -264,7 +264,7 @@ class PopulationObjective:
         return RestrictedObjective(self, theta, free)
 
     def gauss_newton_factor(self, theta: ArrayLike) -> Array:
-        """Return a square matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (P, P).
+        """Returns a square matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (P, P).
 
         From the eigenvectors of the matrix, as there are no samples; eigenvalues within its rounding are taken to be 0.
         """
@@ -278,7 +278,7 @@ class PopulationObjective:
         return each(self._at(theta), factor, 2)
 
     def pull(self, theta: ArrayLike, ahead: ArrayLike) -> Array:
-        """Return E[J(θ)ᵀ (f(x; ahead) − f(x; θ))], of shape (P,): the way of the outputs to another θ, seen from here.
+        """Returns E[J(θ)ᵀ (f(x; ahead) − f(x; θ))], of shape (P,): the way of the outputs to another θ, seen from here.
 
         It costs a gradient for a teacher as wide as the student.
 
@@ -299,7 +299,7 @@ class PopulationObjective:
             return -pull_back(self.net, here, self._whiten, gradient)
 
     def size(self, theta: ArrayLike) -> float:
-        """Return ½ (Σ_a ‖v_a‖ √E[σ_a²])² over all neurons of student and teacher: the loss, if none cancelled.
+        """Returns ½ (Σ_a ‖v_a‖ √E[σ_a²])² over all neurons of student and teacher: the loss, if none cancelled.
 
         The loss is known to rounding of this number, however small it is: a loss of 1e-20 is not told from 0.
         """
@@ -324,7 +324,7 @@ class PopulationObjective:
         return _core.Population(names, students, self.tolerance, self.threads or 0)
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """Return the diagonal of the Hessian, of shape (P,), for the cost of the Hessian; in many inputs, of `hvp`."""
+        """Returns the diagonal of the Hessian, of shape (P,), for the cost of the Hessian; in many inputs, of `hvp`."""
 
         def diagonal(one: Array) -> Array:
             layer = layer_of(self.net, one, self._whiten, self._parities)
@@ -336,11 +336,11 @@ class PopulationObjective:
         return each(self._at(theta), diagonal)
 
     def hessian_trace(self, theta: ArrayLike) -> Any:
-        """Return the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
+        """Returns the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
         return as_scalar(np.add.reduce(self.hessian_diagonal(theta), axis=-1))
 
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
-        """Return products ∇²L(θ) v of the Hessian with vectors, of the shape of v.
+        """Returns products ∇²L(θ) v of the Hessian with vectors, of the shape of v.
 
         The Hessian is formed once for all, but in the span of all weights only if there are more inputs than neurons:
         then its size does not grow with the inputs.
@@ -386,7 +386,7 @@ class PopulationObjective:
         return CompressedHessian(self.net, layer, self._whiten, self.l2, compressed.basis, matrix)
 
     def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
-        """Return the Hessian at one θ as a SciPy linear operator, of shape (P, P), which computes it once, as `hvp`."""
+        """Returns the Hessian at one θ as a SciPy linear operator, of shape (P, P), which computes it once, as `hvp`."""
         from scipy.sparse.linalg import LinearOperator
 
         at = float64_vector(theta, self.num_parameters, "theta")
@@ -394,7 +394,7 @@ class PopulationObjective:
         return LinearOperator(shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=FLOAT64)
 
     def error(self, theta: ArrayLike) -> float:
-        """Return an estimate of the error of any entry of the Hessian at θ (P,): of quadrature, and of rounding.
+        """Returns an estimate of the error of any entry of the Hessian at θ (P,): of quadrature, and of rounding.
 
         It is what the entries change by as all steps of the quadrature become shorter by a third and closed forms are
         evaluated in extended precision, where long double has one; this costs about three Hessians. The errors of the

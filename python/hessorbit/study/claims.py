@@ -27,7 +27,7 @@ Verdict = Literal["supported", "contradicted", "undecided"]
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence about a column of the table: that it falls with width, or that it does not grow.
+    """A claim is a sentence about a column of the table: that it falls with width, or that it does not grow.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What the data say about a claim.
+    """A finding holds what the data say about a claim.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a cell; one row of the store.
+    """A record holds what is kept of a cell; one row of the store.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ SETTINGS = CELL_COLUMNS.index("settings")
 
 @dataclass(frozen=True)
 class Recovery:
-    """What `recover` saved.
+    """A recovery says what `recover` saved.
 
     Attributes
     ----------

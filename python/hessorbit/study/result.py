@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StudyResult(StudyCells):
-    """The cells of a width study, with figures and a page; made by `WidthStudy.run` and `load`.
+    """A study result holds the cells of a width study, with figures and a page; made by `WidthStudy.run` and `load`.
 
     Attributes
     ----------

@@ -56,7 +56,7 @@ def with_hints(cls: type[Settings]) -> type[Settings]:
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a width study; documented at `WidthStudy`.
+    """A `Settings` holds the settings of a width study; documented at `WidthStudy`.
 
     Examples
     --------
@@ -125,7 +125,7 @@ class Settings:
                 )
 
     def network(self, width: int) -> MLP:
-        """A network of this study with so many hidden neurons."""
+        """Returns a network of this study with so many hidden neurons."""
         return MLP(
             [self.inputs, width, self.outputs], self.activation, bias=self.bias, parametrization=self.parametrization
         )
@@ -184,15 +184,15 @@ class Settings:
         return hashlib.sha256(json.dumps(self.determining(), sort_keys=True).encode()).hexdigest()[:16]
 
     def determining(self) -> dict[str, Any]:
-        """The settings that determine a cell, by name: all but the labels."""
+        """Returns the settings that determine a cell, by name: all but the labels."""
         return {name: value for name, value in self.as_dict().items() if name not in LABELS}
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings by name."""
+        """Returns the settings by name."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
     def differences(self, other: Settings) -> list[str]:
-        """Return, in words, where settings that determine a cell differ from those of another study."""
+        """Says in words where settings that determine a cell differ from those of another study."""
         mine, theirs = self.determining(), other.determining()
         return [
             f"{name} is {theirs[name]!r} there and {value!r} here"

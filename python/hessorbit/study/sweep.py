@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5  # between looks at cells that others compute
 
 
 class WidthStudy(Settings):
-    """Trains students of growing width on the same teacher and data, and measures their Hessians.
+    """A width study trains students of growing width on the same teacher and data, and measures their Hessians.
 
     For every seed there is a teacher network with one hidden layer, and data labelled by it; students of every width
     are trained on them from random parameters, until the loss is below a tolerance. There the Hessian is taken, and

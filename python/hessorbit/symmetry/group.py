@@ -179,9 +179,7 @@ class SymmetryGroup:
             If the layer or a neuron is out of range, a factor is not positive and finite, or a neuron's activation is
             not homogeneous.
         """
-        hidden = self._hidden(layer)
-        chosen = _checks.neurons(neurons, hidden.width)
-        values = vector(factors, "factors", len(chosen))
+        hidden, chosen, values = self._per_neuron(layer, factors, "factors", neurons)
         if (values <= 0).any():
             raise ValueError(f"factors must be positive; got {values.tolist()}")
         for neuron, value in zip(chosen, values, strict=True):
@@ -248,9 +246,7 @@ class SymmetryGroup:
             activation is neither exponential nor linear, its layer has no bias, or it is linear and the next layer has
             none.
         """
-        hidden = self._hidden(layer)
-        chosen = _checks.neurons(neurons, hidden.width)
-        values = vector(shifts, "shifts", len(chosen))
+        hidden, chosen, values = self._per_neuron(layer, shifts, "shifts", neurons)
         for neuron, value in zip(chosen, values, strict=True):
             rule = hidden.rules[neuron]
             if value and not (rule.exponential or rule.linear):
@@ -441,6 +437,17 @@ class SymmetryGroup:
             raise ValueError(f"layer must be a hidden layer of {self.net!r}, {expected}; got {number}")
         return layers[number - 1]
 
+    def _per_neuron(
+        self, layer: int, values: ArrayLike, name: str, neurons: Sequence[int] | None
+    ) -> tuple[HiddenLayer, list[int], Array]:
+        """Returns a layer, the neurons chosen in it, and a number for each of them."""
+        hidden = self._hidden(layer)
+        chosen = _checks.neurons(neurons, hidden.width)
+        numbers = _checks.as_floats(values, name)
+        if numbers.shape != (len(chosen),):
+            raise _checks.shape_error(name, f"({len(chosen)},), a number for each neuron", numbers.shape)
+        return hidden, chosen, numbers
+
     def _element(self, move: LayerMove) -> GroupElement:
         """Returns the element that moves one layer alone."""
         moves = [move if h == move.hidden else identity_move(h) for h in hidden_layers(self.net)]
@@ -476,13 +483,6 @@ def symmetries(net: MLP) -> SymmetryGroup:
     """
     _checks.instance(net, MLP, "net")
     return SymmetryGroup(net)
-
-
-def vector(value: ArrayLike, name: str, size: int) -> Array:
-    array = _checks.as_floats(value, name)
-    if array.shape != (size,):
-        raise _checks.shape_error(name, f"({size},), a number for each neuron", array.shape)
-    return array
 
 
 def placed(values: Array | float, neurons: list[int], hidden: HiddenLayer, rest: float) -> Array:

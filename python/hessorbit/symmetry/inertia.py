@@ -53,7 +53,7 @@ class Widened(Protocol):
 
 
 class Inertia(tuple[int, int, int]):
-    """A triple (negative, zero, positive) of numbers of eigenvalues, which says how many of the zeros are undecided.
+    """An inertia is a triple (negative, zero, positive) of numbers of eigenvalues; it says how many zeros are undecided.
 
     Attributes
     ----------

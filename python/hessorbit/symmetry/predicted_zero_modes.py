@@ -50,7 +50,7 @@ from .unit_point import unit_point, units
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ZeroModes:
-    """Predicted zero modes; made by `zero_modes`.
+    """A `ZeroModes` holds predicted zero modes; made by `zero_modes`.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class ZeroModes:
         return int(self.basis.shape[1])
 
     def of_kind(self, kind: str) -> ZeroModes:
-        """The modes of one kind."""
+        """Returns the modes of one kind."""
         wanted = _checks.one_of(kind, (FLAT, FIRST_ORDER), "kind")
         chosen = [index for index, k in enumerate(self.kinds) if k == wanted]
         return ZeroModes(

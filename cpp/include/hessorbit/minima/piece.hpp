@@ -3,7 +3,7 @@
 
 #include "role_costs.hpp"
 
-#include <Eigen/Eigenvalues>
+#include <Eigen/SVD>
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -88,10 +88,8 @@ private:
             n[a] = piece_.t[members[a]];
             join_outputs(members[a], n[a]);
         }
-        if (geometry_.copies.scales) {
-            const Eigen::MatrixXd gram = rows * rows.transpose();
-            n = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(gram).eigenvectors().rightCols<1>();
-        }
+        if (geometry_.copies.scales)
+            n = Eigen::JacobiSVD<Eigen::MatrixXd>(Eigen::MatrixXd(rows), Eigen::ComputeThinU).matrixU().col(0);
         n.normalize();
         Vector rest = Vector::Zero(point_.outgoing.cols());
         for (std::size_t a = 0; a < members.size(); ++a)
