@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class RestrictedObjective:
     """A restricted objective is a loss as a function of some of its parameters, the others held.
 
-    Made by `Objective.restricted`, it is an objective like the one it comes from, an `Objective` or a `PopulationObjective`: every method takes the F free
-    parameters, array_like of shape (F,), or (B, F) for a batch, in the order of `free`, and derivatives are in these
-    alone. `minimize`, `spectrum` and `zero_modes` take it.
+    Made by `Objective.restricted`, it is an objective like the one it comes from, an `Objective` or a
+    `PopulationObjective`: every method takes the F free parameters, array_like of shape (F,), or (B, F) for a batch, in
+    the order of `free`, and derivatives are in these alone. `minimize`, `spectrum` and `zero_modes` take it.
 
     Weight decay is that of the whole θ: the loss contains the constant (l2/2)‖θ_held‖², so that it is the loss of the
     objective at `full`, and derivatives have the free parameters' part.

@@ -53,7 +53,7 @@ class Widened(Protocol):
 
 
 class Inertia(tuple[int, int, int]):
-    """An inertia is a triple (negative, zero, positive) of numbers of eigenvalues; it says how many zeros are undecided.
+    """An inertia is a triple (negative, zero, positive) of numbers of eigenvalues; it says how many zeros are open.
 
     Attributes
     ----------
