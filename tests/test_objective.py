@@ -150,7 +150,8 @@ def test_identities_of_a_large_problem(loss: str) -> None:
     jacobian = objective.jacobian(theta).reshape(700, 3, parameters)
     residual = objective.residual(theta).reshape(700, 3)
     weights = problem.normalised_weights.astype(float)
-    curved = weights[:, None, None] * loss_curvatures(loss, objective.outputs(theta), problem.targets) @ jacobian
+    curvatures = AutodiffReference(problem).curvatures(objective.outputs(theta))
+    curved = weights[:, None, None] * curvatures @ jacobian
     gauss_newton = jacobian.reshape(-1, parameters).T @ curved.reshape(-1, parameters) + 0.01 * np.eye(parameters)
     gradient = np.einsum("n,nk,nkp->p", weights, residual, jacobian) + 0.01 * theta
     hessian = objective.hessian(theta)
@@ -162,23 +163,6 @@ def test_identities_of_a_large_problem(loss: str) -> None:
     diagonal = objective.hessian_diagonal(theta)
     assert_close(diagonal, np.diagonal(hessian), parameters=parameters, scale=np.abs(hessian).max(), what="diagonal")
     assert_close(objective.hessian_trace(theta), np.trace(hessian), parameters=1, scale=np.abs(diagonal).sum())
-
-
-def loss_curvatures(loss: str, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """∂²ℓ/∂f² of every sample, (N, K, K), from the plain formulas."""
-    eye = np.eye(outputs.shape[1])
-    if loss == "squared_error":
-        return np.broadcast_to(eye, (len(outputs), *eye.shape))
-    if loss == "logistic":
-        q = 1 / (1 + np.exp(-outputs))
-        return eye * (q * (1 - q))[:, None, :]
-    if loss == "huber":
-        return eye * (np.abs(outputs - targets) <= 1)[:, None, :]
-    if loss == "poisson":
-        return eye * np.exp(outputs)[:, None, :]
-    assert loss == "cross_entropy"
-    q = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
-    return eye * q[:, None, :] - q[:, :, None] * q[:, None, :]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.longdouble])

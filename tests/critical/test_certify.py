@@ -8,19 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import expit, softmax
 
 import hessorbit as ho
 from oracles import intervals, jets, taylor
+from oracles.planted import LINKS
 from oracles.problem import ACTIVATIONS, LOSSES, Problem, random_problem
 
-FITTED = {
-    "squared_error": lambda f: f,
-    "huber": lambda f: f,
-    "poisson": np.exp,
-    "logistic": expit,
-    "cross_entropy": lambda f: softmax(f, axis=1),
-}
 INTERVALS = {"tanh": intervals.tanh, "relu": intervals.relu, "sin": intervals.sine}
 
 
@@ -31,7 +24,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def planted(widths: Any, activation: Any, seed: int, loss: str = "squared_error", **options: Any) -> Problem:
     """A problem whose θ fits the targets to rounding."""
     problem = random_problem(rng(seed), widths, activation, loss=loss, integer_labels=False, samples=24, **options)
-    return problem.replace(y=FITTED[loss](problem.network()(problem.theta, problem.x)))
+    return problem.replace(y=LINKS[loss](problem.network()(problem.theta, problem.x)))
 
 
 def eigenvalues50(problem: Problem, theta: np.ndarray) -> list[Any]:

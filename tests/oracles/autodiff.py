@@ -85,6 +85,10 @@ class AutodiffReference:
         assert self.problem.loss == "cross_entropy"
         return -(y * jax.nn.log_softmax(f)).sum()
 
+    def curvatures(self, outputs: Any) -> np.ndarray:
+        """The second derivatives of every sample's loss with respect to its outputs, (N, K, K)."""
+        return np.asarray(jax.vmap(jax.hessian(self.sample_loss))(outputs, self.problem.targets))
+
     def loss(self, theta: Any) -> Any:
         outputs = jax.vmap(self.output, (None, 0))(theta, self.problem.x)
         losses = jax.vmap(self.sample_loss)(outputs, self.problem.targets)

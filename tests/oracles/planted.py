@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 import hessorbit as ho
+from hessorbit.targets import LOSSES as TABLE
 
 from .problem import Problem
 
+# The targets that outputs (N, K) fit exactly.
 LINKS = {
     "squared_error": lambda f: f,
     "huber": lambda f: f,
@@ -19,7 +21,6 @@ LINKS = {
     "poisson": np.exp,
     "cross_entropy": lambda f: np.exp(f) / np.exp(f).sum(axis=1, keepdims=True),
 }
-HIGHEST = {"logistic": 1.0, "cross_entropy": 1.0}  # labels; all but those of squared errors are at least 0
 
 
 def with_critical_point(problem: Problem, rng: np.random.Generator, size: float) -> Problem:
@@ -41,8 +42,9 @@ def with_critical_point(problem: Problem, rng: np.random.Generator, size: float)
         rho -= seen.T @ (seen @ rho)
     rho = rho.reshape(f.shape) * (size / np.abs(rho).max())
     mean = LINKS[problem.loss](f)
-    if problem.loss in ("logistic", "poisson", "cross_entropy"):
-        room = np.where(rho > 0, mean, HIGHEST.get(problem.loss, np.inf) - mean)
+    if TABLE[problem.loss]["targets"] != "real":  # labels are at least 0, and at most 1 but for counts
+        highest = np.inf if TABLE[problem.loss]["targets"] == "nonnegative" else 1.0
+        room = np.where(rho > 0, mean, highest - mean)
         rho *= min(1.0, 0.9 * float((room / np.abs(rho)).min()))
     if problem.loss == "huber":
         rho *= min(1.0, 0.9 * (problem.delta or 1.0) / np.abs(rho).max())

@@ -162,12 +162,14 @@ def random_problem(
 
 
 def random_targets(rng: np.random.Generator, loss: str, samples: int, outputs: int, integer_labels: bool) -> np.ndarray:
-    if loss in ("squared_error", "huber"):
+    kind = TABLE[loss]["targets"]
+    if kind == "real":
         return rng.standard_normal((samples, outputs))
-    if loss == "poisson":
+    if kind == "nonnegative":
         return rng.poisson(1.5, (samples, outputs)) if integer_labels else rng.exponential(1.5, (samples, outputs))
-    if loss == "logistic":
+    if kind == "unit_interval":
         return rng.integers(0, 2, (samples, outputs)) if integer_labels else rng.random((samples, outputs))
+    assert kind == "probabilities"
     if integer_labels:
         return rng.integers(0, outputs, samples)
     # 64ths are exact in binary, so that every row sums to one at any precision.
