@@ -170,7 +170,7 @@ def turns(net: MLP, theta: Array) -> Iterator[Array]:
     for layer, names in enumerate(net.activations[:-1], start=1):
         if net.widths[layer + 1] > 1:
             continue
-        square = [neuron for neuron, name in enumerate(names) if name == "square"]
+        square = [neuron for neuron, name in enumerate(names) if rule_of(name).power == 2]
         incoming = {i: net.block(layer=layer, part="incoming", neurons=[i]) for i in square}
         outgoing = {i: int(net.block(layer=layer, part="outgoing", neurons=[i])[0]) for i in square}
         for i, j in combinations(square, 2):
