@@ -80,14 +80,16 @@ class PopulationObjective:
         If a network has not exactly one hidden layer and linear outputs, the two do not fit, or an argument has the
         wrong type, shape or range.
 
-    Notes ----- A derivative of the loss is a sum over pairs of neurons of moments E[φ(z_a) ψ(z_b) tᵏ] with φ, ψ among
-    σ, σ', σ'', which live on the plane of the two weights [1]_. They have closed forms, by Owen's T function [2]_,
-    where both activations are among identity, square, cube, relu, leaky_relu, erf, normal_cdf, gelu and exp, and where
-    one is sin or cos and the other sin, cos, exp, identity, square or cube. Where one is any of these, elu or selu, its
-    mean across the line of the other one's weights has a closed form, and one integral is left; only tanh, sigmoid,
-    silu, softplus, softsign and g with each other need two. Integrals are done by quadrature: equal steps integrate
-    what is analytic to rounding, Gauss–Legendre panels split at kinks the rest. Where σ' jumps, as relu's does, σ'' has
-    a delta, which the Hessian contains: unlike a Hessian on samples.
+    Notes
+    -----
+    A derivative of the loss is a sum over pairs of neurons of moments E[φ(z_a) ψ(z_b) tᵏ] with φ, ψ among σ, σ', σ'',
+    which live on the plane of the two weights [1]_. They have closed forms, by Owen's T function [2]_, where both
+    activations are among identity, square, cube, relu, leaky_relu, erf, normal_cdf, gelu and exp, and where one is sin
+    or cos and the other sin, cos, exp, identity, square or cube. Where one is any of these, elu or selu, its mean
+    across the line of the other one's weights has a closed form, and one integral is left; only tanh, sigmoid, silu,
+    softplus, softsign and g with each other need two. Integrals are done by quadrature: equal steps integrate what is
+    analytic to rounding, Gauss–Legendre panels split at kinks the rest. Where σ' jumps, as relu's does, σ'' has a
+    delta, which the Hessian contains: unlike a Hessian on samples.
 
     Costs (m + r)² pairs for m student and r teacher neurons, about 1 µs each in closed form, 10 with one integral and
     50 with two, and for the Hessian O(m² d²) besides. Moments of the teacher with itself are kept. Neurons that compute
