@@ -26,8 +26,9 @@ import numpy as np
 
 from . import _core, activations
 from ._checks import Array
+from .any_objective import AnyObjective
 from .gauss_newton import residual_curvature_bound
-from .objective import AnyObjective, Objective
+from .objective import Objective
 from .population import PopulationObjective
 from .restricted import whole
 from .targets import one_hot

@@ -8,7 +8,7 @@ All arithmetic happens in the compiled core; here are names, shapes and errors.
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -17,48 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from . import _checks, _core
 from ._checks import FLOAT64, Array
 from ._core import all_finite
+from .any_objective import as_scalar, read_only
 from .network import MLP
+from .restricted import RestrictedObjective
 from .targets import LOSSES, one_hot, parameter, targets
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-    from .restricted import RestrictedObjective
-
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
-
-
-@runtime_checkable
-class AnyObjective(Protocol):
-    """A loss as a function of θ with its exact derivatives: an `Objective`, or another with the same methods."""
-
-    @property
-    def net(self) -> MLP: ...
-    @property
-    def l2(self) -> float: ...
-    @property
-    def loss_name(self) -> str: ...
-    @property
-    def num_parameters(self) -> int: ...
-    def loss(self, theta: ArrayLike) -> Any: ...
-    def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]: ...
-    def gradient(self, theta: ArrayLike) -> Array: ...
-    def hessian(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array: ...
-    def gauss_newton(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array: ...
-    def gauss_newton_factor(self, theta: ArrayLike) -> Array: ...
-    def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array: ...
-    def hessian_operator(self, theta: ArrayLike) -> LinearOperator: ...
-    def hessian_diagonal(self, theta: ArrayLike) -> Array: ...
-    def hessian_trace(self, theta: ArrayLike) -> Any: ...
-
-
-def check_objective(obj: Any, name: str = "obj") -> None:
-    """Refuses what is no objective."""
-    if not isinstance(obj, AnyObjective):
-        got = _checks.with_article(type(obj))
-        raise TypeError(f"{name} must be an Objective or a PopulationObjective; got {got}")
 
 
 class Objective:
@@ -393,8 +362,6 @@ class Objective:
         >>> result.x, sub.full(result.x)
         (array([3.]), array([3., 1.]))
         """
-        from .restricted import RestrictedObjective
-
         return RestrictedObjective(self, theta, free)
 
     def _positions(self, parameters: ArrayLike) -> list[int]:
@@ -454,17 +421,6 @@ def products(core: Compiled, theta: Array, v: Array) -> Array:
         return core.hvp(theta, v.reshape(1, -1)).reshape(theta.shape)
     rows = np.ascontiguousarray(np.swapaxes(v, -1, -2))
     return np.ascontiguousarray(np.swapaxes(core.hvp(theta, rows), -1, -2))
-
-
-def as_scalar(value: Any) -> Any:
-    """A float64 number as a Python float; longdouble numbers and arrays as they are."""
-    return float(value) if isinstance(value, np.float64) else value
-
-
-def read_only(array: Array) -> Array:
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
 
 
 def weights(sample_weight: ArrayLike, samples: int) -> Array:

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from . import _checks
 from ._checks import FLOAT64, Array
+from .any_objective import AnyObjective, as_scalar, read_only
 from .network import MLP
-from .objective import AnyObjective, as_scalar, read_only
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

@@ -20,9 +20,10 @@ from scipy.linalg import qr
 from . import _checks, _core
 from ._blas import one_blas_thread
 from ._checks import FLOAT64, Array
+from .any_objective import AnyObjective, check_objective
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
-from .objective import AnyObjective, Objective, check_objective
+from .objective import Objective
 from .restricted import whole
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .. import _checks
 from .._checks import Array
-from ..objective import AnyObjective, Objective
+from ..any_objective import AnyObjective
+from ..objective import Objective
 from ..population import PopulationObjective
 from ..restricted import RestrictedObjective
 from .arithmetic import balls, exact

@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._blas import one_blas_thread
 from .._checks import Array
+from ..any_objective import AnyObjective, check_objective
 from ..network import MLP
-from ..objective import AnyObjective, check_objective
 from ..restricted import RestrictedObjective
 from ..symmetry.copies import checked_copies
 from ..symmetry.element import GroupElement

@@ -13,10 +13,11 @@ import numpy as np
 import scipy.linalg
 
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..decomposition import rounding
 from ..error_bounds import errors_of
 from ..gauss_newton import residual_curvature_bound
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..symmetry.group import symmetries
 from ..symmetry.predicted_zero_modes import zero_modes
 from .diagonals import Architecture

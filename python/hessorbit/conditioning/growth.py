@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import Array
+from ..any_objective import AnyObjective, check_objective
 from ..network import MLP
-from ..objective import AnyObjective, Objective, check_objective
+from ..objective import Objective
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
 from .best import BestConditioned, best_conditioned, checked_widening

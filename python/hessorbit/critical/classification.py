@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._blas import one_blas_thread
+from ..any_objective import AnyObjective, check_objective
 from ..endings import CriticalPoint, examine
-from ..objective import AnyObjective, check_objective
 
 
 def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:

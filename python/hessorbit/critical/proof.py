@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import FLOAT64, Array
+from ..any_objective import AnyObjective, check_objective
 from ..balls.activations import KinkError
 from ..balls.arithmetic import (
     BITS_PER_DIGIT,
@@ -29,7 +30,6 @@ from ..balls.arithmetic import (
 )
 from ..balls.eigenvalues import SPARE_BITS, enclosed
 from ..balls.enclosures import EnclosedLoss, enclosed_loss
-from ..objective import AnyObjective, check_objective
 from ..symmetry.predicted_zero_modes import predicted
 from .certificate import Certificate
 from .invariances import invariances

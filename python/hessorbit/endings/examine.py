@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..error_bounds import norm
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..restricted import whole
 from ..symmetry.data_modes import activations_on_data, counted
 from ..symmetry.null_modes import symmetric_dimension

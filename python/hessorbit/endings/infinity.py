@@ -12,8 +12,9 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..error_bounds import norm
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..restricted import RestrictedObjective, whole
 from ..symmetry.data_modes import activations_on_data
 from ..symmetry.related_neurons import LayerParameters, layer_parameters

@@ -20,9 +20,9 @@ import scipy.linalg
 
 from .. import _core
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..decomposition import Dense
 from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
-from ..objective import AnyObjective
 from ..symmetry.inertia import decomposed
 from ..symmetry.null_modes import NullModes, null_modes
 

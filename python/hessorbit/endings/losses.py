@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import _core
 from .._checks import Array
-from ..objective import AnyObjective, Objective
+from ..any_objective import AnyObjective
+from ..objective import Objective
 from ..restricted import RestrictedObjective
 
 NOISE = 8.0  # times what one change of all parameters by their rounding errors makes of the loss

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._blas import one_blas_thread
-from ..objective import AnyObjective, check_objective
+from ..any_objective import AnyObjective, check_objective
 from .outcome import Stop
 from .run import Run
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..endings import examine
-from ..objective import AnyObjective
 
 
 class Stop(enum.IntEnum):

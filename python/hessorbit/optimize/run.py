@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _core
 from .._checks import Array
-from ..objective import AnyObjective
+from ..any_objective import AnyObjective
 from ..population import PopulationObjective
 from ..restricted import whole
 from .outcome import SUCCESSES, Stop, outcome_of

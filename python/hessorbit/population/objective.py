@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core
 from .._checks import FLOAT64, Array
+from ..any_objective import as_scalar, read_only
 from ..network import DEFAULT_OUTPUT, MLP
-from ..objective import as_scalar, read_only
 from .product import CompressedHessian, compression
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening

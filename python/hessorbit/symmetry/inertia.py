@@ -29,10 +29,11 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core, activations
 from .._checks import FLOAT64, Array
+from ..any_objective import AnyObjective
 from ..decomposition import Dense, Extended
 from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
 from ..network import MLP
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..population import PopulationObjective
 from .copies import Copies
 from .neuron_forms import LayerForms, neuron_forms

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..error_bounds import QuadratureErrors, passes
 from ..network import MLP
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..population import PopulationObjective
 from .related_neurons import layer_parameters
 

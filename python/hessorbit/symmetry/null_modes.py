@@ -12,9 +12,10 @@ import numpy as np
 import scipy.linalg
 
 from .._checks import FLOAT64, Array
+from ..any_objective import AnyObjective
 from ..decomposition import Dense
 from ..error_bounds import QuadratureErrors, RoundingErrors, norm
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..restricted import whole, within
 from .data_modes import loss_directions
 from .group import symmetries

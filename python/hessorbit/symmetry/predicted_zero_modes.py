@@ -36,8 +36,9 @@ from .. import _checks, activations
 from .._blas import one_blas_thread
 from .._checks import FLOAT64, Array
 from .._norms import norm
+from ..any_objective import AnyObjective
 from ..network import MLP
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..restricted import RestrictedObjective, whole, within
 from .data_modes import FIRST_ORDER, FLAT, data_directions, linear_pieces, loss_directions, unseen_inputs
 from .functions import LayerFunctions, layer_functions, null_space

@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..network import MLP, check_size
-from ..objective import AnyObjective
 from .block_preconditioner import BlockPreconditioner, block_preconditioner
 from .copies import Copies, checked_copies, checked_dead, identity_copies, layer_copies
 from .inertia import Inertia, predicted_inertia

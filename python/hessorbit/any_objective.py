@@ -1,0 +1,57 @@
+"""`AnyObjective` is what every objective has, on samples or a population, of all parameters or of some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _checks
+from ._checks import Array
+from .network import MLP
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+
+@runtime_checkable
+class AnyObjective(Protocol):
+    """A loss as a function of θ with its exact derivatives: an `Objective`, or another with the same methods."""
+
+    @property
+    def net(self) -> MLP: ...
+    @property
+    def l2(self) -> float: ...
+    @property
+    def loss_name(self) -> str: ...
+    @property
+    def num_parameters(self) -> int: ...
+    def loss(self, theta: ArrayLike) -> Any: ...
+    def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]: ...
+    def gradient(self, theta: ArrayLike) -> Array: ...
+    def hessian(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array: ...
+    def gauss_newton(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array: ...
+    def gauss_newton_factor(self, theta: ArrayLike) -> Array: ...
+    def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array: ...
+    def hessian_operator(self, theta: ArrayLike) -> LinearOperator: ...
+    def hessian_diagonal(self, theta: ArrayLike) -> Array: ...
+    def hessian_trace(self, theta: ArrayLike) -> Any: ...
+
+
+def check_objective(obj: Any, name: str = "obj") -> None:
+    """Refuses what is no objective."""
+    if not isinstance(obj, AnyObjective):
+        got = _checks.with_article(type(obj))
+        raise TypeError(f"{name} must be an Objective or a PopulationObjective; got {got}")
+
+
+def as_scalar(value: Any) -> Any:
+    """A float64 number as a Python float; longdouble numbers and arrays as they are."""
+    return float(value) if isinstance(value, np.float64) else value
+
+
+def read_only(array: Array) -> Array:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
