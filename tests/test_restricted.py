@@ -284,3 +284,27 @@ def test_best_conditioned_wants_all_parameters() -> None:
     sub = ho.Objective(obj.net, obj.x, obj.y).restricted(theta, [0, 1])
     with pytest.raises(TypeError, match="obj must have all parameters free"):
         ho.best_conditioned(sub, theta[:2], widths=[9])
+
+
+def test_restricted_objectives_are_restricted_by_their_method() -> None:
+    obj, theta = both()[0]
+    sub = obj.restricted(theta, [3, 7])
+    with pytest.raises(TypeError, match="objective must be an Objective or a PopulationObjective; got a Restricted"):
+        ho.RestrictedObjective(sub, theta[[3, 7]], [0])  # type: ignore[arg-type]
+
+
+def test_neurons_without_free_parameters_are_held() -> None:
+    """The gradient and the block in the parameters of two of five neurons are those of the whole."""
+    rng = np.random.default_rng(7)
+    net = ho.MLP([3, 5, 2], [["tanh", "relu", "erf", "cos", "relu"]], bias=[True, False])
+    teacher = ho.MLP([3, 2, 2], "erf")
+    pop = ho.PopulationObjective(net, teacher, teacher.init(rng))
+    theta = net.init(rng, size=3)
+    bias, outgoing = net.block(layer=1, part="bias", neurons=[1]), net.block(layer=1, part="outgoing", neurons=[4])
+    free = np.concatenate([outgoing, bias])
+    sub = pop.restricted(theta[0], free)
+    for at in theta:
+        full = sub.full(at[free])
+        assert np.abs(sub.gradient(at[free]) - pop.gradient(full)[free]).max() <= 1e-14
+        assert np.abs(sub.hessian(at[free]) - pop.hessian(full)[np.ix_(free, free)]).max() <= 1e-14
+    assert sub.gradient(np.zeros((0, len(free)))).shape == (0, len(free))

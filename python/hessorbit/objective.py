@@ -364,6 +364,11 @@ class Objective:
         """
         return RestrictedObjective(self, theta, free)
 
+    def _part(self, theta: Array, positions: Array) -> tuple[Any, Array]:
+        """The loss, and the gradient in some parameters; of restricted objectives."""
+        value, gradient = self.value_and_gradient(theta)
+        return value, np.ascontiguousarray(gradient[..., positions])
+
     def _positions(self, parameters: ArrayLike) -> list[int]:
         return _checks.positions(parameters, self.net.num_parameters, "parameters")
 

@@ -19,6 +19,9 @@ from .network import MLP
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+    from .objective import Objective
+    from .population import PopulationObjective
+
 
 class RestrictedObjective:
     """A restricted objective is a loss as a function of some of its parameters, the others held.
@@ -59,8 +62,8 @@ class RestrictedObjective:
 
     Notes
     -----
-    `hessian` and `gauss_newton` form the block of the free parameters alone. Everything else costs what it does for the
-    whole objective.
+    `hessian` and `gauss_newton` form the block of the free parameters alone; of a population, the gradient too takes
+    the integrals of pairs with one of their neurons alone. Everything else costs what it does for the whole objective.
 
     Examples
     --------
@@ -77,7 +80,10 @@ class RestrictedObjective:
     array([0., 2.])
     """
 
-    def __init__(self, objective: AnyObjective, theta: ArrayLike, free: ArrayLike) -> None:
+    def __init__(self, objective: Objective | PopulationObjective, theta: ArrayLike, free: ArrayLike) -> None:
+        if not hasattr(objective, "_part"):
+            got = _checks.with_article(type(objective))
+            raise TypeError(f"objective must be an Objective or a PopulationObjective; got {got}")
         self.objective = objective
         count = objective.num_parameters
         self.theta = read_only(_checks.parameter_vector(theta, count))
@@ -108,7 +114,7 @@ class RestrictedObjective:
 
     def full(self, part: ArrayLike) -> Array:
         """Returns θ, of shape (P,), or (B, P) for a batch: the held parameters with `part` at the free positions."""
-        at = self._part(part)
+        at = self._checked(part)
         theta = np.empty((*at.shape[:-1], len(self.theta)), np.result_type(at, self.theta))
         theta[...] = self.theta
         theta[..., self.free] = at
@@ -120,12 +126,11 @@ class RestrictedObjective:
 
     def gradient(self, part: ArrayLike) -> Array:
         """Returns the gradient in the free parameters, of shape (F,)."""
-        return self._free(self.objective.gradient(self.full(part)))
+        return self.value_and_gradient(part)[1]
 
     def value_and_gradient(self, part: ArrayLike) -> tuple[Any, Array]:
         """Returns the pair of `loss` and `gradient`, for the cost of the gradient."""
-        value, gradient = self.objective.value_and_gradient(self.full(part))
-        return value, self._free(gradient)
+        return self.objective._part(self.full(part), self.free)
 
     def hessian(self, part: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
         """Returns the Hessian in the free parameters, of shape (F, F), for the cost of this block.
@@ -180,7 +185,7 @@ class RestrictedObjective:
         chosen = self.free[_checks.positions(free, len(self.free), "free")]
         return RestrictedObjective(self.objective, self.full(at), chosen)
 
-    def _part(self, part: ArrayLike) -> Array:
+    def _checked(self, part: ArrayLike) -> Array:
         count = len(self.free)
         at = _checks.as_floats(part, "theta")
         if at.ndim not in (1, 2) or at.shape[-1] != count:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOSS, GRADIENT, CURVATURE = range(3)
 NONE = np.arange(0)
+MOST_CORES = 4
 FINER = 1.5  # steps of the quadrature are divided by this to estimate its error
 ROUNDING = 2.0**-49  # of a Hessian, relative to its largest entry
 
@@ -147,8 +148,8 @@ class PopulationObjective:
         self.threads = _checks.threads(threads) or None
         self._parities = parities(net)
         self._teacher = layer_of(teacher, self.theta_teacher, self._whiten, parities(teacher))
-        # The compiled loss and the student neurons in whose parameters it is differentiated; and the one for `pull`.
-        self._core_of: tuple[tuple[int, ...], _core.Population] | None = None
+        # Compiled losses, by the student neurons in whose parameters they are differentiated; and the one for `pull`.
+        self._cores: dict[tuple[int, ...], _core.Population] = {}
         self._pair: _core.Population | None = None
         self._longest_checked = -1.0  # weights up to this length have met the tolerance, or been warned of
 
@@ -219,11 +220,7 @@ class PopulationObjective:
         if parameters is None:
             return each(at, lambda one: self._derivatives(one, CURVATURE, gauss_newton=gauss_newton)[2], 2)
         chosen = np.array(_checks.positions(parameters, count, "parameters"))
-        neurons = neurons_of(self.net, chosen)
-        positions = positions_of(self.net, neurons)
-        place = np.empty(count, int)
-        place[positions] = np.arange(len(positions))
-        rows = place[chosen]
+        neurons, rows = self._neurons(chosen)
 
         def block(one: Array) -> Array:
             self._check_tolerance(one)
@@ -231,6 +228,27 @@ class PopulationObjective:
             return np.ascontiguousarray(matrix[np.ix_(rows, rows)])
 
         return each(at, block, 2, len(chosen))
+
+    def _neurons(self, parameters: Array) -> tuple[Array, Array]:
+        """The neurons that have some parameters, and where these are among those of `positions_of` them."""
+        neurons = neurons_of(self.net, parameters)
+        positions = positions_of(self.net, neurons)
+        place = np.empty(self.num_parameters, int)
+        place[positions] = np.arange(len(positions))
+        return neurons, place[parameters]
+
+    def _part(self, theta: Array, positions: Array) -> tuple[Any, Array]:
+        """The loss, and the gradient in some parameters; of restricted objectives."""
+        neurons, rows = self._neurons(positions)
+        at, values, gradients = self._at(theta), [], []
+        for one in at.reshape(-1, self.num_parameters):
+            self._check_tolerance(one)
+            value, gradient, _ = self._evaluate(one, GRADIENT, False, 1.0, neurons)
+            values.append(value)
+            gradients.append(gradient[rows])
+        if at.ndim == 1:
+            return values[0], gradients[0]
+        return np.array(values), np.array(gradients).reshape(len(at), len(positions))
 
     def restricted(self, theta: ArrayLike, free: ArrayLike) -> RestrictedObjective:
         """Returns the loss as a function of the parameters `free` alone, the others held at θ: an objective too.
@@ -462,14 +480,17 @@ class PopulationObjective:
         return loss, gradient, matrix
 
     def _core(self, neurons: Array) -> _core.Population:
-        """The compiled loss whose derivatives are in the parameters of these neurons; the last one is kept."""
-        key, kept = tuple(neurons.tolist()), self._core_of
-        if kept is None or kept[0] != key:
+        """The compiled loss whose derivatives are in the parameters of these neurons; a few are kept."""
+        key = tuple(neurons.tolist())
+        found = self._cores.pop(key, None)
+        if found is None:
             names = hidden_names(self.net)
             others = [name for i, name in enumerate(names) if i not in set(key)]
-            ordered = [*(names[i] for i in key), *others, *hidden_names(self.teacher)]
-            self._core_of = kept = key, self._compiled(ordered, len(key))
-        return kept[1]
+            found = self._compiled([*(names[i] for i in key), *others, *hidden_names(self.teacher)], len(key))
+        self._cores[key] = found
+        while len(self._cores) > MOST_CORES:
+            del self._cores[next(iter(self._cores))]
+        return found
 
     def _check_tolerance(self, theta: Array) -> None:
         """Warn where the tolerance is not met.
