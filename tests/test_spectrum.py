@@ -639,3 +639,22 @@ def test_bad_conventions(arguments: Any, options: Any, kind: type[Exception], me
     sp = ho.spectrum(linear([1.0, 2.0]), np.zeros(2))
     with pytest.raises(kind, match=message):
         sp.condition_number(*arguments, **options)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+def test_no_floor_and_no_bound_is_nan(loss: str) -> None:
+    """Few samples and weights up to 1e3: probabilities underflow where the bounds on their errors overflow."""
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        net = ho.MLP([2, 2, 1], str(generator.choice(["exp", "square", "relu"])))
+        x, y = 3 * generator.standard_normal((3, 2)), generator.integers(0, 2, (3, 1)).astype(float)
+        theta = 10 ** generator.uniform(1, 3) * generator.standard_normal(net.num_parameters)
+        objective = ho.Objective(net, x, y, loss=loss)
+        if not np.isfinite(objective.hessian(theta)).all():
+            continue
+        for matrix, method in [("hessian", "auto"), ("gauss_newton", "gram"), ("gauss_newton", "jacobian")]:
+            spectrum = ho.spectrum(objective, theta, matrix=matrix, method=method)
+            kappa = spectrum.condition_number("raw")
+            assert spectrum.floor >= 0
+            assert kappa.is_lower_bound or kappa.lower <= kappa <= kappa.upper or not spectrum.eigenvalues.any()
+            assert kappa >= 1 or spectrum.floor == 0

@@ -147,7 +147,8 @@ class SingularValues:
 
     def floor(self, eigenvalues: Array, error: float) -> float:
         """The level below which an eigenvalue is unresolved; `error` bounds ‖δF‖."""
-        return (backward_error(min(self.rows.shape), self.singular(eigenvalues)) + error) ** 2 + self.beside()
+        root = backward_error(min(self.rows.shape), self.singular(eigenvalues)) + error
+        return root * root + self.beside()  # inf where it overflows, as powers are not
 
     def error_at(self, magnitude: float, floor: float) -> float:
         return 2 * math.sqrt(magnitude) * math.sqrt(floor) + floor
@@ -182,7 +183,7 @@ class Gram(SingularValues):
     def floor(self, eigenvalues: Array, error: float) -> float:
         singular = self.singular(eigenvalues)
         product = EPS / 2 * (2 + math.sqrt(max(self.rows.shape))) * float(singular @ singular)
-        formed = 2 * float(singular.max()) * error + error**2
+        formed = error * (2 * float(singular.max()) + error) if error else 0.0
         return backward_error(min(self.rows.shape), eigenvalues) + product + formed + self.beside()
 
     def error_at(self, magnitude: float, floor: float) -> float:

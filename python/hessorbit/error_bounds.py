@@ -337,13 +337,14 @@ def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> t
         far = np.exp(-np.abs(f.value))
         small, large = far / (1 + far), 1 / (1 + far)
         q, complement = np.where(f.value > 0, large, small), np.where(f.value > 0, small, large)
-        slack = np.expm1(f.error)
+        slack, least = np.expm1(f.error), np.finfo(f.value.dtype).tiny
         size = (1 - y) * q + y * complement
         bell = q * complement
         residual = (1 - y) * q - y * complement
-        moved = np.minimum(bell * slack, 1)
-        hessian = Approximate(bell, np.minimum(bell * slack, 1) + 4 * unit * bell)
-        root = Approximate(np.sqrt(bell), np.minimum(np.sqrt(bell) * slack, 1) + 4 * unit * np.sqrt(bell))
+        moved = np.minimum(np.maximum(bell, least) * slack, 1)  # bell may underflow where slack overflows
+        hessian = Approximate(bell, moved + 4 * unit * bell)
+        half = np.minimum(np.maximum(np.sqrt(bell), least) * slack, 1)
+        root = Approximate(np.sqrt(bell), half + 4 * unit * np.sqrt(bell))
         return separable(Approximate(residual, moved + 4 * unit * size), hessian, root)
     if loss == "huber":
         assert delta is not None

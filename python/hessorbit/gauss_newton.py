@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from ._checks import Array
+from ._norms import norm
 from .objective import Objective
 
 
@@ -52,4 +53,5 @@ def residual_curvature_bound(obj: Objective, theta: Array) -> float:
     probe = Objective(obj.net, obj.x, targets, sample_weight=obj.sample_weight, threads=obj.threads)
     directions = np.random.default_rng(0).standard_normal((len(theta), PROBES))
     images = probe.hvp(theta, directions) / LARGE
-    return float(10 * math.sqrt(2 / math.pi) * np.linalg.norm(images, axis=0).max() * size)
+    with np.errstate(over="ignore"):  # not finite where the Hessian is not
+        return float(10 * math.sqrt(2 / math.pi) * norm(images, axis=0).max() * size)
