@@ -1,26 +1,64 @@
-"""BLAS is limited while small matrices are factorised, and as before afterwards."""
+"""BLAS is limited while matrices are factorised, and as before afterwards."""
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import hessorbit as ho
-from hessorbit._blas import SMALL, one_blas_thread
+from hessorbit import _blas
+from hessorbit._blas import SMALL, calm_blas, idle_cpus
 
 
 def blas_threads() -> set[int]:
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
-def test_one_thread_inside_and_as_many_as_before_outside() -> None:
+@pytest.mark.parametrize("idle", [1, 2, 100])
+def test_small_matrices_get_one_thread_and_large_ones_what_is_idle(idle: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_blas, "idle_cpus", lambda: idle)
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
-        with one_blas_thread(SMALL):
+        with calm_blas(SMALL):
             assert blas_threads() == {1}
+            with calm_blas(SMALL + 1):
+                assert blas_threads() == {1}
         assert blas_threads() == before
-        with one_blas_thread(SMALL + 1):
-            assert blas_threads() == before
+        with calm_blas(SMALL + 1):
+            assert blas_threads() == {min(n, idle) for n in before}
+        assert blas_threads() == before
+
+
+def test_idle_cpus_are_counted() -> None:
+    assert idle_cpus() >= 1
+
+
+def test_threads_inside_at_once_leave_everything_as_before() -> None:
+    """Each leaves while others are inside, in another order than they came."""
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        inside = [calm_blas(SMALL) for _ in range(3)]
+        for each in inside:
+            each.__enter__()
+        for each in inside:
+            assert blas_threads() == {1}
+            each.__exit__(None, None, None)
+        assert blas_threads() == before
+
+        def work() -> None:
+            for _ in range(200):
+                with calm_blas(SMALL):
+                    pass
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert blas_threads() == before
 
 
 def test_minimisation_runs_with_one() -> None:

@@ -6,10 +6,17 @@ import multiprocessing
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
+import hessorbit as ho
+from hessorbit import _core
 from oracles.problem import random_problem
 
 pytestmark = pytest.mark.core
@@ -98,3 +105,110 @@ def test_ctrl_c_ends_a_call(widths: list[int], samples: int, method: str, thread
         """)
     )
     assert out.strip() == "interrupted"
+
+
+def test_ctrl_c_ends_the_wait_for_lapack() -> None:
+    """LAPACK cannot be asked to stop; here it never returns, but for Ctrl-C."""
+    out = run(
+        SETUP
+        + textwrap.dedent("""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        entered = threading.Event()
+        def never(*_, **__):
+            entered.set()
+            threading.Event().wait()
+        def interrupt():
+            entered.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+        obj, theta = objective([2, 80, 1], 10)
+        np.linalg.eigvalsh = np.linalg.eigh = np.linalg.svd = np.linalg.qr = never
+        for call in (
+            lambda: ho.spectrum(obj, theta, method="dense", zero_modes=None),
+            lambda: ho.spectrum(obj, theta, vectors=True, method="dense", zero_modes=None),
+            lambda: ho.zero_modes(obj, theta),
+        ):
+            entered.clear()
+            threading.Thread(target=interrupt, daemon=True).start()
+            try:
+                call()
+            except KeyboardInterrupt:
+                print("interrupted", flush=True)
+        os._exit(0)
+        """)
+    )
+    assert out.split() == ["interrupted"] * 3
+
+
+def raw_calls() -> dict[str, list[Callable[[], Any]]]:
+    """Calls of one object each, which several threads may make."""
+    problem = random_problem(np.random.default_rng(0), (3, 8, 2), samples=300)
+    obj, theta, rng = problem.objective(threads=2), problem.theta, np.random.default_rng(1)
+    points = [theta + 0.1 * k for k in range(5)]
+    squares = _core.DampedLeastSquares(rng.standard_normal((90, 60)), rng.standard_normal(90))
+    matrix = rng.standard_normal((60, 60))
+    system = _core.ShiftedSystem(matrix @ matrix.T, rng.standard_normal(60))
+    group = ho.symmetries(obj.net)
+    element = group.random(rng)
+    population = ho.PopulationObjective(obj.net, obj.net, theta, threads=2)
+    return {
+        "objective": [partial(getattr(obj, name), at) for name in ("hessian", "gradient", "jacobian") for at in points],
+        "hvp": [partial(obj.hvp, at, points[0]) for at in points],
+        "least squares": [partial(squares.solve, 10.0**k) for k in range(-6, 4)],
+        "shifted system": [partial(system.solve, 10.0**k) for k in range(-3, 4)] + [system.lowest_vector],
+        "group element": [partial(element, at) for at in points],
+        "population": [partial(population.hessian, at) for at in points],
+    }
+
+
+@pytest.mark.parametrize("kind", list(raw_calls()))
+def test_threads_that_share_an_object_get_what_one_alone_gets(kind: str) -> None:
+    calls = raw_calls()[kind]
+    alone = [np.hstack(call()) for call in calls]
+    wrong: list[int] = []
+
+    def work(seed: int) -> None:
+        for index in np.random.default_rng(seed).integers(len(calls), size=100):
+            if not np.array_equal(np.hstack(calls[index]()), alone[index]):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_fork_beside_a_thread_inside_of_a_call() -> None:
+    """The child computes with the object that another thread of its parent was using."""
+    out = run(
+        SETUP
+        + textwrap.dedent("""
+        obj, theta = objective([2, 30, 1], 5000)
+        expected = obj.hessian(theta)
+        ended = threading.Event()
+        def work():
+            while not ended.is_set():
+                obj.hessian(theta)
+        def fork():
+            for _ in range(10):
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(60)
+                    os._exit(0 if np.array_equal(obj.hessian(theta), expected) else 1)
+                print(os.waitpid(child, 0)[1])
+            ended.set()
+        threads = [threading.Thread(target=each) for each in (work, work, fork)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        """)
+    )
+    assert out.split() == ["0"] * 10
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_pools_of_processes_started_in_any_way(method: str) -> None:
+    expected = [trace(seed) for seed in range(4)]
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        assert list(pool.map(trace, range(4), timeout=PATIENCE)) == expected

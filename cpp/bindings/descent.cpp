@@ -1,12 +1,11 @@
 // Descent for Python.
 #include "bound_objective.hpp"
 #include "classes.hpp"
+#include "locked.hpp"
 
 #include <hessorbit/descent.hpp>
 
 #include <memory>
-#include <mutex>
-#include <utility>
 
 namespace hessorbit::bindings {
 
@@ -15,23 +14,7 @@ namespace {
 constexpr std::array<std::pair<const char*, DescentMethod>, 3> methods{
     {{"gd", DescentMethod::gd}, {"momentum", DescentMethod::momentum}, {"adam", DescentMethod::adam}}};
 
-// Several threads may call one descent: they wait for each other, without the interpreter's lock.
-class BoundDescent {
-public:
-    template <class... Arguments>
-    explicit BoundDescent(Arguments&&... arguments) : core_(std::forward<Arguments>(arguments)...) {}
-
-    template <class Use>
-    auto locked(Use use) {
-        const py::gil_scoped_release release;
-        const std::lock_guard<std::mutex> lock(mutex_);
-        return use(core_);
-    }
-
-private:
-    Descent core_;
-    std::mutex mutex_;
-};
+using BoundDescent = Locked<Descent>;
 
 template <class Value>
 auto number(Value (Descent::*read)() const) {

@@ -1,6 +1,7 @@
 // Quadratic models of a trust region.
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "locked.hpp"
 
 #include <hessorbit/trust_region.hpp>
 
@@ -34,6 +35,13 @@ Eigen::Map<const RowMatrix> square_of(const Numbers& array) {
 
 Numbers array_of(const Vector& values) { return Numbers(values.size(), values.data()); }
 
+// What a computation returns that other Python threads may run beside.
+template <class Use>
+auto without_lock(Use use) {
+    const py::gil_scoped_release release;
+    return use();
+}
+
 void require_damping(double damping) {
     if (!(damping >= 0)) throw py::value_error("damping: expected a number of at least 0");
 }
@@ -41,7 +49,8 @@ void require_damping(double damping) {
 }  // namespace
 
 void register_trust_region(py::module_& module) {
-    py::class_<DampedLeastSquares> squares(module, "DampedLeastSquares", py::is_final());
+    using Squares = Locked<DampedLeastSquares>;
+    py::class_<Squares> squares(module, "DampedLeastSquares", py::is_final());
     never_empty(squares);
     squares
         .def(py::init([](const Numbers& rows, const Numbers& residual) {
@@ -49,18 +58,19 @@ void register_trust_region(py::module_& module) {
                  const auto vector = vector_of(residual, matrix.rows(), "residual");
                  require_finite(rows, "rows"), require_finite(residual, "residual");
                  const py::gil_scoped_release release;
-                 return std::make_unique<DampedLeastSquares>(matrix, vector);
+                 return std::make_unique<Squares>(matrix, vector);
              }),
              py::arg("rows").noconvert(), py::arg("residual").noconvert())
         .def("solve",
-             [](DampedLeastSquares& self, double damping) {
+             [](Squares& self, double damping) {
                  require_damping(damping);
-                 const auto [step, curvature] = self.solve(damping);
+                 const auto [step, curvature] = self.locked([&](auto& core) { return core.solve(damping); });
                  return py::make_tuple(array_of(step), curvature);
              }, py::arg("damping"))
         .def("correct",
-             [](const DampedLeastSquares& self, const Numbers& b) {
-                 return array_of(self.correct(vector_of(b, self.parameters(), "b")));
+             [](Squares& self, const Numbers& b) {
+                 const auto vector = vector_of(b, self.core().parameters(), "b");
+                 return array_of(self.locked([&](const auto& core) { return core.correct(vector); }));
              }, py::arg("b").noconvert());
 
     py::class_<ShiftedSystem> system(module, "ShiftedSystem", py::is_final());
@@ -76,10 +86,12 @@ void register_trust_region(py::module_& module) {
              py::arg("matrix").noconvert(), py::arg("gradient").noconvert())
         .def("solve",
              [](const ShiftedSystem& self, double damping) {
-                 const auto [step, curvature] = self.solve(damping);
+                 const auto [step, curvature] = without_lock([&] { return self.solve(damping); });
                  return py::make_tuple(array_of(step), curvature);
              }, py::arg("damping"))
-        .def("lowest_vector", [](const ShiftedSystem& self) { return array_of(self.lowest_vector()); })
+        .def("lowest_vector", [](const ShiftedSystem& self) {
+            return array_of(without_lock([&] { return self.lowest_vector(); }));
+        })
         .def_property_readonly("lowest", &ShiftedSystem::lowest)
         .def_property_readonly("largest", &ShiftedSystem::largest);
 }

@@ -1,33 +1,76 @@
-"""`one_blas_thread` keeps the threads of NumPy's and SciPy's BLAS asleep while small matrices are factorised.
+"""`calm_blas` keeps the threads of NumPy's and SciPy's BLAS asleep where they would be in the way.
 
 Below a few hundred rows a second thread gains little where the machine is idle. Where it is not, the threads of BLAS
-wait for each other, and a factorisation takes tens of times as long.
+wait for each other, and a factorisation takes tens of times as long. Larger matrices get as many threads as there are
+CPUs that nobody uses.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 SMALL = 300  # rows and columns up to which a matrix is left to one thread
 
+lock = threading.Lock()
+wanted: list[int] = []  # the limits of calls that are under way
+before: list[tuple[Any, int]] = []  # the libraries, and their numbers of threads when the first of these calls began
+
 
 @cache
-def controller() -> Any:
-    """Returns threadpoolctl's view of the libraries that are loaded, which takes a millisecond to find."""
+def libraries() -> list[Any]:
+    """Returns the BLAS libraries that are loaded, which take a millisecond to find."""
     import scipy.linalg  # noqa: F401  SciPy's own BLAS must be loaded to be found
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def idle_cpus() -> int:
+    """Returns how many CPUs are idle, but for this thread's own; all of them where the system does not tell."""
+    cpus = os.cpu_count() or 1
+    try:
+        running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0])
+    except (OSError, ValueError, IndexError):
+        return cpus
+    return max(1, cpus + 1 - running)
 
 
 @contextmanager
-def one_blas_thread(size: int) -> Iterator[None]:
-    """Limits BLAS to one thread inside of the `with` block, for matrices of up to SMALL rows and columns."""
-    if size > SMALL:
+def calm_blas(size: int) -> Iterator[None]:
+    """Limits BLAS inside of the `with` block, for matrices of so many rows and columns; the limit is the process's.
+
+    Where several threads are inside, the least of their limits holds for all.
+    """
+    limit = 1 if size <= SMALL else idle_cpus()
+    with lock:
+        if not wanted:
+            before[:] = [(library, library.get_num_threads()) for library in libraries()]
+        wanted.append(limit)
+        apply()
+    try:
         yield
-        return
-    with controller().limit(limits=1, user_api="blas"):
-        yield
+    finally:
+        with lock:
+            wanted.remove(limit)
+            apply()
+
+
+def apply() -> None:
+    for library, threads in before:
+        library.set_num_threads(min(threads, *wanted) if wanted else threads)
+
+
+def in_forked_child() -> None:
+    """Makes a lock that nobody holds, as another thread may have held it."""
+    global lock
+    lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=in_forked_child)

@@ -22,10 +22,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.linalg import LinAlgError, lapack, qr, svd, svdvals
+from scipy.linalg import LinAlgError, lapack
 
 from . import jacobi
+from ._blas import SMALL
 from ._checks import Array
+from ._waiting import interruptible
 
 EPS = float(np.finfo(np.float64).eps)
 ROUNDINGS_PER_LAYER = 8
@@ -61,7 +63,8 @@ class Dense:
 
     def restrict(self, basis: Array) -> Self:
         """To the span of orthonormal columns (P, k): k × k."""
-        return type(self)(basis.T @ self.matrix @ basis)
+        product = interruptible(len(basis), np.matmul, self.matrix, basis)
+        return type(self)(interruptible(len(basis), np.matmul, basis.T, product))
 
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δH‖ where H is restricted: that of two products, and of the columns."""
@@ -130,13 +133,13 @@ class SingularValues:
         return float(np.einsum("np,np->", self.rows, self.rows) + self.shift * self.rows.shape[1])
 
     def eigenvalues(self) -> Array:
-        return self.complete(svdvals(self.rows, check_finite=False) ** 2)
+        return self.complete(singular_values(self.rows) ** 2)
 
     def eigenvectors(self) -> tuple[Array, Array]:
         count = self.rows.shape[1]
         tall = len(self.rows) > count
-        rows = qr(self.rows, mode="r", check_finite=False)[0][:count] if tall else self.rows
-        _, values, right = svd(rows, check_finite=False)
+        rows = interruptible(min(self.rows.shape), np.linalg.qr, self.rows, mode="r") if tall else self.rows
+        _, values, right = interruptible(count, np.linalg.svd, rows)
         # Descending singular values, then the null space: reversed, they are the ascending eigenvalues.
         return self.complete(values**2), right[::-1].T
 
@@ -196,8 +199,14 @@ Decomposition = Dense | SingularValues
 def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Array]:
     """Ascending eigenvalues, and eigenvectors as columns if asked for, by LAPACK's dsyevd.
 
-    Called straight, it takes a tenth of the time of ``scipy.linalg.eigh`` for the smallest matrices.
+    Called straight, it takes a tenth of the time of ``scipy.linalg.eigh`` for the smallest matrices. For others it is
+    called by NumPy, which lets go of the interpreter's lock meanwhile.
     """
+    if len(matrix) > SMALL:
+        if not vectors:
+            return np.asarray(interruptible(len(matrix), np.linalg.eigvalsh, matrix)), np.empty((len(matrix), 0))
+        values, columns = interruptible(len(matrix), np.linalg.eigh, matrix)
+        return values, columns
     options = {"compute_v": int(vectors), "lower": 1}
     work, integer_work, _ = lapack.dsyevd_lwork(len(matrix), **options)
     # The transpose is the same matrix in the order in which LAPACK reads.
@@ -205,6 +214,11 @@ def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Arr
     if info:
         raise LinAlgError(f"dsyevd failed on a matrix of shape {matrix.shape} with info = {info}")
     return values, columns
+
+
+def singular_values(rows: Array) -> Array:
+    """Descending, by LAPACK's dgesdd."""
+    return np.asarray(interruptible(min(rows.shape), np.linalg.svd, rows, compute_uv=False))
 
 
 def backward_error(size: int, values: Array) -> float:

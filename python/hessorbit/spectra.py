@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import qr
 
 from . import _checks, _core
-from ._blas import one_blas_thread
+from ._bases import complement
+from ._blas import calm_blas
 from ._checks import FLOAT64, Array
 from .any_objective import AnyObjective, check_objective
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
@@ -322,8 +322,8 @@ class Spectrum:
         basis = self.zero_modes.basis
         if not basis.shape[1]:
             return self.eigenvalues
-        complement = qr(basis, check_finite=False)[0][:, basis.shape[1] :]
-        return self._decomposition.restrict(complement).eigenvalues() if complement.shape[1] else np.empty(0)
+        across = complement(basis)
+        return self._decomposition.restrict(across).eigenvalues() if across.shape[1] else np.empty(0)
 
     @cached_property
     def _quotient_floor(self) -> float:
@@ -525,7 +525,7 @@ def spectrum(
     if digits is not None:
         return many_digits_spectrum(errors, matrix, digits, zero_modes, plain=way == "auto" and not vectors)
     name, decomposition = decompose(errors, matrix, way, vectors)
-    with one_blas_thread(count):
+    with calm_blas(count):
         eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
     return Spectrum(
         eigenvalues=eigenvalues,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks
-from .._blas import one_blas_thread
+from .._blas import calm_blas
 from .._checks import Array
 from ..any_objective import AnyObjective, check_objective
 from ..network import MLP
@@ -251,7 +251,7 @@ def best_conditioned(
         counted=numbers is not None,
         nodes=nodes,
     )
-    with one_blas_thread(net.num_parameters):
+    with calm_blas(net.num_parameters):
         answer = solve(question, orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers))
         return report(question, answer)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks
-from .._blas import one_blas_thread
+from .._blas import calm_blas
 from ..any_objective import AnyObjective, check_objective
 from .outcome import Stop
 from .run import Run
@@ -196,7 +196,7 @@ def minimize(
     )
     descend = getattr(import_module(f".{METHODS[name]}", __package__), name)
     check_options(options, descend, name)
-    with one_blas_thread(obj.num_parameters):
+    with calm_blas(obj.num_parameters):
         try:
             stop = descend(run, **options)
         except KeyboardInterrupt as interrupt:

@@ -25,6 +25,7 @@ import numpy as np
 
 from .. import _checks, _core
 from .._checks import Array
+from .._waiting import interruptible
 from ..error_bounds import norm
 from ..gauss_newton import root_weights
 from ..objective import Objective
@@ -86,7 +87,7 @@ class LeastSquares:
         if not _core.all_finite(rows) or not _core.all_finite(target):
             raise ArithmeticError("the Jacobian is not finite")
         self.factor = rows[: len(residual)]
-        self.system = _core.DampedLeastSquares(rows, target)
+        self.system: _core.DampedLeastSquares = interruptible(len(run.theta), _core.DampedLeastSquares, rows, target)
         self.least = NOISE**2 * float(column_sensitivity(rows).max()) ** 2
 
     def solve(self, damping: float) -> tuple[Array, float]:
@@ -157,7 +158,7 @@ class Quadratic:
         slopes = np.ascontiguousarray(gradient / self.sizes)
         if not _core.all_finite(scaled) or not _core.all_finite(slopes):
             raise ArithmeticError("the Hessian is not finite")
-        self.system = _core.ShiftedSystem(scaled, slopes)
+        self.system: _core.ShiftedSystem = interruptible(len(slopes), _core.ShiftedSystem, scaled, slopes)
         self.lowest, self.largest = self.system.lowest, self.system.largest
         self.noise = NOISE * self.largest
         self.least = max(0.0, -self.lowest) + self.noise

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
+from .._bases import complement, span
 from .._checks import FLOAT64, Array
 from ..any_objective import AnyObjective
 from ..decomposition import Dense
@@ -45,10 +45,9 @@ def null_modes(obj: AnyObjective, theta: Array, hessian: Dense, errors: Rounding
     if len(null) < len(chosen):  # columns of one cause stand for each other
         tangents = orbit_tangents(obj, theta)
         if tangents.shape[1] and (norm(hessian.apply(tangents.astype(hessian.matrix.dtype)), axis=0) <= allowed).all():
-            joined = scipy.linalg.orth(np.hstack([tangents, basis]), rcond=1e-8)
+            joined = span(np.hstack([tangents, basis]), 1e-8)
             basis, causes = joined, ("symmetry",) * joined.shape[1]
-    count = basis.shape[1]
-    return NullModes(basis, causes, scipy.linalg.qr(basis)[0][:, count:] if count else np.eye(len(theta)))
+    return NullModes(basis, causes, complement(basis))
 
 
 def symmetric_dimension(obj: AnyObjective, theta: Array) -> int:
@@ -62,13 +61,13 @@ def symmetric_dimension(obj: AnyObjective, theta: Array) -> int:
             matrix[rows, columns] = values
             parts.append(matrix)
     joined = np.hstack(parts)
-    return within(obj, scipy.linalg.orth(joined)).shape[1] if joined.shape[1] else 0
+    return within(obj, span(joined)).shape[1]
 
 
 def orbit_tangents(obj: AnyObjective, theta: Array) -> Array:
     """Orthonormal tangents of the orbit at θ, along which the loss, with its penalty, stays the same."""
     tangents = within(obj, all_tangents(*whole(obj, theta)))
-    return scipy.linalg.orth(tangents) if tangents.shape[1] else tangents
+    return span(tangents)
 
 
 def all_tangents(obj: AnyObjective, theta: Array) -> Array:

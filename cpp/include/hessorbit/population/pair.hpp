@@ -13,6 +13,8 @@
 #include "neuron.hpp"
 #include "products.hpp"
 
+#include "../kernel/interruption.hpp"
+
 #include <optional>
 
 namespace hessorbit::population {
@@ -20,6 +22,9 @@ namespace hessorbit::population {
 // Lines are not cut finer than this, however fast sin, cos and exp of long weights turn: no call hangs, and the estimate
 // of its error tells what this costs.
 inline constexpr double shortest_step = 0.005, most_panels = 512;
+
+// exp(w t) φ(t) is largest at t = w. Beyond w = 38 its integral is beyond the range of float64, whatever the line.
+inline constexpr double most_growth = 80;
 
 // How integrals are done: in closed form where there is one, unless that is not wanted. Digits is −log of the relative
 // error that equal steps leave where the poles are simple (those of σ'' are not, and leave more), and fineness divides the
@@ -46,6 +51,7 @@ public:
         derivatives(a, outer_rows_, n);
         prepare_inner();
         for (Index i = 0; i < n; ++i) {
+            if (i % 16 == 0) stop_if_interrupted();
             const double w = outer_.weight[i];
             if (conditional_) take_means(inner_rows_, i);
             else inner(outer_.node[i]);
@@ -93,7 +99,7 @@ private:
     }
 
     Line normal_line(double growth, double frequency) const {
-        const double reach = normal_reach + growth;
+        const double reach = normal_reach + std::min(growth, most_growth);
         const double longest = std::max(std::min(2.5, 6 / frequency), 2 * reach / most_panels) / method_.fineness;
         return {-reach, reach, longest, 0};
     }

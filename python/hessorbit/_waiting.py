@@ -1,0 +1,32 @@
+"""`interruptible` lets Ctrl-C end the wait for computations that cannot be asked to stop, such as LAPACK's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any
+
+from ._blas import SMALL
+
+
+def interruptible(size: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Returns what a function returns for a matrix of `size` rows, while which it lets go of the interpreter's lock.
+
+    Small matrices take less than anybody waits. For others a thread computes, and Ctrl-C raises KeyboardInterrupt at
+    once; the computation then goes on to its end, where nobody takes its result.
+    """
+    if size <= SMALL or threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        return function(*arguments, **options)
+    result: Future[Any] = Future()
+    context = copy_context()
+
+    def compute() -> None:
+        try:
+            result.set_result(context.run(function, *arguments, **options))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=compute, daemon=True).start()
+    return result.result()
