@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import orth
 
 from .. import _checks, activations
-from .._blas import one_blas_thread
+from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..any_objective import AnyObjective
@@ -206,7 +206,7 @@ def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-1
     if isinstance(net, RestrictedObjective):
         found = list(restricted_directions(net, found))
     parts = sorted(found, key=lambda part: part.kind != FLAT)
-    with one_blas_thread(0):
+    with calm_blas(0):
         basis, origins = orthonormal_basis(size, parts, scales, back)
     return ZeroModes(basis, tuple(parts[i].cause for i in origins), tuple(parts[i].kind for i in origins))
 

@@ -114,7 +114,7 @@ public:
                 detail::spin([&] { return posts_.load(std::memory_order_relaxed) != seen; });
                 const long before = std::exchange(preemptions, detail::preemptions());
                 lock.lock();
-                if (preemptions != before) alone_until_ = Clock::now() + alone_for;
+                if (preemptions != before) be_alone();
             }
             ++asleep_;
             posted_.wait(lock, [&] { return posts_ != seen; });
@@ -127,8 +127,16 @@ private:
 
     // Where a helper loses its core, others want the cores too: it may keep its caller waiting in the middle of a part, or
     // take the core that its caller runs on, for milliseconds. After that, for a while, jobs begin alone, and only those
-    // that take longer are posted.
-    static constexpr std::chrono::microseconds alone_for{5000}, alone_at_first{300};
+    // that take longer are posted. If a helper loses its core again soon after, the while doubles: an idle machine has
+    // both cores back in a moment, and a busy one is seldom tried.
+    static constexpr std::chrono::microseconds alone_at_first{300}, shortest_alone{5000}, longest_alone{320000};
+
+    void be_alone() {
+        const Clock::time_point now = Clock::now();
+        const bool soon = now < alone_until_ + alone_for_;
+        alone_for_ = soon ? std::min<Clock::duration>(2 * alone_for_, longest_alone) : shortest_alone;
+        alone_until_ = now + alone_for_;
+    }
 
     void post(Job& job) {
         job.leave_at.reset();
@@ -228,6 +236,7 @@ private:
     std::atomic<int> asleep_{0};
     int helpers_ = 0;
     Clock::time_point next_start_{}, alone_until_{};
+    Clock::duration alone_for_{};
 };
 
 }  // namespace hessorbit
