@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import Any
 
@@ -29,4 +29,7 @@ def interruptible(size: int, function: Callable[..., Any], *arguments: Any, **op
             result.set_exception(error)
 
     threading.Thread(target=compute, daemon=True).start()
+    # A signal that comes just before a wait does not end it, hence waits of a tenth of a second.
+    while not wait([result], 0.1).done:
+        pass
     return result.result()

@@ -156,3 +156,32 @@ def test_a_failure_elsewhere_is_not_repeated(
     assert Cell(2, 0) not in computed
     assert result.failures == {Cell(2, 0): "ValueError: elsewhere"}
     assert len(load(tmp_path / "study.sqlite").records) == 8
+
+
+class Quiet:
+    """An executor that does not say how many workers it has; it counts the cells it was handed and has not computed."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.pool, self.waiting, self.most, self.lock = pool, 0, 0, threading.Lock()
+
+    def submit(self, function: Any, *arguments: Any) -> Any:
+        with self.lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+
+        def work() -> Any:
+            try:
+                return function(*arguments)
+            finally:
+                with self.lock:
+                    self.waiting -= 1
+
+        return self.pool.submit(work)
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_workers_say_how_many_cells_an_executor_is_handed(cells: int, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        executor = Quiet(pool)
+        result = ho.WidthStudy(**SMALL).run(tmp_path / "study.sqlite", executor=executor, workers=cells)
+    assert (len(result.records), executor.most) == (8, cells)

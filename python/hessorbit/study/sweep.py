@@ -119,7 +119,9 @@ class WidthStudy(Settings):
             ``MPIPoolExecutor``. By default worker processes, started by spawn and ended with the run, in which BLAS
             and OpenMP have one thread each.
         workers : int, optional
-            Number of worker processes; by default the number of CPUs this process may use.
+            Number of worker processes; by default the number of CPUs this process may use. With an executor, how many
+            cells it is handed at a time: by default as many as it has workers, and all where it does not say, as
+            Dask's, which leaves none to other runs that share the store.
         progress : bool
             Whether to show a progress bar on standard error, if that is a terminal.
 
@@ -140,7 +142,7 @@ class WidthStudy(Settings):
             If worker processes cannot be started.
         """
         leave_unguarded_import()
-        count = available_cpus() if workers is None else _checks.integer(workers, "workers", minimum=1)
+        count = None if workers is None else _checks.integer(workers, "workers", minimum=1)
         if executor is not None:
             check_executor(executor)
         cells = self.cells()
@@ -163,14 +165,16 @@ class WidthStudy(Settings):
         """Returns every width with every seed, the widest first: the longest first keep all workers busy to the end."""
         return [Cell(width, seed) for width in reversed(self.widths) for seed in range(self.seeds)]
 
-    def records(self, cells: list[Cell], leases: Leases, executor: Executor | None, workers: int) -> Generator[Record]:
+    def records(
+        self, cells: list[Cell], leases: Leases, executor: Executor | None, workers: int | None
+    ) -> Generator[Record]:
         """Yields the records of the cells that this run computes, as they finish."""
         with ExitStack() as stack:
             while remaining := leases.open(cells):
                 if executor is None:
-                    executor = stack.enter_context(Workers(min(workers, len(remaining))))
+                    executor = stack.enter_context(Workers(min(workers or available_cpus(), len(remaining))))
                 alone = True
-                for record in compute(self, leases.taken(remaining), executor, waiting_room(executor)):
+                for record in compute(self, leases.taken(remaining), executor, workers or waiting_room(executor)):
                     alone = False
                     yield record
                 # Others compute what remains; they store it, fail, or vanish.

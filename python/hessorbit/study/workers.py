@@ -88,9 +88,12 @@ def check_executor(executor: Any) -> None:
 
 def waiting_room(executor: Executor) -> float:
     """Returns how many cells to hand to an executor at a time, so that other runs find some to compute too."""
-    # The executors of the standard library say their size under this name alone.
-    workers = executor.count if isinstance(executor, Workers) else getattr(executor, "_max_workers", None)
-    return workers if isinstance(workers, int) else float("inf")
+    # Workers, those of the standard library and of loky, and mpi4py's say their size; Dask's does not.
+    for name in ("count", "_max_workers", "num_workers"):
+        workers = getattr(executor, name, None)
+        if isinstance(workers, int) and workers > 0:
+            return workers
+    return float("inf")
 
 
 def leave_unguarded_import() -> None:
@@ -107,8 +110,9 @@ def outcome(cell: Cell, future: Future[Record]) -> Record:
 class Workers(Executor):
     """A pool of processes with one thread each, replaced when one of its processes dies.
 
-    OpenMP does not survive a fork, so processes are spawned. Each holds the reading end of a pipe, the lifeline, and
-    leaves as soon as the writing end is gone: when the pool is left by an exception, or its process was killed.
+    A fork would copy whatever locks the program's threads hold, so processes are spawned. Each holds the reading end of
+    a pipe, the lifeline, and leaves as soon as the writing end is gone: when the pool is left by an exception, or its
+    process was killed.
     """
 
     def __init__(self, count: int) -> None:

@@ -83,6 +83,7 @@ public:
     // Does all of a job.
     void run(Job& job) {
         const Clock::time_point start = Clock::now();
+        const long preemptions = detail::preemptions();
         Lock lock(mutex_);
         hire(job.threads() - 1);
         if (start < alone_until_)
@@ -95,7 +96,10 @@ public:
             else if (job.leave_at && Clock::now() >= *job.leave_at)
                 post(job);
         }
-        if (!job.leave_at) jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+        if (!job.leave_at) {
+            jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+            if (detail::preemptions() != preemptions) be_alone();
+        }
         lock.unlock();
         job.finish();
     }
@@ -125,16 +129,17 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    // Where a helper loses its core, others want the cores too: it may keep its caller waiting in the middle of a part, or
-    // take the core that its caller runs on, for milliseconds. After that, for a while, jobs begin alone, and only those
-    // that take longer are posted. If a helper loses its core again soon after, the while doubles: an idle machine has
-    // both cores back in a moment, and a busy one is seldom tried.
-    static constexpr std::chrono::microseconds alone_at_first{300}, shortest_alone{5000}, longest_alone{320000};
+    // Where a caller or a helper loses its core, others want the cores too: a helper may keep its caller waiting in the
+    // middle of a part, or take the core that its caller runs on, for milliseconds. After that, for a while, jobs begin
+    // alone, and only those that take longer are posted. If a core is lost again soon after, the while doubles: an idle
+    // machine has both cores back in a moment, and a busy one is seldom tried.
+    static constexpr std::chrono::microseconds alone_at_first{300}, soon{25000};
+    static constexpr std::chrono::microseconds shortest_alone{5000}, longest_alone{320000};
 
     void be_alone() {
         const Clock::time_point now = Clock::now();
-        const bool soon = now < alone_until_ + alone_for_;
-        alone_for_ = soon ? std::min<Clock::duration>(2 * alone_for_, longest_alone) : shortest_alone;
+        const bool again = now < alone_until_ + soon;
+        alone_for_ = again ? std::min<Clock::duration>(2 * alone_for_, longest_alone) : shortest_alone;
         alone_until_ = now + alone_for_;
     }
 
