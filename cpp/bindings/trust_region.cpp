@@ -61,17 +61,21 @@ void register_trust_region(py::module_& module) {
                  return std::make_unique<Squares>(matrix, vector);
              }),
              py::arg("rows").noconvert(), py::arg("residual").noconvert())
-        .def("solve",
-             [](Squares& self, double damping) {
-                 require_damping(damping);
-                 const auto [step, curvature] = self.locked([&](auto& core) { return core.solve(damping); });
-                 return py::make_tuple(array_of(step), curvature);
-             }, py::arg("damping"))
-        .def("correct",
-             [](Squares& self, const Numbers& b) {
-                 const auto vector = vector_of(b, self.core().parameters(), "b");
-                 return array_of(self.locked([&](const auto& core) { return core.correct(vector); }));
-             }, py::arg("b").noconvert());
+        .def(
+            "solve",
+            [](Squares& self, double damping) {
+                require_damping(damping);
+                const auto [step, curvature] = self.locked([&](auto& core) { return core.solve(damping); });
+                return py::make_tuple(array_of(step), curvature);
+            },
+            py::arg("damping"))
+        .def(
+            "correct",
+            [](Squares& self, const Numbers& b) {
+                const auto vector = vector_of(b, self.core().parameters(), "b");
+                return array_of(self.locked([&](const auto& core) { return core.correct(vector); }));
+            },
+            py::arg("b").noconvert());
 
     py::class_<ShiftedSystem> system(module, "ShiftedSystem", py::is_final());
     never_empty(system);
@@ -84,14 +88,15 @@ void register_trust_region(py::module_& module) {
                  return std::make_unique<ShiftedSystem>(view, vector);
              }),
              py::arg("matrix").noconvert(), py::arg("gradient").noconvert())
-        .def("solve",
-             [](const ShiftedSystem& self, double damping) {
-                 const auto [step, curvature] = without_lock([&] { return self.solve(damping); });
-                 return py::make_tuple(array_of(step), curvature);
-             }, py::arg("damping"))
-        .def("lowest_vector", [](const ShiftedSystem& self) {
-            return array_of(without_lock([&] { return self.lowest_vector(); }));
-        })
+        .def(
+            "solve",
+            [](const ShiftedSystem& self, double damping) {
+                const auto [step, curvature] = without_lock([&] { return self.solve(damping); });
+                return py::make_tuple(array_of(step), curvature);
+            },
+            py::arg("damping"))
+        .def("lowest_vector",
+             [](const ShiftedSystem& self) { return array_of(without_lock([&] { return self.lowest_vector(); })); })
         .def_property_readonly("lowest", &ShiftedSystem::lowest)
         .def_property_readonly("largest", &ShiftedSystem::largest);
 }

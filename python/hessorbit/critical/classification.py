@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from .. import _checks
-from .._blas import one_blas_thread
+from .._blas import calm_blas
 from ..any_objective import AnyObjective, check_objective
 from ..endings import CriticalPoint, examine
 
@@ -79,5 +79,5 @@ def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
     """
     check_objective(obj)
     at = _checks.parameter_vector(theta, getattr(obj, "num_parameters", obj.net.num_parameters))
-    with one_blas_thread(len(at)):
+    with calm_blas(len(at)):
         return examine(obj, at.copy())

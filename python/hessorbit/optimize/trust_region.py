@@ -251,7 +251,7 @@ def may_leave(run: Run, model: LeastSquares | Quadratic) -> bool:
         return False
     place = max(1.0, float(norm(model.sizes * run.theta)))
     slope = float(norm(run.gradient / model.sizes))
-    return slope <= CRITICAL * model.largest * place or run.tol < -model.lowest * place
+    return bool(slope <= CRITICAL * model.largest * place or run.tol < -model.lowest * place)
 
 
 def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float]:

@@ -61,7 +61,7 @@ def symmetric_dimension(obj: AnyObjective, theta: Array) -> int:
             matrix[rows, columns] = values
             parts.append(matrix)
     joined = np.hstack(parts)
-    return within(obj, span(joined)).shape[1]
+    return int(within(obj, span(joined)).shape[1])
 
 
 def orbit_tangents(obj: AnyObjective, theta: Array) -> Array:
