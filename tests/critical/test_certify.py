@@ -184,6 +184,13 @@ def test_neurons_to_spare_are_not_isolated() -> None:
     assert "related, outgoing weights moved between them" in proof.message
 
 
+def test_a_loss_that_depends_on_nothing() -> None:
+    obj = ho.Objective(ho.MLP([1, 1, 1], "relu", bias=False), [[1.0], [2.0]], [0.5, 0.7])
+    proof = ho.certify(obj, [-1.0, 1.0])
+    assert not proof.proven
+    assert "does not depend on any parameter" in proof.message
+
+
 def test_a_nearly_flat_direction_is_not_proven() -> None:
     """A merging pair with opposite outgoing weights, as on the way to infinity: its smallest curvature is rounding."""
     net = ho.MLP([1, 2, 1])

@@ -44,6 +44,7 @@ SHARPENING = 0.01  # longest way from θ, relative to 1 + ‖θ‖
 FLOAT_STEPS, STEPS, RADII = 50, 40, 12
 FIRST_RADIUS = 1e-4
 CONTRACTION = 0.5  # of Krawczyk's test, aimed at
+MARGIN = 2.0**-20  # more than the columns of a slice fail to be orthonormal by
 RESOLUTION = 4 * float(np.finfo(FLOAT64).eps)  # of θ in float64, relative
 
 
@@ -161,12 +162,14 @@ def newton(loss: EnclosedLoss, theta: Array) -> Array:
         gradient, hessian = (f(at.astype(loss.dtype)).astype(FLOAT64) for f in (loss.obj.gradient, loss.obj.hessian))
         if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
             raise NotProvenError("the gradient or the Hessian overflows")
-        columns, curvatures = float_slice(hessian, split(directions(loss, balls(at))))
+        parts = split(directions(loss, balls(at)))
+        columns, curvatures = float_slice(hessian, parts)
         with np.errstate(all="ignore"):
             step = columns @ ((columns.T @ gradient) / curvatures)
         length = float(np.linalg.norm(step))
         if not count and not length <= FIRST_STEP * scale:
-            raise NotProvenError(not_critical(theta, length, gradient, curvatures))
+            why = not_critical(theta, length, gradient, curvatures)
+            raise NotProvenError(why + unexplained(loss, theta, parts.along))
         if not length < before / 2:
             break
         at, before = at - step, length
@@ -190,6 +193,14 @@ def not_critical(theta: Array, length: float, gradient: Array, curvatures: Array
         f"{np.linalg.norm(theta):.3g}, with a gradient of norm {np.linalg.norm(gradient):.2g} and curvatures down to "
         f"{sizes.min():.2g} beside {sizes.max():.2g}; minimise further, as by minimize(obj, theta, method='lm')"
     )
+
+
+def unexplained(loss: EnclosedLoss, theta: Array, along: Array) -> str:
+    """Names the predicted flat directions that are not among those along which nothing changes, (P, k)."""
+    modes = predicted(loss.obj, theta)
+    beside = np.linalg.norm(modes.basis - along @ (along.T @ modes.basis), axis=0) > 0.5
+    causes = list(dict.fromkeys(label for label, other in zip(modes.labels, beside, strict=True) if other))
+    return f"; flat directions that no symmetry explains: {'; '.join(causes[:3])}" if causes else ""
 
 
 def at_kink(error: KinkError) -> str:
@@ -217,7 +228,11 @@ class Proof:
         self.check_distance(distance)
         tested, box = self.tested(centre, where, rounding)
         own = box - rounding  # the radius around the float64 point
-        margin = 1 - flint().arb(2) ** -20  # more than the columns fail to be orthonormal by
+        margin = 1 - MARGIN
+        radius = self.radius or enclosure(own * margin)[0]
+        apart = rounding + tested.reach * math.sqrt(len(centre)) * (1 + MARGIN)
+        if not (where.orthonormal(MARGIN / 2) and apart < radius):
+            raise NotProvenError("the critical point is not proven to lie within the box's ball", more_digits=True)
         small = where.box(centre, tested.reach)
         if not where.transverse(invariances(self.loss, small)):
             raise NotProvenError("the slice is not proven to be transverse to the symmetries", more_digits=True)
@@ -225,7 +240,6 @@ class Proof:
         inertia = negative, len(centre) - len(where.curvatures), len(where.curvatures) - negative
         values = self.eigenvalues(small, inertia[1])
         kind = "saddle" if inertia[0] and inertia[2] else "maximum" if inertia[0] else "minimum"
-        radius = self.radius or enclosure(own * margin)[0]
         return Certificate(
             kind=kind,
             proven=True,
@@ -244,6 +258,8 @@ class Proof:
         """A point that is critical to the digits wanted, and the slice there; by Newton's steps with one Hessian."""
         hessian = self.loss.hessian(centre)
         where = slice_of(hessian, split(floats(invariances(self.loss, centre))))
+        if not len(where.curvatures):
+            raise NotProvenError("the loss does not depend on any parameter near theta")
         goal = flint().arb(10) ** -self.digits * (1 + norm(centre))
         length = None
         for _ in range(STEPS):
@@ -278,7 +294,7 @@ class Proof:
         least = (RESOLUTION * scale + rounding).upper()
         radius = (arb(FIRST_RADIUS) * scale).mid()
         if self.radius is not None:
-            radius = ((arb(self.radius) + rounding) * (1 + arb(2) ** -20)).upper().mid()
+            radius = ((arb(self.radius) + rounding) * (1 + MARGIN)).upper().mid()
         why = ""
         for _ in range(RADII):
             shrink = 0.01
@@ -307,13 +323,7 @@ class Proof:
         """Why a test fails: what happened, and which flat directions are not symmetries."""
         sizes = np.abs(floats(where.curvatures))
         text = f"{what}; curvatures transverse to symmetry go down to {sizes.min():.2g} beside {sizes.max():.2g}"
-        modes = predicted(self.loss.obj, self.theta)
-        along = where.parts.along
-        beside = np.linalg.norm(modes.basis - along @ (along.T @ modes.basis), axis=0) > 0.5
-        causes = list(dict.fromkeys(label for label, other in zip(modes.labels, beside, strict=True) if other))
-        if causes:
-            text += f"; flat directions that no symmetry explains: {'; '.join(causes[:3])}"
-        return text
+        return text + unexplained(self.loss, self.theta, where.parts.along)
 
     def eigenvalues(self, box: Array, zeros: int) -> Array:
         """Bounds (P, 2) on the eigenvalues over a box; so many of them are known to be 0."""

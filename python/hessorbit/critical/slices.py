@@ -47,6 +47,11 @@ class Slice:
     curvatures: Array
     parts: Split
 
+    def orthonormal(self, error: float) -> bool:
+        """Whether UᵀU is proven to be the identity up to an error in its norm."""
+        gap = product(self.columns.T, self.columns) - balls(np.eye(self.columns.shape[1]))
+        return all(row.sum() < error for row in largest(gap))
+
     def transverse(self, directions: Array) -> bool:
         """Whether [U, T C] is proven not to be singular, for all T (P, n) in a box."""
         count = len(directions)
