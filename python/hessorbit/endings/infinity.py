@@ -27,7 +27,7 @@ BESIDE = 1e-3  # of t: where the tangent is taken
 # Valleys whose floors are followed: how many at most, how far θ may lie above the floor, how much larger outgoing
 # weights must be than what they do together, and the Gauss–Newton steps that lead down to the floor.
 MOST_FLOORS, SETTLED, DIVERGING, DRAWS = 2, 5e-2, 30.0, 500
-LEAST_STEPS, SETTLING_STEPS, MOST_FLOPS = 5, 100, 2e9
+LEAST_STEPS, SETTLING_STEPS, MOST_FLOPS = 15, 100, 2e8
 MOST_TRIALS, DAMPING = 12, 1e-10
 STEEP = 8.0  # the median |z| of a neuron that is a step already
 VANISHING, SEPARATED = 1e-3, 5e-2  # of the loss: at the end of growing outputs, and of what it is without outputs
@@ -47,6 +47,9 @@ def ways_to_infinity(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
 def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
     """Returns the way, if the loss falls along it: before θ too, and from θ on until only rounding is left of that."""
     curve, doublings = candidate.curve, DOUBLINGS if candidate.kind == "channel" else MOST_DOUBLINGS
+    here, after = (loss_and_noise(obj, curve(t), double=True) for t in (1.0, 2.0))
+    if not after[0] - here[0] <= after[1] + here[1]:  # the cheap test first
+        return []
     losses, noise = map(list, zip(*[loss_and_noise(obj, curve(t)) for t in (0.5, 1.0, 2.0)], strict=True))
     if not (losses[0] - losses[2] > noise[0] + noise[2] and losses[0] > losses[1] - noise[1]):
         return []
@@ -78,7 +81,7 @@ def falling_floor(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
     if steps < LEAST_STEPS:
         return []
     start, noise = loss_and_noise(obj, theta)
-    found = [(loss_at(obj, candidate.curve(2.0)), candidate) for candidate in diverging(obj, theta)]
+    found = [(loss_at(obj, candidate.curve(2.0), double=True), candidate) for candidate in diverging(obj, theta)]
     found = [pair for pair in found if np.isfinite(pair[0])]
     for _, candidate in sorted(found, key=lambda pair: pair[0])[:MOST_FLOORS]:
         floors = [settled(obj, candidate.curve(t), candidate.frozen, steps=steps) for t in (0.5, 1.0, 2.0, 4.0)]
@@ -144,7 +147,8 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Ar
     """Minimises over all parameters but the frozen ones, by damped Gauss–Newton steps from θ."""
     at = theta.astype(np.float64)
     free = np.setdiff1d(np.arange(len(at)), frozen)
-    loss, damping = loss_at(obj, at), DAMPING
+    double = affordable_steps(obj) < SETTLING_STEPS
+    loss, damping = loss_at(obj, at, double=double), DAMPING
     for _ in range(steps):
         factor = obj.gauss_newton_factor(at)[:, free]
         if not np.isfinite(factor).all():
@@ -155,7 +159,7 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Ar
         for _ in range(MOST_TRIALS):
             trial = at.copy()
             trial[free] -= right.T @ (slope / (singular**2 + damping * singular[0] ** 2)) / sizes
-            reached = loss_at(obj, trial)
+            reached = loss_at(obj, trial, double=double)
             if reached < loss:
                 break
             damping *= 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import _core
@@ -13,20 +15,21 @@ from ..restricted import RestrictedObjective
 NOISE = 8.0  # times what one change of all parameters by their rounding errors makes of the loss
 
 
-def loss_and_noise(obj: AnyObjective, theta: Array) -> tuple[float, float]:
-    """The loss, and how much it changes as parameters change by their rounding errors."""
-    theta = theta if extended(obj) else theta.astype(np.float64)
+def loss_and_noise(obj: AnyObjective, theta: Array, *, double: bool = False) -> tuple[float, float]:
+    """The loss, and how much it changes as parameters change by their rounding errors; in double if asked for."""
+    theta = theta.astype(np.float64) if double or not extended(obj) else theta
     signs = np.random.default_rng(0).choice([-1.0, 1.0], len(theta))
     near = theta * (1 + np.finfo(theta.dtype).eps * signs.astype(theta.dtype))
-    loss = loss_at(obj, theta)
-    return loss, NOISE * (abs(loss_at(obj, near) - loss) + float(np.finfo(theta.dtype).eps) * abs(loss))
+    loss = loss_at(obj, theta, double=double)
+    change = abs(loss_at(obj, near, double=double) - loss)
+    return loss, NOISE * (change + float(np.finfo(theta.dtype).eps) * abs(loss))
 
 
-def loss_at(obj: AnyObjective, theta: Array) -> float:
+def loss_at(obj: AnyObjective, theta: Array, *, double: bool = False) -> float:
     """The loss, in extended precision where the objective has it; inf where θ is not finite."""
-    if not _core.all_finite(theta):
-        return np.inf
-    return float(obj.loss(theta.astype(np.longdouble) if extended(obj) else theta.astype(np.float64)))
+    kind: Any = np.longdouble if extended(obj) and not double else np.float64
+    at: Array = theta.astype(kind)
+    return float(obj.loss(at)) if _core.all_finite(at) else np.inf
 
 
 def extrapolated(losses: list[float], noise: list[float]) -> float:
