@@ -70,6 +70,23 @@ def test_parallel_rectifiers_are_not_proven() -> None:
     assert not ho.certify(committee(2, "relu"), np.eye(2).ravel()).proven
 
 
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu(0.2)", "gelu", "erf"])
+def test_minima_away_from_the_teacher(activation: str) -> None:
+    """One neuron with bias learns from two, over inputs with a mean and a covariance, with weight decay."""
+    student, teacher = ho.MLP([2, 1, 1], activation), ho.MLP([2, 2, 1], activation)
+    taught = teacher.flatten([([[1.0, 0.5], [-0.3, 1.2]], [0.2, -0.4]), ([[1.0, 1.5]], [0.1])])
+    law = {"mean": [0.3, -0.2], "covariance": [[1.0, 0.5], [0.5, 2.0]]}
+    pop = ho.PopulationObjective(student, teacher, taught, l2=0.01, **law)
+    proof = ho.certify(pop, ho.minimize(pop, [0.5, 1.0, 0.0, 1.0, 0.0], method="newton", tol=1e-12).x)
+    assert proof.proven, proof.message
+    assert (proof.kind, proof.inertia) == ("minimum", (0, 0, 5))
+    assert proof.loss is not None
+    assert proof.loss[0] == pytest.approx(pop.loss(proof.theta), rel=1e-11)
+    values = np.linalg.eigvalsh(pop.hessian(proof.theta))
+    assert proof.eigenvalues is not None
+    assert np.abs(proof.eigenvalues.mean(axis=1) - values).max() <= 1e-11 * values[-1]
+
+
 def test_the_saddle_at_zero() -> None:
     """With no output, the loss is that of Saad and Solla at weights of 0, 1/3, and the output can take either sign."""
     student, teacher = ho.MLP([2, 1, 1], "erf", bias=False), ho.MLP([2, 2, 1], "erf", bias=False)

@@ -26,6 +26,9 @@ KINDS = {
 }  # fmt: skip
 
 
+WIDE = 0.01  # radius of arguments beyond which of a probability no more is said than that it is one
+
+
 def orthant(a: Jet, b: Jet, c: Jet, m: Jet, n: Jet) -> tuple[Jet, Jet, Jet, Jet, Jet, Jet]:
     """B and its derivatives B_a, B_b, B_aa, B_ab, B_bb in the means m, n; a and b contain ν."""
     determinant = a * b - c * c
@@ -50,6 +53,10 @@ def probability(a: Any, b: Any, c: Any, m: Any, n: Any) -> Any:
     if m.is_zero() and n.is_zero():
         return arb(1) / 4 + angle / (2 * pi)
     h, k = m / a.sqrt(), n / b.sqrt()
+    if not (angle.is_finite() and h.is_finite() and k.is_finite()):
+        return arb("nan")
+    if max(angle.rad(), h.rad(), k.rad()) > WIDE:
+        return arb(0.5, 0.5)
 
     def integrand(t: Any, analytic: bool) -> Any:
         sine, cosine = (t * angle).sin(), (t * angle).cos()

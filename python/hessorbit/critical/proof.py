@@ -257,6 +257,11 @@ class Proof:
     def sharpened(self, centre: Array) -> tuple[Array, Slice]:
         """A point that is critical to the digits wanted, and the slice there; by Newton's steps with one Hessian."""
         hessian = self.loss.hessian(centre)
+        if not all(entry.is_finite() for entry in hessian.ravel()):
+            raise NotProvenError(
+                "the Hessian at theta has no finite bounds: it overflows, or rectifiers on infinitely many inputs are "
+                "parallel, whose expectations are not smooth there"
+            )
         where = slice_of(hessian, split(floats(invariances(self.loss, centre))))
         if not len(where.curvatures):
             raise NotProvenError("the loss does not depend on any parameter near theta")
