@@ -810,3 +810,25 @@ def test_directions_of_the_orbit_are_no_curvature_where_the_gradient_is_small() 
     # Near the minimum the answer is near that of the minimum itself.
     exact = ho.best_conditioned(obj, minimum, over=group)
     assert best.value == pytest.approx(exact.value, rel=1e-2)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "normal_cdf", "cos"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_neuron_is_a_copy_where_an_unused_one_would_not_be_silent(activation: str, seed: int) -> None:
+    """Without biases σ(0) ≠ 0 would be one more function: no node of the search may leave a neuron over."""
+    generator = np.random.default_rng(seed)
+    net = ho.MLP([2, 2, 1], activation, bias=False)
+    theta, x = net.init(generator, "normal(1)"), generator.standard_normal((40, 2))
+    obj = ho.Objective(net, x, net(theta, x))
+    best = ho.best_conditioned(obj, theta, widths=[3], matrix="gauss_newton")
+    assert best.net.widths == (2, 3, 1)
+    np.testing.assert_allclose(best.net(best.theta, x), net(theta, x), rtol=1e-9, atol=1e-12)
+    # The bound holds for every widening to three neurons, whatever the shares.
+    for split in ([2, 1], [1, 2]):
+        for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+            shares = [[share, 1 - share] if count == 2 else [1.0] for count in split]
+            widening = ho.Widening(net, [split], coefficients=[shares])
+            values = np.linalg.eigvalsh(ho.Objective(widening.net, x, obj.y).gauss_newton(widening(theta)))
+            # The three null vectors of T are left out.
+            kappa = values[-1] / values[len(values) - net.num_parameters]
+            assert kappa >= best.lower_bound * (1 - 1e-6)

@@ -179,12 +179,18 @@ class Search:
     def settle(self, choices: Choices) -> Choices | None:
         """Returns the same choices without what the budgets exclude; None if nothing is left."""
         settled = list(choices)
-        for layer, most in zip(self.layers, self.most, strict=True):
+        for layer, most, full in zip(self.layers, self.most, self.full, strict=True):
             spare = most - sum(choices[i].low for i in layer)
             if spare < 0:
                 return None
             for i in layer:
                 settled[i] = replace(choices[i], high=min(choices[i].high, choices[i].low + spare))
+            beyond = sum(settled[i].high for i in layer) - most
+            if full and beyond < 0:
+                return None
+            if full:
+                for i in layer:
+                    settled[i] = replace(settled[i], low=max(settled[i].low, settled[i].high - beyond))
             if sum(settled[i].high for i in layer) <= most:
                 # If there is room, a second copy of a neuron of degree 1 only adds to the pairs that it can reach.
                 for i in layer:
