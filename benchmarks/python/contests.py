@@ -201,6 +201,39 @@ def eigenvalues() -> Iterator[Row]:
         yield Row("eigenvalues", f"{problem} {kind}", "eigh", times["ours"], times["eigh"], goal, note)
 
 
+def population() -> Iterator[Row]:
+    """Beside Gauss–Hermite rules, whose errors are told: the same accuracy would take them longer."""
+    import populations
+
+    for activation in ("erf", "relu", "gelu", "tanh"):
+        case = populations.Population(activation)
+        pop, theta = case.objective(), case.thetas[0]
+        gradient, hessian = pop.gradient(theta), pop.hessian(theta)
+        errors = {
+            "numpy": populations.relative_error(populations.numpy_value_and_gradient(case)()[1], gradient),
+            "jax": populations.relative_error(populations.jax_derivative("value_and_grad", case)()[1], gradient),
+            "jax hessian": populations.relative_error(populations.jax_derivative("hessian", case)(), hessian),
+        }
+        times = contest(
+            {
+                "ours": partial(populations.ours, "value_and_gradient", case),
+                "numpy": partial(populations.numpy_value_and_gradient, case),
+                "jax": partial(populations.jax_derivative, "value_and_grad", case),
+            }
+        )
+        for rival in ("numpy", "jax"):
+            note = f"its error {errors[rival]:.0e}"
+            yield Row("population gradient", str(case), rival, times["ours"], times[rival], 1.0, note)
+        times = contest(
+            {
+                "ours": partial(populations.ours, "hessian", case),
+                "jax": partial(populations.jax_derivative, "hessian", case),
+            }
+        )
+        note = f"its error {errors['jax hessian']:.0e}"
+        yield Row("population Hessian", str(case), "jax", times["ours"], times["jax"], 1.0, note)
+
+
 def width_study() -> Iterator[Row]:
     from jax_study import CASE, contest_of_studies
 
@@ -218,5 +251,6 @@ CONTESTS: dict[str, Callable[[], Iterator[Row]]] = {
     "batch": batches,
     "overhead": call_overhead,
     "eigenvalues": eigenvalues,
+    "population": population,
     "study": width_study,
 }

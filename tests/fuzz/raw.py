@@ -209,7 +209,8 @@ def call_population(draw: Draw) -> None:
     names = [activation(draw) for _ in range(rarely(draw, neurons + 1, neurons))]
     students = seldom(draw, pick(draw, SIZES), int(draw.integers(neurons + 1)))
     tolerance = seldom(draw, pick(draw, NUMBERS), 1e-10)
-    made = _core.Population(names, students, tolerance, seldom(draw, pick(draw, THREADS), int(draw.integers(4))))
+    team = seldom(draw, pick(draw, THREADS), int(draw.integers(4)))
+    made = _core.Population(names, students, tolerance, team, bool(draw.integers(2)))
     weights = array(draw, (neurons, inputs)), array(draw, (neurons,)), array(draw, (neurons + 1, outputs))
     fineness = seldom(draw, pick(draw, NUMBERS), draw.uniform(1, 2))
     made.derivatives(*weights, seldom(draw, -1, int(draw.integers(3))), bool(draw.integers(2)), fineness)
