@@ -94,12 +94,15 @@ inline void equal_rule(const Line& line, LineRule& rule) {
     for (Index i = 0; i <= count; ++i) rule.add(line.lower + i * step, step);
 }
 
-// Whether equal steps are fewer.
-inline bool prefers_equal(const Line& line) {
-    if (line.step <= 0) return false;
+inline double equal_count(const Line& line) { return (line.upper - line.lower) / line.step; }
+
+inline double panel_count(const Line& line) {
     Index points = 0;
     for_each_panel(line, [&](double, double) { points += panel_points; });
-    return (line.upper - line.lower) / line.step < points;
+    return static_cast<double>(points);
 }
+
+// Whether equal steps are fewer.
+inline bool prefers_equal(const Line& line) { return line.step > 0 && equal_count(line) < panel_count(line); }
 
 }  // namespace hessorbit::population

@@ -26,6 +26,9 @@ inline constexpr double shortest_step = 0.005, most_panels = 512;
 // exp(w t) φ(t) is largest at t = w. Beyond w = 38 its integral is beyond the range of float64, whatever the line.
 inline constexpr double most_growth = 80;
 
+// More phases of a lattice than this save little. A node of one costs less than one of panels by this factor.
+inline constexpr double most_phases = 48, lattice_saves = 10;
+
 // How integrals are done: in closed form where there is one, unless that is not wanted. Digits is −log of the relative
 // error that equal steps leave where the poles are simple (those of σ'' are not, and leave more), and fineness divides the
 // lengths of all steps and panels once more, so that errors can be estimated.
@@ -50,12 +53,15 @@ public:
         for (Index i = 0; i < n; ++i) outer_rows_(0, i) = plane.along_a * outer_.node[i] + plane.bias_a;
         derivatives(a, outer_rows_, n);
         prepare_inner();
-        for (Index i = 0; i < n; ++i) {
-            if (i % 16 == 0) stop_if_interrupted();
-            const double w = outer_.weight[i];
-            if (conditional_) take_means(inner_rows_, i);
-            else inner(outer_.node[i]);
-            add(outer_.node[i], {w * outer_rows_(1, i), w * outer_rows_(2, i), w * outer_rows_(3, i)});
+        if (lattice_.phases > 0) {
+            for (Index phase = 0; phase < lattice_.phases; ++phase) add_phase(phase);
+        } else {
+            for (Index i = 0; i < n; ++i) {
+                if (i % 16 == 0) stop_if_interrupted();
+                if (conditional_) take_means(inner_rows_, i);
+                else inner(outer_.node[i]);
+                add_outer(i);
+            }
         }
         if (order == 2) add_delta_of_first(), add_delta_of_second();
         return sums_;
@@ -65,6 +71,13 @@ private:
     using Three = std::array<double, 3>;
 
     static constexpr Index inner_row_count = 1 + conditional_means_count;
+
+    // Points z_b of both lines' nodes; no phases: there is none.
+    struct Lattice {
+        Index phases = 0, shift = 0;
+        Line line{};  // t₂
+        Rows<double> rows;
+    };
 
     static constexpr double infinite = std::numeric_limits<double>::infinity();
 
@@ -125,7 +138,14 @@ private:
                 line.step = std::max(line.step, step(own, variance, frequency));
             }
         }
-        make_rule(line, outer_);
+        if (prepare_lattice(line)) equal_rule(line, outer_);
+        else make_rule(line, outer_);
+    }
+
+    // What the node i of t₁ adds, with the moments over t₂ there.
+    void add_outer(Index i) {
+        const double w = outer_.weight[i];
+        add(outer_.node[i], {w * outer_rows_(1, i), w * outer_rows_(2, i), w * outer_rows_(3, i)});
     }
 
     Line inner_line(double along_t1) const {
@@ -146,8 +166,57 @@ private:
             return make_means(inner_rows_, outer_.size());
         }
         const Line line = inner_line(plane_.bias_b);
-        equal_ = prefers_equal(line);
-        if (equal_) equal_rule(line, inner_), fill_inner();
+        equal_ = lattice_.phases > 0 || prefers_equal(line);
+        if (lattice_.phases > 0) equal_rule(lattice_.line, inner_), fill_inner();
+        else if (equal_) equal_rule(line, inner_), fill_inner();
+    }
+
+    // Where both lines can have equal steps, z_b of all their nodes may lie on few lattices, on which σ_b is evaluated: a
+    // step of t₁ moves z_b by `shift` steps of a lattice, or one step of t₂ by `phases` of t₁. Whether this is cheaper.
+    bool prepare_lattice(const Line& outer) {
+        lattice_.phases = 0;
+        if (one_line() || conditional_ || outer.step <= 0) return false;
+        Line line = inner_line(plane_.bias_b);
+        if (line.step <= 0) return false;
+        const double count = std::ceil(equal_count(outer));
+        const double move = std::abs(plane_.along_b) * (outer.upper - outer.lower) / count;
+        const double ratio = move / (plane_.across_b * line.step);
+        const double phases = ratio > 0 ? std::clamp(std::floor(1 / ratio), 1.0, most_phases) : 1;
+        const double shift = ratio > 1 ? std::ceil(ratio) : ratio > 0;
+        if (ratio > 0) line.step = move * phases / (shift * plane_.across_b);
+        const double half = std::ceil(line.upper / line.step);
+        const double evaluations = shift * count + phases * 2 * half, nodes = 2 * half * count;
+        if (!(nodes / lattice_saves + evaluations < panel_count(outer) * panel_count(line))) return false;
+        lattice_.shift = static_cast<Index>(shift), lattice_.phases = static_cast<Index>(phases);
+        lattice_.line = {-half * line.step, half * line.step, 0, line.step * (1 + 0x1p-40)};
+        return true;
+    }
+
+    // The nodes `phase`, phase + phases, … of t₁.
+    void add_phase(Index phase) {
+        const Index n = outer_.size(), count = (n - phase + lattice_.phases - 1) / lattice_.phases;
+        if (count <= 0) return;
+        const Index width = padded(inner_.size()), points = lattice_.shift * (count - 1) + width;
+        const Index last = phase + (count - 1) * lattice_.phases;
+        const bool falls = plane_.along_b < 0;
+        // Counted from the middle, where the weights are: differences of nodes far out would have fewer digits.
+        const Index first = falls ? last : phase, half = inner_.size() / 2, middle = half + lattice_.shift * (count / 2);
+        const double step = plane_.across_b * ((lattice_.line.upper - lattice_.line.lower) / (inner_.size() - 1));
+        const double centre = plane_.along_b * outer_.node[first + (falls ? -1 : 1) * (count / 2) * lattice_.phases] +
+                              plane_.bias_b;
+        reserve(lattice_.rows, 4, points);
+        for (Index k = 0; k < points; ++k) lattice_.rows(0, k) = centre + (k - middle) * step;
+        derivatives(*b_, lattice_.rows, points);
+        const int moments = order_ == 2 ? 3 : order_ + 1;
+        for (Index k = 0; k < count; ++k) {
+            if (k % 64 == 0) stop_if_interrupted();
+            const Index from = lattice_.shift * (falls ? count - 1 - k : k);
+            for (int q = 0; q <= order_; ++q)
+                for (int l = 0; l < moments; ++l)
+                    inner_sums_[q][l] = (lattice_.rows.row(q + 1).segment(from, width) *
+                                         inner_rows_.row(4 + l).head(width)).sum();
+            add_outer(phase + k * lattice_.phases);
+        }
     }
 
     void fill_inner() {
@@ -270,6 +339,7 @@ private:
     Plane plane_{};
     int order_ = 0;
     bool equal_ = false, conditional_ = false;
+    Lattice lattice_;
     LineRule outer_, inner_;
     Rows<double> outer_rows_, inner_rows_, single_ = Rows<double>::Zero(inner_row_count, row_multiple);
     std::array<Three, 3> inner_sums_{};
