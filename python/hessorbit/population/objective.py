@@ -92,9 +92,9 @@ class PopulationObjective:
     analytic to rounding, Gauss–Legendre panels split at kinks the rest. Where σ' jumps, as relu's does, σ'' has a
     delta, which the Hessian contains: unlike a Hessian on samples.
 
-    Costs (m + r)² pairs for m student and r teacher neurons, about 1 µs each in closed form, 10 with one integral and
-    50 with two, and for the Hessian O(m² d²) besides. Moments of the teacher with itself are kept. Neurons that compute
-    the same are one, so that where a student has its teacher's neurons the residual is exactly 0.
+    Costs (m + r)² pairs for m student and r teacher neurons, about 1 µs each in closed form, 10 with one integral and 5
+    to 50 with two, and for the Hessian O(m² d²) besides. Moments of the teacher with itself are kept. Neurons that
+    compute the same are one, so that where a student has its teacher's neurons the residual is exactly 0.
 
     At weights of 0, where the loss of a student with kinks has no derivative, σ' and σ'' are what torch returns.
 

@@ -134,7 +134,8 @@ def pull_back(net: MLP, layer: Layer, whiten: Whitening, derivatives: Array) -> 
     outgoing = last * layer.flipped_outputs.reshape(-1, *[1] * len(rest)) * outgoing.reshape(outputs, width, *rest)
     parts = [weights.reshape(width * inputs, *rest), biases, outgoing.reshape(outputs * width, *rest), output_bias]
     present = [True, net.biases[0], True, net.biases[1]]
-    return np.concatenate([part for part, there in zip(parts, present, strict=True) if there]).astype(FLOAT64, copy=False)
+    kept = [part for part, there in zip(parts, present, strict=True) if there]
+    return np.concatenate(kept).astype(FLOAT64, copy=False)
 
 
 def push_forward(net: MLP, layer: Layer, whiten: Whitening, directions: Array) -> tuple[Array, Array]:
