@@ -329,6 +329,25 @@ def call_conditioning(draw: Draw) -> None:
     )
 
 
+def call_growth(draw: Draw) -> None:
+    obj, theta = objective(draw, 3)
+    count = obj.net.num_parameters
+    ho.grow(
+        obj,
+        theta,
+        [seldom(draw, -1, n + int(draw.integers(3))) for n in obj.net.widths[1:-1]],
+        split=pick(draw, ("best", "equal", "random")),
+        rng=seldom(draw, None, draw),
+        moments=pick(draw, (None, (numbers(draw, (count,)), None), (None, np.ones(count)))),
+        max_nodes=4,
+    )
+
+
+def call_certify(draw: Draw) -> None:
+    obj, theta = objective(draw, 3)
+    ho.certify(obj, theta, radius=seldom(draw, 10.0 ** draw.uniform(-10, 300), None), digits=int(draw.integers(12, 40)))
+
+
 def call_population(draw: Draw) -> None:
     inputs, width, teachers, outputs = (int(n) for n in draw.integers((1, 1, 1, 1), (4, 4, 3, 3)))
     net, teacher = (ho.MLP([inputs, m, outputs], activation=pick(draw, NAMES)) for m in (width, teachers))
@@ -350,5 +369,5 @@ def call_population(draw: Draw) -> None:
 
 CALLS = (
     call_objective, call_network, call_spectrum, call_group, call_equivalence, call_widening, call_nearest, call_count,
-    call_minimize, call_conditioning, call_population,
+    call_minimize, call_conditioning, call_growth, call_certify, call_population,
 )  # fmt: skip

@@ -83,6 +83,7 @@ def grow(
     split: str = "best",
     rng: np.random.Generator | None = None,
     moments: tuple[ArrayLike | None, ArrayLike | None] | None = None,
+    max_nodes: int | None = None,
 ) -> Growth:
     """Returns a wider network that computes the same function, with an optimiser's moments carried along.
 
@@ -107,6 +108,8 @@ def grow(
     moments : tuple of array_like, optional
         (m, v) of an optimiser at theta, each of shape (P,) or None: averages of gradients, such as Adam's first moment
         or momentum's buffer, and of squared gradients, such as Adam's second. Both are carried along.
+    max_nodes : int, optional
+        How long the best split may be searched, as in `best_conditioned`.
 
     Returns
     -------
@@ -158,7 +161,7 @@ def grow(
     generator = None if rng is None else _checks.generator(rng)
     averages = None if moments is None else checked_moments(moments, net.num_parameters)
     if how == "best":
-        best = best_conditioned(without_penalty(obj), at, widths=sizes, matrix="gauss_newton")
+        best = best_conditioned(without_penalty(obj), at, widths=sizes, matrix="gauss_newton", max_nodes=max_nodes)
         assert best.widening is not None
         widening, wide = best.widening, best.theta
         if generator is not None:
