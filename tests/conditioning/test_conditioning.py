@@ -399,8 +399,9 @@ def test_own_orbit_away_from_zero_residual() -> None:
         check_value(problem, best)
         assert best.certificate == "minimum"
         assert best.rank == len(theta) - 2 or criterion == "trace"
-    with pytest.raises(ValueError, match="theta must have zero residual"):
-        ho.best_conditioned(obj, theta, widths=[4])
+    wider = ho.best_conditioned(obj, theta, widths=[4])
+    assert wider.copies == ((1, 1),)  # the others rest
+    assert "its B is indefinite" in wider.uncopied[0]
 
 
 def test_a_network_with_a_rigid_orbit_is_left_as_it_is() -> None:
@@ -651,7 +652,7 @@ class TestBadInput:
             ho.best_conditioned(self.problem.replace(l2=0.1).objective(), self.theta, widths=[6])
 
     def test_residuals(self) -> None:
-        with pytest.raises(ValueError, match="theta must have zero residual"):
+        with pytest.raises(ValueError, match="theta must be a critical point, or have zero residual"):
             ho.best_conditioned(self.obj, self.theta + 0.1, widths=[6])
         with pytest.raises(ValueError, match="theta must have a positive semidefinite Hessian"):
             ho.best_conditioned(self.obj, -2 * self.theta, over=ho.symmetries(self.obj.net))

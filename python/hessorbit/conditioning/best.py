@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,22 @@ from .realisation import (
     without_idle_moves,
 )
 from .regions import LOG_SPAN
+from .residual import (
+    FREE,
+    GAUSS_NEWTON_HINT,
+    NEGATIVE,
+    NONE,
+    POSITIVE,
+    Splitting,
+    check_minimum,
+    copies_bound,
+    must_fill,
+    numbers_of_copies,
+    reached,
+    reasons,
+    shares,
+    splittings,
+)
 from .scope import orbit_scope, widening_scope
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
@@ -96,6 +112,8 @@ class BestConditioned:
         What takes the θ given to `theta`, for a search over widenings.
     element : GroupElement or None
         The same for a search over the network's own orbit.
+    uncopied : tuple of str
+        Neurons of a minimum with a residual that cannot be copied without making a saddle, and why.
 
     Examples
     --------
@@ -125,6 +143,7 @@ class BestConditioned:
     copies: tuple[tuple[int, ...], ...]
     widening: Widening | None = None
     element: GroupElement | None = None
+    uncopied: tuple[str, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -163,7 +182,8 @@ def best_conditioned(
     widths : sequence of int
         Instead: the hidden widths to widen to, one per hidden layer, to search all widenings: how many copies of each
         neuron, how their outgoing weights are split, how homogeneous copies are scaled, exponential ones shifted, and
-        which copies of sigmoid and normal_cdf neurons are flipped. With the Hessian this needs zero residual.
+        which copies of sigmoid and normal_cdf neurons are flipped. With the Hessian this needs a
+        minimum, and where its residual is not zero the search is over the copies that keep a minimum.
     copies : sequence of sequence of int
         Instead of or beside `widths`: given numbers of copies, one per hidden neuron by layer. What they leave of
         `widths` is filled with dead neurons.
@@ -181,8 +201,9 @@ def best_conditioned(
     Raises
     ------
     TypeError, ValueError
-        For arguments of the wrong type, shape or range; if widenings are asked for away from zero residual, where
-        H_wide has a block that D does not describe [1]_; and if the Hessian is not positive semidefinite, or is zero.
+        For arguments of the wrong type, shape or range; if widenings of the Hessian are asked for at a point that is
+        neither of zero residual nor a minimum, or where every one is a saddle [1]_; and if the Hessian is not positive
+        semidefinite, or is zero.
 
     Notes
     -----
@@ -193,6 +214,14 @@ def best_conditioned(
     branch and bound. With one hidden layer lower bounds come from a semidefinite program where Clarabel is installed
     (``pip install "hessorbit[conic]"``), and are coarser without it. There is no certificate for the condition number
     of a deeper network with a singular H, such as one of rectifiers.
+
+    At a residual H_wide has a form beside D for every neuron that is copied. A minimum stays one if that form has
+    B ⪰ 0 and no share is negative, B ⪯ 0 and one share alone is positive, or B = 0, and C = 0, as where the next layer
+    has one neuron; `uncopied` names the neurons that fail. Where B = 0, as of rectifiers with one output, D says all.
+    Else numbers of copies are tried one by one, with equal shares and with those of the best D; the value is that of
+    the wide Hessian over its eigenvalues that are not zero, and the lower bound that of D, or λ_max m/λ⁺(B) of equal
+    shares, so that a gap may be left. Homogeneous, exponential or flipped neurons beside others are then not copied
+    unless their B is 0.
 
     Copies share the direction of the outgoing weights. For K > 1 outputs copies could also have others, which make a
     neuron's D_in a matrix that is at least the multiple of the identity searched here; these are left out, as is what
@@ -252,8 +281,10 @@ def best_conditioned(
         nodes=nodes,
     )
     with calm_blas(net.num_parameters):
-        answer = solve(question, orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers))
-        return report(question, answer)
+        choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
+        if not (question.orbit or question.fits):
+            return with_residual(question, choices)
+        return report(question, solve(question, choices))
 
 
 @dataclass(frozen=True)
@@ -307,12 +338,6 @@ class Answer:
 def solve(question: Question, choices: Choices) -> Answer:
     """Searches around the balanced point, and again around the best point found while that is near the limits."""
     net = question.obj.net
-    if not (question.orbit or question.fits):
-        raise ValueError(
-            "theta must have zero residual for widenings to act on the Hessian through D alone; beside its "
-            "Gauss–Newton part the Hessian has one that is not negligible: minimise the loss further, search "
-            'over=symmetries(net), or use matrix="gauss_newton"'
-        )
     move, mobile = no_move(net), any(any(movable(hidden)) for hidden in hidden_layers(net))
     if mobile:
         move = balanced_weights(net, question.theta)
@@ -331,6 +356,102 @@ def solve(question: Question, choices: Choices) -> Answer:
         move = centre.after(move)
     move = move.without(idle_neurons(search.architecture, seen.function))
     return Answer(seen, move, search, solution, bound, at_limits(solution))
+
+
+def with_residual(question: Question, choices: Choices) -> BestConditioned:
+    """Returns the best widening of a minimum with a residual among those that are minima too (residual.py)."""
+    net, obj, theta = question.obj.net, question.obj, question.theta
+    check_minimum(obj, theta)
+    found = splittings(obj, theta)
+    flat = [each for row in found for each in row]
+    refused = reasons(found)
+    copied = [choice.low > 1 and each.kind == NONE for choice, each in zip(choices, flat, strict=True)]
+    if any(copied):
+        raise ValueError(
+            f"copies must leave alone what makes a saddle if copied: {'; '.join(refused)}; {GAUSS_NEWTON_HINT}"
+        )
+    moving = any(any(movable(hidden)) for hidden in hidden_layers(net)) or any(choice.flips for choice in choices)
+    allowed = (FREE,) if moving else (FREE, POSITIVE, NEGATIVE)
+    settled = tuple(
+        choice if each.kind in allowed else replace(choice, low=1, high=1)
+        for choice, each in zip(choices, flat, strict=True)
+    )
+    scope = widening_scope(net, question.widths, question.counted) + ". Only those that are minima"
+    scope += f"; cannot be copied: {'; '.join(refused)}" if refused else ""
+    full = must_fill(net)
+    for index, row in enumerate(found):
+        spare = question.widths[index] > len(row)
+        if spare and full[index] and not any(each.kind in allowed for each in row):
+            why = "; ".join(refused) or "their B is not zero, and others are rescaled or flipped"
+            raise ValueError(
+                f"widths[{index}] cannot be more than {len(row)} without making a saddle, as no neuron of the layer "
+                f"can be copied: {why}; {GAUSS_NEWTON_HINT}"
+            )
+    if all(choice.high == 1 or each.kind == FREE for choice, each in zip(settled, flat, strict=True)):
+        return replace(report(question, solve(question, settled)), scope=scope, uncopied=refused)
+    starts = np.cumsum([0, *map(len, found)])
+    layers = [settled[start:stop] for start, stop in pairwise(starts.tolist())]
+    per_layer = [
+        numbers_of_copies([(choice.low, choice.high) for choice in layer], width, fill)
+        for layer, width, fill in zip(layers, question.widths, full, strict=True)
+    ]
+    answers = [with_copies(question, settled, found, copies) for copies in product(*per_layer)]
+    best = min(answers, key=lambda each: each.value)
+    bound = min(each.lower_bound for each in answers)
+    closed = best.value - bound <= CLOSED * best.value
+    proven = all(each.certificate != "none" for each in answers)
+    message = (
+        "the minimum over the scope, up to the gap"
+        if closed and proven
+        else "not proved to be the minimum: the lower bound leaves out part of what copies add to the Hessian"
+    )
+    return replace(
+        best,
+        lower_bound=bound,
+        certificate="none" if not proven else "minimum" if closed else "bound",
+        message=message,
+        scope=scope,
+        uncopied=refused,
+    )
+
+
+def with_copies(
+    question: Question, choices: Choices, found: list[list[Splitting]], copies: tuple[tuple[int, ...], ...]
+) -> BestConditioned:
+    """Returns the best shares found for given copies of a minimum's neurons, with the criterion of the wide Hessian."""
+    net, obj, theta = question.obj.net, question.obj, question.theta
+    flat = [m for row in copies for m in row]
+    settled = tuple(replace(choice, low=m, high=m) for choice, m in zip(choices, flat, strict=True))
+    answer = solve(question, settled)
+    incoming = answer.solution.scalings.factors(answer.solution.point.v)[0]
+    factors = [[float(incoming[i]) for i in layer] for layer in answer.search.layers]
+    best = report(question, answer)
+    kappa = question.criterion == "condition_number"
+    added = sum((m - 1) * each.rank for row, numbers in zip(found, copies, strict=True)
+                for each, m in zip(row, numbers, strict=True))  # fmt: skip
+    rank = best.rank + added if kappa else sum(flat)
+    dead = [width - sum(row) for width, row in zip(question.widths, copies, strict=True)]
+    trials = []
+    for split in ([[1 / m for m in row] for row in copies], factors):
+        coefficients = [
+            [shares(each.kind, m, d) for each, m, d in zip(row, numbers, parts, strict=True)]
+            for row, numbers, parts in zip(found, copies, split, strict=True)
+        ]
+        widening = Widening(net, copies, coefficients=coefficients, dead=dead)
+        trials.append((reached(obj, theta, widening, question.criterion, rank), widening))
+    bound = max(best.lower_bound, copies_bound(obj, theta, trials[0][1], found) if kappa else 0.0)
+    value, widening = min(trials, key=lambda pair: pair[0])
+    return replace(
+        best,
+        net=widening.net,
+        theta=widening(theta),
+        value=value,
+        lower_bound=min(bound, value),
+        rank=rank if kappa else len(widening(theta)),
+        scaling=widening.preconditioner(),
+        copies=copies,
+        widening=widening,
+    )
 
 
 def diagonal_of(function: SpectralFunction) -> Array:

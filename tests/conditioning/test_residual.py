@@ -1,0 +1,76 @@
+"""The best widening of a minimum with a residual, against the wide Hessian and random shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hessorbit as ho
+from oracles.planted import with_critical_point
+from oracles.problem import random_problem
+
+
+def minimum() -> tuple[ho.Objective, np.ndarray]:
+    x = np.linspace(-2, 2, 20)[:, None]
+    obj = ho.Objective(ho.MLP([1, 1, 1], "gelu"), x, np.cos(2 * x) + x)
+    return obj, ho.minimize(obj, [1.0, 0.5, 1.0, 0.0], method="newton").x
+
+
+def kappa(obj: ho.Objective, net: ho.MLP, theta: np.ndarray, rank: int) -> float:
+    values = np.linalg.eigvalsh(ho.Objective(net, obj.x, obj.y).hessian(theta))
+    return float(values[-1] / values[-rank])
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_positive_copies(width: int) -> None:
+    obj, theta = minimum()
+    best = ho.best_conditioned(obj, theta, widths=[width])
+    assert best.widening is not None
+    inertia = best.widening.inertia(obj, theta)
+    assert inertia.negative == 0
+    assert best.rank == inertia.positive
+    assert best.value == pytest.approx(kappa(obj, best.net, best.theta, best.rank), rel=1e-6)
+    assert best.net(best.theta, obj.x) == pytest.approx(obj.net(theta, obj.x), abs=1e-12)
+    assert best.lower_bound <= best.value
+    assert best.certificate in ("minimum", "bound")
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        shares = rng.dirichlet(np.ones(width))
+        other = ho.Widening(obj.net, [[width]], coefficients=[[shares]])
+        assert kappa(obj, other.net, other(theta), best.rank) >= best.lower_bound * (1 - 1e-9)
+
+
+def test_rectifiers_with_one_output() -> None:
+    """B and C are zero: the spectrum is that of D^{1/2} H D^{1/2}, at any residual."""
+    problem = with_critical_point(random_problem(np.random.default_rng(5), (2, 3, 1), "leaky_relu", samples=50),
+                                  np.random.default_rng(1), 0.05)  # fmt: skip
+    obj = problem.objective()
+    best = ho.best_conditioned(obj, problem.theta, widths=[6])
+    assert not best.uncopied
+    assert best.value <= best.start
+    assert best.value == pytest.approx(kappa(obj, best.net, best.theta, best.rank), rel=1e-6)
+
+
+def test_what_cannot_be_copied() -> None:
+    x = np.linspace(-2, 2, 20)[:, None]
+    tanh = ho.Objective(ho.MLP([1, 1, 1]), x, np.cos(2 * x) + x)
+    theta = ho.minimize(tanh, [1.0, 0.5, 1.0, 0.0], method="newton").x
+    with pytest.raises(ValueError, match="neuron 0 of layer 1: its B is indefinite"):
+        ho.best_conditioned(tanh, theta, widths=[3])
+    with pytest.raises(ValueError, match="neuron 0 of layer 1: its B is indefinite"):
+        ho.best_conditioned(tanh, theta, copies=[[2]])
+    two = with_critical_point(random_problem(np.random.default_rng(0), (2, 2, 2), "tanh", samples=60),
+                              np.random.default_rng(1), 0.01)  # fmt: skip
+    with pytest.raises(ValueError, match="couple to its incoming ones"):
+        ho.best_conditioned(two.objective(), two.theta, widths=[3])
+
+
+def test_points_that_are_no_minima() -> None:
+    obj, theta = minimum()
+    with pytest.raises(ValueError, match=r"not critical: max\|∇L\|.*gauss_newton"):
+        ho.best_conditioned(obj, theta + 0.1, widths=[2])
+    problem = with_critical_point(random_problem(np.random.default_rng(1), (2, 3, 1), "tanh", samples=60, scale=1.5),
+                                  np.random.default_rng(2), 3.0)  # fmt: skip
+    assert ho.classify(problem.objective(), problem.theta).kind == "saddle"
+    with pytest.raises(ValueError, match="it is a saddle"):
+        ho.best_conditioned(problem.objective(), problem.theta, widths=[4])
