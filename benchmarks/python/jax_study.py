@@ -20,26 +20,39 @@ import numpy as np
 
 SEEDS = (0, 1)
 WIDTHS = (5, 10, 20, 40, 80)
-CASE = f"default settings, {len(WIDTHS)} widths, {len(SEEDS)} seeds"
-
-# What both sides measure of a student.
-COMMON = (
-    "gradient_norm", "trace", "trace_incoming", "trace_outgoing", "lambda_max", "condition_rank", "condition_threshold",
-    "condition_raw", "num_negative", "zero_modes_measured", "participation_ratio",
-)  # fmt: skip
+MAX_STEPS = 20_000
+CASE = f"finite samples, {len(WIDTHS)} widths, {len(SEEDS)} seeds"
 
 Cell = Callable[[int, int, int], int]  # width, seed, max_steps → steps taken
 
 
-def our_cell(width: int, seed: int, max_steps: int) -> int:
+def settings(max_steps: int) -> Any:
+    """The preset of finite samples, without what follows training."""
     from hessorbit.study import WidthStudy
-    from hessorbit.study.measurements import MEASUREMENTS
+
+    return WidthStudy.preset("finite-samples", polish="none", max_steps=max_steps)
+
+
+def our_cell(width: int, seed: int, max_steps: int) -> int:
     from hessorbit.study.student import train
 
-    student = train(WidthStudy(max_steps=max_steps), width, seed)
-    for entry in MEASUREMENTS:
-        if entry.column in COMMON:
-            entry.measure(student)
+    study = settings(max_steps)
+    student = train(study, width, seed)
+    spectrum, diagonal = student.trained.spectrum, student.trained.diagonal
+    rank = student.task.teacher.num_parameters
+    _ = {
+        "gradient_norm": student.training.gradient_norm,
+        "trace": diagonal.sum(),
+        "trace_incoming": diagonal[student.incoming].sum(),
+        "trace_outgoing": np.delete(diagonal, student.incoming).sum(),
+        "lambda_max": spectrum.max,
+        "condition_rank": spectrum.condition_number(rank=rank) if rank <= len(diagonal) else np.nan,
+        "condition_threshold": spectrum.condition_number(threshold=study.threshold),
+        "condition_raw": spectrum.condition_number("raw"),
+        "num_negative": spectrum.num_negative,
+        "zero_modes_measured": spectrum.zero_modes.measured,
+        "participation_ratio": spectrum.participation_ratio[-study.leading :].mean(),
+    }
     return int(student.training.nit)
 
 
@@ -47,8 +60,7 @@ def jax_cell() -> Cell:
     import jax
     import jax.numpy as jnp
 
-    from hessorbit.study import WidthStudy
-    from hessorbit.study.student import make_task, stream
+    from hessorbit.study.task import make_task, stream
 
     jax.config.update("jax_enable_x64", True)
 
@@ -80,8 +92,8 @@ def jax_cell() -> Cell:
     hessian = jax.jit(jax.hessian(loss))
 
     def cell(width: int, seed: int, max_steps: int) -> int:
-        study = WidthStudy(max_steps=max_steps)
-        task = make_task(study, seed)
+        study = settings(max_steps)
+        task: Any = make_task(study, seed)
         start = study.network(width).init(stream(study, seed, 2, width), study.init)
         x, y = jnp.asarray(task.x), jnp.asarray(task.y)
         count, theta, _, _, _, gradient = train(
@@ -94,7 +106,7 @@ def jax_cell() -> Cell:
 
 
 def measure(hessian: np.ndarray, gradient: np.ndarray, incoming: int, study: Any, task: Any) -> dict[str, float]:
-    """The measurements COMMON; incoming weights and biases come first in θ."""
+    """What `our_cell` measures; incoming weights and biases come first in θ."""
     eigenvalues, vectors = np.linalg.eigh(hessian)
     magnitudes = np.sort(np.abs(eigenvalues))[::-1]
     floor = len(hessian) * np.finfo(float).eps * magnitudes[0]
@@ -118,19 +130,12 @@ def measure(hessian: np.ndarray, gradient: np.ndarray, incoming: int, study: Any
 def work(side: str, seed: int, ready: Any, results: Any) -> None:
     """One process: all widths of a seed, after a warm-up of two steps each."""
     cell = our_cell if side == "ours" else jax_cell()
-    max_steps = study_steps()
     for width in WIDTHS:
         cell(width, seed, 2)
     ready.wait()
     start = time.perf_counter()
-    steps = sum(cell(width, seed, max_steps) for width in WIDTHS)
+    steps = sum(cell(width, seed, MAX_STEPS) for width in WIDTHS)
     results.put((time.perf_counter() - start, steps))
-
-
-def study_steps() -> int:
-    from hessorbit.study import WidthStudy
-
-    return WidthStudy().max_steps
 
 
 def run(side: str) -> tuple[float, int]:

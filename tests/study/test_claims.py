@@ -1,82 +1,199 @@
-"""Claims on tables whose slopes are known."""
+"""Claims on tables whose effects are known, and what keeps them from being decided."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from hessorbit.study.claims import Claim, interval, judge
+from hessorbit.study.claims import Claim, Finding, judge
+from hessorbit.study.record import Cell
+from hessorbit.study.statistics import estimate
+from hessorbit.study.theorem import check
 
 FALLS = Claim("q", "q falls", "q")
-NO_GROWTH = Claim("q", "q does not grow", "q", "does not grow")
+CURVATURE = Claim("q", "q falls", "q", at_minima=True)
+STEPS = Claim("steps", "fewer steps", "steps", censored=True)
 WIDTHS = (5, 10, 20, 40)
 
 
-def table(exponents: list[float], widths: tuple[int, ...] = WIDTHS) -> pd.DataFrame:
-    """q = 3 width^a, with an exponent for every seed."""
+def table(logs: np.ndarray, widths: tuple[int, ...] = WIDTHS, column: str = "q") -> pd.DataFrame:
+    """q = 2^logs, for seeds × widths."""
     rows = [
-        {"width": width, "seed": seed, "q": 3.0 * width**exponent}
-        for seed, exponent in enumerate(exponents)
-        for width in widths
+        {"width": width, "seed": seed, column: 2.0**value}
+        for seed, values in enumerate(np.asarray(logs, float))
+        for width, value in zip(widths, values, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["width", "seed", "q"])
+    return pd.DataFrame(rows, columns=["width", "seed", column])
 
 
-@pytest.mark.parametrize(
-    ("exponent", "claim", "verdict"),
-    [
-        (-0.5, FALLS, "supported"),
-        (0.5, FALLS, "contradicted"),
-        (-0.5, NO_GROWTH, "supported"),
-        (0.5, NO_GROWTH, "contradicted"),
-    ],
-)
-def test_power_laws(exponent: float, claim: Claim, verdict: str) -> None:
-    (finding,) = judge(table([exponent] * 6), (claim,))
+def power_laws(exponents: list[float], widths: tuple[int, ...] = WIDTHS) -> pd.DataFrame:
+    return table(np.outer(exponents, np.log2(widths)) + np.log2(3), widths)
+
+
+def judged(rows: pd.DataFrame, claim: Claim = FALLS, **options: object) -> Finding:
+    (finding,) = judge(rows, claims=(claim,), **options)  # type: ignore[arg-type]
+    return finding
+
+
+@pytest.mark.parametrize(("exponent", "verdict"), [(-0.5, "supported"), (0.5, "contradicted"), (0.0, "undecided")])
+def test_power_laws(exponent: float, verdict: str) -> None:
+    finding = judged(power_laws([exponent] * 6))
     assert finding.verdict == verdict
-    np.testing.assert_allclose([finding.effect, finding.low, finding.high], 2.0**exponent, rtol=1e-12)
-    assert finding.seeds == 6
+    factor = finding.factor
+    # Slopes below 1e-9 are taken for rounding, so ends are this far out.
+    np.testing.assert_allclose([factor.value, factor.low, factor.high], 2.0**exponent, rtol=1e-8)
+    assert factor.n == 6
+    # All six slopes have one sign: 2 of the 2⁶ patterns of signs.
+    assert factor.p == (1.0 if exponent == 0 else 2 / 64)
+    assert [(each.narrow, each.wide) for each in finding.doublings] == [(5, 10), (10, 20), (20, 40)]
+    assert all(each.factor.value == pytest.approx(2.0**exponent) for each in finding.doublings)
 
 
-def test_a_constant_does_not_grow_and_does_not_fall() -> None:
-    constant = table([0.0] * 6)
-    assert [finding.verdict for finding in judge(constant, (FALLS, NO_GROWTH))] == ["undecided", "supported"]
+def test_effects_are_contrasts_of_logarithms() -> None:
+    """Slopes by NumPy's least squares, p by SciPy, for widths that do not double."""
+    widths, rng = (3, 5, 11, 40), np.random.default_rng(0)
+    logs = rng.standard_normal((9, 4)) - 0.6 * np.log2(widths)
+    finding = judged(table(logs, widths))
+    slopes = np.polyfit(np.log2(widths), logs.T, 1)[0]
+    assert finding.factor.value == pytest.approx(2 ** estimate(slopes).value)
+    assert finding.factor.p == pytest.approx(stats.wilcoxon(slopes, method="exact").pvalue)
+    step = (logs[:, 2] - logs[:, 1]) / np.log2(11 / 5)
+    assert finding.doublings[1].factor.value == pytest.approx(2 ** estimate(step).value)
+    adjusted = 3 * stats.wilcoxon(step, method="exact").pvalue
+    assert finding.doublings[1].factor.p <= min(1.0, adjusted) + 1e-12
+
+
+def test_a_slope_does_not_hide_a_u() -> None:
+    """Falls by 2, 2 and rises by 1.5: the slope falls, and the last doubling rises in every seed."""
+    noise = np.random.default_rng(1).uniform(-0.1, 0.1, (10, 4))
+    finding = judged(table(np.array([3.0, 2.0, 1.0, 1.6]) + noise))
+    assert finding.factor.high < 1
+    assert finding.conclusion == "not monotone: falls from 5 to 10, falls from 10 to 20, rises from 20 to 40"
 
 
 def test_seeds_that_disagree_decide_nothing() -> None:
-    (finding,) = judge(table([-1.0, -0.5, 0.1, 0.4, 0.6, -0.2]), (FALLS,))
-    assert finding.verdict == "undecided"
-    assert finding.low < 1 < finding.high
+    finding = judged(power_laws([-1.0, -0.5, 0.1, 0.4, 0.6, -0.2]))
+    assert finding.conclusion == "undecided"
+    assert finding.factor.low < 1 < finding.factor.high
 
 
-def test_few_seeds_decide_nothing() -> None:
-    (finding,) = judge(table([-1.0] * 4), (FALLS,))
-    assert (finding.verdict, finding.seeds) == ("undecided", 4)
-    assert finding.effect == pytest.approx(0.5)
-    assert np.isnan(finding.low)
-    assert np.isnan(finding.high)
+def test_five_seeds_decide_nothing() -> None:
+    finding = judged(power_laws([-1.0] * 5))
+    assert finding.conclusion == "undecided: 5 of 5 seeds can be used, and 6 are the fewest"
+    assert finding.factor.value == pytest.approx(0.5)
+    assert np.isnan([finding.factor.low, finding.factor.high]).all()
+    assert finding.adjusted == 1.0
 
 
-def test_values_without_a_logarithm_are_left_out() -> None:
-    rows = table([-1.0] * 6)
+def test_p_is_adjusted_for_all_claims() -> None:
+    """Six seeds with p = 1/32 decide one claim, and none of two: Holm doubles the smaller."""
+    rows = power_laws([-0.5] * 6).assign(other=1.0)
+    other = Claim("other", "other falls", "other")
+    both = judge(rows, claims=(FALLS, other))
+    assert [finding.adjusted for finding in both] == [2 / 32, 1.0]
+    assert [finding.verdict for finding in both] == ["undecided", "undecided"]
+
+
+def test_only_common_seeds_count() -> None:
+    """A seed without a value at one width takes no part at the other widths either."""
+    rows = power_laws([-1.0] * 7 + [5.0])
+    rows.loc[(rows["seed"] == 7) & (rows["width"] == 10), "q"] = np.nan
+    finding = judged(rows, CURVATURE)
+    assert (finding.factor.n, finding.pairs, finding.verdict) == (7, (22, 24), "supported")
+    assert finding.factor.high == pytest.approx(0.5)
+
+
+def test_a_seed_that_is_not_computed_yet_is_no_failure() -> None:
+    rows = power_laws([-1.0] * 7)
+    finding = judged(rows[(rows["seed"] < 6) | (rows["width"] < 40)])
+    assert (finding.factor.n, finding.pairs, finding.verdict) == (6, (18, 18), "supported")
+
+
+def test_students_that_are_at_no_minimum() -> None:
+    rows = power_laws([-1.0] * 8)
+    rows.loc[rows["seed"] < 3, "q"] = np.nan
+    conclusion = "undecided: 15 of 24 pairs at minima; 5 of 8 seeds can be used, and 6 are the fewest"
+    assert judged(rows, CURVATURE).conclusion == conclusion
+
+
+def test_failures_that_depend_on_the_width_block() -> None:
+    """Of ten seeds four have no value, all at width 5: six are left, and say nothing about widths."""
+    rows = power_laws([-1.0] * 10)
+    rows.loc[(rows["seed"] < 4) & (rows["width"] == 5), "q"] = np.nan
+    finding = judged(rows, CURVATURE)
+    assert finding.factor.n == 6
+    assert finding.conclusion.startswith(
+        "undecided: 26 of 30 pairs at minima; failures depend on width (4 of 10 at width 5, p = 0.0"
+    )
+
+
+def test_errors_are_failures() -> None:
+    """All students of a width diverged: the others do not decide."""
+    rows = power_laws([-1.0] * 8)
+    finding = judged(rows[rows["width"] < 40], failed=[Cell(40, seed) for seed in range(8)])
+    assert finding.conclusion.startswith("undecided: failures depend on width (8 of 8 at width 40")
+    assert (finding.factor.n, finding.pairs) == (0, (16, 24))
+
+
+def test_students_narrower_than_the_teacher_have_no_part_in_claims_about_it() -> None:
+    rows = power_laws([-1.0] * 6)
     rows.loc[rows["width"] == 5, "q"] = np.nan
-    rows.loc[rows["width"] == 10, "q"] = 0.0
-    (finding,) = judge(rows, (FALLS,))
-    assert finding.effect == pytest.approx(0.5)
-    rows["q"] = np.nan
-    (finding,) = judge(rows, (FALLS,))
-    assert (finding.seeds, finding.verdict) == (0, "undecided")
+    of_teacher = Claim("q", "q falls", "q", of_teacher=True)
+    finding = judged(rows, of_teacher, least_width=7)
+    assert (finding.verdict, finding.doublings[0].narrow) == ("supported", 10)
+    assert judged(rows, FALLS, least_width=7).verdict == "undecided"
 
 
-def test_one_width_decides_nothing() -> None:
-    (finding,) = judge(table([-1.0] * 6, widths=(5,)), (FALLS,))
-    assert (finding.seeds, finding.verdict) == (0, "undecided")
+def test_gaps_of_searches_widen_the_interval() -> None:
+    claim = Claim("q", "q falls", "q", lower="bound")
+    rows = power_laws([-0.1] * 8)
+    tight, open_ = (judged(rows.assign(bound=rows["q"] * share), claim) for share in (0.999, 0.8))
+    assert tight.verdict == "supported"
+    assert open_.verdict == "undecided"
+    assert open_.factor.value == pytest.approx(tight.factor.value)
+    # The least and the most that the slope over four widths can be, as weights are −0.3, −0.1, 0.1 and 0.3.
+    assert open_.factor.low == pytest.approx(2.0**-0.1 * 0.8**0.4)
+    assert open_.factor.high == pytest.approx(2.0**-0.1 / 0.8**0.4)
 
 
-def test_interval_is_that_of_the_median_of_resamples() -> None:
-    """With five values, medians of resamples are the values themselves, with probabilities known exactly."""
-    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    low, high = interval(values)
-    # P(median ≤ smallest) = P(Binomial(5, 1/5) ≥ 3) = 0.0579 > 0.025.
-    assert (low, high) == (1.0, 5.0)
+def test_censored_steps() -> None:
+    """Narrow students that are not done at max_steps take at least as long: fewer steps with width, no end to by how much."""
+    rows = table(np.log2([[1000, 800 - i, 400 + i, 100 + i] for i in range(8)]), column="steps").assign(reached=1)
+    rows.loc[(rows["width"] == 5) & (rows["seed"] < 6), "reached"] = 0
+    finding = judged(rows, STEPS)
+    assert finding.verdict == "supported"
+    assert finding.claim.test == "paired Prentice–Wilcoxon"
+    assert finding.factor.low == 0
+    assert finding.factor.high < 1
+    # All eight differences point one way: 2 of 2⁸ exchanges.
+    assert finding.factor.p == 2 / 256
+
+
+def test_steps_that_are_all_censored_decide_nothing() -> None:
+    rows = table(np.full((8, 4), 10.0), column="steps").assign(reached=0)
+    assert judged(rows, STEPS).verdict == "undecided"
+
+
+def test_the_same_number_at_initialisation_is_shown() -> None:
+    claim = Claim("q", "q falls", "q", null="start")
+    rows = power_laws([-0.5] * 6)
+    finding = judged(rows.assign(start=rows["width"] ** -1.5), claim)
+    assert finding.null is not None
+    assert finding.null.value == pytest.approx(2.0**-1.5)
+
+
+def test_one_width_and_no_rows_decide_nothing() -> None:
+    assert judged(power_laws([-1.0] * 6, widths=(5,))).conclusion == "undecided: a single width"
+    assert judged(power_laws([-1.0] * 6).iloc[:0]).verdict == "undecided"
+
+
+def test_the_theorem_is_checked_by_certified_bounds() -> None:
+    best = np.array([[8.0, 4.0, 4.0], [8.0, 8.1, 8.1], [8.0, 9.0, 9.0]])
+    bound = np.array([[8.0, 4.0, 4.0], [8.0, 7.0, 7.0], [8.0, 9.0, 9.0]])
+    rows = table(np.log2(best), (2, 4, 8), "best_condition")
+    rows["best_condition_bound"] = bound.ravel()
+    found = check(rows)
+    assert (found.pairs, found.held, found.refuted) == (6, 4, 1)
+    assert "4 of 6 pairs checked; the search leaves 1 open; 1 contradict it" in str(found)

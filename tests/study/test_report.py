@@ -50,7 +50,9 @@ def test_page_shows_everything(result: StudyResult) -> None:
         assert f'<figure id="{kind.name}">' in page
     for finding in result.claims():
         assert finding.claim.sentence in page
-        assert f'class="verdict {finding.verdict}"' in page
+        assert f'class="verdict {finding.verdict.replace(" ", "-")}"' in page
+        assert finding.claim.test in page
+    assert str(result.theorem()).replace("'", "&#39;") in page
     for entry in MEASUREMENTS:
         assert f"<code>{entry.column}</code>" in page
     assert "teacher_width = 2" in page
@@ -76,8 +78,9 @@ def test_unfinished_studies_and_failures_are_shown(study: ho.WidthStudy) -> None
 
 def test_lines_are_medians(result: StudyResult) -> None:
     ax = plots.plot_lambda_max(result)
-    (line,) = [line for line in ax.get_lines() if line.get_label() == "λ_max"]
-    expected = [result.table.loc[result.table["width"] == width, "lambda_max"].median() for width in (2, 4, 8)]
+    (line,) = [line for line in ax.get_lines() if line.get_label() == "where training ended"]
+    column = "lambda_max_at_tolerance"
+    expected = [result.table.loc[result.table["width"] == width, column].median() for width in (2, 4, 8)]
     np.testing.assert_allclose(line.get_xydata(), np.column_stack([(2, 4, 8), expected]))
 
 
@@ -134,7 +137,7 @@ def test_an_old_page_survives_a_failure(result: StudyResult, tmp_path: Path, mon
 
 
 def test_counts_are_integers(result: StudyResult) -> None:
-    counts = ("width", "seed", "parameters", "reached", "steps", "num_negative", "zero_modes_predicted")
+    counts = ("width", "seed", "parameters", "reached", "steps", "at_minimum", "num_negative_at_tolerance")
     assert all(result.table[name].dtype == np.int64 for name in counts)
     lost = StudyResult(result.settings, [replace(result.records[0], measurements={"trace": 1.0})])
     assert str(lost.table["steps"].dtype) == "Int64"

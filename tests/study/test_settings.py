@@ -38,6 +38,16 @@ def test_toml_reads_back(title: str, widths: list[int], scale: float, activation
     assert ho.WidthStudy.from_mapping(tomllib.loads(study.to_toml()), "test") == study
 
 
+def test_samples_suit_the_activation() -> None:
+    """Infinitely many where there are closed forms, unless said otherwise; also for what a file leaves open."""
+    assert ho.WidthStudy().samples == "infinite"
+    assert ho.WidthStudy(activation="relu").samples == "infinite"
+    assert ho.WidthStudy(activation="tanh").samples == 500
+    assert ho.WidthStudy(activation="tanh", samples="infinite").samples == "infinite"
+    assert ho.WidthStudy(samples=70).samples == 70
+    assert ho.WidthStudy.preset("quick", activation="tanh").samples == 500
+
+
 def test_toml_file(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     study = ho.WidthStudy(widths=[3, 6], activation="tanh", seeds=2)
@@ -60,6 +70,9 @@ def test_labels_do_not_change_the_fingerprint() -> None:
         ({"widths": [2.5]}, TypeError, "widths"),
         ({"seeds": 0}, ValueError, "seeds must be at least 1"),
         ({"samples": 1}, ValueError, "samples must be at least 2"),
+        ({"samples": "many"}, ValueError, 'samples must be a number or "infinite"; got \'many\''),
+        ({"samples": 2.5}, TypeError, "samples"),
+        ({"polish_steps": 0}, ValueError, "polish_steps must be at least 1"),
         ({"activation": "rely"}, ValueError, "activation.*'rely'"),
         ({"activation": 3}, TypeError, "activation must be a string; got 3"),
         ({"optimizer": "sgd"}, ValueError, "optimizer.*'sgd'"),

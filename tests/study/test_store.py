@@ -19,7 +19,7 @@ from hessorbit.study.record import Cell, Record
 from hessorbit.study.store import Store
 
 STUDY = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4, 8], seeds=8, samples=30)
-ARRAYS = ("eigenvalues", "theta", "steps_recorded", "losses")
+ARRAYS = ("eigenvalues", "theta", "eigenvalues_at_tolerance", "theta_at_tolerance", "steps_recorded", "losses")
 
 
 def numbers(cell: Cell) -> np.random.Generator:
@@ -29,7 +29,7 @@ def numbers(cell: Cell) -> np.random.Generator:
 def written(cell: Cell) -> Record:
     """A record whose numbers follow from its cell: small arrays stay on their page, long ones go over many."""
     rng = numbers(cell)
-    lengths = (cell.width, 4 * cell.width, *[int(rng.integers(1, 4000))] * 2)
+    lengths = (cell.width, 4 * cell.width, cell.width, 4 * cell.width, *[int(rng.integers(1, 4000))] * 2)
     measurements = {"trace": rng.standard_normal(), "steps": int(rng.integers(1000)), "lambda_max": float("inf")}
     arrays = {name: rng.standard_normal(length) for name, length in zip(ARRAYS, lengths, strict=True)}
     error = "ValueError: Größe" if cell.seed == 7 else None

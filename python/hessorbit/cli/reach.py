@@ -21,7 +21,7 @@ from ..minima.scaling import QUARTILES, ReachByWidth, reach_by_width
 from ..study.files import replace_file
 from ..study.reach_figure import MEASURES, figure
 from ..study.settings import Settings
-from ..study.student import make_task, stream
+from ..study.task import make_task, stream
 from .explanations import explained
 from .options import (
     ACTIVATION,
@@ -36,7 +36,7 @@ from .options import (
     parsed_widths,
 )
 
-# The last key of the stream of random starts; the study uses 0 to 2 (study/student.py).
+# The last key of the stream of random starts; the study uses 0 to 2 and 4 (study/task.py).
 STARTS = 3
 
 

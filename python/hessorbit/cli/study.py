@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..study import WidthStudy
-from ..study.settings import presets
+from ..study.settings import presets, read_toml
 from .explanations import explained
 from .options import (
     ACTIVATION,
@@ -43,12 +43,16 @@ def study(
     activation: Annotated[str | None, ACTIVATION] = None,
     bias: Annotated[bool | None, BIAS] = None,
     init: Annotated[str | None, INIT] = None,
+    samples: Annotated[
+        str | None,
+        typer.Option(help="Number of samples, or [cyan]infinite[/], the default where the activation has closed forms."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Change any setting, such as [cyan]--set samples=200[/]. Repeat it for several. [cyan]--show[/] "
+            help="Change any setting, such as [cyan]--set max_steps=5000[/]. Repeat it for several. [cyan]--show[/] "
             "lists them all.",
         ),
     ] = None,
@@ -66,10 +70,10 @@ def study(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the resolved settings and stop.")] = False,
 ) -> None:
-    """Train students of growing width on one teacher's data, and measure their Hessians.
+    """Train students of growing width on one teacher's data, and measure their Hessians at minima.
 
     The command writes a row per student to a database as it finishes. Then it prints what the data say about the
-    claims, and writes a page with the figures. After an interruption the same command goes on from there.
+    claims, and writes a page with tests and figures. After an interruption the same command goes on from there.
     """
     with explained("Interrupted. Finished students are stored; the same command goes on from there."):
         named = {
@@ -78,6 +82,8 @@ def study(
             "activation": activation, "bias": bias, "init": init,
         }  # fmt: skip
         changes = {name: value for name, value in named.items() if value is not None}
+        if samples is not None:
+            changes.update([assignment(f"samples={samples}")])
         chosen = resolve(preset, settings, {**changes, **dict(map(assignment, set_ or []))})
         if show:
             typer.echo(chosen.to_toml(), nl=False)
@@ -95,8 +101,13 @@ def study(
 
 def resolve(preset: str, settings: Path | None, changes: dict[str, Any]) -> WidthStudy:
     """Return the study that the options ask for."""
-    start = WidthStudy.preset(preset) if settings is None else WidthStudy.from_toml(settings)
-    return WidthStudy.from_mapping({**start.as_dict(), **changes}, "command line")
+    if settings is None:
+        WidthStudy.preset(preset)  # refuses an unknown name
+        start = presets()[preset]
+    else:
+        WidthStudy.from_toml(settings)  # refuses a bad file by its name
+        start = read_toml(settings)
+    return WidthStudy.from_mapping({**start, **changes}, "command line")
 
 
 def assignment(text: str) -> tuple[str, Any]:

@@ -6,16 +6,20 @@ from rich.console import Console
 from rich.table import Table
 
 from ..study.claims import Finding
-from ..study.report import factor, spread
+from ..study.report import chance, factor, spread
 from ..study.result import StudyResult
 
-VERDICT_STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
+VERDICT_STYLES = {"supported": "green", "contradicted": "red", "not monotone": "magenta", "undecided": "yellow"}
 
 
 def summarise(result: StudyResult) -> None:
     """Print what the data say, and what is missing."""
     console = Console()
-    console.print(claims_table(result.claims()))
+    findings = result.claims()
+    console.print(claims_table(findings))
+    if any(finding.doublings for finding in findings):
+        console.print(doublings_table(findings))
+    console.print(f"{result.theorem()}.", highlight=False)
     console.print(f"{result!r}", highlight=False)
     for cell, error in result.failures.items():
         console.print(f"width {cell.width}, seed {cell.seed} failed: {error}", style="red", markup=False)
@@ -27,9 +31,33 @@ def claims_table(findings: list[Finding]) -> Table:
     table.add_column("claim")
     table.add_column("factor per doubling", justify="right")
     table.add_column("95 % interval", justify="right")
-    table.add_column("seeds", justify="right")
+    table.add_column("n", justify="right")
+    table.add_column("p (Holm)", justify="right")
     table.add_column("verdict")
     for finding in findings:
-        verdict = f"[{VERDICT_STYLES[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(finding.claim.sentence, factor(finding.effect), spread(finding), str(finding.seeds), verdict)
+        found = finding.factor
+        verdict = f"[{VERDICT_STYLES[finding.verdict]}]{finding.conclusion}[/]"
+        table.add_row(
+            finding.claim.sentence,
+            factor(found.value),
+            spread(found),
+            str(found.n),
+            chance(finding.adjusted),
+            verdict,
+        )
+    return table
+
+
+def doublings_table(findings: list[Finding]) -> Table:
+    """Return the factors of doublings between neighbouring widths; those that are significant have a star."""
+    table = Table(title="Factor per doubling between neighbouring widths (* significant)", title_justify="left")
+    table.add_column("claim")
+    longest = max((finding.doublings for finding in findings), key=len)
+    for each in longest:
+        table.add_column(f"{each.narrow} to {each.wide}", justify="right")
+    for finding in findings:
+        by_width = {each.wide: each for each in finding.doublings}
+        found = [by_width.get(each.wide) for each in longest]
+        stars = ["–" if each is None else factor(each.factor.value) + "*" * bool(each.direction) for each in found]
+        table.add_row(finding.claim.sentence, *stars)
     return table

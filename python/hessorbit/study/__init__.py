@@ -6,23 +6,27 @@ intact in a damaged store.
 
 from __future__ import annotations
 
-from .claims import Claim, Finding
+from .claims import Claim, Doubling, Factor, Finding
 from .damage import DamagedStoreError
 from .record import Cell, Record
 from .recovery import Recovery, recover
 from .result import StudyResult, load
 from .settings import Settings
 from .sweep import WidthStudy
+from .theorem import Theorem
 
 __all__ = [
     "Cell",
     "Claim",
     "DamagedStoreError",
+    "Doubling",
+    "Factor",
     "Finding",
     "Record",
     "Recovery",
     "Settings",
     "StudyResult",
+    "Theorem",
     "WidthStudy",
     "load",
     "recover",

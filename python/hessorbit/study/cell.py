@@ -8,7 +8,8 @@ from ..config import configuration
 from .measurements import measure
 from .record import Cell, Record, now
 from .settings import Settings
-from .student import THREADS, train
+from .student import train
+from .task import THREADS
 
 
 def run_cell(settings: Settings, cell: Cell) -> Record:
@@ -16,15 +17,20 @@ def run_cell(settings: Settings, cell: Cell) -> Record:
     student = train(settings, cell.width, cell.seed)
     trajectory = student.training.trajectory
     measurements, reasons = measure(student)
+    ended = {"ending": student.ending.kind}
+    at_minimum = {}
+    if student.ending.is_minimum:
+        at_minimum = {"eigenvalues": student.minimum.spectrum.eigenvalues, "theta": student.minimum.theta}
     return Record(
         cell=cell,
         error=None,
         finished=now(),
-        facts={**facts(), "not_measured": reasons} if reasons else facts(),
+        facts={**facts(), **ended, **({"not_measured": reasons} if reasons else {})},
         measurements=measurements,
         arrays={
-            "eigenvalues": student.spectrum.eigenvalues,
-            "theta": student.theta,
+            **at_minimum,
+            "eigenvalues_at_tolerance": student.trained.spectrum.eigenvalues,
+            "theta_at_tolerance": student.trained.theta,
             "steps_recorded": trajectory.steps.astype(float),
             "losses": trajectory.losses,
         },

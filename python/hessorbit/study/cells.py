@@ -10,6 +10,7 @@ from .claims import Finding, judge
 from .measurements import COLUMNS, COUNTS
 from .record import Cell, Record
 from .settings import Settings
+from .theorem import Theorem, check
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,8 +53,12 @@ class StudyCells:
         return table.astype(types)
 
     def claims(self) -> list[Finding]:
-        """Returns what the data say about each claim: effect per doubling of the width, interval and verdict.
+        """Returns what the data say about each empirical claim: effects of a doubling, intervals, tests and verdict.
 
         See `hessorbit.study.claims` for how they are found.
         """
-        return judge(self.table)
+        return judge(self.table, self.failures, least_width=self.settings.teacher_width)
+
+    def theorem(self) -> Theorem:
+        """Returns the check of the theorem that the best κ in the teacher's class does not grow with width."""
+        return check(self.table)

@@ -1,33 +1,49 @@
-"""Judges claims about width by what the data say.
+"""Judges claims about width by what the data say; statistics.py has the estimates and tests.
 
-The effect of width on a quantity q is the median over seeds of the slope of log₂ q against log₂ width (least squares
-over the widths of a seed); its factor 2^slope is what a doubling of the width multiplies q by. The interval is the
-percentile bootstrap of that median over seeds, at 95 %. In simulations its coverage was 92–94 % for 5 to 16 seeds of
-normal, heavy-tailed and skewed slopes; with fewer than 5 seeds no such interval exists, and nothing is decided.
+The effect of width on a quantity q is, for each seed, the slope of log₂ q against log₂ width (least squares), and over
+seeds its Hodges–Lehmann estimate; the factor 2^slope is what a doubling of the width multiplies q by. The same for each
+two neighbouring widths alone, since a slope may hide that q falls first and rises then.
+
+A claim is decided by the two-sided test of its slope, Wilcoxon's for what is measured and the paired Prentice–Wilcoxon
+test for steps, which are censored at max_steps; p-values are adjusted by Holm for the number of claims. Where a
+doubling goes significantly the other way, by Holm for the number of doublings, the claim is said not to be monotone.
+
+Only seeds count whose students of all widths could be measured, for a claim about curvature: are at minima. With fewer
+than six of them, or where failures depend on the width, nothing is decided.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from .._checks import Array
+from .record import Cell
+from .statistics import (
+    FEWEST_SEEDS,
+    LEVEL,
+    Estimate,
+    dependence_on_width,
+    estimate,
+    holm,
+    paired_prentice_wilcoxon,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
-FEWEST_SEEDS = 5
+Verdict = Literal["supported", "contradicted", "not monotone", "undecided"]
 
-Verdict = Literal["supported", "contradicted", "undecided"]
+# Slopes of this size are rounding; a contrast's weight below this share of its largest is 0.
+NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim is a sentence about a column of the table: that it falls with width, or that it does not grow.
+    """A claim is a sentence about a column of the table: that it falls with width.
 
     Attributes
     ----------
@@ -35,41 +51,127 @@ class Claim:
     sentence : str
     column : str
         The column that it is about.
-    direction : {"falls", "does not grow"}
-    negligible : float
-        Slopes of magnitude up to this count as zero: by default rounding, else the accuracy of the column.
+    lower, upper : str
+        Columns of certified bounds on it; empty where it is exact.
+    at_minima : bool
+        Whether it is about curvature, which is compared between minima only.
+    of_teacher : bool
+        Whether it is about minima where the student is its teacher, which a narrower student has not.
+    censored : bool
+        Whether the column is a number of steps, which a student that is not `reached` exceeds.
+    null : str
+        The column that has the same number at initialisation; empty if there is none.
 
     Examples
     --------
     >>> from hessorbit.study.claims import CLAIMS
-    >>> CLAIMS[0].sentence, CLAIMS[0].direction
-    ('The trace falls with width', 'falls')
+    >>> CLAIMS[0].sentence, CLAIMS[0].at_minima, CLAIMS[0].test
+    ('The trace falls with width', True, 'Wilcoxon signed-rank')
     """
 
     id: str
     sentence: str
     column: str
-    direction: Literal["falls", "does not grow"] = "falls"
-    negligible: float = 1e-9
+    lower: str = ""
+    upper: str = ""
+    at_minima: bool = False
+    of_teacher: bool = False
+    censored: bool = False
+    null: str = ""
 
-    def verdict(self, low: float, high: float) -> Verdict:
-        """Returns the verdict of an interval for the slope."""
-        if high < -self.negligible or (high <= self.negligible and self.direction == "does not grow"):
-            return "supported"
-        if low > self.negligible:
-            return "contradicted"
-        return "undecided"
+    @property
+    def test(self) -> str:
+        """The test that decides it, by name."""
+        return "paired Prentice–Wilcoxon" if self.censored else "Wilcoxon signed-rank"
 
 
 CLAIMS = (
-    Claim("trace", "The trace falls with width", "trace"),
-    Claim("lambda_max", "λ_max falls with width", "lambda_max"),
-    Claim("condition", "κ falls with width", "condition_rank"),
-    Claim("steps", "Fewer steps with width", "steps"),
-    Claim("nearest", "A global minimum is nearer", "nearest_distance"),
-    # The best κ is found to a relative gap of 1e-4.
-    Claim("best_condition", "The best κ of the orbit does not grow", "best_condition", "does not grow", 1e-4),
+    Claim("trace", "The trace falls with width", "trace", at_minima=True),
+    Claim("lambda_max", "λ_max falls with width", "lambda_max", at_minima=True, null="lambda_max_at_start"),
+    Claim(
+        "condition",
+        "κ falls with width",
+        "condition",
+        upper="condition_upper",
+        at_minima=True,
+        null="condition_at_start",
+    ),
+    Claim(
+        "condition_copies",
+        "κ without idle neurons falls with width",
+        "condition_copies",
+        at_minima=True,
+        of_teacher=True,
+    ),
+    Claim("steps", "Fewer steps with width", "steps", censored=True),
+    Claim("nearest", "A global minimum is nearer", "nearest_distance", lower="nearest_bound", of_teacher=True),
 )
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor holds what a doubling of the width multiplies a quantity by, over n seeds.
+
+    Attributes
+    ----------
+    value : float
+        The Hodges–Lehmann estimate.
+    low, high : float
+        Its interval at 95 %; nan with fewer than 6 seeds.
+    p : float
+        Two-sided p-value of a factor of 1.
+    n : int
+
+    Examples
+    --------
+    >>> from hessorbit.study.claims import Factor
+    >>> Factor(value=0.71, low=0.6, high=0.83, p=0.004, n=9)
+    Factor(×0.71, 95 % interval 0.6 to 0.83, p = 0.004, n = 9)
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+    @classmethod
+    def of(cls, slope: Estimate) -> Factor:
+        """Returns the factor of a slope of log₂."""
+        value, low, high = np.exp2([slope.value, slope.low, slope.high]).tolist()
+        return cls(value, low, high, slope.p, slope.n)
+
+    def __repr__(self) -> str:
+        return (
+            f"Factor(×{self.value:.3g}, 95 % interval {self.low:.3g} to {self.high:.3g}, p = {self.p:.2g}, n = {self.n})"
+        )
+
+
+@dataclass(frozen=True)
+class Doubling:
+    """A doubling holds the effect between two neighbouring widths.
+
+    Attributes
+    ----------
+    narrow, wide : int
+    factor : Factor
+        The factor of a doubling; its p is adjusted for the number of doublings.
+
+    Examples
+    --------
+    >>> from hessorbit.study.claims import Doubling, Factor
+    >>> Doubling(narrow=5, wide=10, factor=Factor(value=0.71, low=0.6, high=0.83, p=0.004, n=9)).direction
+    -1
+    """
+
+    narrow: int
+    wide: int
+    factor: Factor
+
+    @property
+    def direction(self) -> int:
+        """−1 if the quantity falls significantly here, 1 if it rises, else 0."""
+        return direction(self.factor, self.factor.p)
 
 
 @dataclass(frozen=True)
@@ -79,13 +181,20 @@ class Finding:
     Attributes
     ----------
     claim : Claim
-    effect : float
-        The factor by which a doubling of the width multiplies the quantity: the median over seeds.
-    low, high : float
-        Its bootstrap interval; nan with fewer than 5 seeds.
-    seeds : int
-        Number of seeds with at least two widths in which the quantity is positive.
-    verdict : {"supported", "contradicted", "undecided"}
+    factor : Factor
+        The effect of a doubling, over all widths.
+    adjusted : float
+        Its p-value, adjusted for the number of claims.
+    verdict : {"supported", "contradicted", "not monotone", "undecided"}
+    reason : str
+        Why it is undecided, or where it is not monotone; else empty.
+    pairs : tuple of two int
+        Number of pairs of neighbouring widths of a seed that could be compared, for curvature: with both at minima;
+        and of all of them.
+    doublings : tuple of Doubling
+        The effects between neighbouring widths.
+    null : Factor or None
+        The effect on the same number at initialisation, for the same seeds.
 
     Examples
     --------
@@ -95,32 +204,79 @@ class Finding:
     >>> with ThreadPoolExecutor(1) as executor:
     ...     result = study.run(executor=executor)
 
-    >>> finding = result.claims()[0]
-    >>> finding.claim.column, finding.seeds, finding.verdict
-    ('trace', 1, 'undecided')
+    >>> finding = result.claims()[-1]
+    >>> finding.claim.column, finding.factor.n, finding.verdict, finding.reason
+    ('nearest_distance', 1, 'undecided', '1 of 1 seeds can be used, and 6 are the fewest')
     """
 
     claim: Claim
-    effect: float
-    low: float
-    high: float
-    seeds: int
+    factor: Factor
+    adjusted: float
     verdict: Verdict
+    reason: str
+    pairs: tuple[int, int]
+    doublings: tuple[Doubling, ...]
+    null: Factor | None
+
+    @property
+    def conclusion(self) -> str:
+        """The verdict with its reason."""
+        return f"{self.verdict}: {self.reason}" if self.reason else self.verdict
 
     def __repr__(self) -> str:
-        return (
-            f"Finding({self.claim.sentence}: {self.verdict}, ×{self.effect:.3g} per doubling, "
-            f"95 % interval {self.low:.3g} to {self.high:.3g}, {self.seeds} seeds)"
-        )
+        return f"Finding({self.claim.sentence}: {self.conclusion}; {self.factor!r}, adjusted p = {self.adjusted:.2g})"
 
 
-def judge(table: DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
-    """Returns what a table with columns `width`, `seed` and those of the claims says about the claims.
+@dataclass(frozen=True)
+class Sample:
+    """The values of a claim's column, (n, k) for seeds × widths, and their lower and upper ends; nan where missing."""
+
+    widths: Array
+    values: Array
+    lower: Array
+    upper: Array
+    failed: Array
+    null: Sample | None = None
+
+    @property
+    def complete(self) -> Array:
+        """Which seeds have all widths, (n,)."""
+        return ~self.failed.any(axis=1)
+
+    @property
+    def pairs(self) -> tuple[int, int]:
+        """How many pairs of neighbouring widths have both values, and how many there are."""
+        both = ~(self.failed[:, 1:] | self.failed[:, :-1])
+        return int(both.sum()), both.size
+
+    def effect(self, contrast: Array, *, censored: bool = False) -> Factor:
+        """Returns the effect of a contrast of log₂ values, over the seeds that have all widths."""
+        used = np.abs(contrast) > NEGLIGIBLE * np.abs(contrast).max()
+        weights, chosen = contrast[used], np.ix_(self.complete, used)
+        with np.errstate(divide="ignore"):
+            values, lower, upper = (np.log2(each[chosen]) for each in (self.values, self.lower, self.upper))
+        ends = [np.where(weights > 0, a, b) @ weights for a, b in ((lower, upper), (upper, lower))]
+        slope = estimate(values @ weights, ends[0] - NEGLIGIBLE, ends[1] + NEGLIGIBLE)
+        if censored and slope.n >= FEWEST_SEEDS:
+            total, p = paired_prentice_wilcoxon(self.upper[chosen], weights)
+            # Where ranks and the median slope point to different sides, nothing is shown.
+            slope = replace(slope, p=p if total * slope.value > 0 else 1.0)
+        return Factor.of(slope)
+
+
+def judge(
+    table: DataFrame, failed: Collection[Cell] = (), *, least_width: int = 1, claims: tuple[Claim, ...] = CLAIMS
+) -> list[Finding]:
+    """Returns what the rows of a study say about claims.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        One row per width and seed.
+        One row per width and seed that is done: `width`, `seed`, and the columns of the claims.
+    failed : collection of Cell
+        The cells that raised an error.
+    least_width : int
+        The teacher's width: narrower students have no part in claims about minima where the student is its teacher.
     claims : tuple of Claim
 
     Returns
@@ -128,37 +284,94 @@ def judge(table: DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]
     list of Finding
         One per claim, in their order.
     """
-    return [find(claim, slopes(table, claim.column)) for claim in claims]
+    samples = [sample_of(claim, table, failed, least_width) for claim in claims]
+    findings = [find(claim, sample) for claim, sample in zip(claims, samples, strict=True)]
+    adjusted = holm(np.array([finding.adjusted for finding in findings])).tolist()
+    return [decided(replace(finding, adjusted=p)) for finding, p in zip(findings, adjusted, strict=True)]
 
 
-def find(claim: Claim, values: Array) -> Finding:
-    """Returns the finding from the slopes of the seeds."""
-    middle = float(np.median(values)) if len(values) else np.nan
-    low, high = interval(values) if len(values) >= FEWEST_SEEDS else (np.nan, np.nan)
-    effect, least, most = np.exp2([middle, low, high]).tolist()
-    return Finding(claim, effect, least, most, len(values), claim.verdict(low, high))
+def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_width: int) -> Sample:
+    """Returns the values of a claim for the seeds of which every width is computed, failed or not."""
+    import pandas as pd
+
+    errors = pd.DataFrame([cell._asdict() for cell in failed], columns=["width", "seed"])
+    rows = pd.concat([table.astype({name: float for name in table}), errors.assign(failed=True)])
+    if claim.of_teacher:
+        rows = rows[rows["width"] >= least_width]
+    rows = rows.set_index(["seed", "width"]).sort_index()
+    computed = rows.assign(there=1.0)["there"].unstack()
+    seeds, widths = computed.index[computed.notna().all(axis=1)], computed.columns
+
+    def column(name: str) -> Array:
+        found: Array = rows[name].unstack().reindex(index=seeds, columns=widths).to_numpy(float)
+        return found
+
+    values = column(claim.column)
+    lower = column(claim.lower) if claim.lower else values
+    upper = column(claim.upper) if claim.upper else values
+    if claim.censored:
+        upper = np.where(column("reached") == 0, np.inf, values)
+    bad = ~((values > 0) & np.isfinite(values))
+    null = None
+    if claim.null:
+        start = column(claim.null)
+        null = Sample(widths.to_numpy(float), start, start, start, bad | ~((start > 0) & np.isfinite(start)))
+    return Sample(widths.to_numpy(float), values, lower, upper, bad, null)
 
 
-def slopes(table: DataFrame, column: str) -> Array:
-    """Returns the slope of log₂ of a column against log₂ width, for each seed that has it at two widths or more."""
-    usable = table[table[column] > 0]
-    found = [
-        slope(np.log2(rows["width"].to_numpy(float)), np.log2(rows[column].to_numpy(float)))
-        for _, rows in usable.groupby("seed")
-        if len(rows) > 1
-    ]
-    return np.array(found)
+def find(claim: Claim, sample: Sample) -> Finding:
+    """Returns the finding from the values, before the p-values of all claims are adjusted together."""
+    logs, count = np.log2(sample.widths), len(sample.widths)
+    if count < 2:
+        nothing = Factor(np.nan, np.nan, np.nan, 1.0, int(sample.complete.sum()))
+        return Finding(claim, nothing, 1.0, "undecided", "a single width", sample.pairs, (), None)
+    centred = logs - logs.mean()
+    trend = centred / (centred @ centred)
+    steps = np.diff(np.eye(count), axis=0) / np.diff(logs)[:, None]
+    parts = [sample.effect(step, censored=claim.censored) for step in steps]
+    adjusted = holm(np.array([part.p for part in parts])).tolist()
+    doublings = tuple(
+        Doubling(int(narrow), int(wide), replace(part, p=p))
+        for narrow, wide, part, p in zip(sample.widths, sample.widths[1:], parts, adjusted, strict=False)
+    )
+    factor = sample.effect(trend, censored=claim.censored)
+    reason = obstacle(claim, sample)
+    null = None if sample.null is None else sample.null.effect(trend)
+    return Finding(claim, factor, 1.0 if reason else factor.p, "undecided", reason, sample.pairs, doublings, null)
 
 
-def slope(x: Array, y: Array) -> float:
-    """Returns the slope of the least-squares line."""
-    centred = x - x.mean()
-    return float(centred @ y / (centred @ centred))
+def obstacle(claim: Claim, sample: Sample) -> str:
+    """Returns why nothing can be decided, if so."""
+    usable, seeds = int(sample.complete.sum()), len(sample.failed)
+    chance = dependence_on_width(sample.failed) if seeds else 1.0
+    pairs, of = sample.pairs
+    minima = "the teacher's minima" if claim.of_teacher else "minima"
+    counted = f"{pairs} of {of} pairs at {minima}" if claim.at_minima and pairs < of else ""
+    if chance <= LEVEL:
+        numbers = sample.failed.sum(axis=0)
+        worst = int(np.argmax(numbers))
+        where = f"{numbers[worst]} of {seeds} at width {sample.widths[worst]:g}"
+        return "; ".join(filter(None, [counted, f"failures depend on width ({where}, p = {chance:.2g})"]))
+    if usable < FEWEST_SEEDS:
+        few = f"{usable} of {seeds} seeds can be used, and {FEWEST_SEEDS} are the fewest"
+        return "; ".join(filter(None, [counted, few]))
+    return ""
 
 
-def interval(values: Array) -> tuple[float, float]:
-    """Returns the percentile bootstrap interval of the median; the same for the same values."""
-    resamples = np.random.default_rng(0).choice(values, (RESAMPLES, len(values)))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.median(resamples, axis=1), [tail, 1 - tail])
-    return float(low), float(high)
+def decided(finding: Finding) -> Finding:
+    """Returns the finding with the verdict of its adjusted p-value and its doublings."""
+    if finding.reason:
+        return finding
+    trend = direction(finding.factor, finding.adjusted)
+    found = {trend, *(each.direction for each in finding.doublings)} - {0}
+    if found == {-1, 1}:
+        said = {-1: "falls", 1: "rises"}
+        parts = [f"{said[d.direction]} from {d.narrow} to {d.wide}" for d in finding.doublings if d.direction]
+        return replace(finding, verdict="not monotone", reason=", ".join(parts))
+    verdicts: dict[int, Verdict] = {-1: "supported", 0: "undecided", 1: "contradicted"}
+    return replace(finding, verdict=verdicts[trend])
+
+
+def direction(factor: Factor, p: float) -> int:
+    """Returns −1 for a significant fall, 1 for a significant rise, else 0."""
+    return int(np.sign(factor.value - 1)) if p <= LEVEL else 0

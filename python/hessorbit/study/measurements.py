@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .student import Student
+from .._checks import Array
+from ..spectra import ConditionNumber, spectrum
+from .student import Point, Student
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,35 @@ class Measurement:
     count: bool = False
 
 
-def condition_of_rank(student: Student) -> float:
-    """Returns κ over as many eigenvalues as the teacher has parameters; nan for a student with fewer."""
-    rank = student.task.teacher.num_parameters
-    return student.spectrum.condition_number(rank=rank) if rank <= len(student.theta) else np.nan
+def condition(student: Student, point: Point) -> ConditionNumber:
+    """Returns |λ|₁/|λ|ᵣ at a point, r being the number of eigenvalues at the minimum that are not predicted zeros."""
+    return point.spectrum.condition_number(rank=student.rank)
+
+
+def condition_of_copies(student: Student) -> float:
+    """Returns κ of the minimum without its idle neurons, a widening of the teacher.
+
+    Idle neurons, whose outputs cancel, have eigenvalues of their own; without them as many are left as the teacher has.
+    """
+    teacher = spectrum(student.task.objective(student.task.teacher), student.task.theta)
+    rank = len(student.task.theta) - len(teacher.zero_modes)
+    hessian = student.objective.hessian(student.minimum.theta, parameters=student.copying())
+    eigenvalues = np.linalg.eigvalsh(hessian)[::-1]
+    return float(eigenvalues[0] / eigenvalues[rank - 1])
+
+
+def outgoing_part(student: Student, point: Point) -> float:
+    """Returns the part of the trace from the output's weights and biases."""
+    return float(np.delete(point.diagonal, student.incoming).sum())
 
 
 def participation(student: Student) -> float:
     """Returns the mean over the leading eigenvectors of (Σv²)²/Σv⁴, from 1 (one parameter) to P (all alike)."""
-    return float(student.spectrum.participation_ratio[-student.settings.leading :].mean())
+    return float(student.minimum.spectrum.participation_ratio[-student.settings.leading :].mean())
+
+
+def distance(a: Array, b: Array) -> float:
+    return float(np.linalg.norm(a - b))
 
 
 def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
@@ -50,7 +72,7 @@ def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
 
 
 MEASUREMENTS = (
-    Measurement("parameters", "number of parameters P", lambda s: len(s.theta), count=True),
+    Measurement("parameters", "number of parameters P", lambda s: len(s.start.theta), count=True),
     Measurement(
         "reached",
         "1 if training reached the loss tolerance, 0 if max_steps came first",
@@ -59,62 +81,124 @@ MEASUREMENTS = (
     ),
     Measurement("steps", "training steps taken", lambda s: s.training.nit, count=True),
     Measurement("seconds", "time of training in seconds, on one thread", lambda s: s.seconds),
-    Measurement("loss", "final loss, where the Hessian is taken", lambda s: s.objective.loss(s.theta)),
     Measurement("baseline", "loss of predicting the mean of the targets", lambda s: s.task.baseline),
     Measurement(
         "relative_loss",
-        "final loss over the loss of predicting the mean",
-        lambda s: s.objective.loss(s.theta) / s.task.baseline,
+        "loss at the end of training, over the loss of predicting the mean",
+        lambda s: s.training.fun / s.task.baseline,
     ),
-    Measurement("gradient_norm", "max|∇L| there", lambda s: np.abs(s.objective.gradient(s.theta)).max()),
-    Measurement("trace", "trace of the Hessian", lambda s: s.diagonal.sum()),
+    Measurement(
+        "held_out_loss",
+        "the same on inputs that training did not see",
+        lambda s: s.task.error(s.objective.net, s.trained.theta) / s.task.baseline,
+    ),
+    Measurement("gradient_norm", "max|∇L| at the end of training", lambda s: s.training.gradient_norm),
+    Measurement(
+        "travelled", "distance that training went", lambda s: distance(s.start.theta, s.trained.theta)
+    ),
+    Measurement(
+        "at_minimum", "1 if a minimum was reached from there", lambda s: s.ending.is_minimum, count=True
+    ),
+    Measurement(
+        "at_teacher",
+        "1 if it is one of the global minima where the student is its teacher",
+        lambda s: s.ending.kind == "teacher",
+        count=True,
+    ),
+    Measurement(
+        "descended_loss",
+        "loss where the second-order method stopped, over that of predicting the mean",
+        lambda s: s.objective.loss(s.ending.descended) / s.task.baseline,
+    ),
+    Measurement(
+        "to_minimum",
+        "distance from the end of training to the minimum",
+        lambda s: distance(s.trained.theta, s.minimum.theta),
+    ),
+    Measurement(
+        "to_teacher",
+        "of this, distance from where the second-order method stopped",
+        lambda s: distance(s.ending.descended, s.minimum.theta),
+    ),
+    Measurement("trace", "trace of the Hessian at the minimum", lambda s: s.minimum.diagonal.sum()),
     Measurement(
         "trace_incoming",
         "its part from the hidden neurons' weights and biases",
-        lambda s: s.diagonal[s.incoming].sum(),
+        lambda s: s.minimum.diagonal[s.incoming].sum(),
     ),
     Measurement(
-        "trace_outgoing",
-        "its part from the output's weights and biases",
-        lambda s: np.delete(s.diagonal, s.incoming).sum(),
+        "trace_outgoing", "its part from the output's weights and biases", lambda s: outgoing_part(s, s.minimum)
     ),
-    Measurement("lambda_max", "largest eigenvalue", lambda s: s.spectrum.max),
+    Measurement("lambda_max", "largest eigenvalue at the minimum", lambda s: s.minimum.spectrum.max),
+    Measurement("rank", "eigenvalues at the minimum that are not predicted to be zero", lambda s: s.rank, count=True),
     Measurement(
-        "condition_rank",
-        "|λ|₁/|λ|ᵣ with r the teacher's number of parameters",
-        condition_of_rank,
+        "condition", "κ at the minimum: |λ|₁/|λ|ᵣ with r this rank", lambda s: condition(s, s.minimum)
     ),
     Measurement(
-        "condition_quotient",
-        "condition number off the predicted zero modes",
-        lambda s: s.spectrum.condition_number("quotient"),
+        "condition_upper",
+        "what κ may be, as small eigenvalues are known to rounding only",
+        lambda s: condition(s, s.minimum).upper,
     ),
+    Measurement(
+        "idle_neurons",
+        "neurons at the minimum that copy none of the teacher's",
+        lambda s: np.count_nonzero(s.assignment < 0),
+        count=True,
+    ),
+    Measurement("condition_copies", "κ of the minimum without its idle neurons", condition_of_copies),
     Measurement(
         "condition_threshold",
         "condition number of the eigenvalues above threshold·|λ|₁",
-        lambda s: s.spectrum.condition_number(threshold=s.settings.threshold),
+        lambda s: s.minimum.spectrum.condition_number(threshold=s.settings.threshold),
     ),
-    Measurement("condition_raw", "condition number of all eigenvalues", lambda s: s.spectrum.condition_number("raw")),
-    Measurement("num_negative", "resolved negative eigenvalues", lambda s: s.spectrum.num_negative, count=True),
     Measurement(
-        "zero_modes_predicted", "zero modes that symmetry predicts", lambda s: len(s.spectrum.zero_modes), count=True
+        "num_negative", "resolved negative eigenvalues", lambda s: s.minimum.spectrum.num_negative, count=True
+    ),
+    Measurement(
+        "zero_modes_predicted",
+        "zero modes that symmetry predicts",
+        lambda s: len(s.minimum.spectrum.zero_modes),
+        count=True,
     ),
     Measurement(
         "zero_modes_measured",
         "eigenvalues that cannot be told from zero",
-        lambda s: s.spectrum.zero_modes.measured,
+        lambda s: s.minimum.spectrum.zero_modes.measured,
         count=True,
     ),
     Measurement("participation_ratio", "mean participation ratio of the leading eigenvectors", participation),
+    Measurement("trace_at_tolerance", "trace where training ended", lambda s: s.trained.diagonal.sum()),
+    Measurement(
+        "lambda_max_at_tolerance", "largest eigenvalue where training ended", lambda s: s.trained.spectrum.max
+    ),
+    Measurement(
+        "condition_at_tolerance", "κ of the same rank where training ended", lambda s: condition(s, s.trained)
+    ),
+    Measurement(
+        "num_negative_at_tolerance",
+        "resolved negative eigenvalues where training ended",
+        lambda s: s.trained.spectrum.num_negative,
+        count=True,
+    ),
+    Measurement("trace_at_start", "trace at initialisation", lambda s: s.start.diagonal.sum()),
+    Measurement(
+        "lambda_max_at_start", "largest eigenvalue at initialisation", lambda s: s.start.spectrum.max
+    ),
+    Measurement("condition_at_start", "κ of the same rank at initialisation", lambda s: condition(s, s.start)),
     Measurement(
         "best_condition",
-        "least condition number among all widenings of the teacher to this width",
+        "least κ among all widenings of the teacher to this width",
         lambda s: s.best.value if s.best else np.nan,
     ),
     Measurement(
         "best_condition_bound",
         "certified lower bound on it",
         lambda s: s.best.lower_bound if s.best else np.nan,
+    ),
+    Measurement(
+        "best_condition_of_copies",
+        "least κ among those with the copies that the minimum has",
+        lambda s: s.best_of_copies.value,
     ),
     Measurement(
         "nearest_distance",
@@ -125,11 +209,6 @@ MEASUREMENTS = (
         "nearest_bound",
         "certified lower bound on it, among the kinds of minima searched",
         lambda s: s.nearest.lower_bound_covered if s.nearest else np.nan,
-    ),
-    Measurement(
-        "travelled",
-        "distance from the initial to the final parameters",
-        lambda s: np.linalg.norm(s.theta - s.start),
     ),
 )
 

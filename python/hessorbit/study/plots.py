@@ -26,34 +26,38 @@ SMALLEST_SHARE = 1e-16  # eigenvalues below this times the largest are not drawn
 
 
 def plot_trace(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draws the Hessian's trace against width, and its parts from incoming and outgoing weights."""
-    ax = axes_for_widths(result, ax, "Trace of the Hessian", "trace")
+    """Draws the Hessian's trace at minima against width, its parts, and the trace where training ended."""
+    ax = axes_for_widths(result, ax, "Trace of the Hessian at minima", "trace")
     draw(ax, result, "trace", "trace", BLUE)
+    draw(ax, result, "trace_at_tolerance", "where training ended", GREY, dashed=True)
     draw(ax, result, "trace_incoming", "part of incoming weights", ORANGE, dashed=True)
     draw(ax, result, "trace_outgoing", "part of outgoing weights", GREEN, dashed=True)
     return finish(ax)
 
 
 def plot_lambda_max(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draws the largest eigenvalue against width."""
+    """Draws the largest eigenvalue at minima against width, and where training ended and began."""
     ax = axes_for_widths(result, ax, "Largest eigenvalue", "λ_max")
-    draw(ax, result, "lambda_max", "λ_max", BLUE)
+    draw(ax, result, "lambda_max", "at the minimum", BLUE)
+    draw(ax, result, "lambda_max_at_tolerance", "where training ended", GREY, dashed=True)
+    draw(ax, result, "lambda_max_at_start", "at initialisation", PURPLE, dashed=True)
     return finish(ax)
 
 
 def plot_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draws the condition number against width, by the conventions that compare widths."""
+    """Draws the condition number at minima against width, with and without idle neurons, and at initialisation."""
     ax = axes_for_widths(result, ax, "Condition number of the Hessian", "κ")
-    rank = result.settings.network(result.settings.teacher_width).num_parameters
-    draw(ax, result, "condition_rank", f"of the {rank} largest eigenvalues (as many as teacher parameters)", BLUE)
-    draw(ax, result, "condition_quotient", "off the predicted zero modes", ORANGE, dashed=True)
+    draw(ax, result, "condition", "at the minimum", BLUE)
+    draw(ax, result, "condition_copies", "without idle neurons", ORANGE)
+    draw(ax, result, "condition_at_start", "of as many eigenvalues at initialisation", PURPLE, dashed=True)
     return finish(ax)
 
 
 def plot_best_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draws the least condition number among all widenings of the teacher, and that of the students, against width."""
+    """Draws the least condition numbers of a class against width, and those of the minima that training came to."""
     ax = axes_for_widths(result, ax, "Best-conditioned widening of the teacher", "κ")
-    draw(ax, result, "condition_rank", "trained students", GREY, dashed=True)
+    draw(ax, result, "condition_copies", "minima, without idle neurons", ORANGE)
+    draw(ax, result, "best_condition_of_copies", "best with the copies of the minimum", GREY, dashed=True)
     draw(ax, result, "best_condition", "best widening of the teacher", GREEN)
     return finish(ax)
 
@@ -77,10 +81,11 @@ def plot_nearest(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 
 def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
-    """Draws magnitudes of all eigenvalues in descending order, the median over seeds, for each width."""
+    """Draws magnitudes of all eigenvalues at minima in descending order, the median over seeds, for each width."""
     ax = new_axes() if ax is None else ax
     for width, colour in width_colours(result):
-        spectra = [np.abs(record.arrays["eigenvalues"]) for record in result.done if record.cell.width == width]
+        cells = [record.arrays for record in result.done if record.cell.width == width]
+        spectra = [np.abs(arrays["eigenvalues"]) for arrays in cells if "eigenvalues" in arrays]
         if not spectra:
             continue
         magnitudes = np.median(np.sort(spectra, axis=1)[:, ::-1], axis=0)
@@ -88,7 +93,7 @@ def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
         ax.plot(np.flatnonzero(shown) + 1, magnitudes[shown], color=colour, label=f"width {width}")
     rank = result.settings.network(result.settings.teacher_width).num_parameters
     ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{rank} parameters of the teacher")
-    ax.set(title="Spectra of the Hessian", xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
+    ax.set(title="Spectra of the Hessian at minima", xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
     return finish(ax)
 
 
@@ -122,8 +127,8 @@ FIGURES = (
     FigureKind(
         "trace",
         plot_trace,
-        "The trace and its two parts. Where neurons share the work, the part of incoming weights falls with width, and "
-        "the part of outgoing weights rises.",
+        "The trace at minima and its two parts. Where neurons share the work, the part of incoming weights falls with "
+        "width, and the part of outgoing weights rises.",
         ("trace",),
     ),
     FigureKind(
@@ -135,18 +140,18 @@ FIGURES = (
     FigureKind(
         "condition",
         plot_condition,
-        "The condition number, of as many eigenvalues as the teacher has parameters, and of all but the zero modes "
-        "that symmetry predicts.",
-        ("condition_rank", "condition_quotient"),
+        "The condition number at minima, off the zero modes that symmetry predicts; without neurons that copy none of "
+        "the teacher's; and of as many eigenvalues at initialisation, where counting alone makes it fall.",
+        ("condition",),
     ),
     FigureKind("steps", plot_steps, "Training steps until the loss tolerance.", ("steps",)),
-    FigureKind("spectra", plot_spectra, "Magnitudes of all eigenvalues in descending order, medians over seeds."),
+    FigureKind("spectra", plot_spectra, "Magnitudes of all eigenvalues at minima in descending order, medians over seeds."),
     FigureKind("losses", plot_losses, "Loss while training, a curve for every student."),
     FigureKind(
         "best_condition",
         plot_best_condition,
-        "The least condition number among all widenings of the teacher to a width, which are the same function; the "
-        "trained students for comparison.",
+        "The least condition number among all widenings of the teacher to a width, which are the same function, and "
+        "among those with the copies that a minimum has; the minima for comparison.",
         ("best_condition",),
     ),
     FigureKind(

@@ -39,11 +39,12 @@ class Record:
     finished : str
         When the cell was done, in UTC.
     facts : dict
-        Versions, instruction level, threads, and by column what could not be measured.
+        Versions, instruction level, threads, what kind of point training was brought to (`ending`), and by column what
+        could not be measured.
     measurements : dict of str to float
         By column; nan where a quantity has no meaning.
     arrays : dict of str to ndarray
-        Eigenvalues, final θ, and the loss curve.
+        θ and eigenvalues of the Hessian at the minimum, if there is one, and where training ended; the loss curve.
 
     Examples
     --------
@@ -54,7 +55,7 @@ class Record:
     ...     result = study.run(executor=executor)
 
     >>> record = result.records[0]
-    >>> record.cell, record.error, record.arrays["theta"].shape
+    >>> record.cell, record.error, record.arrays["theta_at_tolerance"].shape
     (Cell(width=2, seed=0), None, (9,))
     """
 

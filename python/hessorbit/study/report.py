@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cells import StudyCells
-from .claims import Finding
+from .claims import Factor
 from .measurements import MEASUREMENTS
 from .plots import FigureKind, figures, new_figure
 
@@ -38,12 +38,14 @@ def render(result: StudyCells) -> str:
         result=result,
         title=result.settings.title,
         findings=result.claims(),
+        theorem=str(result.theorem()),
         drawings=[drawing(kind, result) for kind in figures(result)],
         medians=medians(result),
         meanings={entry.column: entry.meaning for entry in MEASUREMENTS},
         failures=result.failures,
         unmeasured=unmeasured(result),
         unreached=unreached(result),
+        endings=endings(result),
         settings=result.settings.to_toml(),
         facts=common_facts(result),
         finished=max((record.finished for record in result.records), default="never"),
@@ -61,7 +63,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page.filters.update(number=number, factor=factor, spread=spread)
+    page.filters.update(number=number, factor=factor, spread=spread, chance=chance)
     return page
 
 
@@ -99,6 +101,14 @@ def unreached(result: StudyCells) -> int:
     return int((result.table["reached"] == 0).sum())
 
 
+def endings(result: StudyCells) -> dict[str, Counter[int]]:
+    """Returns by kind of point and width how many students were brought to it, teachers and minima first."""
+    found: dict[str, Counter[int]] = {"teacher": Counter(), "minimum": Counter()}
+    for record in result.done:
+        found.setdefault(record.facts["ending"], Counter())[record.cell.width] += 1
+    return {kind: counts for kind, counts in found.items() if counts}
+
+
 def common_facts(result: StudyCells) -> dict[str, str]:
     """Returns what the cells were computed with; where they differ, all that occurs."""
     return {name: ", ".join(sorted({str(record.facts.get(name)) for record in result.records})) for name in FACTS}
@@ -116,8 +126,13 @@ def factor(value: float) -> str:
     return f"×{value:.3g}" if np.isfinite(value) else "–"
 
 
-def spread(finding: Finding) -> str:
-    """Writes the interval of a finding."""
-    if not np.isfinite(finding.low):
+def spread(factor: Factor | None) -> str:
+    """Writes the interval of a factor."""
+    if factor is None or np.isnan(factor.low):
         return "–"
-    return f"{finding.low:.3g} to {finding.high:.3g}"
+    return " to ".join("∞" if end == np.inf else f"{end:.3g}" for end in (factor.low, factor.high))
+
+
+def chance(p: float) -> str:
+    """Writes a p-value."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"

@@ -20,10 +20,10 @@ from .record import Cell, Record
 from .settings import Settings, parsed
 
 APPLICATION_ID = 0x684F7262  # "hOrb"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PAGE_BYTES = 4096
 
-ARRAYS = ("eigenvalues", "theta", "steps_recorded", "losses")
+ARRAYS = ("eigenvalues", "theta", "eigenvalues_at_tolerance", "theta_at_tolerance", "steps_recorded", "losses")
 CELL_COLUMNS = ("checksum", "width", "seed", "error", "finished", "facts", "settings", *MEASURED, *ARRAYS)
 STUDY_COLUMNS = ("checksum", "settings", "count", "total")
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import wraps
 from importlib.resources import files
@@ -24,7 +24,12 @@ from ..network import MLP
 
 OPTIMIZERS = ("gd", "momentum", "adam")
 POLISH = ("none", "lm", "newton")
-
+INFINITE = "infinite"
+SAMPLES = 500  # by default, where infinitely many would take quadrature
+# Activations whose expected loss over normal inputs has closed forms.
+CLOSED_FORMS = (
+    "identity", "square", "cube", "exp", "sin", "cos", "erf", "normal_cdf", "relu", "leaky_relu", "gelu", "elu", "selu",
+)  # fmt: skip
 
 # A student has a P × P Hessian and as many eigenvectors: 160 GB for the largest student that is let in.
 LARGEST_STUDENT = 100_000  # parameters
@@ -67,23 +72,24 @@ class Settings:
     """
 
     title: str = label("Width study")
-    widths: tuple[int, ...] = label((5, 10, 20, 40, 80))
-    seeds: int = label(8)
+    widths: tuple[int, ...] = label((3, 6, 12, 24, 48))
+    seeds: int = label(10)
     root_seed: int = 0
-    inputs: int = 5
+    inputs: int = 3
     outputs: int = 1
-    teacher_width: int = 5
-    teacher_scale: float = 5.0
-    activation: str = "gelu"
+    teacher_width: int = 3
+    teacher_scale: float = 3.0
+    activation: str = "erf"
     bias: bool = True
     parametrization: str = "standard"
-    samples: int = 500
+    samples: int | str | None = None  # what suits the activation; an integer or "infinite" once checked
     init: str = "torch"
     optimizer: str = "adam"
     learning_rate: float = 0.01
     loss_tolerance: float = 1e-5
     max_steps: int = 20_000
-    polish: str = "none"
+    polish: str = "lm"
+    polish_steps: int = 200
     threshold: float = 1e-6
     leading: int = 5
 
@@ -97,6 +103,7 @@ class Settings:
             "init": text(self.init, "init"),
             "optimizer": _checks.one_of(self.optimizer, OPTIMIZERS, "optimizer"),
             "polish": _checks.one_of(self.polish, POLISH, "polish"),
+            "samples": self.checked_samples(),
         }
         for name, (least, most) in INTEGERS.items():
             checked[name] = _checks.integer(getattr(self, name), name, minimum=least, maximum=most)
@@ -109,9 +116,19 @@ class Settings:
         self.network(1).init(np.random.default_rng(0), self.init)
         self.check_sizes()
 
+    def checked_samples(self) -> int | str:
+        """Returns the number of samples, or "infinite"."""
+        if self.samples is None:
+            return INFINITE if self.activation in CLOSED_FORMS else SAMPLES
+        if self.samples == INFINITE:
+            return INFINITE
+        if isinstance(self.samples, str):
+            raise ValueError(f'samples must be a number or "{INFINITE}"; got {self.samples!r}')
+        return _checks.integer(self.samples, "samples", minimum=2, maximum=LARGEST_DATA)
+
     def check_sizes(self) -> None:
         """Refuses data and networks that no machine holds."""
-        if self.samples * (self.inputs + self.outputs) > LARGEST_DATA:
+        if isinstance(self.samples, int) and self.samples * (self.inputs + self.outputs) > LARGEST_DATA:
             raise ValueError(
                 f"samples × (inputs + outputs) must be at most {LARGEST_DATA}; "
                 f"got {self.samples} × ({self.inputs} + {self.outputs})"
@@ -168,7 +185,7 @@ class Settings:
             Settings that replace those of the preset.
         """
         _checks.one_of(name, tuple(presets()), "preset")
-        return replace(cls.from_mapping(presets()[name], f"preset {name}"), **changes)
+        return cls(**{**presets()[name], **changes})
 
     def to_toml(self) -> str:
         """Returns all settings as TOML, which `from_toml` reads back to equal ones."""
@@ -211,8 +228,8 @@ INTEGERS: dict[str, tuple[int, int | None]] = {
     "inputs": (1, LARGEST_STUDENT),
     "outputs": (1, LARGEST_STUDENT),
     "teacher_width": (1, LARGEST_STUDENT),
-    "samples": (2, LARGEST_DATA),
     "max_steps": (1, MOST_STEPS),
+    "polish_steps": (1, MOST_STEPS),
     "leading": (1, LARGEST_STUDENT),
 }
 

@@ -1,13 +1,4 @@
-"""Makes the task of a seed, a teacher and its data, and trains the student of a width on it.
-
-Random numbers come from streams that are spawned by key. With s the root seed and k the seed they are
-
-    SeedSequence(s, spawn_key=(k, 0))           teacher
-    SeedSequence(s, spawn_key=(k, 1))           data
-    SeedSequence(s, spawn_key=(k, 2, width))    initial parameters of a student
-
-so that all widths of a seed share teacher and data, and no student depends on which others there are.
-"""
+"""Trains the student of a width and seed on the task of the seed, and brings it to a minimum."""
 
 from __future__ import annotations
 
@@ -19,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
-from ..network import MLP
-from ..objective import Objective
+from ..objective import AnyObjective
 from ..optimize import minimize
 from ..spectra import spectrum
+from .ending import Ending, bring_to_minimum, nearest_to
 from .settings import Settings
+from .task import PopulationTask, make_task, stream
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -32,35 +24,12 @@ if TYPE_CHECKING:
     from ..minima import NearestMinimum
     from ..spectra import Spectrum
 
-# A student computes on one thread: the study is parallel over students.
-THREADS = 1
-
 
 @dataclass(frozen=True)
-class Task:
-    """What the students of a seed learn: a teacher's outputs y (N, K) at inputs x (N, d)."""
+class Point:
+    """A point of a student's way, and the curvature there."""
 
-    teacher: MLP
-    theta: Array
-    x: Array
-    y: Array
-
-    @cached_property
-    def baseline(self) -> float:
-        """The loss of predicting the mean of the targets; the unit of `loss_tolerance`."""
-        return float(((self.y - self.y.mean(axis=0)) ** 2).sum(axis=1).mean() / 2)
-
-
-@dataclass(frozen=True)
-class Student:
-    """A trained student, with all that a measurement may ask for."""
-
-    settings: Settings
-    task: Task
-    objective: Objective
-    start: Array
-    training: OptimizeResult
-    seconds: float
+    objective: AnyObjective
     theta: Array
 
     @cached_property
@@ -73,62 +42,92 @@ class Student:
         """Spectrum of the Hessian, with eigenvectors."""
         return spectrum(self.objective, self.theta, vectors=True)
 
+
+@dataclass(frozen=True)
+class Student:
+    """A trained student, with all that a measurement may ask for.
+
+    Its points are `start`, `trained` (where training ended) and `minimum` (what it was brought to from there).
+    """
+
+    settings: Settings
+    task: PopulationTask
+    objective: AnyObjective
+    start: Point
+    training: OptimizeResult
+    seconds: float
+    ending: Ending
+
+    @cached_property
+    def trained(self) -> Point:
+        return Point(self.objective, self.training.x)
+
+    @cached_property
+    def minimum(self) -> Point:
+        """The minimum; raises ValueError if the student was brought to none."""
+        if not self.ending.is_minimum:
+            raise ValueError(f"not at a minimum ({self.ending.kind})")
+        return Point(self.objective, self.ending.theta)
+
+    @cached_property
+    def rank(self) -> int:
+        """Number of eigenvalues at the minimum that are not predicted to be zero."""
+        return len(self.minimum.theta) - len(self.minimum.spectrum.zero_modes)
+
+    @cached_property
+    def copies(self) -> list[int]:
+        """Numbers of copies of the teacher's neurons at the minimum; raises ValueError if it is not the teacher's."""
+        return np.bincount(self.assignment[self.assignment >= 0], minlength=self.settings.teacher_width).tolist()
+
+    @cached_property
+    def assignment(self) -> Array:
+        """For each neuron at the minimum the teacher's neuron that it copies, or a negative number if it is idle."""
+        if self.ending.nearest is None:
+            raise ValueError(f"not where the student is its teacher ({self.ending.kind})")
+        return self.ending.nearest.assignment
+
     @cached_property
     def best(self) -> BestConditioned | None:
         """The best-conditioned widening of the teacher to this width; None if the student is narrower."""
+        width = self.objective.net.widths[1]
+        return None if width < self.settings.teacher_width else self.best_widening(widths=[width])
+
+    @cached_property
+    def best_of_copies(self) -> BestConditioned:
+        """The best-conditioned widening of the teacher with the copies that the minimum has."""
+        return self.best_widening(copies=[self.copies])
+
+    def best_widening(self, **which: object) -> BestConditioned:
         from ..conditioning import best_conditioned
 
-        width = self.objective.net.widths[1]
-        if width < self.settings.teacher_width:
-            return None
-        teacher = Objective(self.task.teacher, self.task.x, self.task.y, threads=THREADS)
-        return best_conditioned(teacher, self.task.theta, widths=[width])
+        teacher = self.task.objective(self.task.teacher)
+        return best_conditioned(teacher, self.task.theta, **which)  # type: ignore[arg-type]
 
     @cached_property
     def nearest(self) -> NearestMinimum | None:
         """The global minimum nearest to where training started; None if the student is narrower than the teacher."""
-        from ..minima import nearest_minimum
-
-        if self.objective.net.widths[1] < self.settings.teacher_width:
-            return None
-        net, teacher = self.objective.net, self.task.teacher
-        return nearest_minimum(
-            net, self.start, teacher, self.task.theta, gap_tolerance=1e-6, max_nodes=100, threads=THREADS
-        )
+        return nearest_to(self.task, self.objective.net, self.start.theta)
 
     @cached_property
     def incoming(self) -> Array:
         """Positions in θ of the hidden neurons' weights and biases; the rest belongs to the output."""
-        weights, biases = self.objective.net.unflatten(np.arange(len(self.theta)))[0]
-        return weights.ravel() if biases is None else np.concatenate([weights.ravel(), biases])
+        return self.objective.net.block(layer=1, part="incoming")
 
-
-def stream(settings: Settings, *key: int) -> np.random.Generator:
-    """Returns the random numbers of a key."""
-    return np.random.default_rng(np.random.SeedSequence(settings.root_seed, spawn_key=key))
-
-
-def make_task(settings: Settings, seed: int) -> Task:
-    """Returns the teacher and the data of a seed.
-
-    Incoming weights and biases of the teacher are standard normal, outgoing weights ± teacher_scale with random signs,
-    output biases zero; inputs are standard normal.
-    """
-    teacher = settings.network(settings.teacher_width)
-    theta = stream(settings, seed, 0).standard_normal(teacher.num_parameters)
-    outgoing, bias = teacher.unflatten(theta)[1]
-    outgoing[...] = settings.teacher_scale * np.copysign(1.0, outgoing)
-    if bias is not None:
-        bias[...] = 0.0
-    x = stream(settings, seed, 1).standard_normal((settings.samples, settings.inputs))
-    return Task(teacher, theta, x, teacher(theta, x))
+    def copying(self) -> Array:
+        """Positions in θ of the parameters of neurons that copy the teacher's, and of the output biases."""
+        net = self.objective.net
+        idle = np.flatnonzero(self.assignment < 0)
+        if not len(idle):
+            return np.arange(net.num_parameters)
+        parts = [net.block(layer=1, part=part, neurons=idle.tolist()) for part in ("incoming", "outgoing")]
+        return np.delete(np.arange(net.num_parameters), np.concatenate(parts))
 
 
 def train(settings: Settings, width: int, seed: int) -> Student:
-    """Trains the student of a width and seed until its loss is below the tolerance, and polishes it if asked for."""
+    """Trains the student of a width and seed until its loss is below the tolerance, and brings it to a minimum."""
     task = make_task(settings, seed)
     net = settings.network(width)
-    objective = Objective(net, task.x, task.y, threads=THREADS)
+    objective = task.objective(net)
     start = net.init(stream(settings, seed, 2, width), settings.init)
     began = perf_counter()
     training = minimize(
@@ -143,7 +142,5 @@ def train(settings: Settings, width: int, seed: int) -> Student:
     seconds = perf_counter() - began
     if not np.isfinite(training.fun):
         raise ArithmeticError(f"training diverged at step {training.nit}: {training.message}")
-    theta = training.x
-    if settings.polish != "none":
-        theta = minimize(objective, theta, method=settings.polish).x
-    return Student(settings, task, objective, start, training, seconds, theta)
+    ending = bring_to_minimum(settings, task, objective, training.x)
+    return Student(settings, task, objective, Point(objective, start), training, seconds, ending)

@@ -24,12 +24,13 @@ POLL_SECONDS = 0.5  # between looks at cells that others compute
 
 
 class WidthStudy(Settings):
-    """A width study trains students of growing width on the same teacher and data, and measures their Hessians.
+    """A width study trains students of growing width on the same teacher, and measures their Hessians at minima.
 
-    For every seed there is a teacher network with one hidden layer, and data labelled by it; students of every width
-    are trained on them from random parameters, until the loss is below a tolerance. There the Hessian is taken, and
-    measured: trace, largest eigenvalue, condition numbers by several conventions, zero modes and more, one row per
-    width and seed.
+    For every seed there is a teacher network with one hidden layer; students of every width are trained on what it
+    computes, from random parameters, until the loss is below a tolerance. From there a second-order method goes on to a
+    minimum, and where the student reproduces its teacher, the nearest point at which it is the teacher takes its place.
+    There the Hessian is measured: trace, largest eigenvalue, condition numbers, zero modes and more, one row per width
+    and seed, beside the same where training ended and where it began.
 
     Parameters
     ----------
@@ -51,8 +52,9 @@ class WidthStudy(Settings):
         its output biases zero.
     activation, bias, parametrization
         As in `MLP`, of teacher and students.
-    samples : int
-        Number of samples; their inputs are standard normal.
+    samples : int or "infinite"
+        Number of samples; their inputs are standard normal. With ``"infinite"`` the loss is the exact expectation, as
+        in `PopulationObjective`: the default for activations that have closed forms; for others it is 500.
     init : str
         Scheme of the students' initial parameters, as in `MLP.init`.
     optimizer : {"adam", "momentum", "gd"}
@@ -64,8 +66,10 @@ class WidthStudy(Settings):
     max_steps : int
         Training stops after so many steps at the latest.
     polish : {"none", "lm", "newton"}
-        Whether to go on from there to a critical point, by a second-order method of `minimize`, before measuring.
-        Steps and seconds are those of the training alone.
+        The second-order method of `minimize` that goes on from there to a minimum. Steps and seconds are those of the
+        training alone. Without one nothing is said about curvature.
+    polish_steps : int
+        Most steps of that method.
     threshold : float
         For the condition number of the eigenvalues above threshold times the largest.
     leading : int

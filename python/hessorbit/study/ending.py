@@ -1,0 +1,85 @@
+"""Brings a trained student to a minimum, says whether it is one, and where the student is its teacher, to it exactly.
+
+Descent comes near the degenerate set of global minima only slowly. Once a student reproduces its teacher, the nearest
+point of that set, at which the loss is 0, stands for the minimum that it was going to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._checks import Array
+from ..network import MLP
+from ..objective import AnyObjective
+from ..optimize import minimize
+from .settings import INFINITE, Settings
+from .task import THREADS
+
+if TYPE_CHECKING:
+    from ..minima import NearestMinimum
+    from .task import PopulationTask
+
+# Losses relative to that of predicting the mean: of a student that reproduces its teacher; of one that is its teacher,
+# up to rounding of a sum that cancels; and of samples that are fitted, up to rounding of squares.
+REPRODUCED, EXACT, FITTED = 1e-10, 1e-14, 1e-20
+NODES = 100  # of a search for the nearest global minimum
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where a trained student ends after a second-order method.
+
+    Attributes
+    ----------
+    theta : ndarray
+        The minimum; if it is none, where the method stopped.
+    kind : str
+        ``"teacher"``: on the set of global minima where the student is the teacher. Else the outcome of `minimize`,
+        with ``"minimum"`` also for a loss of 0 on finite samples.
+    descended : ndarray
+        Where the method stopped.
+    nearest : NearestMinimum or None
+        The nearest point of that set, for a student that reproduces the teacher.
+    """
+
+    theta: Array
+    kind: str
+    descended: Array
+    nearest: NearestMinimum | None = None
+
+    @property
+    def is_minimum(self) -> bool:
+        return self.kind in ("teacher", "minimum")
+
+
+def bring_to_minimum(settings: Settings, task: PopulationTask, objective: AnyObjective, theta: Array) -> Ending:
+    """Returns the minimum that a second-order method goes to from θ."""
+    if settings.polish == "none":
+        return Ending(theta, "not sought", theta)
+    fitted = FITTED * task.baseline
+    end = minimize(
+        objective, theta, method=settings.polish, tol=1e-14, loss_tol=fitted, max_steps=settings.polish_steps
+    )
+    if not np.isfinite(end.fun):
+        return Ending(theta, "diverged", theta)
+    if task.error(objective.net, end.x) <= REPRODUCED * task.baseline:
+        try:
+            nearest = nearest_to(task, objective.net, end.x)
+        except ValueError:  # the global minima of these activations, or of a teacher like this, are not known
+            nearest = None
+        if nearest is not None and objective.loss(nearest.theta) <= EXACT * task.baseline:
+            return Ending(nearest.theta, "teacher", end.x, nearest)
+    interpolates = end.fun <= fitted and settings.samples != INFINITE
+    return Ending(end.x, "minimum" if interpolates else end.outcome, end.x)
+
+
+def nearest_to(task: PopulationTask, net: MLP, theta: Array) -> NearestMinimum | None:
+    """Returns the global minimum nearest to θ where the student is its teacher; None for a narrower student."""
+    from ..minima import nearest_minimum
+
+    if net.widths[1] < task.teacher.widths[1]:
+        return None
+    return nearest_minimum(net, theta, task.teacher, task.theta, gap_tolerance=1e-6, max_nodes=NODES, threads=THREADS)
