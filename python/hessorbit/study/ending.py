@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
+from ..critical import classify
 from ..network import MLP
 from ..objective import AnyObjective
 from ..optimize import minimize
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from ..minima import NearestMinimum
     from .task import PopulationTask
 
-# Losses relative to that of predicting the mean: of a student that reproduces its teacher; of one that is its teacher,
-# up to rounding of a sum that cancels; and of samples that are fitted, up to rounding of squares.
-REPRODUCED, EXACT, FITTED = 1e-10, 1e-14, 1e-20
+# Losses relative to that of predicting the mean: of a student that reproduces its teacher, well below which a method
+# need not go; of one that is its teacher, up to rounding of a sum that cancels; and of samples that are fitted, up to
+# rounding of squares.
+REPRODUCED, WELL_BELOW, EXACT, FITTED = 1e-10, 1e-12, 1e-14, 1e-20
 NODES = 100  # of a search for the nearest global minimum
 
 
@@ -37,8 +39,8 @@ class Ending:
     theta : ndarray
         The minimum; if it is none, where the method stopped.
     kind : str
-        ``"teacher"``: on the set of global minima where the student is the teacher. Else the outcome of `minimize`,
-        with ``"minimum"`` also for a loss of 0 on finite samples.
+        ``"teacher"``: on the set of global minima where the student is the teacher. Else what `classify` says, with
+        ``"minimum"`` also for samples that are fitted, at a loss of 0.
     descended : ndarray
         Where the method stopped.
     nearest : NearestMinimum or None
@@ -59,9 +61,10 @@ def bring_to_minimum(settings: Settings, task: PopulationTask, objective: AnyObj
     """Returns the minimum that a second-order method goes to from θ."""
     if settings.polish == "none":
         return Ending(theta, "not sought", theta)
-    fitted = FITTED * task.baseline
+    infinite = settings.samples == INFINITE
+    goal = (WELL_BELOW if infinite else FITTED) * task.baseline
     end = minimize(
-        objective, theta, method=settings.polish, tol=1e-14, loss_tol=fitted, max_steps=settings.polish_steps
+        objective, theta, method=settings.polish, tol=1e-14, loss_tol=goal, max_steps=settings.polish_steps
     )
     if not np.isfinite(end.fun):
         return Ending(theta, "diverged", theta)
@@ -72,8 +75,10 @@ def bring_to_minimum(settings: Settings, task: PopulationTask, objective: AnyObj
             nearest = None
         if nearest is not None and objective.loss(nearest.theta) <= EXACT * task.baseline:
             return Ending(nearest.theta, "teacher", end.x, nearest)
-    interpolates = end.fun <= fitted and settings.samples != INFINITE
-    return Ending(end.x, "minimum" if interpolates else end.outcome, end.x)
+    if end.fun <= goal and not infinite:
+        return Ending(end.x, "minimum", end.x)
+    judged = end.outcome in ("minimum", "saddle", "to infinity")
+    return Ending(end.x, end.outcome if judged else classify(objective, end.x).kind, end.x)
 
 
 def nearest_to(task: PopulationTask, net: MLP, theta: Array) -> NearestMinimum | None:

@@ -19,17 +19,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, activations
 from ..network import MLP
 
 OPTIMIZERS = ("gd", "momentum", "adam")
 POLISH = ("none", "lm", "newton")
 INFINITE = "infinite"
 SAMPLES = 500  # by default, where infinitely many would take quadrature
-# Activations whose expected loss over normal inputs has closed forms.
+# Activations whose expected loss over normal inputs has closed forms (population/objective.py).
 CLOSED_FORMS = (
-    "identity", "square", "cube", "exp", "sin", "cos", "erf", "normal_cdf", "relu", "leaky_relu", "gelu", "elu", "selu",
+    "identity", "square", "cube", "exp", "sin", "cos", "erf", "normal_cdf", "relu", "leaky_relu", "gelu",
 )  # fmt: skip
+
 
 # A student has a P × P Hessian and as many eigenvectors: 160 GB for the largest student that is let in.
 LARGEST_STUDENT = 100_000  # parameters
@@ -89,7 +90,7 @@ class Settings:
     loss_tolerance: float = 1e-5
     max_steps: int = 20_000
     polish: str = "lm"
-    polish_steps: int = 200
+    polish_steps: int = 100
     threshold: float = 1e-6
     leading: int = 5
 
@@ -119,7 +120,7 @@ class Settings:
     def checked_samples(self) -> int | str:
         """Returns the number of samples, or "infinite"."""
         if self.samples is None:
-            return INFINITE if self.activation in CLOSED_FORMS else SAMPLES
+            return INFINITE if activations.parse(self.activation, "activation")[0] in CLOSED_FORMS else SAMPLES
         if self.samples == INFINITE:
             return INFINITE
         if isinstance(self.samples, str):
