@@ -187,7 +187,7 @@ class Finding:
         Its p-value, adjusted for the number of claims.
     verdict : {"supported", "contradicted", "not monotone", "undecided"}
     reason : str
-        Why it is undecided, or where it is not monotone; else empty.
+        Why it is undecided, or where it falls and rises nevertheless; empty if there is nothing to say.
     pairs : tuple of two int
         Number of pairs of neighbouring widths of a seed that could be compared, for curvature: with both at minima;
         and of all of them.
@@ -298,7 +298,7 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
     rows = pd.concat([table.astype({name: float for name in table}), errors.assign(failed=True)])
     if claim.of_teacher:
         rows = rows[rows["width"] >= least_width]
-    rows = rows.set_index(["seed", "width"]).sort_index()
+    rows = rows.drop_duplicates(["seed", "width"]).set_index(["seed", "width"]).sort_index()
     computed = rows.assign(there=1.0)["there"].unstack()
     seeds, widths = computed.index[computed.notna().all(axis=1)], computed.columns
 
@@ -364,12 +364,13 @@ def decided(finding: Finding) -> Finding:
         return finding
     trend = direction(finding.factor, finding.adjusted)
     found = {trend, *(each.direction for each in finding.doublings)} - {0}
+    said = {-1: "falls", 1: "rises"}
+    parts = ", ".join(f"{said[d.direction]} from {d.narrow} to {d.wide}" for d in finding.doublings if d.direction)
     if found == {-1, 1}:
-        said = {-1: "falls", 1: "rises"}
-        parts = [f"{said[d.direction]} from {d.narrow} to {d.wide}" for d in finding.doublings if d.direction]
-        return replace(finding, verdict="not monotone", reason=", ".join(parts))
-    verdicts: dict[int, Verdict] = {-1: "supported", 0: "undecided", 1: "contradicted"}
-    return replace(finding, verdict=verdicts[trend])
+        return replace(finding, verdict="not monotone", reason=parts)
+    if trend == 0:
+        return replace(finding, reason=parts)
+    return replace(finding, verdict="supported" if trend < 0 else "contradicted")
 
 
 def direction(factor: Factor, p: float) -> int:
