@@ -4,7 +4,8 @@
 
 Values are drawn around 0 by several laws, n at a time, as the slopes of n seeds are. The first table has the share of
 intervals that contain 0, in per cent, beside what the exact law promises where there are no ties; the second the share
-of tests at 5 % that reject. With r repetitions a share q has the standard error √(q (1 − q)/r): 0.31 % for 5 000 and q = 95 %.
+of tests at 5 % that reject. With r repetitions a share q has the standard error √(q (1 − q)/r): 0.31 % for 5000
+and q = 95 %.
 """
 
 from __future__ import annotations

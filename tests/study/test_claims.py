@@ -159,7 +159,7 @@ def test_gaps_of_searches_widen_the_interval() -> None:
 
 
 def test_censored_steps() -> None:
-    """Narrow students that are not done at max_steps take at least as long: fewer steps with width, no end to by how much."""
+    """Narrow students that are not done at max_steps: fewer steps with width, and no end to by how much."""
     rows = table(np.log2([[1000, 800 - i, 400 + i, 100 + i] for i in range(8)]), column="steps").assign(reached=1)
     rows.loc[(rows["width"] == 5) & (rows["seed"] < 6), "reached"] = 0
     finding = judged(rows, STEPS)

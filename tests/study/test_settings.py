@@ -70,7 +70,7 @@ def test_labels_do_not_change_the_fingerprint() -> None:
         ({"widths": [2.5]}, TypeError, "widths"),
         ({"seeds": 0}, ValueError, "seeds must be at least 1"),
         ({"samples": 1}, ValueError, "samples must be at least 2"),
-        ({"samples": "many"}, ValueError, 'samples must be a number or "infinite"; got \'many\''),
+        ({"samples": "many"}, ValueError, "samples must be a number or \"infinite\"; got 'many'"),
         ({"samples": 2.5}, TypeError, "samples"),
         ({"polish_steps": 0}, ValueError, "polish_steps must be at least 1"),
         ({"activation": "rely"}, ValueError, "activation.*'rely'"),

@@ -45,7 +45,7 @@ def study(
     init: Annotated[str | None, INIT] = None,
     samples: Annotated[
         str | None,
-        typer.Option(help="Number of samples, or [cyan]infinite[/], the default where the activation has closed forms."),
+        typer.Option(help="Number of samples, or [cyan]infinite[/]: the default for activations with closed forms."),
     ] = None,
     set_: Annotated[
         list[str] | None,

@@ -142,9 +142,8 @@ class Factor:
         return cls(value, low, high, slope.p, slope.n)
 
     def __repr__(self) -> str:
-        return (
-            f"Factor(×{self.value:.3g}, 95 % interval {self.low:.3g} to {self.high:.3g}, p = {self.p:.2g}, n = {self.n})"
-        )
+        interval = f"95 % interval {self.low:.3g} to {self.high:.3g}"
+        return f"Factor(×{self.value:.3g}, {interval}, p = {self.p:.2g}, n = {self.n})"
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ class Sample:
     @property
     def complete(self) -> Array:
         """Which seeds have all widths, (n,)."""
-        return ~self.failed.any(axis=1)
+        return np.asarray(~self.failed.any(axis=1))
 
     @property
     def pairs(self) -> tuple[int, int]:
@@ -295,7 +294,7 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
     import pandas as pd
 
     errors = pd.DataFrame([cell._asdict() for cell in failed], columns=["width", "seed"])
-    rows = pd.concat([table.astype({name: float for name in table}), errors.assign(failed=True)])
+    rows = pd.concat([table.astype(dict.fromkeys(table, float)), errors.assign(failed=True)])
     if claim.of_teacher:
         rows = rows[rows["width"] >= least_width]
     rows = rows.drop_duplicates(["seed", "width"]).set_index(["seed", "width"]).sort_index()

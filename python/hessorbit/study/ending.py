@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..critical import classify
 from ..network import MLP
-from ..objective import AnyObjective
 from ..optimize import minimize
 from .settings import INFINITE, Settings
 from .task import THREADS
@@ -63,9 +63,7 @@ def bring_to_minimum(settings: Settings, task: PopulationTask, objective: AnyObj
         return Ending(theta, "not sought", theta)
     infinite = settings.samples == INFINITE
     goal = (WELL_BELOW if infinite else FITTED) * task.baseline
-    end = minimize(
-        objective, theta, method=settings.polish, tol=1e-14, loss_tol=goal, max_steps=settings.polish_steps
-    )
+    end = minimize(objective, theta, method=settings.polish, tol=1e-14, loss_tol=goal, max_steps=settings.polish_steps)
     if not np.isfinite(end.fun):
         return Ending(theta, "diverged", theta)
     if task.error(objective.net, end.x) <= REPRODUCED * task.baseline:

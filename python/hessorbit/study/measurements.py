@@ -93,12 +93,8 @@ MEASUREMENTS = (
         lambda s: s.task.error(s.objective.net, s.trained.theta) / s.task.baseline,
     ),
     Measurement("gradient_norm", "max|∇L| at the end of training", lambda s: s.training.gradient_norm),
-    Measurement(
-        "travelled", "distance that training went", lambda s: distance(s.start.theta, s.trained.theta)
-    ),
-    Measurement(
-        "at_minimum", "1 if a minimum was reached from there", lambda s: s.ending.is_minimum, count=True
-    ),
+    Measurement("travelled", "distance that training went", lambda s: distance(s.start.theta, s.trained.theta)),
+    Measurement("at_minimum", "1 if a minimum was reached from there", lambda s: s.ending.is_minimum, count=True),
     Measurement(
         "at_teacher",
         "1 if it is one of the global minima where the student is its teacher",
@@ -131,9 +127,7 @@ MEASUREMENTS = (
     ),
     Measurement("lambda_max", "largest eigenvalue at the minimum", lambda s: s.minimum.spectrum.max),
     Measurement("rank", "eigenvalues at the minimum that are not predicted to be zero", lambda s: s.rank, count=True),
-    Measurement(
-        "condition", "κ at the minimum: |λ|₁/|λ|ᵣ with r this rank", lambda s: condition(s, s.minimum)
-    ),
+    Measurement("condition", "κ at the minimum: |λ|₁/|λ|ᵣ with r this rank", lambda s: condition(s, s.minimum)),
     Measurement(
         "condition_upper",
         "what κ may be, as small eigenvalues are known to rounding only",
@@ -151,9 +145,7 @@ MEASUREMENTS = (
         "condition number of the eigenvalues above threshold·|λ|₁",
         lambda s: s.minimum.spectrum.condition_number(threshold=s.settings.threshold),
     ),
-    Measurement(
-        "num_negative", "resolved negative eigenvalues", lambda s: s.minimum.spectrum.num_negative, count=True
-    ),
+    Measurement("num_negative", "resolved negative eigenvalues", lambda s: s.minimum.spectrum.num_negative, count=True),
     Measurement(
         "zero_modes_predicted",
         "zero modes that symmetry predicts",
@@ -168,12 +160,8 @@ MEASUREMENTS = (
     ),
     Measurement("participation_ratio", "mean participation ratio of the leading eigenvectors", participation),
     Measurement("trace_at_tolerance", "trace where training ended", lambda s: s.trained.diagonal.sum()),
-    Measurement(
-        "lambda_max_at_tolerance", "largest eigenvalue where training ended", lambda s: s.trained.spectrum.max
-    ),
-    Measurement(
-        "condition_at_tolerance", "κ of the same rank where training ended", lambda s: condition(s, s.trained)
-    ),
+    Measurement("lambda_max_at_tolerance", "largest eigenvalue where training ended", lambda s: s.trained.spectrum.max),
+    Measurement("condition_at_tolerance", "κ of the same rank where training ended", lambda s: condition(s, s.trained)),
     Measurement(
         "num_negative_at_tolerance",
         "resolved negative eigenvalues where training ended",
@@ -181,9 +169,7 @@ MEASUREMENTS = (
         count=True,
     ),
     Measurement("trace_at_start", "trace at initialisation", lambda s: s.start.diagonal.sum()),
-    Measurement(
-        "lambda_max_at_start", "largest eigenvalue at initialisation", lambda s: s.start.spectrum.max
-    ),
+    Measurement("lambda_max_at_start", "largest eigenvalue at initialisation", lambda s: s.start.spectrum.max),
     Measurement("condition_at_start", "κ of the same rank at initialisation", lambda s: condition(s, s.start)),
     Measurement(
         "best_condition",

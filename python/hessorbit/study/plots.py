@@ -93,7 +93,8 @@ def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
         ax.plot(np.flatnonzero(shown) + 1, magnitudes[shown], color=colour, label=f"width {width}")
     rank = result.settings.network(result.settings.teacher_width).num_parameters
     ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{rank} parameters of the teacher")
-    ax.set(title="Spectra of the Hessian at minima", xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
+    title = "Spectra of the Hessian at minima"
+    ax.set(title=title, xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
     return finish(ax)
 
 
@@ -145,7 +146,7 @@ FIGURES = (
         ("condition",),
     ),
     FigureKind("steps", plot_steps, "Training steps until the loss tolerance.", ("steps",)),
-    FigureKind("spectra", plot_spectra, "Magnitudes of all eigenvalues at minima in descending order, medians over seeds."),
+    FigureKind("spectra", plot_spectra, "Magnitudes of all eigenvalues at minima in descending order, medians."),
     FigureKind("losses", plot_losses, "Loss while training, a curve for every student."),
     FigureKind(
         "best_condition",

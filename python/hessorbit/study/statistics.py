@@ -65,8 +65,8 @@ def walsh_averages(values: Array) -> Array:
 
 def signed_rank_p(lower: Array, upper: Array) -> float:
     """Returns the two-sided p-value of Wilcoxon's signed-rank test, the largest for values between the ends."""
-    below = np.count_nonzero(walsh_averages(upper) < 0)
-    above = np.count_nonzero(walsh_averages(lower) > 0)
+    below = int(np.count_nonzero(walsh_averages(upper) < 0))
+    above = int(np.count_nonzero(walsh_averages(lower) > 0))
     return min(1.0, 2 * upper_tail(len(lower), max(below, above)))
 
 

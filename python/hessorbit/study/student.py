@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
-from ..objective import AnyObjective
+from ..any_objective import AnyObjective
 from ..optimize import minimize
 from ..spectra import spectrum
 from .ending import Ending, bring_to_minimum, nearest_to
@@ -35,7 +35,7 @@ class Point:
     @cached_property
     def diagonal(self) -> Array:
         """Diagonal of the Hessian, (P,)."""
-        return self.objective.hessian_diagonal(self.theta)
+        return np.asarray(self.objective.hessian_diagonal(self.theta))
 
     @cached_property
     def spectrum(self) -> Spectrum:
@@ -77,7 +77,8 @@ class Student:
     @cached_property
     def copies(self) -> list[int]:
         """Numbers of copies of the teacher's neurons at the minimum; raises ValueError if it is not the teacher's."""
-        return np.bincount(self.assignment[self.assignment >= 0], minlength=self.settings.teacher_width).tolist()
+        counts = np.bincount(self.assignment[self.assignment >= 0], minlength=self.settings.teacher_width)
+        return [int(count) for count in counts]
 
     @cached_property
     def assignment(self) -> Array:

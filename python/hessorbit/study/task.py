@@ -18,8 +18,9 @@ from functools import cached_property
 import numpy as np
 
 from .._checks import Array
+from ..any_objective import AnyObjective
 from ..network import MLP
-from ..objective import AnyObjective, Objective
+from ..objective import Objective
 from ..population import PopulationObjective
 from .settings import INFINITE, Settings
 
