@@ -276,11 +276,21 @@ class Proof:
             centre = middles(centre - step)
             if length <= goal:
                 return centre, where
-        # At a kink steps go to and fro.
-        self.loss.gradient(where.box(centre, RESOLUTION * (1 + norm(centre))))
+        self.check_kinks(centre, where, length)
         close = length is not None and bool(length < flint().arb(10) ** -FEWEST_DIGITS)
         why = f"Newton's steps do not converge, the last of length {short(length)}"
         raise NotProvenError(self.singular(where, why), more_digits=close)
+
+    def check_kinks(self, centre: Array, where: Slice, length: Any) -> None:
+        """Names a kink that steps of this length, which do not become shorter, go to and fro across."""
+        near = RESOLUTION * (1 + norm(centre))
+        reach = length if length is not None and length.is_finite() and length > near else near
+        try:
+            self.loss.gradient(where.box(centre, reach))
+        except KinkError as error:
+            raise NotProvenError(
+                f"{at_kink(error)} within {short(reach)} of theta, where Newton's steps end"
+            ) from error
 
     def check_distance(self, distance: float) -> None:
         allowed = self.radius if self.radius is not None else SHARPENING * (1 + float(np.linalg.norm(self.theta)))
