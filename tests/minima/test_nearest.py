@@ -417,10 +417,34 @@ def test_a_teacher_of_very_large_and_very_small_weights_is_met(activation: str) 
     teacher, student = ho.MLP([1, 1, 1], activation, bias=False), ho.MLP([1, 2, 1], activation, bias=False)
     theta = np.array([1e160, 1e-160])
     near = ho.nearest_minimum(student, [1.0, 2.0, 0.5, -0.7], teacher, theta)
-    # A bound of 0 is none, and true; at some instruction levels the search finds no better one here.
     assert 0 <= near.lower_bound_covered <= near.distance < np.inf
+    if activation == "relu":  # whose minima are those of the teacher (1, 1)
+        assert near.gap <= 1e-6
+        assert near.distance == pytest.approx(
+            ho.nearest_minimum(student, [1.0, 2.0, 0.5, -0.7], teacher, [1.0, 1.0]).distance, rel=1e-9
+        )
     x = np.array([[1.0], [-1.0], [1e-160]])
     np.testing.assert_allclose(student(near.theta, x), teacher(theta, x), rtol=1e-12, atol=1e-175)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu(0.1)", "leaky_relu(-1)"])
+@pytest.mark.parametrize("bias", BIASES)
+def test_the_set_of_minima_does_not_depend_on_how_the_teacher_is_scaled(
+    activation: str, bias: tuple[bool, bool]
+) -> None:
+    student, start, teacher, theta = pair(activation, (2, 2, 3, 1), bias, 0)
+    near = ho.nearest_minimum(student, start, teacher, theta)
+    group = ho.symmetries(teacher)
+    for factors in ([1e6, 1e-3], [1e-40, 1e90]):
+        moved = group.rescaling(layer=1, factors=factors)(theta)
+        there = ho.nearest_minimum(student, start, teacher, moved)
+        assert there.distance == pytest.approx(near.distance, rel=1e-8)
+        assert there.lower_bound_covered == pytest.approx(near.lower_bound_covered, rel=1e-8)
+        (weights, _), _ = teacher.unflatten(moved)
+        (found, _), _ = student.unflatten(there.theta)
+        for k, copied in enumerate(there.assignment):
+            if copied >= 0:
+                np.testing.assert_allclose(found[k], there.scale[k] * weights[copied], rtol=1e-12)
 
 
 def test_parameters_whose_distances_overflow_are_refused() -> None:

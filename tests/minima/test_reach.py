@@ -187,6 +187,8 @@ CASES = [
     ("exp", (False, True), (2, 2, 4, 2)),
     ("exp", (False, True), (2, 2, 4, 3)),
     ("cos", (False, False), (2, 2, 4, 1)),
+    # Without an output bias constants cancel each other.
+    ("softplus", (True, False), (2, 1, 3, 1)),
 ]
 
 
@@ -246,7 +248,7 @@ def test_teacher_beyond_a_uniform_start() -> None:
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "elu", "relu"])
-@pytest.mark.parametrize("bias", [False, True, (False, True)])
+@pytest.mark.parametrize("bias", [False, True, (False, True), (True, False)])
 @pytest.mark.parametrize("init", ["normal(0.7)", "he_normal"])
 def test_bounds_enclose_the_estimate(activation: str, bias: Any, init: str) -> None:
     where = problem(activation, (1, 1, 2, 1), bias, seed=3)

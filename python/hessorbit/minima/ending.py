@@ -140,10 +140,11 @@ def compare_descent(
 
 def violation(setting: Setting, theta: Array, near: NearestMinimum) -> Array:
     """Returns the root of the sum of squared residuals of the equations of each start's piece, at θ (B, P)."""
+    assignment = np.asarray(near.assignment)
     return _core.piece_violations(
         setting.geometry,
         *setting.split(theta),
-        np.asarray(near.assignment),
+        assignment,
         np.asarray(near.group),
-        np.asarray(near.scale),
+        setting.rescaled(assignment, np.asarray(near.scale), 1 / setting.factors),
     )

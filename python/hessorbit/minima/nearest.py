@@ -232,6 +232,7 @@ def search(
     theta = setting.join(found["incoming"], found["outgoing"], found["output"])
     distance = row_norms(theta - start)
     lower = np.minimum(found["lower_bound"], distance)
+    scale = setting.rescaled(found["teacher"], found["scale"], setting.factors)
     alone = theta0.ndim == 1
     return NearestMinimum(
         distance=float(distance[0]) if alone else distance,
@@ -239,7 +240,7 @@ def search(
         theta=theta[0] if alone else theta,
         assignment=found["teacher"][0] if alone else found["teacher"],
         group=found["group"][0] if alone else found["group"],
-        scale=found["scale"][0] if alone else found["scale"],
+        scale=scale[0] if alone else scale,
         pieces=setting.pieces,
         complete=not setting.missing,
         missing=setting.missing,

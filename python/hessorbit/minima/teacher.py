@@ -86,6 +86,9 @@ class Setting:
     outgoing : ndarray, shape (r, K)
     output_bias : ndarray, shape (K,)
         Zero where the teacher has none.
+    factors : ndarray, shape (r,)
+        Powers of 2 by which homogeneous neurons' incoming weights are multiplied here, and outgoing ones divided, so
+        that both are of about one size: the set of minima is the same, and the search loses no digits.
     """
 
     net: MLP
@@ -94,6 +97,7 @@ class Setting:
     incoming: Array
     outgoing: Array
     output_bias: Array
+    factors: Array
 
     @property
     def width(self) -> int:
@@ -104,6 +108,10 @@ class Setting:
     def teacher_width(self) -> int:
         """Returns r, the teacher's hidden neurons."""
         return len(self.incoming)
+
+    def rescaled(self, assignment: Array, scale: Array, factors: Array) -> Array:
+        """Returns the scales of copies times the factors (r,) of the neurons that they are assigned to."""
+        return np.asarray(np.where(assignment >= 0, scale * factors[np.maximum(assignment, 0)], scale))
 
     def split(self, theta: Array) -> tuple[Array, Array, Array]:
         """Returns θ (B, P) as incoming (B, m, D), outgoing (B, m, K) and output bias (B, K) less the teacher's."""
@@ -175,14 +183,24 @@ def setting_of(net: MLP, teacher: MLP, theta_teacher: ArrayLike) -> Setting:
     incoming = ratio[0] * weights
     if net.biases[0]:
         incoming = np.concatenate([incoming, (np.zeros(len(weights)) if biases is None else biases)[:, None]], axis=1)
+    outgoing, symmetry = ratio[1] * last.T, symmetry_of(net, net.widths[1] - teacher.widths[1])
+    factors = balancing(incoming, outgoing) if symmetry.copies.startswith("scaled") else np.ones(len(incoming))
     return Setting(
         net=net,
         teacher=teacher,
-        symmetry=symmetry_of(net, net.widths[1] - teacher.widths[1]),
-        incoming=np.ascontiguousarray(incoming),
-        outgoing=np.ascontiguousarray(ratio[1] * last.T),
+        symmetry=symmetry,
+        incoming=np.ascontiguousarray(incoming * factors[:, None]),
+        outgoing=np.ascontiguousarray(outgoing / factors[:, None]),
         output_bias=np.zeros(net.widths[2]) if output is None else output.copy(),
+        factors=factors,
     )
+
+
+def balancing(incoming: Array, outgoing: Array) -> Array:
+    """Returns powers of 2 that make the largest incoming and outgoing weight of each neuron (r, ·) alike, (r,)."""
+    exponents = [np.frexp(np.abs(rows).max(axis=1))[1] for rows in (incoming, outgoing)]
+    factors: Array = np.ldexp(1.0, (exponents[1] - exponents[0]) // 2)
+    return factors
 
 
 def check_size(theta: Array, name: str) -> None:
@@ -296,9 +314,17 @@ def check_irreducible(teacher: MLP, theta: Array) -> None:
 
 
 def balanced(teacher: MLP, theta: Array) -> Array:
-    """Returns θ with each layer divided by a power of 2 near its largest weight; relations of neurons stay."""
+    """Returns θ with each layer divided by a power of 2 near its largest weight; relations of neurons stay.
+
+    Homogeneous neurons are rescaled first.
+    """
     layers = []
-    for weights, bias in teacher.unflatten(theta):
+    (first, biases), (last, output) = teacher.unflatten(theta)
+    if properties(teacher)["positively_homogeneous"]:
+        factors = balancing(first if biases is None else np.column_stack([first, biases]), last.T)
+        first, last = first * factors[:, None], last / factors
+        biases = None if biases is None else biases * factors
+    for weights, bias in ((first, biases), (last, output)):
         parts = [weights] if bias is None else [weights, bias]
         _, exponent = np.frexp(max(np.abs(part).max() for part in parts))
         scaled = [np.ldexp(part, -exponent) for part in parts]
