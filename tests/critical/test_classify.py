@@ -216,6 +216,12 @@ def test_planted_channels(activation: str, outputs: int) -> None:
     # The loss is 0 at the end, and that at θ all due to t.
     assert abs(point.limit) <= 0.1 * point.loss
     assert "gated linear unit" in end.message
+    rows = np.column_stack([obj.x, np.ones(len(obj.x))])
+    value, slope, _ = ho.activations.derivatives(activation, rows @ channel.parameters["incoming"])
+    unit = np.outer(value, channel.parameters["value"]) + rows @ channel.parameters["slope"].T * slope[:, None]
+    # As near to what the two neurons do as they are to their limit, 1/t² with t = 30 or more.
+    bias = obj.net.unflatten(end.x)[-1][1]
+    assert np.abs(unit + bias - obj.net(end.x, obj.x)).max() < 1e-2
 
 
 def test_steps() -> None:

@@ -16,7 +16,7 @@ arXiv 2506.14951 (2025), for channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations, combinations_with_replacement
 
@@ -47,6 +47,7 @@ class Candidate:
     unit: str
     curve: Curve
     frozen: Array  # positions of what diverges along it
+    limit: dict[str, Array] = field(default_factory=dict)  # parameters of the unit
 
 
 def candidates(obj: AnyObjective, theta: Array) -> Iterator[Candidate]:
@@ -85,7 +86,9 @@ def channel_candidates(theta: Array, parameters: LayerParameters) -> Iterator[Ca
 
     for neurons, signs in merging(parameters):
         unit = "gated linear unit" if len(neurons) == 2 else "gated polynomial unit"
-        yield Candidate("channel", number, neurons, unit, channel(parameters, theta, neurons, signs), outgoing(neurons))
+        curve = channel(parameters, theta, neurons, signs)
+        limit = gated_unit(parameters, neurons, signs) if len(neurons) == 2 else {}
+        yield Candidate("channel", number, neurons, unit, curve, outgoing(neurons), limit)
     ratios = norm(parameters.outgoing, axis=0) / np.maximum(norm(parameters.weights, axis=1), np.finfo(float).tiny)
     curved = [rule.degree == 0 for rule in parameters.layer.rules]  # others are rescaled with no effect
     flattest = [int(k) for k in np.argsort(-ratios) if parameters.weights[k].any() and curved[k]][:MOST_FLAT]
@@ -211,6 +214,16 @@ def channel(parameters: LayerParameters, theta: Array, neurons: tuple[int, ...],
         return at.astype(theta.dtype) if t == 1 else at
 
     return curve
+
+
+def gated_unit(parameters: LayerParameters, neurons: tuple[int, ...], signs: Array) -> dict[str, Array]:
+    """Returns w̃ (p,), v (d',) and u (d', p) of v σ(w̃ · x̃) + (u · x̃) σ'(w̃ · x̃), to which two neurons merge."""
+    chosen = np.array(neurons)
+    outgoing = (parameters.outgoing[:, chosen] * gains(parameters, chosen, signs)).astype(np.float64)
+    rows = (signs[:, None] * parameters.incoming[chosen]).astype(np.float64)
+    weights = norm(outgoing, axis=0)
+    centre = weights @ rows / weights.sum()
+    return {"incoming": centre, "value": outgoing.sum(axis=1), "slope": outgoing @ (rows - centre)}
 
 
 def moments(deviations: Array) -> tuple[Array, Array]:

@@ -68,7 +68,9 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
 
 def way_along(candidate: Candidate, limit: float, tangent: Array) -> WayToInfinity:
     direction = np.asarray(tangent, np.float64)
-    return WayToInfinity(candidate.kind, candidate.layer, candidate.neurons, candidate.unit, limit, direction)
+    return WayToInfinity(
+        candidate.kind, candidate.layer, candidate.neurons, candidate.unit, limit, direction, candidate.limit
+    )
 
 
 def falling_floor(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:

@@ -26,6 +26,9 @@ class WayToInfinity:
         The loss at the end, by extrapolation.
     tangent : ndarray, shape (P,)
         The direction in which it begins.
+    parameters : dict of str to ndarray
+        Of a gated linear unit v σ(w̃ · x̃) + (u · x̃) σ'(w̃ · x̃), x̃ = (x, 1): ``"incoming"``, w̃ (p,); ``"value"``, v, and
+        ``"slope"``, u, for each neuron of the next layer, (d',) and (d', p). Else empty.
 
     Examples
     --------
@@ -42,6 +45,7 @@ class WayToInfinity:
     unit: str
     limit: float
     tangent: Array = field(repr=False)
+    parameters: dict[str, Array] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
