@@ -263,6 +263,15 @@ def test_every_start_goes_to_infinity() -> None:
         assert point.limit < 0.2 * end.fun
 
 
+def test_a_minimum_far_out_is_none_at_infinity() -> None:
+    """Outgoing weights of 400 that cancel, but a minimum: its smallest eigenvalue is 1e-17 of the largest."""
+    x = rng(1).uniform(-2, 2, (100, 2))
+    obj = ho.Objective(ho.MLP([2, 3, 1]), x, np.sin(2 * x[:, 0]) + 0.7 * x[:, 1] ** 2)
+    end = ho.minimize(obj, obj.net.init(rng(0), "torch"), method="lm", max_steps=3000)
+    if np.finfo(np.longdouble).eps < 1e-18 and np.linalg.norm(end.x) < 600:
+        assert end.outcome == "minimum", end.message
+
+
 # Input
 
 

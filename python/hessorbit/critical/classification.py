@@ -41,7 +41,8 @@ def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
     A minimum is strict across the orbit of the architecture's continuous symmetries and what the loss does not see;
     with other flat directions, such as those of duplicated or dead neurons, the point is degenerate.
 
-    Where no minimum or saddle is resolved, curves are tried on which parameters diverge: *channels* [1]_, on which
+    Up to P = 40, what double leaves open is tried in extended precision, after Newton steps there. Where no minimum or
+    saddle is resolved, curves are tried on which parameters diverge: *channels* [1]_, on which
     neurons merge with each other, or with a constant, while their outgoing weights diverge and cancel; steps; growing
     outputs of separated classes; and the ray of the Newton step. Points count as on their way to infinity if the loss
     falls along such a curve at every doubling, or if the floor of the valley around it falls up to θ and does not rise

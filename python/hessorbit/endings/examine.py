@@ -17,12 +17,14 @@ from ..symmetry.null_modes import symmetric_dimension
 from .curves import outputs
 from .infinity import falling_floor, ray, separated, settled, ways_to_infinity
 from .local_model import LocalModel, local_model
-from .losses import loss_and_noise, loss_at
+from .losses import extended, loss_and_noise, loss_at
 from .point import CriticalPoint, WayToInfinity
 
 LENGTHS = 2.0 ** np.arange(-14, 3)  # of the steps along which a saddle is left, relative to max(1, ‖θ‖)
 AT_KINK = 1e-7  # a preactivation relative to the sum of the sizes of its terms
 MOST_KINKS = 20
+MOST_EXTENDED, REFINEMENTS = 40, 4  # parameters up to which longdouble decides what double does not, by Newton steps
+NEXT_TO = 1e-2  # relative to θ, how far these may lead
 FEW_STEPS, MUCH, FITTED = 5, 1e-3, 1e-10  # a gain is one relative to the loss, and to that without outputs
 DIRECTIONS = 40  # that are tried where a kink may make a minimum
 
@@ -47,12 +49,31 @@ def of_model(obj: AnyObjective, model: LocalModel, kinks: tuple[tuple[int, int, 
         other = len(model.modes.causes) - symmetric_dimension(obj, theta)
         kind = "degenerate" if other > 0 else "minimum"
         return described(kind, minimum_message(model, other), model, kinks)
+    finer = in_extended(obj, model) if model.still else None
+    if finer is not None:
+        return of_model(obj, finer, kinks)
     ways = leading_ways(obj, model)
     if ways:
         return described("to infinity", ways_message(model, ways), model, kinks, ways=tuple(ways))
     if model.critical and not (model.drifting.any() and descends(obj, theta)):
         return described("degenerate", degenerate_message(model), model, kinks)
     return described("not critical", not_critical_message(obj, model, kinks), model, kinks)
+
+
+def in_extended(obj: AnyObjective, model: LocalModel) -> LocalModel | None:
+    """Returns the model in extended precision after a few Newton steps, if that is cheap and shows a minimum."""
+    theta = model.theta
+    if theta.dtype != np.float64 or not extended(obj) or len(theta) > MOST_EXTENDED:
+        return None
+    finer, at = None, theta.astype(np.longdouble)
+    for _ in range(REFINEMENTS):
+        finer = local_model(obj, at)
+        if finer is None or not (finer.critical and finer.resolved.all()) or finer.negative.any():
+            return None
+        if norm(finer.step) <= np.finfo(np.float64).eps * norm(at):
+            break
+        at = at + finer.step
+    return finer if norm(at - theta) <= NEXT_TO * max(1.0, float(norm(theta))) else None
 
 
 def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
