@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import hessorbit as ho
+from hessorbit.balls.arithmetic import balls, floats, precision
+from hessorbit.balls.samples import SampleLoss
+from hessorbit.critical.invariances import invariances
 from oracles import intervals, jets, taylor
 from oracles.planted import LINKS
 from oracles.problem import ACTIVATIONS, LOSSES, Problem, random_problem
@@ -273,3 +276,26 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "flint", None)
     with pytest.raises(ImportError, match=r"hessorbit\[certify\]"):
         ho.certify(problem.objective(), problem.theta)
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "leaky_relu(0.3)"])
+@pytest.mark.parametrize("l2", [0.0, 0.5])
+def test_nothing_changes_along_an_invariance(activation: str, l2: float) -> None:
+    """∇Lᵀ t(θ) = 0 at points that are not critical, with the gradient of the core."""
+    for seed, (widths, options) in enumerate(
+        [
+            ((2, 3, 1), {}),
+            ((2, 2, 3, 1), {"parametrization": "ntk"}),
+            ((3, 2, 2, 3), {"loss": "cross_entropy", "biases": (True, False, True)}),
+        ]
+    ):
+        problem = random_problem(rng(seed), widths, [activation] * (len(widths) - 2), samples=4, l2=l2, **options)
+        problem.x[:, -1] = 2 * problem.x[:, 0]
+        with precision(100):
+            moves = floats(invariances(SampleLoss(problem.objective()), balls(problem.theta)))
+        gradient = problem.objective().gradient(problem.theta)
+        # Each entry of the gradient has a few roundings per sample and layer.
+        scale = np.abs(moves).T @ np.abs(gradient) + np.abs(gradient).max()
+        assert (np.abs(moves.T @ gradient) <= 1e-13 * scale).all()
+        if not l2:
+            assert moves.shape[1] > 0
