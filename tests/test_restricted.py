@@ -308,3 +308,17 @@ def test_neurons_without_free_parameters_are_held() -> None:
         assert np.abs(sub.gradient(at[free]) - pop.gradient(full)[free]).max() <= 1e-14
         assert np.abs(sub.hessian(at[free]) - pop.hessian(full)[np.ix_(free, free)]).max() <= 1e-14
     assert sub.gradient(np.zeros((0, len(free)))).shape == (0, len(free))
+
+
+def test_levenberg_marquardt_over_some_weights_of_a_population_converges_at_once() -> None:
+    """At zero residual its steps are Newton's: the gradient is squared by each."""
+    net = ho.MLP([2, 2, 1], "erf", bias=False)
+    teacher = net.flatten([(np.eye(2), None), ([[1.0, 1.0]], None)])
+    sub = ho.PopulationObjective(net, net, teacher).restricted(teacher, net.block(layer=1, part="weights"))
+    result = ho.minimize(sub, [0.9, 0.2, -0.1, 0.6], tol=1e-12)
+    assert result.outcome == "minimum"
+    assert result.nit <= 8
+    assert np.abs(result.x - np.eye(2).ravel()).max() <= 1e-10
+    factor = sub.gauss_newton_factor(result.x)
+    products = factor @ factor.T
+    assert np.abs(products - np.diag(np.diag(products))).max() <= 1e-15

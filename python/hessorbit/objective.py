@@ -369,6 +369,10 @@ class Objective:
         value, gradient = self.value_and_gradient(theta)
         return value, np.ascontiguousarray(gradient[..., positions])
 
+    def _factor_part(self, theta: Array, positions: Array) -> Array:
+        """A factor of the Gauss–Newton matrix of some parameters; of restricted objectives."""
+        return np.ascontiguousarray(self.gauss_newton_factor(theta)[..., positions])
+
     def _positions(self, parameters: ArrayLike) -> list[int]:
         return _checks.positions(parameters, self.net.num_parameters, "parameters")
 

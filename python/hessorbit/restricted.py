@@ -145,7 +145,7 @@ class RestrictedObjective:
 
     def gauss_newton_factor(self, part: ArrayLike) -> Array:
         """Returns a matrix F, of F columns, such that the Gauss–Newton matrix is FᵀF + l2·I."""
-        return self._free(self.objective.gauss_newton_factor(self.full(part)))
+        return self.objective._factor_part(self.full(part), self.free)
 
     def hessian_diagonal(self, part: ArrayLike) -> Array:
         """Returns the diagonal of the Hessian, of shape (F,)."""
