@@ -39,6 +39,13 @@ class AnyObjective(Protocol):
     def hessian_trace(self, theta: ArrayLike) -> Any: ...
 
 
+@runtime_checkable
+class WholeObjective(AnyObjective, Protocol):
+    """An objective of all parameters, which can be restricted to some of them."""
+
+    def _part(self, theta: Array, positions: Array) -> tuple[Any, Array]: ...
+
+
 def check_objective(obj: Any, name: str = "obj") -> None:
     """Refuses what is no objective."""
     if not isinstance(obj, AnyObjective):

@@ -13,14 +13,11 @@ from numpy.typing import ArrayLike
 
 from . import _checks
 from ._checks import FLOAT64, Array
-from .any_objective import AnyObjective, as_scalar, read_only
+from .any_objective import AnyObjective, WholeObjective, as_scalar, read_only
 from .network import MLP
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
-
-    from .objective import Objective
-    from .population import PopulationObjective
 
 
 class RestrictedObjective:
@@ -80,7 +77,7 @@ class RestrictedObjective:
     array([0., 2.])
     """
 
-    def __init__(self, objective: Objective | PopulationObjective, theta: ArrayLike, free: ArrayLike) -> None:
+    def __init__(self, objective: WholeObjective, theta: ArrayLike, free: ArrayLike) -> None:
         if not hasattr(objective, "_part"):
             got = _checks.with_article(type(objective))
             raise TypeError(f"objective must be an Objective or a PopulationObjective; got {got}")
