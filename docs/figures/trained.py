@@ -1,6 +1,6 @@
 """Draws the pictures of docs/trained.md and prints its numbers: ``python docs/figures/trained.py``, beside this file.
 
-The data are those that scikit-learn ships; nothing else needs it. Takes about a minute.
+The data are those that scikit-learn ships: ``pip install scikit-learn`` first. Takes about a minute.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn import datasets
 
 import hessorbit as ho
 
@@ -50,6 +49,8 @@ def trained(name: str, x: np.ndarray, y: np.ndarray, hidden: int, loss: str) -> 
 
 
 def examples() -> list[Trained]:
+    from sklearn import datasets  # only who draws these pictures needs it
+
     diabetes, cancer, iris = datasets.load_diabetes(), datasets.load_breast_cancer(), datasets.load_iris()
     return [
         trained("diabetes", diabetes.data, standardised(diabetes.target), 3, "squared_error"),
