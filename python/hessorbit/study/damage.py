@@ -81,7 +81,8 @@ def explained_damage(name: str) -> Iterator[None]:
             ) from error
         if code in OUTSIDE:
             raise OSError(f"store {name!r} cannot be opened, read or written: {error}") from error
-        raise refusal(name, str(error), "use another file") from error
+        # Of a damaged schema SQLite quotes a statement, which has many lines.
+        raise refusal(name, " ".join(str(error).split()), "use another file") from error
     except UnsoundError as error:
         raise refusal(name, str(error), error.remedy) from None
 
