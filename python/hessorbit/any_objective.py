@@ -44,6 +44,7 @@ class WholeObjective(AnyObjective, Protocol):
     """An objective of all parameters, which can be restricted to some of them."""
 
     def _part(self, theta: Array, positions: Array) -> tuple[Any, Array]: ...
+    def _factor_part(self, theta: Array, positions: Array) -> Array: ...
 
 
 def check_objective(obj: Any, name: str = "obj") -> None:
