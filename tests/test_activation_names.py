@@ -11,7 +11,10 @@ import pytest
 import hessorbit as ho
 from hessorbit import activations
 
-SOURCES = sorted(Path(ho.__file__).parent.rglob("*.py"))
+PACKAGE = Path(ho.__file__).parent
+# Expectations in ball arithmetic are formulas by name, written beside the core's as an independent check of them.
+FORMULAS = PACKAGE / "balls/kernels.py"
+SOURCES = sorted(set(PACKAGE.rglob("*.py")) - {FORMULAS})
 
 
 def exempt(tree: ast.AST) -> Iterator[ast.AST]:
@@ -40,7 +43,7 @@ def named(source: str) -> list[tuple[int, str]]:
     ]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SOURCES[0].parent)))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_sources_name_no_activation(path: Path) -> None:
     assert named(path.read_text(encoding="utf-8")) == []
 

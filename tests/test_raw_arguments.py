@@ -132,7 +132,9 @@ def entries() -> Iterator[tuple[str, Callable[..., Any], list[Any], dict[str, li
         yield "all_finite", _core.all_finite, [theta], {}
         yield "outputs", module.outputs, [network(), theta, np.ones((4, 2), scalar), 2], {}
         yield "activation_derivatives", module.activation_derivatives, ["tanh", 0.0, theta], {}
-        yield "flip_even_linear", _core.flip_even_linear, [network(), 0, [1], [], [(0, 2)], theta], {}
+        yield "loss_derivatives", _core.loss_derivatives, ["logistic", 1.0, theta, np.ones_like(theta)], {}
+        extended = theta.astype(np.longdouble)
+        yield "flip_even_linear", _core.flip_even_linear, [network(), 0, [1], [], [(0, 2)], extended], {}
         square = {"transport_hessian": [np.eye(P, dtype=scalar)]}
         vector = {"act": [theta], "transport_gradient": [batch]}
         for each in (layer, mixing):

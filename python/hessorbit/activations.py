@@ -19,6 +19,11 @@ def defaults() -> dict[str, float | None]:
     return {entry["name"]: entry["parameter"] for entry in _core.activation_table()}
 
 
+def linear() -> str:
+    """Returns the name of the activation that is linear."""
+    return next(str(entry["name"]) for entry in _core.activation_table() if entry["linear"])
+
+
 def canonical(name: str, argument: str) -> str:
     """Returns the one spelling of an activation: its parameter is written only if it is not the default.
 

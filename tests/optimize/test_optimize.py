@@ -559,17 +559,18 @@ def test_result_is_consistent(method: str) -> None:
 
 @pytest.mark.parametrize("method", list(METHODS))
 def test_nothing_to_do(method: str) -> None:
-    problem = student("tanh", 1)
-    obj = problem.objective()
-    norm = np.abs(obj.gradient(problem.theta)).max()
+    # A convex loss, as newton goes on where a gradient below tol stands beside negative curvature above it.
+    obj, _, minimiser = linear()
+    theta = minimiser + 0.1
+    norm = np.abs(obj.gradient(theta)).max()
     for options, stop in [
         ({"tol": norm}, Stop.GRADIENT),
-        ({"loss_tol": obj.loss(problem.theta)}, Stop.LOSS),
-        ({"max_steps": 0}, Stop.STEPS),
+        ({"tol": 0.0, "loss_tol": obj.loss(theta)}, Stop.LOSS),
+        ({"tol": 0.0, "max_steps": 0}, Stop.STEPS),
     ]:
-        result = ho.minimize(obj, problem.theta, method=method, **options)
+        result = ho.minimize(obj, theta, method=method, **options)
         assert (result.status, result.nit, len(result.trajectory)) == (stop, 0, 1)
-        assert (result.x == problem.theta).all()
+        assert (result.x == theta).all()
 
 
 @pytest.mark.parametrize("method", list(METHODS))

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from .. import activations
-from .._checks import Array
+from .._checks import Array, is_extended
 from ..any_objective import AnyObjective
 from ..error_bounds import norm
 from ..objective import Objective
@@ -63,7 +63,7 @@ def of_model(obj: AnyObjective, model: LocalModel, kinks: tuple[tuple[int, int, 
 def in_extended(obj: AnyObjective, model: LocalModel) -> LocalModel | None:
     """Returns the model in extended precision after a few Newton steps, if that is cheap and shows a minimum."""
     theta = model.theta
-    if theta.dtype != np.float64 or not extended(obj) or len(theta) > MOST_EXTENDED:
+    if is_extended(theta) or not extended(obj) or len(theta) > MOST_EXTENDED:
         return None
     finer, at = None, theta.astype(np.longdouble)
     for _ in range(REFINEMENTS):

@@ -20,16 +20,13 @@ from typing import Any, Self
 import numpy as np
 
 from .. import _checks, activations
+from ..balls.kernels import KINDS  # the activations whose expected loss has closed forms
 from ..network import MLP
 
 OPTIMIZERS = ("gd", "momentum", "adam")
 POLISH = ("none", "lm", "newton")
 INFINITE = "infinite"
 SAMPLES = 500  # by default, where infinitely many would take quadrature
-# Activations whose expected loss over normal inputs has closed forms (population/objective.py).
-CLOSED_FORMS = (
-    "identity", "square", "cube", "exp", "sin", "cos", "erf", "normal_cdf", "relu", "leaky_relu", "gelu",
-)  # fmt: skip
 
 
 # A student has a P × P Hessian and as many eigenvectors: 160 GB for the largest student that is let in.
@@ -120,7 +117,7 @@ class Settings:
     def checked_samples(self) -> int | str:
         """Returns the number of samples, or "infinite"."""
         if self.samples is None:
-            return INFINITE if activations.parse(self.activation, "activation")[0] in CLOSED_FORMS else SAMPLES
+            return INFINITE if activations.parse(self.activation, "activation")[0] in KINDS else SAMPLES
         if self.samples == INFINITE:
             return INFINITE
         if isinstance(self.samples, str):

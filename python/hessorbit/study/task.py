@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .. import activations
 from .._checks import Array
 from ..any_objective import AnyObjective
 from ..network import MLP
@@ -44,7 +45,7 @@ class PopulationTask:
     def baseline(self) -> float:
         """The loss of predicting the mean of the targets; the unit of `loss_tolerance`."""
         inputs, _, outputs = self.teacher.widths
-        constant = MLP([inputs, 1, outputs], "identity")
+        constant = MLP([inputs, 1, outputs], activations.linear())
         loss, gradient = self.objective(constant).value_and_gradient(np.zeros(constant.num_parameters))
         # The loss of a constant c is L(0) − cᵀE y + ½‖c‖²; the gradient with respect to c at 0 is −E y.
         mean = gradient[-outputs:]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import activations
 from .._checks import Array
 from ..any_objective import AnyObjective
 from ..error_bounds import QuadratureErrors, passes
@@ -131,7 +132,7 @@ def with_idle_neuron(obj: PopulationObjective, theta: Array) -> tuple[Population
     inputs, width, outputs = net.widths
     wider = MLP(
         [inputs, width + 1, outputs],
-        [[*net.activations[0], "identity"]],
+        [[*net.activations[0], activations.linear()]],
         bias=net.biases,
         parametrization=net.parametrization,
     )
