@@ -343,6 +343,22 @@ def call_growth(draw: Draw) -> None:
     )
 
 
+def call_classify(draw: Draw) -> None:
+    obj, theta = objective(draw, 3)
+    width = obj.net.widths[1:-1]
+    copies = [[int(n) for n in draw.integers(1, 3, each)] for each in width]
+    some = draw.permutation(obj.num_parameters)[: int(draw.integers(0, 4))]
+    attempt(
+        draw,
+        [
+            partial(ho.classify, obj, theta),
+            lambda: ho.Widening(obj.net, copies=copies).inertia(obj, theta),
+            lambda: ho.classify(obj.restricted(theta, some), theta[some]),
+            lambda: ho.spectrum(obj.restricted(theta, some), theta[some]),
+        ],
+    )
+
+
 def call_certify(draw: Draw) -> None:
     obj, theta = objective(draw, 3)
     ho.certify(obj, theta, radius=seldom(draw, 10.0 ** draw.uniform(-10, 300), None), digits=int(draw.integers(12, 40)))
@@ -369,5 +385,5 @@ def call_population(draw: Draw) -> None:
 
 CALLS = (
     call_objective, call_network, call_spectrum, call_group, call_equivalence, call_widening, call_nearest, call_count,
-    call_minimize, call_conditioning, call_growth, call_certify, call_population,
+    call_minimize, call_conditioning, call_growth, call_classify, call_certify, call_population,
 )  # fmt: skip
