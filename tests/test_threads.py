@@ -17,7 +17,7 @@ import pytest
 
 import hessorbit as ho
 from hessorbit import _core
-from oracles.problem import random_problem
+from oracles.problem import random_problem, trace_of_hessian
 
 pytestmark = pytest.mark.core
 
@@ -63,16 +63,11 @@ def test_a_forked_child_computes_after_a_call_with_two_threads() -> None:
     assert out.split() == ["0"] * 3
 
 
-def trace(seed: int) -> float:
-    problem = random_problem(np.random.default_rng(seed), (2, 30, 1), samples=2000)
-    return float(np.trace(problem.objective(threads=2).hessian(problem.theta)))
-
-
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_pools_of_forked_processes() -> None:
-    expected = [trace(seed) for seed in range(6)]
+    expected = [trace_of_hessian(seed) for seed in range(6)]
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        assert pool.map_async(trace, range(6)).get(timeout=PATIENCE) == expected
+        assert pool.map_async(trace_of_hessian, range(6)).get(timeout=PATIENCE) == expected
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -208,6 +203,6 @@ def test_a_fork_beside_a_thread_inside_of_a_call() -> None:
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_pools_of_processes_started_in_any_way(method: str) -> None:
-    expected = [trace(seed) for seed in range(4)]
+    expected = [trace_of_hessian(seed) for seed in range(4)]
     with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-        assert list(pool.map(trace, range(4), timeout=PATIENCE)) == expected
+        assert list(pool.map(trace_of_hessian, range(4), timeout=PATIENCE)) == expected

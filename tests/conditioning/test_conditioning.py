@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import linalg, optimize
 
 import hessorbit as ho
 from hessorbit.conditioning.branching import Choice, Search
@@ -288,6 +288,22 @@ def test_deep_widenings_against_direct_search() -> None:
     assert best.certificate == "minimum"
     assert best.lower_bound <= np.exp(direct)
     assert best.value <= np.exp(direct) * (1 + GAP)
+
+
+def test_no_certificate_where_mixings_lower_the_value() -> None:
+    problem, obj = planted(6, (2, 2, 1), "identity")
+    best = ho.best_conditioned(obj, problem.theta, over=ho.symmetries(obj.net))
+    rows = jacobian_of(problem)
+
+    def kappa(entries: np.ndarray) -> float:
+        element = ho.symmetries(obj.net).linear(layer=1, matrix=linalg.expm(entries.reshape(2, 2)))
+        values = np.linalg.svd(rows @ np.linalg.inv(element.matrix().toarray()), compute_uv=False)
+        return float(values[0] / values[best.rank - 1]) ** 2
+
+    mixed = optimize.minimize(kappa, np.zeros(4), method="Nelder-Mead", options={"maxiter": 2000}).fun
+    assert mixed < 0.999 * best.value
+    assert best.certificate == "none"
+    assert "mixings" in best.message
 
 
 @pytest.mark.parametrize("activation", ["relu", "square"])

@@ -174,3 +174,9 @@ def random_targets(rng: np.random.Generator, loss: str, samples: int, outputs: i
         return rng.integers(0, outputs, samples)
     # 64ths are exact in binary, so that every row sums to one at any precision.
     return rng.multinomial(64, np.full(outputs, 1 / outputs), samples) / 64
+
+
+def trace_of_hessian(seed: int) -> float:
+    """On two threads, for a problem that is large enough for them; here because processes import it by name."""
+    problem = random_problem(np.random.default_rng(seed), (2, 30, 1), samples=2000)
+    return float(np.trace(problem.objective(threads=2).hessian(problem.theta)))

@@ -62,13 +62,14 @@ from .residual import (
     shares,
     splittings,
 )
-from .scope import orbit_scope, widening_scope
+from .scope import mixings_are_left_out, orbit_scope, widening_scope
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
 CRITERIA = ("condition_number", "trace", "max")
 MOST_SEARCHES = 6  # each reaches 1e8 farther
 CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
+MIXED = "no certificate for the whole class, as mixings of linear neurons, which are not searched, can lower it"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +91,7 @@ class BestConditioned:
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
         larger. ``"none"``: the criterion is not convex; the value is a local minimum, and the lower bound is that of
-        a larger set of diagonals.
+        a larger set of diagonals. Or mixings of linear neurons are left out, which can lower the value further.
     message : str
         The same in words, with the reason.
     scope : str
@@ -570,14 +571,17 @@ def report(question: Question, answer: Answer) -> BestConditioned:
         widening = widening_of(search.architecture, solution, answer.move)
         wide, best = widening.net, at_rest(widening, widening(question.theta))
     moved = answer.move.log_scaling(search.architecture)
+    mixed = mixings_are_left_out(net)
     once = np.where(search.architecture.second, -np.inf, 0.0)
     return BestConditioned(
         net=wide,
         theta=best,
         value=value,
         lower_bound=bound,
-        certificate="minimum" if closed else "bound" if searched else "none",
-        message="; ".join(filter(None, [explanation(closed, searched, answer.confined), answer.curvature.remark])),
+        certificate="none" if mixed else "minimum" if closed else "bound" if searched else "none",
+        message="; ".join(
+            filter(None, [explanation(closed, searched, answer.confined), MIXED * mixed, answer.curvature.remark])
+        ),
         scope=orbit_scope(net) if question.orbit else widening_scope(net, question.widths, question.counted),
         start=math.exp(function.exact(once - moved)),
         criterion=question.criterion,

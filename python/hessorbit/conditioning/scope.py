@@ -42,12 +42,17 @@ def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool) -> str:
         moves.append("signs of copies")
     if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
         moves.append("shifts of copies")
-    if any(len(hidden.linear) > 1 for hidden in layers):
+    if mixings_are_left_out(net):
         left.append("mixings of linear neurons")
     if sum(widths) > sum(net.widths[1:-1]):
         left.append("dead neurons with incoming weights")
     text = f"widenings to {list(widths)} hidden neurons with {numbers}, {', '.join(moves)}, {RANGE}"
     return text + without(left)
+
+
+def mixings_are_left_out(net: MLP) -> bool:
+    """Tells whether neurons of a layer can be mixed, which changes the spectrum and is not searched."""
+    return any(len(hidden.linear) > 1 for hidden in hidden_layers(net))
 
 
 def flips_change_spectra(hidden: HiddenLayer) -> bool:
