@@ -129,12 +129,12 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    // Where a caller or a helper loses its core, others want the cores too: a helper may keep its caller waiting in the
-    // middle of a part, or take the core that its caller runs on, for milliseconds. After that, for a while, jobs begin
-    // alone, and only those that take longer are posted. If a core is lost again soon after, the while doubles: an idle
-    // machine has both cores back in a moment, and a busy one is seldom tried.
-    static constexpr std::chrono::microseconds alone_at_first{300}, soon{25000};
-    static constexpr std::chrono::microseconds shortest_alone{5000}, longest_alone{320000};
+    // Where a caller or a helper loses its core, others want the cores too, or both are on one: a helper may keep its
+    // caller waiting in the middle of a part, or take the core that its caller runs on, for milliseconds. After that, for
+    // a while, jobs begin alone, and only those that take longer are posted. If a core is lost again soon after, the while
+    // doubles: an idle machine has both cores back in a moment, and a busy one is seldom tried.
+    static constexpr std::chrono::microseconds alone_at_first{300}, soon{10000};
+    static constexpr std::chrono::microseconds shortest_alone{1000}, longest_alone{32000};
 
     void be_alone() {
         const Clock::time_point now = Clock::now();
