@@ -11,14 +11,6 @@ import hessorbit as ho
 
 # The colours of Okabe and Ito, which people with colour-blindness can tell apart.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.linewidth": 1.8,
-}
 X = np.linspace(-2, 2, 40)[:, None]
 NET, SMALL = ho.MLP([1, 2, 1]), ho.MLP([1, 1, 1])
 OBJECTIVE = ho.Objective(NET, X, np.tanh(3 * X - 1) + 0.5 * np.tanh(1 - X) + 0.05 * np.sin(9 * X))
@@ -64,7 +56,7 @@ def draw_degenerate(axes: plt.Axes) -> None:
 
 
 def main() -> None:
-    plt.rcParams.update(STYLE)
+    plt.style.use(Path(__file__).with_name("pages.mplstyle"))
     figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.0))
     for draw, one in zip((draw_minimum, draw_saddle, draw_infinity, draw_degenerate), axes.ravel(), strict=True):
         draw(one)

@@ -22,16 +22,6 @@ X = np.linspace(-4, 4, 81)[:, None]
 OBJECTIVE = ho.Objective(NET, X, NET(THETA, X))
 RANK = NET.num_parameters
 
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
-
 
 def condition(widening: ho.Widening) -> float:
     """κ of the nonzero spectrum at the widened minimum."""
@@ -169,7 +159,7 @@ def draw_widths() -> plt.Figure:
 
 
 def main() -> None:
-    plt.rcParams.update(STYLE)
+    plt.style.use(Path(__file__).with_name("pages.mplstyle"))
     pictures = {
         "guide_minimum": draw_minimum,
         "guide_valley": draw_valley,

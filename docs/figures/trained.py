@@ -15,15 +15,6 @@ import hessorbit as ho
 
 # The colours of Okabe and Ito, which people with colour-blindness can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
 STEPS = 2000  # of Adam, and of gradient descent afterwards
 
 
@@ -150,7 +141,7 @@ def draw_descent(one: Trained) -> plt.Figure:
 
 
 def main() -> None:
-    plt.rcParams.update(STYLE)
+    plt.style.use(Path(__file__).with_name("pages.mplstyle"))
     here = Path(__file__).parent
     ones = examples()
     for name, figure in [("trained_widths", draw_widths(ones)), ("trained_descent", draw_descent(ones[0]))]:

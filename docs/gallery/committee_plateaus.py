@@ -17,15 +17,6 @@ import hessorbit as ho
 
 # The colours of Okabe and Ito, which people with colour-blindness can tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
 WIDTHS = (2, 3, 5, 10)
 DRAWN = (2, 3, 5)
 START = 1e-4  # standard deviation of the weights at the start of the flow
@@ -108,7 +99,7 @@ def main() -> None:
             rate, duration = escape_rate(paths[width], width)
             line += f"  {rate:14.6f}  {duration:19.0f}"
         print(line)
-    plt.rcParams.update(STYLE)
+    plt.style.use(Path(__file__).parents[1] / "figures/pages.mplstyle")
     figure = draw(paths)
     figure.tight_layout()
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=160)

@@ -21,14 +21,6 @@ import numpy as np
 import hessorbit as ho
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"  # of Okabe and Ito
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 # Safran and Shamir: runs out of 1000 that ended in spurious minima, n = k = 6, 7, …, 20.
 PUBLISHED = dict(enumerate((3, 55, 126, 218, 346, 455, 585, 730, 736, 803, 851, 897, 900, 934, 949), start=6))
 RATE = 0.2
@@ -127,7 +119,7 @@ def main() -> None:
                 line += f"  {smallest:.5f} to {largest:.3f}       {max(e['floor'] for e in spurious):13.1e}"
                 line += f"  {max(e['gradient'] for e in spurious):8.1e}"
             print(line, flush=True)
-    plt.rcParams.update(STYLE)
+    plt.style.use(Path(__file__).parents[1] / "figures/pages.mplstyle")
     figure = draw(found)
     figure.tight_layout()
     figure.savefig(options.plot, dpi=160)

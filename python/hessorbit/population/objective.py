@@ -19,14 +19,13 @@ from .. import _checks, _core
 from .._checks import FLOAT64, Array
 from ..any_objective import as_scalar, read_only
 from ..network import DEFAULT_OUTPUT, MLP
+from ..restricted import RestrictedObjective
 from .product import CompressedHessian, compression
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
-
-    from ..restricted import RestrictedObjective
 
 LOSS, GRADIENT, CURVATURE = range(3)
 NONE = np.arange(0)
@@ -277,8 +276,6 @@ class PopulationObjective:
         >>> bool(abs(result.x - np.eye(2).ravel()).max() < 1e-8)
         True
         """
-        from ..restricted import RestrictedObjective
-
         return RestrictedObjective(self, theta, free)
 
     def gauss_newton_factor(self, theta: ArrayLike) -> Array:
