@@ -1,6 +1,6 @@
 """Draws the pictures of docs/trained.md and prints its numbers: ``python docs/figures/trained.py``, beside this file.
 
-The data are those that scikit-learn ships: ``pip install scikit-learn`` first. Takes about a minute.
+The data are those that scikit-learn ships, which the extra `docs` installs. Takes about a minute.
 """
 
 from __future__ import annotations

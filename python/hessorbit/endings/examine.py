@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg import orth
 
 from .. import activations
 from .._checks import Array, is_extended
@@ -15,6 +18,7 @@ from ..restricted import whole
 from ..symmetry.data_modes import activations_on_data, counted
 from ..symmetry.null_modes import symmetric_dimension
 from .curves import outputs
+from .even_units import EvenUnits, in_even_units
 from .infinity import falling_floor, ray, separated, settled, ways_to_infinity
 from .local_model import LocalModel, local_model
 from .losses import extended, loss_and_noise, loss_at
@@ -32,32 +36,51 @@ DIRECTIONS = 40  # that are tried where a kink may make a minimum
 def examine(obj: AnyObjective, theta: Array) -> CriticalPoint:
     """Returns what θ (P,), checked, is."""
     with np.errstate(all="ignore"):
-        model = local_model(obj, theta)
-        kinks = kinks_at(obj, theta)
-        if model is None:
-            return without_model(obj, theta, kinks)
-        return of_model(obj, model, kinks)
+        place = Place(obj, theta, in_even_units(obj, theta), kinks_at(obj, theta))
+        model = local_model(place.even.obj, place.even.theta)
+        return without_model(place) if model is None else of_model(place, model)
 
 
-def of_model(obj: AnyObjective, model: LocalModel, kinks: tuple[tuple[int, int, int], ...]) -> CriticalPoint:
-    theta = model.theta
+@dataclass(frozen=True)
+class Place:
+    """θ as it was given, the same in even units, and the kinks that it lies at."""
+
+    obj: AnyObjective
+    theta: Array
+    even: EvenUnits
+    kinks: tuple[tuple[int, int, int], ...]
+
+    @cached_property
+    def loss(self) -> float:
+        return float(self.obj.loss(self.theta))
+
+    @cached_property
+    def gradient_norm(self) -> float:
+        """max|∇L|."""
+        return float(np.abs(self.obj.gradient(self.theta)).max())
+
+
+def of_model(place: Place, model: LocalModel) -> CriticalPoint:
+    obj, theta = place.even.obj, model.theta
     if model.critical and model.negative.any():
         direction, decrease = descent(obj, model)
         if direction is not None:
-            return described("saddle", saddle_message(model, decrease), model, kinks, direction, decrease)
+            decrease = place.even.loss(decrease)
+            direction = place.even.directions(direction)
+            return described("saddle", saddle_message(model, decrease), place, model, direction, decrease)
     if model.critical and model.resolved.all() and not model.negative.any():
         other = len(model.modes.causes) - symmetric_dimension(obj, theta)
         kind = "degenerate" if other > 0 else "minimum"
-        return described(kind, minimum_message(model, other), model, kinks)
+        return described(kind, minimum_message(place, model, other), place, model)
     finer = in_extended(obj, model) if model.still else None
     if finer is not None:
-        return of_model(obj, finer, kinks)
-    ways = leading_ways(obj, model)
+        return of_model(place, finer)
+    ways = [place.even.way(way) for way in leading_ways(obj, model)]
     if ways:
-        return described("to infinity", ways_message(model, ways), model, kinks, ways=tuple(ways))
+        return described("to infinity", ways_message(place, ways), place, model, ways=tuple(ways))
     if model.critical and not (model.drifting.any() and descends(obj, theta)):
-        return described("degenerate", degenerate_message(model), model, kinks)
-    return described("not critical", not_critical_message(obj, model, kinks), model, kinks)
+        return described("degenerate", degenerate_message(model), place, model)
+    return described("not critical", not_critical_message(place, model), place, model)
 
 
 def in_extended(obj: AnyObjective, model: LocalModel) -> LocalModel | None:
@@ -140,23 +163,24 @@ def kinks_at(obj: AnyObjective, theta: Array) -> tuple[tuple[int, int, int], ...
 def described(
     kind: str,
     message: str,
+    place: Place,
     model: LocalModel,
-    kinks: tuple[tuple[int, int, int], ...],
     direction: Array | None = None,
     decrease: float = 0.0,
     ways: tuple[WayToInfinity, ...] = (),
 ) -> CriticalPoint:
-    if kinks and kind in ("minimum", "degenerate", "saddle"):
-        layer, neuron, sample = kinks[0]
+    if place.kinks and kind in ("minimum", "degenerate", "saddle"):
+        layer, neuron, sample = place.kinks[0]
         message += (
             f" The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}: this holds for "
             f"the piece of the loss on which the derivatives were taken."
         )
+    open_signs = np.asarray(model.vectors[:, ~model.resolved])
     return CriticalPoint(
         kind=kind,
         message=message,
-        loss=model.loss,
-        gradient_norm=float(np.abs(model.gradient).max()),
+        loss=place.loss,
+        gradient_norm=place.gradient_norm,
         num_negative=int(model.negative.sum()),
         num_positive=int((model.values > model.floors).sum()),
         smallest=float(model.values[0]) if len(model.values) else np.nan,
@@ -164,16 +188,15 @@ def described(
         direction=direction,
         decrease=decrease,
         causes=model.modes.causes,
-        unexplained=np.asarray(model.vectors[:, ~model.resolved]),
+        unexplained=open_signs if place.even.same else orth(place.even.directions(open_signs)),
         ways=ways,
-        kinks=kinks,
+        kinks=place.kinks,
     )
 
 
-def without_model(obj: AnyObjective, theta: Array, kinks: tuple[tuple[int, int, int], ...]) -> CriticalPoint:
+def without_model(place: Place) -> CriticalPoint:
     """What is said where there is no quadratic model: the Hessian is zero, or something is not finite."""
-    loss, gradient = obj.value_and_gradient(theta)
-    size, count = float(np.abs(gradient).max()), len(theta)
+    loss, size, count = place.loss, place.gradient_norm, len(place.theta)
     flat = size == 0 and np.isfinite(loss)
     message = (
         "The gradient and the Hessian are zero: every direction is flat to second order."
@@ -182,15 +205,16 @@ def without_model(obj: AnyObjective, theta: Array, kinks: tuple[tuple[int, int, 
     )
     directions = np.eye(count) if flat else np.zeros((count, 0))
     return CriticalPoint(
-        "degenerate" if flat else "not critical", message, float(loss), size, 0, 0, np.nan, np.nan, None, 0.0, (),
-        directions, (), kinks
+        "degenerate" if flat else "not critical", message, loss, size, 0, 0, np.nan, np.nan, None, 0.0, (),
+        directions, (), place.kinks
     )  # fmt: skip
 
 
-def minimum_message(model: LocalModel, other: int) -> str:
+def minimum_message(place: Place, model: LocalModel, other: int) -> str:
     if not len(model.values):
         return "All directions are flat by symmetry."
     text = f"The smallest eigenvalue of the Hessian is {model.values[0]:.3g}, beyond its error of {model.floors[0]:.1e}"
+    text += place.even.remark
     if not other:
         return text + across(model) + "."
     return (
@@ -221,6 +245,11 @@ def saddle_message(model: LocalModel, decrease: float) -> str:
 
 
 def degenerate_message(model: LocalModel) -> str:
+    if model.negative.any():
+        return (
+            f"The Hessian has the eigenvalue {model.values[0]:.3g}, but no step along its eigenvector lowers the loss "
+            f"by more than rounding: it may be a saddle, which a longdouble θ would show."
+        )
     count = int((~model.resolved).sum())
     text = (
         f"{count} eigenvalues of the Hessian are zero to within {model.floors[~model.resolved].max():.1e}, without a "
@@ -230,7 +259,7 @@ def degenerate_message(model: LocalModel) -> str:
     return f"{text}{causes}. Higher derivatives decide whether it is a minimum; weight decay would."
 
 
-def ways_message(model: LocalModel, ways: list[WayToInfinity]) -> str:
+def ways_message(place: Place, ways: list[WayToInfinity]) -> str:
     parts = []
     for way in ways[:3]:
         where = f"neurons {', '.join(map(str, way.neurons))} of layer {way.layer}"
@@ -248,20 +277,22 @@ def ways_message(model: LocalModel, ways: list[WayToInfinity]) -> str:
             parts.append("The loss keeps falling along the Newton step until theta has doubled")
     limit = min(way.limit for way in ways)
     return (
-        f"{'. '.join(parts)}. The loss, {model.loss:.8g}, falls to {limit:.8g} at infinity, where there is no minimum: "
+        f"{'. '.join(parts)}. The loss, {place.loss:.8g}, falls to {limit:.8g} at infinity, where there is no minimum: "
         f"stop here, add weight decay, or train a network with such a unit."
     )
 
 
-def not_critical_message(obj: AnyObjective, model: LocalModel, kinks: tuple[tuple[int, int, int], ...]) -> str:
-    size = float(np.abs(model.gradient).max())
-    text = f"max|∇L| is {size:.2e}, and the curvature changes along the Newton step: no critical point is next to theta"
+def not_critical_message(place: Place, model: LocalModel) -> str:
+    text = (
+        f"max|∇L| is {place.gradient_norm:.2e}, and the curvature changes along the Newton step: no critical point is "
+        f"next to theta"
+    )
     if model.decrease > 0:
-        text += f"; the step promises to lower the loss by {model.decrease:.1e}"
-    if not kinks:
+        text += f"; the step promises to lower the loss by {place.even.loss(model.decrease):.1e}"
+    if not place.kinks:
         return text + ": minimise further, as with method='newton'."
-    layer, neuron, sample = kinks[0]
-    held = "" if lowered(obj, model) else f"; none of {DIRECTIONS} short steps lowers the loss"
+    layer, neuron, sample = place.kinks[0]
+    held = "" if lowered(place.even.obj, model) else f"; none of {DIRECTIONS} short steps lowers the loss"
     return (
         f"{text}. The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}{held}: it "
         f"may be a nonsmooth minimum, which derivatives do not show."

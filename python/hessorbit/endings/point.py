@@ -59,7 +59,8 @@ class CriticalPoint:
           the architecture or the loss is symmetric, and Newton's method converges to a point next to θ.
         - ``"saddle"``: the same, but some eigenvalues are negative, and along `direction` the loss falls.
         - ``"degenerate"``: none is negative, but there are other flat directions, which `causes` names, or which no
-          symmetry explains: whether it is a minimum is left to higher derivatives.
+          symmetry explains: whether it is a minimum is left to higher derivatives. Also where one is negative, but by
+          so little that the loss falls by no more than rounding.
         - ``"not critical"``: the gradient does not vanish next to θ.
         - ``"to infinity"``: parameters diverge, along `ways`, and the loss keeps falling.
     message : str
@@ -69,9 +70,10 @@ class CriticalPoint:
     num_negative, num_positive : int
         Eigenvalues with a sign beyond their errors.
     smallest : float
-        The smallest eigenvalue across the directions of `causes`; nan if there is none.
+        The smallest eigenvalue across the directions of `causes`; nan if there is none. Where inputs, outputs or
+        weights are very large or small, it is that in units in which they are of about size one, as `message` says.
     floor : float
-        To what the eigenvalues are known.
+        To what the eigenvalues are known, in these units.
     direction : ndarray, shape (P,), or None
         At a saddle: the loss at ``theta + direction`` is less by `decrease`, as was verified.
     decrease : float
