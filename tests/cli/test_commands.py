@@ -89,7 +89,7 @@ def test_info() -> None:
 
 def test_help_names_the_commands() -> None:
     result = hessorbit("--help")
-    for command in ("study", "report", "reach", "recover", "info"):
+    for command in ("study", "report", "merge", "reach", "recover", "info"):
         assert command in result.output
     assert "--preset" in hessorbit("study", "--help").output
 

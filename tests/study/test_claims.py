@@ -132,7 +132,7 @@ def test_failures_that_depend_on_the_width_block() -> None:
 def test_errors_are_failures() -> None:
     """All students of a width diverged: the others do not decide."""
     rows = power_laws([-1.0] * 8)
-    finding = judged(rows[rows["width"] < 40], failed=[Cell(40, seed) for seed in range(8)])
+    finding = judged(rows[rows["width"] < 40], failed=[Cell(40, seed, "") for seed in range(8)])
     assert finding.conclusion.startswith("undecided: failures depend on width (8 of 8 at width 40")
     assert (finding.factor.n, finding.pairs) == (0, (16, 24))
 

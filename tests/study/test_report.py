@@ -16,7 +16,6 @@ import hessorbit as ho
 from hessorbit.study import StudyResult, plots
 from hessorbit.study.cell import failure
 from hessorbit.study.measurements import MEASUREMENTS
-from hessorbit.study.record import Cell
 from hessorbit.study.report import render
 
 mpl.use("agg")
@@ -69,7 +68,7 @@ def test_figures_are_well_formed(result: StudyResult) -> None:
 
 
 def test_unfinished_studies_and_failures_are_shown(study: ho.WidthStudy) -> None:
-    bad = failure(Cell(4, 0), ValueError("<odd & strange>"))
+    bad = failure(study.cell(4, 0), ValueError("<odd & strange>"))
     page = render(StudyResult(study, [bad]))
     assert "14 of 15 cells are\nnot computed yet" in page
     assert "ValueError: &lt;odd &amp; strange&gt;" in page
@@ -113,7 +112,7 @@ SCRIPT = "<script>alert('1')</script>"
 def test_script_is_escaped(result: StudyResult) -> None:
     """Whatever a user or an error writes is text in the page."""
     settings = ho.WidthStudy(**{**result.settings.as_dict(), "title": SCRIPT})
-    bad = failure(Cell(4, 0), ValueError(SCRIPT))
+    bad = failure(settings.cell(4, 0), ValueError(SCRIPT))
     page = render(StudyResult(settings, [*result.records[1:], bad]))
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 3  # title, heading, settings, failure

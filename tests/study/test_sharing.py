@@ -23,6 +23,7 @@ from hessorbit.study.record import Cell
 from hessorbit.study.store import Store
 
 SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 4, "samples": 30, "max_steps": 100}
+STUDY = ho.WidthStudy(**SMALL)
 
 PROGRAM = """
 import os, sys, time
@@ -83,27 +84,27 @@ def store(tmp_path: Path) -> Store:
 
 def lease(store: Store, host: str, pid: int, seconds: Any) -> None:
     expires = time.time() + seconds if isinstance(seconds, float) else seconds
-    row = (2, 0, "another run", host, pid, expires)
-    store.connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)", row)
+    row = (*STUDY.cell(2, 0), "another run", host, pid, expires)
+    store.connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def test_which_leases_hold(store: Store) -> None:
     mine = Leases(store)
     here, alive = leases.host(), os.getpid()
     lease(store, here, alive, 30.0)
-    assert not mine.take(Cell(2, 0))
-    assert mine.take(Cell(2, 1))
+    assert not mine.take(STUDY.cell(2, 0))
+    assert mine.take(STUDY.cell(2, 1))
     lease(store, "elsewhere", 1, 30.0)  # a process number means nothing on another machine
-    assert not mine.take(Cell(2, 0))
+    assert not mine.take(STUDY.cell(2, 0))
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     # Over: an ended process, a time that has passed, times that no lease has, and what no run writes.
     for case in ((here, gone.pid, 30.0), (here, alive, -1.0), ("elsewhere", 1, 1e9), (here, alive, "soon")):
         lease(store, *case)
         mine = Leases(store)
-        assert mine.take(Cell(2, 0))
-        assert not mine.take(Cell(2, 0))
-        assert not Leases(store).take(Cell(2, 0))
+        assert mine.take(STUDY.cell(2, 0))
+        assert not mine.take(STUDY.cell(2, 0))
+        assert not Leases(store).take(STUDY.cell(2, 0))
     assert platform.node() in here
 
 
@@ -120,12 +121,12 @@ def test_a_run_waits_for_the_cells_of_another(store: Store, tmp_path: Path) -> N
 def test_leases_are_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "LEASE_SECONDS", 0.2)
     with Leases(store) as mine:
-        assert mine.take(Cell(2, 0))
+        assert mine.take(STUDY.cell(2, 0))
         query = "SELECT expires FROM leases"
         (first,) = store.connection.execute(query).fetchone()
         while store.connection.execute(query).fetchone() == (first,):
             time.sleep(0.01)
-        assert not Leases(store).take(Cell(2, 0))
+        assert not Leases(store).take(STUDY.cell(2, 0))
     assert store.connection.execute("SELECT count(*) FROM leases").fetchone() == (0,)
 
 
@@ -146,15 +147,15 @@ def test_a_failure_elsewhere_is_not_repeated(
     def fail_elsewhere() -> None:
         from hessorbit.study.cell import failure
 
-        store.put(failure(Cell(2, 0), ValueError("elsewhere")))
+        store.put(failure(STUDY.cell(2, 0), ValueError("elsewhere")))
 
     monkeypatch.setattr(workers, "run_cell", counted)
     timer = threading.Timer(seconds, fail_elsewhere)
     with ThreadPoolExecutor(1) as executor:
         result = ho.WidthStudy(**SMALL).run(tmp_path / "study.sqlite", executor=executor)
     timer.join()
-    assert Cell(2, 0) not in computed
-    assert result.failures == {Cell(2, 0): "ValueError: elsewhere"}
+    assert STUDY.cell(2, 0) not in computed
+    assert result.failures == {STUDY.cell(2, 0): "ValueError: elsewhere"}
     assert len(load(tmp_path / "study.sqlite").records) == 8
 
 

@@ -19,6 +19,7 @@ from hessorbit.study.record import Cell, Record
 from hessorbit.study.store import Store
 
 STUDY = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4, 8], seeds=8, samples=30)
+(KEY,) = STUDY.variants
 ARRAYS = ("eigenvalues", "theta", "eigenvalues_at_tolerance", "theta_at_tolerance", "steps_recorded", "losses")
 
 
@@ -171,10 +172,11 @@ def test_an_intact_store_is_copied(original: Path, tmp_path: Path) -> None:
 def test_a_retried_cell_is_recovered_as_it_is(tmp_path: Path) -> None:
     """Not as the row that said it failed, which may still lie in the file."""
     path = tmp_path / "study.sqlite"
-    cell = Cell(2, 0)
+    cell = Cell(2, 0, KEY)
     with Store.create_or_resume(path, STUDY) as store:
         for seed in range(4):
-            store.put(Record(Cell(2, seed), "ValueError: " + "x" * 20_000, "2026-01-01T00:00:00+00:00", {}, {}, {}))
+            error = "ValueError: " + "x" * 20_000
+            store.put(Record(Cell(2, seed, KEY), error, "2026-01-01T00:00:00+00:00", {}, {}, {}))
         store.put(written(cell))
     assert recover(path, tmp_path / "new.sqlite").rows == 4
     saved = {record.cell: record for record in load(tmp_path / "new.sqlite").records}
@@ -257,7 +259,7 @@ def test_killed_at_thirty_random_moments(tmp_path: Path) -> None:
             time.sleep(rng.uniform(0, 0.2))
             process.kill()
             lines = process.stdout.read().splitlines(keepends=True)
-        reported |= {Cell(*map(int, line.split())) for line in lines if line.endswith("\n")}
+        reported |= {Cell(*map(int, line.split()), KEY) for line in lines if line.endswith("\n")}
         records = load(path).records
         assert {record.cell for record in records} >= reported
         assert all(map(is_true, records))

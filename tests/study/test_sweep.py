@@ -21,7 +21,8 @@ import pytest
 import hessorbit as ho
 from hessorbit.study import StudyResult, load, workers
 from hessorbit.study.cell import run_cell
-from hessorbit.study.record import Cell
+from hessorbit.study.processes import Workers
+from hessorbit.study.record import Cell, Record
 from hessorbit.study.task import make_task
 
 SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 100}
@@ -51,10 +52,16 @@ class Immediately(Executor):
         return future
 
 
+def ran(width: int, **settings: Any) -> Record:
+    """The student of a width and seed 0, of the small study with other settings."""
+    study = ho.WidthStudy(**{**SMALL, "widths": [width], **settings})
+    return run_cell(study, study.cell(width, 0))
+
+
 def test_a_row_against_jax() -> None:
     """Teacher and data from the documented streams, the Hessian from jax, where training ended and where it began."""
     study = ho.WidthStudy(**SMALL)
-    record = run_cell(study, Cell(4, 1))
+    record = run_cell(study, study.cell(4, 1))
 
     def random(*key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(0, spawn_key=(1, *key)))
@@ -94,7 +101,7 @@ def test_a_row_against_jax() -> None:
 def test_a_minimum_is_the_teacher_widened() -> None:
     """At the exact minimum the spectrum is that of D^{1/2} H D^{1/2}, with D from the copies' outgoing weights."""
     study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 3], seeds=2)
-    record = run_cell(study, Cell(3, 0))
+    record = run_cell(study, study.cell(3, 0))
     task = make_task(study, 0)
     net, teacher = study.network(3), task.teacher
     theta = record.arrays["theta"]
@@ -129,7 +136,7 @@ def test_a_minimum_is_the_teacher_widened() -> None:
 
 def test_no_minimum_no_curvature() -> None:
     """A student left where training ended has its curvature there alone."""
-    record = run_cell(ho.WidthStudy(**SMALL, polish="none"), Cell(4, 0))
+    record = ran(4, polish="none")
     assert record.facts["ending"] == "not sought"
     assert record.measurements["at_minimum"] == 0
     assert record.facts["not_measured"]["trace"] == "ValueError: not at a minimum (not sought)"
@@ -140,8 +147,8 @@ def test_no_minimum_no_curvature() -> None:
 
 def test_infinitely_many_samples_are_the_limit_of_many() -> None:
     """Baseline and trace at the start; a mean of 10⁵ samples is off by less than 5/√10⁵ of a few units."""
-    few = {"inputs": 2, "teacher_width": 2, "polish": "none", "max_steps": 1}
-    limit, many = (run_cell(ho.WidthStudy(**few, samples=n), Cell(3, 0)).measurements for n in ("infinite", 10**5))
+    few = {"polish": "none", "max_steps": 1}
+    limit, many = (ran(3, **few, samples=n).measurements for n in ("infinite", 10**5))
     for name in ("baseline", "trace_at_start", "lambda_max_at_start"):
         assert limit[name] == pytest.approx(many[name], rel=0.05), name
 
@@ -156,13 +163,13 @@ def test_best_condition_and_nearest_minimum(result: StudyResult) -> None:
 
 
 def test_students_narrower_than_the_teacher() -> None:
-    record = run_cell(ho.WidthStudy(**{**SMALL, "widths": [1]}), Cell(1, 0))
+    record = ran(1)
     for column in ("best_condition", "nearest_distance", "condition_copies"):
         assert math.isnan(record.measurements[column])
 
 
 def test_what_cannot_be_measured_is_nan_and_said() -> None:
-    record = run_cell(ho.WidthStudy(**{**SMALL, "activation": "identity"}), Cell(4, 0))
+    record = ran(4, activation="identity")
     assert math.isnan(record.measurements["nearest_distance"])
     assert "nearest_distance" in record.facts["not_measured"]
     assert record.measurements["trace_at_tolerance"] > 0
@@ -182,7 +189,7 @@ def test_more_widths_and_seeds_keep_the_cells_there_are(tmp_path: Path) -> None:
     first = ho.WidthStudy(**SMALL).run(store, executor=Immediately())
     stamps = {record.cell: record.measurements[CLOCK] for record in first.records}
     more = ho.WidthStudy(**{**SMALL, "widths": [3], "seeds": 3}).run(store, executor=Immediately())
-    assert [record.cell for record in more.records] == [Cell(3, 0), Cell(3, 1), Cell(3, 2)]
+    assert [record.cell[:2] for record in more.records] == [(3, 0), (3, 1), (3, 2)]
     everything = load(store)
     # The study now is that of both: widths 2, 3, 4 and three seeds, of which two were not asked for yet.
     assert (len(everything.records), everything.missing) == (7, 2)
@@ -192,7 +199,7 @@ def test_more_widths_and_seeds_keep_the_cells_there_are(tmp_path: Path) -> None:
 
 def test_a_failed_cell_stops_nothing_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(settings: Any, cell: Cell) -> Any:
-        if cell == Cell(2, 1):
+        if cell[:2] == (2, 1):
             raise MemoryError("out of memory")
         return run_cell(settings, cell)
 
@@ -200,7 +207,7 @@ def test_a_failed_cell_stops_nothing_and_is_tried_again(tmp_path: Path, monkeypa
     study = ho.WidthStudy(**SMALL)
     monkeypatch.setattr(workers, "run_cell", failing)
     result = study.run(store, executor=Immediately())
-    assert result.failures == {Cell(2, 1): "MemoryError: out of memory"}
+    assert result.failures == {study.cell(2, 1): "MemoryError: out of memory"}
     assert len(result.table) == 3
     assert "1 failed" in repr(result)
     monkeypatch.setattr(workers, "run_cell", run_cell)
@@ -222,7 +229,7 @@ def die(*_: Any) -> None:
 
 
 def test_a_worker_that_dies_costs_its_own_cell_alone() -> None:
-    with workers.Workers(1) as pool:
+    with Workers(1) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
         assert pool.submit(die).exception() is not None
         assert pool.submit(os.getpid).result() != os.getpid()
@@ -242,7 +249,7 @@ def stored(path: Path) -> dict[tuple[int, int], str]:
         return {}
     connection = sqlite3.connect(path, timeout=60)
     try:
-        return {(w, s): str(t) for w, s, t in connection.execute("SELECT width, seed, seconds FROM cells")}
+        return {(w, s): str(t) for w, s, t in connection.execute("SELECT width, seed, finished FROM cells")}
     except sqlite3.OperationalError:  # the tables are not there yet
         return {}
     finally:
@@ -373,7 +380,7 @@ class Parallel:
             r"executor must be a concurrent\.futures\.Executor; got a Client, whose get_executor\(\) returns one",
         ),
         (Parallel(), "executor must be a concurrent.futures.Executor, such as .*; got .*Parallel.*has no submit"),
-        (Jobs(), r"executor must return concurrent\.futures\.Future objects from submit; Jobs returned a object"),
+        (Jobs(), r"executor must return from submit futures, or jobs with .*; Jobs returned a object"),
     ],
 )
 def test_refused_executors(executor: Any, message: str) -> None:

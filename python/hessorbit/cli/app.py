@@ -12,6 +12,7 @@ import typer
 
 from .._cpu import __version__
 from .info import info
+from .merge import merge
 from .reach import reach
 from .recover import recover
 from .report import report
@@ -30,7 +31,7 @@ def unwrapped(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (getdoc(command) or "").split("\n\n"))
 
 
-for command in (study, report, reach, recover, info):
+for command in (study, report, merge, reach, recover, info):
     app.command(help=unwrapped(command))(command)
 
 

@@ -21,7 +21,7 @@ from ..minima.scaling import QUARTILES, ReachByWidth, reach_by_width
 from ..study.files import replace_file
 from ..study.reach_figure import MEASURES, figure
 from ..study.settings import Settings
-from ..study.task import make_task, stream
+from ..study.task import stream, teacher_task
 from .explanations import explained
 from .options import (
     ACTIVATION,
@@ -36,7 +36,7 @@ from .options import (
     parsed_widths,
 )
 
-# The last key of the stream of random starts; the study uses 0 to 2 and 4 (study/task.py).
+# The last key of the stream of random starts; study/task.py lists the others.
 STARTS = 3
 
 
@@ -92,7 +92,7 @@ def reach(
 
 def compute(settings: Settings, widths: list[int], seed: int, **options: Any) -> tuple[ReachByWidth, str]:
     """Return the numbers, and the teacher in words."""
-    task = make_task(settings, integer(seed, "seed", minimum=0))
+    task = teacher_task(settings, integer(seed, "seed", minimum=0))
     found = reach_by_width(
         task.teacher, task.theta, widths, rng=stream(settings, seed, STARTS), init=settings.init, **options
     )

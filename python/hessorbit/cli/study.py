@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ..study import WidthStudy
-from ..study.settings import presets, read_toml
+from ..study.settings import MAY_VARY, presets
+from ..study.toml_text import read_toml
 from .explanations import explained
 from .options import (
     ACTIVATION,
@@ -47,20 +48,44 @@ def study(
         str | None,
         typer.Option(help="Number of samples, or [cyan]infinite[/]: the default for activations with closed forms."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data of your own to train on, instead of a teacher's: an npz, CSV or Parquet file."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Array or columns of the data that hold the targets, with commas between columns; or y."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Change any setting, such as [cyan]--set max_steps=5000[/]. Repeat it for several. [cyan]--show[/] "
-            "lists them all.",
+            help="Change any setting, such as [cyan]--set max_steps=5000[/]; with several values, such as [cyan]--set "
+            "optimizer=adam,gd[/], there are students of each. Repeat it for several settings. [cyan]--show[/] lists "
+            "them all.",
         ),
     ] = None,
     store: Annotated[
         Path, typer.Option(help="SQLite file that receives one row per student. A file that exists is resumed.")
     ] = Path("study.sqlite"),
     report: Annotated[Path, PAGE] = Path("study.html"),
-    workers: Annotated[int | None, typer.Option(help="Worker processes; by default one per CPU.")] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="Where students are trained: [cyan]processes[/], the default; [cyan]threads[/]; [cyan]dask[/], a "
+            "cluster of this machine; or [cyan]dask://host:port[/], the one whose scheduler is there."
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes or threads; by default one per CPU.")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Train the I-th of N parts of the students only, such as [cyan]3/16[/], each part with a store of its "
+            "own; [cyan]hessorbit merge[/] puts them together.",
+        ),
+    ] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar on a terminal.")] = True,
     verbose: Annotated[
         bool | None,
@@ -79,19 +104,21 @@ def study(
         named = {
             "widths": None if widths is None else parsed_widths(widths), "seeds": seeds,
             "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
-            "activation": activation, "bias": bias, "init": init,
+            "bias": bias, "data": None if data is None else str(data), "target": target,
         }  # fmt: skip
         changes = {name: value for name, value in named.items() if value is not None}
-        if samples is not None:
-            changes.update([assignment(f"samples={samples}")])
+        for name, given in {"activation": activation, "init": init, "samples": samples}.items():
+            if given is not None:
+                changes.update([assignment(f"{name}={given}")])
         chosen = resolve(preset, settings, {**changes, **dict(map(assignment, set_ or []))})
         if show:
             typer.echo(chosen.to_toml(), nl=False)
             return
         check_page(report, store)
+        part = None if shard is None else parsed_shard(shard)
         told = not sys.stderr.isatty() if verbose is None else verbose
         logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
-        result = chosen.run(store, workers=workers, progress=progress)
+        result = chosen.run(store, executor=executor, workers=workers, shard=part, progress=progress)
         summarise(result)
         result.report(report)
         typer.echo(f"Rows are in {store}, the figures in {report}.")
@@ -111,13 +138,30 @@ def resolve(preset: str, settings: Path | None, changes: dict[str, Any]) -> Widt
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """Read ``name=value`` with a value in TOML, where a string may go without quotes."""
-    name, equals, value = text.partition("=")
+    """Read ``name=value`` with a value in TOML, where strings go without quotes, and lists without brackets."""
+    name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
         raise ValueError(f"--set must be NAME=VALUE, such as activation=tanh; got {text!r}")
     try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), value.strip()
+        found = toml_value(value)
     except RecursionError:
-        raise ValueError(f"--set {name.strip()} must be a plain value; its brackets nest too deeply") from None
+        raise ValueError(f"--set {name} must be a plain value; its brackets nest too deeply") from None
+    if isinstance(found, str) and found == value and "," in value and name in MAY_VARY:
+        return name, [toml_value(part.strip()) for part in value.strip("[]").split(",")]
+    return name, found
+
+
+def toml_value(text: str) -> Any:
+    """Return a value in TOML, or the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def parsed_shard(text: str) -> tuple[int, int]:
+    """Read ``i/n``."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise ValueError(f"--shard must be I/N, the I-th of N parts with I from 1 to N, such as 3/16; got {text!r}")
+    return int(index), int(count)

@@ -16,13 +16,33 @@ def summarise(result: StudyResult) -> None:
     """Print what the data say, and what is missing."""
     console = Console()
     findings = result.claims()
-    console.print(claims_table(findings))
-    if any(finding.doublings for finding in findings):
-        console.print(doublings_table(findings))
+    if result.settings.factors:
+        console.print(variants_table(findings))
+    else:
+        console.print(claims_table(findings))
+        if any(finding.doublings for finding in findings):
+            console.print(doublings_table(findings))
     console.print(f"{result.theorem()}.", highlight=False)
     console.print(f"{result!r}", highlight=False)
     for cell, error in result.failures.items():
-        console.print(f"width {cell.width}, seed {cell.seed} failed: {error}", style="red", markup=False)
+        where = ", ".join(filter(None, [result.settings.words(cell.variant), f"width {cell.width}, seed {cell.seed}"]))
+        console.print(f"{where} failed: {error}", style="red", markup=False)
+
+
+def variants_table(findings: list[Finding]) -> Table:
+    """Return the verdict on each claim in each variant of a study."""
+    table = Table(title="Where each claim holds", title_justify="left")
+    for heading in ("claim", "variant", "factor per doubling", "n", "verdict"):
+        table.add_column(heading, justify="right" if heading in ("factor per doubling", "n") else "left")
+    last = None
+    for finding in sorted(findings, key=lambda each: [entry.claim for entry in findings].index(each.claim)):
+        sentence = finding.claim.sentence if finding.claim != last else ""
+        if sentence and last is not None:
+            table.add_section()
+        last = finding.claim
+        verdict = f"[{VERDICT_STYLES[finding.verdict]}]{finding.conclusion}[/]"
+        table.add_row(sentence, finding.variant, factor(finding.factor.value), str(finding.factor.n), verdict)
+    return table
 
 
 def claims_table(findings: list[Finding]) -> Table:

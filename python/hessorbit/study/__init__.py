@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .claims import Claim, Doubling, Factor, Finding
 from .damage import DamagedStoreError
+from .merging import Merge, merge
 from .record import Cell, Record
 from .recovery import Recovery, recover
 from .result import StudyResult, load
@@ -22,6 +23,7 @@ __all__ = [
     "Doubling",
     "Factor",
     "Finding",
+    "Merge",
     "Record",
     "Recovery",
     "Settings",
@@ -29,6 +31,7 @@ __all__ = [
     "Theorem",
     "WidthStudy",
     "load",
+    "merge",
     "recover",
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..config import configuration
 from .measurements import measure
+from .one_thread import one_thread
 from .record import Cell, Record, now
 from .settings import Settings
 from .student import train
@@ -13,9 +14,14 @@ from .task import THREADS
 
 
 def run_cell(settings: Settings, cell: Cell) -> Record:
-    """Computes a cell, in a worker, and returns its record."""
+    """Computes a cell, in a worker, and returns its record; `settings` are those of its variant."""
+    with one_thread():
+        return computed(settings, cell)
+
+
+def computed(settings: Settings, cell: Cell) -> Record:
     student = train(settings, cell.width, cell.seed)
-    trajectory = student.training.trajectory
+    training = student.training
     measurements, reasons = measure(student)
     ended = {"ending": student.ending.kind}
     at_minimum = {}
@@ -31,8 +37,8 @@ def run_cell(settings: Settings, cell: Cell) -> Record:
             **at_minimum,
             "eigenvalues_at_tolerance": student.trained.spectrum.eigenvalues,
             "theta_at_tolerance": student.trained.theta,
-            "steps_recorded": trajectory.steps.astype(float),
-            "losses": trajectory.losses,
+            "steps_recorded": training.recorded_steps,
+            "losses": training.losses,
         },
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from .claims import Finding, judge
+from .claims import CLAIMS, Claim, Finding, judge
 from .measurements import COLUMNS, COUNTS
 from .record import Cell, Record
 from .settings import Settings
@@ -30,35 +30,70 @@ class StudyCells:
 
     @property
     def failures(self) -> dict[Cell, str]:
-        """What went wrong, by cell (width, seed)."""
+        """What went wrong, by cell (width, seed, variant)."""
         return {record.cell: record.error for record in self.records if record.error is not None}
 
     @property
     def missing(self) -> int:
         """Number of cells of the study that were not computed yet."""
-        return len(self.settings.widths) * self.settings.seeds - len(self.records)
+        return len(self.settings.cells()) - len(self.records)
+
+    @cached_property
+    def parts(self) -> dict[str, Self]:
+        """The result of each variant, by words such as "activation=tanh"; of a plain study, itself by ""."""
+        if not self.settings.factors:
+            return {"": self}
+        found: dict[str, list[Record]] = {key: [] for key in self.settings.variants}
+        for record in self.records:
+            found[record.cell.variant].append(record)
+        variants = self.settings.variants
+        return {self.settings.words(key): type(self)(variants[key], records) for key, records in found.items()}
 
     @cached_property
     def table(self) -> DataFrame:
-        """One row per width and seed that is done: `width`, `seed` and every measurement, as a pandas DataFrame.
+        """One row per cell that is done, as a pandas DataFrame: `width`, `seed`, factors, and every measurement.
 
-        Counts are integers; where one could not be measured, its column is of pandas' type Int64 and has a missing
-        value there.
+        A study whose settings are plain values has no factors. Counts are integers; where one could not be measured,
+        its column is of pandas' type Int64 and has a missing value there.
         """
         from pandas import DataFrame
 
-        rows = [{**record.cell._asdict(), **record.measurements} for record in self.done]
-        table = DataFrame(rows, columns=["width", "seed", *COLUMNS])
+        factors = [name for name, _ in self.settings.factors]
+        known = dict.fromkeys(COLUMNS)
+        others = dict.fromkeys(name for record in self.done for name in record.measurements if name not in known)
+        rows = [
+            {
+                "width": record.cell.width,
+                "seed": record.cell.seed,
+                **self.settings.values(record.cell.variant),
+                **record.measurements,
+            }
+            for record in self.done
+        ]
+        table = DataFrame(rows, columns=["width", "seed", *factors, *known, *others])
         types = {name: "int64" if table[name].notna().all() else "Int64" for name in ("width", "seed", *COUNTS)}
         return table.astype(types)
 
     def claims(self) -> list[Finding]:
         """Returns what the data say about each empirical claim: effects of a doubling, intervals, tests and verdict.
 
-        See `hessorbit.study.claims` for how they are found.
+        Each variant is judged by itself, one after the other. See `hessorbit.study.claims` for how.
         """
-        return judge(self.table, self.failures, least_width=self.settings.teacher_width)
+        return [finding for words, part in self.parts.items() for finding in part.judged(words)]
+
+    def judged(self, variant: str) -> list[Finding]:
+        """Returns the findings of a study of plain settings, which is the variant of these words."""
+        least = self.settings.teacher_width
+        claims = tuple(claim for claim in CLAIMS if self.is_about(claim))
+        found = judge(self.table, self.failures, least_width=least, claims=claims)
+        return [replace(finding, variant=variant) for finding in found]
+
+    def is_about(self, claim: Claim) -> bool:
+        """Says whether a claim has a meaning in this study: some do where a student can be its teacher only."""
+        return not (claim.of_teacher and self.settings.foreign)
 
     def theorem(self) -> Theorem:
         """Returns the check of the theorem that the best κ in the teacher's class does not grow with width."""
-        return check(self.table)
+        checks = [check(part.table) for part in self.parts.values()]
+        counts = [sum(getattr(each, name) for each in checks) for name in ("pairs", "held", "refuted")]
+        return Theorem(checks[0].sentence, *counts)

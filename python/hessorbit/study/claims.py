@@ -194,6 +194,8 @@ class Finding:
         The effects between neighbouring widths.
     null : Factor or None
         The effect on the same number at initialisation, for the same seeds.
+    variant : str
+        The variant of the study, such as "activation=tanh"; empty in a study without factors.
 
     Examples
     --------
@@ -216,6 +218,7 @@ class Finding:
     pairs: tuple[int, int]
     doublings: tuple[Doubling, ...]
     null: Factor | None
+    variant: str = ""
 
     @property
     def conclusion(self) -> str:
@@ -293,7 +296,7 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
     """Returns the values of a claim for the seeds of which every width is computed, failed or not."""
     import pandas as pd
 
-    errors = pd.DataFrame([cell._asdict() for cell in failed], columns=["width", "seed"])
+    errors = pd.DataFrame([cell[:2] for cell in failed], columns=["width", "seed"])
     rows = pd.concat([table.astype(dict.fromkeys(table, float)), errors.assign(failed=True)])
     if claim.of_teacher:
         rows = rows[rows["width"] >= least_width]

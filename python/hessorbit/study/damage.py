@@ -102,4 +102,4 @@ def intact_cells(name: str) -> int:
     """Returns the number of cells whose rows are intact."""
     if not os.path.isfile(name):
         return 0
-    return len({row[1:3] for row in salvaged_rows(name) if is_intact(CELL_COLUMNS, row)})
+    return len({row[1:4] for row in salvaged_rows(name) if is_intact(CELL_COLUMNS, row)})

@@ -16,12 +16,12 @@ from ..any_objective import AnyObjective
 from ..critical import classify
 from ..network import MLP
 from ..optimize import minimize
-from .settings import INFINITE, Settings
-from .task import THREADS
+from .checks import INFINITE
+from .settings import Settings
+from .task import THREADS, Task, TeacherTask
 
 if TYPE_CHECKING:
     from ..minima import NearestMinimum
-    from .task import PopulationTask
 
 # Losses relative to that of predicting the mean: of a student that reproduces its teacher, well below which a method
 # need not go; of one that is its teacher, up to rounding of a sum that cancels; and of samples that are fitted, up to
@@ -57,29 +57,42 @@ class Ending:
         return self.kind in ("teacher", "minimum")
 
 
-def bring_to_minimum(settings: Settings, task: PopulationTask, objective: AnyObjective, theta: Array) -> Ending:
+def bring_to_minimum(settings: Settings, task: Task, objective: AnyObjective, theta: Array) -> Ending:
     """Returns the minimum that a second-order method goes to from θ."""
-    if settings.polish == "none":
+    method = settings.method_to_minimum
+    if method == "none":
         return Ending(theta, "not sought", theta)
+    squares = settings.loss == "squared_error" and not settings.l2
     infinite = settings.samples == INFINITE
-    goal = (WELL_BELOW if infinite else FITTED) * task.baseline
-    end = minimize(objective, theta, method=settings.polish, tol=1e-14, loss_tol=goal, max_steps=settings.polish_steps)
+    # A sum of squares cannot fall below 0; of other losses the gradient alone says where to stop.
+    goal = (WELL_BELOW if infinite else FITTED) * task.unit if squares else None
+    end = minimize(objective, theta, method=method, tol=1e-14, loss_tol=goal, max_steps=settings.polish_steps)
     if not np.isfinite(end.fun):
         return Ending(theta, "diverged", theta)
-    if task.error(objective.net, end.x) <= REPRODUCED * task.baseline:
-        try:
-            nearest = nearest_to(task, objective.net, end.x)
-        except ValueError:  # the global minima of these activations, or of a teacher like this, are not known
-            nearest = None
-        if nearest is not None and objective.loss(nearest.theta) <= EXACT * task.baseline:
+    if not task.foreign and task.held_out(objective.net, end.x) <= REPRODUCED:
+        nearest = teacher_nearest_to(task, objective, end.x)
+        if nearest is not None:
             return Ending(nearest.theta, "teacher", end.x, nearest)
-    if end.fun <= goal and not infinite:
+    if goal is not None and end.fun <= goal and not infinite:
         return Ending(end.x, "minimum", end.x)
     judged = end.outcome in ("minimum", "saddle", "to infinity")
     return Ending(end.x, end.outcome if judged else classify(objective, end.x).kind, end.x)
 
 
-def nearest_to(task: PopulationTask, net: MLP, theta: Array) -> NearestMinimum | None:
+def teacher_nearest_to(task: Task, objective: AnyObjective, theta: Array) -> NearestMinimum | None:
+    """Returns the nearest point where the student is its teacher, if it is known, and its loss is the teacher's."""
+    assert isinstance(task, TeacherTask)
+    try:
+        nearest = nearest_to(task, objective.net, theta)
+    except ValueError:  # the global minima of these activations, or of a teacher like this, are not known
+        return None
+    # The difference of two losses is rounded to their last bits.
+    rounding = 8 * np.finfo(float).eps * task.floor
+    exact = nearest is not None and objective.loss(nearest.theta) - task.floor <= EXACT * task.unit + rounding
+    return nearest if exact else None
+
+
+def nearest_to(task: TeacherTask, net: MLP, theta: Array) -> NearestMinimum | None:
     """Returns the global minimum nearest to θ where the student is its teacher; None for a narrower student."""
     from ..minima import nearest_minimum
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from .record import Cell
+from .rows import SAME_CELL
 
 if TYPE_CHECKING:
     from .store import Store
@@ -33,17 +34,19 @@ class Leases:
         self.owner = secrets.token_hex(8)
         self.ended = threading.Event()
         # Cells that had failed when the run began are tried again, once and by one run.
-        self.failed = store.failed()
+        self.failed = {cell: checksum for cell, (done, checksum) in store.states().items() if not done}
         self.tried: set[Cell] = set()
 
     def open(self, cells: Iterable[Cell]) -> list[Cell]:
         """Returns those of some cells that nobody has tried since the run began."""
-        done, failed = self.store.done(), self.store.failed()
-        return [
-            cell
-            for cell in cells
-            if not (cell in done or cell in self.tried or (cell in failed and failed[cell] != self.failed.get(cell)))
-        ]
+        states = self.store.states()
+        return [cell for cell in cells if self.is_open(cell, states.get(cell))]
+
+    def is_open(self, cell: Cell, state: tuple[bool, str] | None) -> bool:
+        """Says whether nobody has tried a cell since the run began, from whether it is done and its row's checksum."""
+        if cell in self.tried:
+            return False
+        return state is None or (not state[0] and state[1] == self.failed.get(cell))
 
     def taken(self, cells: Iterable[Cell]) -> Iterator[Cell]:
         """Yields those of some cells that this run may compute, each when it is asked for."""
@@ -52,14 +55,14 @@ class Leases:
     def take(self, cell: Cell) -> bool:
         """Takes the lease on a cell, unless it was tried or another run has it."""
         with self.store.transaction() as connection:
-            if not self.open([cell]):
+            if not self.is_open(cell, self.store.state(cell)):
                 return False
-            query = "SELECT host, pid, expires FROM leases WHERE (width, seed) = (?, ?) AND owner != ?"
+            query = f"SELECT host, pid, expires FROM leases WHERE {SAME_CELL} AND owner != ?"
             other = connection.execute(query, (*cell, self.owner)).fetchone()
             if other and is_alive(*other):
                 return False
             row = (*cell, self.owner, host(), os.getpid(), time.time() + LEASE_SECONDS)
-            connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self.tried.add(cell)
             return True
 

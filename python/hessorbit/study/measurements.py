@@ -36,8 +36,9 @@ def condition_of_copies(student: Student) -> float:
 
     Idle neurons, whose outputs cancel, have eigenvalues of their own; without them as many are left as the teacher has.
     """
-    teacher = spectrum(student.task.objective(student.task.teacher), student.task.theta)
-    rank = len(student.task.theta) - len(teacher.zero_modes)
+    task = student.teacher_task
+    teacher = spectrum(task.objective(task.teacher), task.theta)
+    rank = len(task.theta) - len(teacher.zero_modes)
     hessian = student.objective.hessian(student.minimum.theta, parameters=student.copying())
     eigenvalues = np.linalg.eigvalsh(hessian)[::-1]
     return float(eigenvalues[0] / eigenvalues[rank - 1])
@@ -76,21 +77,22 @@ MEASUREMENTS = (
     Measurement(
         "reached",
         "1 if training reached the loss tolerance, 0 if max_steps came first",
-        lambda s: s.training.success,
+        lambda s: s.training.reached,
         count=True,
     ),
-    Measurement("steps", "training steps taken", lambda s: s.training.nit, count=True),
-    Measurement("seconds", "time of training in seconds, on one thread", lambda s: s.seconds),
-    Measurement("baseline", "loss of predicting the mean of the targets", lambda s: s.task.baseline),
+    Measurement("steps", "training steps taken", lambda s: s.training.steps, count=True),
+    Measurement("learning_rate", "learning rate of training", lambda s: s.training.learning_rate),
+    Measurement("seconds", "time of training in seconds, on one thread", lambda s: s.training.seconds),
+    Measurement("baseline", "loss of predicting the mean of the targets, above the teacher's", lambda s: s.task.unit),
     Measurement(
         "relative_loss",
-        "loss at the end of training, over the loss of predicting the mean",
-        lambda s: s.training.fun / s.task.baseline,
+        "loss at the end of training above the teacher's, over that of predicting the mean",
+        lambda s: s.task.relative(s.training.loss),
     ),
     Measurement(
         "held_out_loss",
         "the same on inputs that training did not see",
-        lambda s: s.task.error(s.objective.net, s.trained.theta) / s.task.baseline,
+        lambda s: s.task.held_out(s.objective.net, s.trained.theta),
     ),
     Measurement("gradient_norm", "max|∇L| at the end of training", lambda s: s.training.gradient_norm),
     Measurement("travelled", "distance that training went", lambda s: distance(s.start.theta, s.trained.theta)),
@@ -103,8 +105,8 @@ MEASUREMENTS = (
     ),
     Measurement(
         "descended_loss",
-        "loss where the second-order method stopped, over that of predicting the mean",
-        lambda s: s.objective.loss(s.ending.descended) / s.task.baseline,
+        "the same where the second-order method stopped",
+        lambda s: s.task.relative(s.objective.loss(s.ending.descended)),
     ),
     Measurement(
         "to_minimum",

@@ -1,4 +1,4 @@
-"""A cell of a study, a width and a seed, and the record that is kept of it: plain data."""
+"""A cell of a study, a width and a seed in a variant, and the record that is kept of it: plain data."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from .._checks import Array
 
 
 class Cell(NamedTuple):
-    """A cell is a student of a width, for a seed.
+    """A cell is a student of a width, for a seed, in a variant of the study.
 
     Attributes
     ----------
     width, seed : int
+    variant : str
+        The fingerprint of the settings that determine the cell: a key of `StudyResult.settings.variants`.
 
     Examples
     --------
-    >>> from hessorbit.study import Cell
-    >>> Cell(width=4, seed=0)
-    Cell(width=4, seed=0)
+    >>> import hessorbit as ho
+    >>> cell = ho.WidthStudy(widths=[2, 4], seeds=1).cells()[0]
+    >>> cell.width, cell.seed, len(cell.variant)
+    (4, 0, 16)
     """
 
     width: int
     seed: int
+    variant: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Record:
     measurements : dict of str to float
         By column; nan where a quantity has no meaning.
     arrays : dict of str to ndarray
-        θ and eigenvalues of the Hessian at the minimum, if there is one, and where training ended; the loss curve.
+        By name, one-dimensional: θ and eigenvalues of the Hessian at the minimum, if there is one, and where training
+        ended; the loss curve.
 
     Examples
     --------
@@ -55,8 +60,8 @@ class Record:
     ...     result = study.run(executor=executor)
 
     >>> record = result.records[0]
-    >>> record.cell, record.error, record.arrays["theta_at_tolerance"].shape
-    (Cell(width=2, seed=0), None, (9,))
+    >>> record.cell.width, record.error, record.arrays["theta_at_tolerance"].shape
+    (2, None, (9,))
     """
 
     cell: Cell

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
 from .record import Cell, Record
-from .rows import CELL_COLUMNS, STUDY_COLUMNS, Row, is_intact, record_of, settings_of
+from .rows import CELL_COLUMNS, STUDY_COLUMNS, Row, is_intact, record_of, settings_in, settings_of
 from .salvage import salvaged_rows
-from .settings import Settings, parsed
+from .settings import Settings, as_settings
 from .store import Store, checked_path
 
 SETTINGS = CELL_COLUMNS.index("settings")
@@ -116,15 +115,22 @@ def intact_records(rows: list[Row], source: str) -> tuple[Settings, list[Record]
     """Returns the records in intact rows, one per cell, and the settings that they say."""
     if not rows:
         raise ValueError(f"store {source!r} has no intact row that a width study of this version wrote")
-    ((toml, _),) = Counter(row[SETTINGS] for row in rows).most_common(1)
     best: dict[Cell, Record] = {}
-    for record in (record_of(row) for row in rows if row[SETTINGS] == toml):
+    for record in map(record_of, rows):
         # A failed cell was tried again: its old row may lie about on a page that SQLite no longer uses.
         if record.cell not in best or standing(record) > standing(best[record.cell]):
             best[record.cell] = record
-    settings = Settings.from_mapping(parsed(toml.encode(), source), f"store {source!r}")
+    variants = [settings_in(text, f"store {source!r}") for text in sorted({row[SETTINGS] for row in rows})]
     widths, seeds = sorted({cell.width for cell in best}), 1 + max(cell.seed for cell in best)
-    return replace(settings, widths=tuple(widths), seeds=seeds), [best[cell] for cell in sorted(best)]
+    settings = replace(spanned(variants), widths=tuple(widths), seeds=seeds)
+    return settings, [best[cell] for cell in sorted(best) if cell.variant in settings.variants]
+
+
+def spanned(variants: list[Settings]) -> Settings:
+    """Returns the study whose factors have all values of some variants."""
+    found = [variant.determining() for variant in variants]
+    lists = {name: tuple(dict.fromkeys(each[name] for each in found)) for name in found[0]}
+    return Settings(**as_settings(lists))
 
 
 def standing(record: Record) -> tuple[bool, str]:

@@ -33,6 +33,14 @@ class Drawing:
 
 def render(result: StudyCells) -> str:
     """Returns the page."""
+    if result.settings.factors:
+        return (
+            environment()
+            .get_template("grid.html")
+            .render(
+                result=result, title=result.settings.title, failures=result.failures, settings=result.settings.to_toml()
+            )
+        )
     template = environment().get_template("report.html")
     return template.render(
         result=result,

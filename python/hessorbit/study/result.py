@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class StudyResult(StudyCells):
     """A study result holds the cells of a width study, with figures and a page; made by `WidthStudy.run` and `load`.
 
+    Where settings are lists, `parts` has the result of each variant.
+
     Attributes
     ----------
     settings : Settings
@@ -65,6 +67,8 @@ class StudyResult(StudyCells):
     def __repr__(self) -> str:
         widths = ", ".join(map(str, self.settings.widths))
         parts = [f"{len(self.done)} cells: widths {widths}, {self.settings.seeds} seeds"]
+        if self.settings.factors:
+            parts.append(f"{len(self.settings.variants)} variants")
         if self.failures:
             parts.append(f"{len(self.failures)} failed")
         if self.missing:

@@ -2,6 +2,9 @@
 
 Title, widths and the number of seeds are labels: they say what a study is called and which cells it has. Every other
 setting determines what a cell is. So a stored study can get more widths and seeds, and keeps the cells it has.
+
+A setting that determines cells may be a list: then it is a factor, and the study has a variant for every combination of
+values (factors.py). Settings themselves then hold the first value of each.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from functools import wraps
+from functools import cached_property, wraps
 from importlib.resources import files
+from itertools import pairwise
 from os import PathLike, fspath
 from typing import Any, Self
 
@@ -22,18 +26,20 @@ import numpy as np
 from .. import _checks, activations
 from ..balls.kernels import KINDS  # the activations whose expected loss has closed forms
 from ..network import MLP
+from .checks import (
+    CHECKS,
+    FULL,
+    HELD_OUT_SHARE,
+    INFINITE,
+    LARGEST_DATA,
+    LARGEST_STUDENT,
+)
+from .data import digest_of, read_data
+from .factors import Factors, combinations, refuse_repetition, split, united, words
+from .record import Cell
+from .toml_text import read_toml, toml
 
-OPTIMIZERS = ("gd", "momentum", "adam")
-POLISH = ("none", "lm", "newton")
-INFINITE = "infinite"
 SAMPLES = 500  # by default, where infinitely many would take quadrature
-
-
-# A student has a P × P Hessian and as many eigenvectors: 160 GB for the largest student that is let in.
-LARGEST_STUDENT = 100_000  # parameters
-LARGEST_DATA = 10**9  # entries of inputs and targets
-MOST_SEEDS = 10**6
-MOST_STEPS = 10**9
 
 
 def label(default: Any) -> Any:
@@ -41,16 +47,22 @@ def label(default: Any) -> Any:
     return field(default=default, metadata={"label": True})
 
 
+def single(default: Any) -> Any:
+    """A setting that determines cells and has one value."""
+    return field(default=default, metadata={"single": True})
+
+
 def with_hints(cls: type[Settings]) -> type[Settings]:
-    """Lets a class of settings answer an unknown keyword with the setting that was probably meant."""
+    """Lets a class of settings take lists, and answer an unknown keyword with the setting that was probably meant."""
     plain = cls.__init__
 
     @wraps(plain)
-    def initialise(self: Settings, /, *args: Any, **settings: Any) -> None:
-        for name in settings:
-            if name not in KNOWN:
+    def initialise(self: Settings, /, *args: Any, **given: Any) -> None:
+        for name in given:
+            if name not in KNOWN and name != "factors":
                 raise TypeError(unknown(name))
-        plain(self, *args, **settings)
+        settings, factors = split(given, MAY_VARY)
+        plain(self, *args, **settings, factors=factors)
 
     cls.__init__ = initialise  # type: ignore[assignment, method-assign]
     return cls
@@ -67,12 +79,18 @@ class Settings:
     >>> settings = ho.WidthStudy(widths=[2, 4], seeds=3)
     >>> settings.widths, settings.seeds
     ((2, 4), 3)
+
+    A list of values makes a variant for each:
+
+    >>> grid = ho.WidthStudy(activation=["erf", "tanh"], init=["torch", "he_normal"])
+    >>> [words for words in grid.named_variants()][:2]
+    ['activation=erf, init=torch', 'activation=erf, init=he_normal']
     """
 
     title: str = label("Width study")
     widths: tuple[int, ...] = label((3, 6, 12, 24, 48))
     seeds: int = label(10)
-    root_seed: int = 0
+    root_seed: int = single(0)
     inputs: int = 3
     outputs: int = 1
     teacher_width: int = 3
@@ -80,49 +98,82 @@ class Settings:
     activation: str = "erf"
     bias: bool = True
     parametrization: str = "standard"
-    samples: int | str | None = None  # what suits the activation; an integer or "infinite" once checked
+    depth: int = 1
+    samples: int | str | None = None  # what suits the activations; an integer or "infinite" once checked
+    loss: str = "squared_error"
+    targets: str = "probabilities"
+    label_noise: float = 0.0
+    l2: float = 0.0
+    data: str = label("")
+    target: str = single("y")
+    data_digest: str = single("")
     init: str = "torch"
     optimizer: str = "adam"
     learning_rate: float = 0.01
+    learning_rate_rule: str = "fixed"
+    momentum: float = 0.9
+    batch_size: int | str = FULL
     loss_tolerance: float = 1e-5
     max_steps: int = 20_000
-    polish: str = "lm"
+    polish: str = "auto"
     polish_steps: int = 100
     threshold: float = 1e-6
     leading: int = 5
+    factors: Factors = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        checked = {
-            "title": text(self.title, "title"),
-            "widths": distinct_widths(self.widths),
-            "activation": text(self.activation, "activation"),
-            "bias": boolean(self.bias, "bias"),
-            "parametrization": text(self.parametrization, "parametrization"),
-            "init": text(self.init, "init"),
-            "optimizer": _checks.one_of(self.optimizer, OPTIMIZERS, "optimizer"),
-            "polish": _checks.one_of(self.polish, POLISH, "polish"),
-            "samples": self.checked_samples(),
-        }
-        for name, (least, most) in INTEGERS.items():
-            checked[name] = _checks.integer(getattr(self, name), name, minimum=least, maximum=most)
-        for name in ("teacher_scale", "learning_rate", "loss_tolerance"):
-            checked[name] = _checks.positive(getattr(self, name), name)
-        checked["threshold"] = _checks.fraction(self.threshold, "threshold")
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        self.set({name: CHECKS[name](getattr(self, name), name) for name in KNOWN if name != "samples"})
+        self.set({"factors": checked_factors(self.factors)})
+        self.set(self.of_data() if self.data and not self.data_digest else {"samples": self.checked_samples()})
         # The network knows which activations and parametrizations there are, and its init which schemes.
         self.network(1).init(np.random.default_rng(0), self.init)
         self.check_sizes()
+        self.check_together()
+        if self.factors:
+            _ = self.variants  # checks each
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Sets fields while they are checked."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def of_data(self) -> dict[str, Any]:
+        """Returns the settings that follow from data of one's own, read when a study is set up."""
+        x, y, classes = read_data(self.data, self.target, self.loss)
+        outputs = classes or y.shape[1]
+        return {"data_digest": digest_of(self.data), "inputs": x.shape[1], "outputs": outputs,
+                "samples": self.rows_of_data(len(x))}  # fmt: skip
+
+    def rows_of_data(self, rows: int) -> int:
+        """Returns how many rows of one's own data are trained on."""
+        most = rows - rows // HELD_OUT_SHARE
+        if self.samples is None:
+            return most
+        samples = self.checked_samples()
+        if samples == INFINITE or (isinstance(samples, int) and samples > most):
+            raise ValueError(
+                f"samples must be at most {most} with data {self.data!r}, which has {rows} rows of which a fifth is "
+                f"held out; got {self.samples!r}"
+            )
+        assert isinstance(samples, int)
+        return samples
 
     def checked_samples(self) -> int | str:
         """Returns the number of samples, or "infinite"."""
         if self.samples is None:
-            return INFINITE if activations.parse(self.activation, "activation")[0] in KINDS else SAMPLES
-        if self.samples == INFINITE:
-            return INFINITE
-        if isinstance(self.samples, str):
-            raise ValueError(f'samples must be a number or "{INFINITE}"; got {self.samples!r}')
-        return _checks.integer(self.samples, "samples", minimum=2, maximum=LARGEST_DATA)
+            return INFINITE if self.may_be_infinite() else SAMPLES
+        samples: int | str = CHECKS["samples"](self.samples, "samples")
+        return samples
+
+    def may_be_infinite(self) -> bool:
+        """Whether infinitely many samples are the default: the same for all variants, so that they can be compared."""
+
+        def values(name: str) -> tuple[Any, ...]:
+            return dict(self.factors).get(name, (getattr(self, name),))
+
+        closed = all(activations.parse(each, "activation")[0] in KINDS for each in values("activation"))
+        simple = {"loss": "squared_error", "depth": 1, "label_noise": 0.0}
+        return closed and all(value == wanted for name, wanted in simple.items() for value in values(name))
 
     def check_sizes(self) -> None:
         """Refuses data and networks that no machine holds."""
@@ -131,19 +182,132 @@ class Settings:
                 f"samples × (inputs + outputs) must be at most {LARGEST_DATA}; "
                 f"got {self.samples} × ({self.inputs} + {self.outputs})"
             )
-        for name, width in (("teacher_width", self.teacher_width), ("widths", self.widths[-1])):
-            parameters = width * (self.inputs + self.outputs + self.bias) + self.outputs * self.bias
+        for name, width, depth in (("teacher_width", self.teacher_width, 1), ("widths", self.widths[-1], self.depth)):
+            layers = [self.inputs, *[width] * depth, self.outputs]
+            parameters = sum((a + self.bias) * b for a, b in pairwise(layers))
             if parameters > LARGEST_STUDENT:
                 raise ValueError(
                     f"{name} must leave a network with at most {LARGEST_STUDENT} parameters, as its Hessian has the "
                     f"square of that many entries; a width of {width} has {parameters}"
                 )
 
+    def check_together(self) -> None:
+        """Refuses settings that do not go together."""
+        if self.samples == INFINITE:
+            if self.data_digest:
+                raise ValueError(f"samples must be a number with data of one's own; got {INFINITE!r}")
+            for name, wanted in (("loss", "squared_error"), ("depth", 1), ("label_noise", 0.0)):
+                if (value := getattr(self, name)) != wanted:
+                    raise ValueError(f"samples must be a number with {name} = {value!r}; got {INFINITE!r}")
+        if self.loss == "cross_entropy":
+            if self.outputs < 2:
+                raise ValueError("outputs must be at least 2, one for each class, with loss = 'cross_entropy'; got 1")
+            if self.label_noise > (1.0 if self.has_labels else 0.0):
+                raise ValueError(
+                    f"label_noise must be a share of labels, at most 1, with loss = 'cross_entropy', and 0 unless "
+                    f"targets = 'labels'; got {self.label_noise}"
+                )
+            if self.polish == "lm":
+                raise ValueError("polish must be 'newton', 'auto' or 'none' with loss = 'cross_entropy'; got 'lm'")
+        if self.learning_rate_rule == "share" and self.optimizer == "adam":
+            raise ValueError(
+                "learning_rate_rule must be 'fixed' or 'tuned' with optimizer = 'adam', whose steps do not scale with "
+                "the gradient; got 'share'"
+            )
+        if isinstance(self.batch_size, int) and isinstance(self.samples, int) and self.batch_size > self.samples:
+            raise ValueError(f"batch_size must be at most samples = {self.samples}, or {FULL!r}; got {self.batch_size}")
+        if self.data_digest and "loss" in dict(self.factors):
+            raise ValueError("loss must be one value with data of one's own, as it says what the targets are")
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether targets are labels of classes."""
+        return self.loss == "cross_entropy" and (bool(self.data_digest) or self.targets == "labels")
+
+    @property
+    def foreign(self) -> str:
+        """Why global minima are not where the student is its teacher; empty if they are."""
+        if self.data_digest:
+            return "data of one's own have no teacher"
+        if self.depth > 1:
+            return f"students of {self.depth} hidden layers are no widenings of a teacher of one"
+        if self.l2:
+            return "l2 moves minima away from the teacher"
+        if self.label_noise:
+            return "label_noise moves minima away from the teacher"
+        return "labels have no minimum where the student is its teacher" if self.has_labels else ""
+
+    @property
+    def method_to_minimum(self) -> str:
+        """The second-order method that goes on from where training ends.
+
+        Levenberg–Marquardt is at its best where nothing remains of the squared error.
+        """
+        if self.polish != "auto":
+            return self.polish
+        remains = self.loss != "squared_error" or self.l2 or self.label_noise or self.data_digest
+        return "newton" if remains else "lm"
+
     def network(self, width: int) -> MLP:
-        """Returns a network of this study with so many hidden neurons."""
+        """Returns a student of this study, with so many neurons in each hidden layer."""
         return MLP(
-            [self.inputs, width, self.outputs], self.activation, bias=self.bias, parametrization=self.parametrization
+            [self.inputs, *[width] * self.depth, self.outputs],
+            self.activation,
+            bias=self.bias,
+            parametrization=self.parametrization,
         )
+
+    def teacher_network(self) -> MLP:
+        """Returns the network that teachers are."""
+        return MLP(
+            [self.inputs, self.teacher_width, self.outputs],
+            self.activation,
+            bias=self.bias,
+            parametrization=self.parametrization,
+        )
+
+    @cached_property
+    def variants(self) -> dict[str, Settings]:
+        """The settings of plain values that this study has, by fingerprint; those of a plain study are its own."""
+        if not self.factors:
+            return {self.fingerprint: self}
+        mine = self.as_dict()
+        found = {}
+        for combination in combinations(self.factors):
+            try:
+                variant = Settings(**{**mine, **combination, "title": f"{self.title}: {words(combination)}"})
+            except ValueError as error:
+                raise ValueError(f"{words(combination)}: {error}") from None
+            found[variant.fingerprint] = variant
+        return found
+
+    def named_variants(self) -> dict[str, Settings]:
+        """Returns the variants by words that tell them apart, such as "activation=tanh"; "" for a plain study."""
+        return {self.words(key): variant for key, variant in self.variants.items()}
+
+    def words(self, variant: str) -> str:
+        """Returns the words that tell a variant of this study from others."""
+        return words(self.values(variant))
+
+    def values(self, variant: str) -> dict[str, Any]:
+        """Returns the value of each factor in a variant."""
+        return {name: getattr(self.variants[variant], name) for name, _ in self.factors}
+
+    def cell(self, width: int, seed: int) -> Cell:
+        """Returns a cell of a study without factors."""
+        return Cell(width, seed, self.fingerprint)
+
+    def cells(self) -> list[Cell]:
+        """Returns every width with every seed in every variant, the widest first.
+
+        The longest first keep all workers busy to the end.
+        """
+        return [
+            Cell(width, seed, variant)
+            for width in reversed(self.widths)
+            for variant in self.variants
+            for seed in range(self.seeds)
+        ]
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], source: str) -> Self:
@@ -195,7 +359,7 @@ class Settings:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what determines a cell: studies with the same fingerprint can share a store."""
+        """A hash of what determines a cell: it tells variants apart."""
         return hashlib.sha256(json.dumps(self.determining(), sort_keys=True).encode()).hexdigest()[:16]
 
     def determining(self) -> dict[str, Any]:
@@ -203,33 +367,40 @@ class Settings:
         return {name: value for name, value in self.as_dict().items() if name not in LABELS}
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the settings by name."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        """Returns the settings by name; a factor is the tuple of its values."""
+        return {name: getattr(self, name) for name in KNOWN} | dict(self.factors)
 
     def differences(self, other: Settings) -> list[str]:
-        """Says in words where settings that determine a cell differ from those of another study."""
+        """Says in words where settings that determine a cell differ from those of another study.
+
+        Where either has a list, they are two parts of one study.
+        """
         mine, theirs = self.determining(), other.determining()
         return [
             f"{name} is {theirs[name]!r} there and {value!r} here"
             for name, value in mine.items()
-            if value != theirs[name]
+            if value != theirs[name] and not (isinstance(value, tuple) or isinstance(theirs[name], tuple))
         ]
 
+    def joined(self, other: Settings) -> Settings:
+        """Returns the study that has the cells of both, with this one's title; they must not have differences."""
+        lists = {name: as_tuple(value) for name, value in other.determining().items()}
+        for name, value in self.determining().items():
+            lists[name] = united(lists[name], as_tuple(value))
+        return Settings(
+            **as_settings(lists),
+            title=self.title,
+            data=self.data,
+            widths=tuple(sorted({*other.widths, *self.widths})),
+            seeds=max(other.seeds, self.seeds),
+        )
 
-KNOWN = tuple(entry.name for entry in fields(Settings))
+
+KNOWN = tuple(entry.name for entry in fields(Settings) if entry.name != "factors")
 LABELS = frozenset(entry.name for entry in fields(Settings) if entry.metadata.get("label"))
-
-# The least and the most that an integer setting may be.
-INTEGERS: dict[str, tuple[int, int | None]] = {
-    "seeds": (1, MOST_SEEDS),
-    "root_seed": (0, None),
-    "inputs": (1, LARGEST_STUDENT),
-    "outputs": (1, LARGEST_STUDENT),
-    "teacher_width": (1, LARGEST_STUDENT),
-    "max_steps": (1, MOST_STEPS),
-    "polish_steps": (1, MOST_STEPS),
-    "leading": (1, LARGEST_STUDENT),
-}
+MAY_VARY = tuple(
+    entry.name for entry in fields(Settings) if entry.name in KNOWN and not {"label", "single"} & set(entry.metadata)
+)
 
 
 def unknown(name: str) -> str:
@@ -246,61 +417,19 @@ def presets() -> dict[str, dict[str, Any]]:
     return {name: tomllib.loads(found[name].read_text("utf-8")) for name in sorted(found)}
 
 
-def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
-    """Returns what a TOML file says."""
-    with open(path, "rb") as file:
-        return parsed(file.read(), fspath(path))
+def checked_factors(factors: Factors) -> Factors:
+    """Returns factors whose values are checked."""
+    checked = tuple((name, tuple(CHECKS[name](value, name) for value in values)) for name, values in factors)
+    for name, values in checked:
+        refuse_repetition(name, values)
+    return checked
 
 
-def parsed(text: bytes, source: str) -> dict[str, Any]:
-    """Returns what TOML says; `source` is for messages."""
-    try:
-        return tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{source} must be a TOML file: {error}") from error
-    except RecursionError:
-        raise ValueError(f"{source} must be a TOML file of plain values; its brackets nest too deeply") from None
+def as_settings(lists: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """Returns lists of values as settings: those of one value are plain."""
+    return {name: list(values) if len(values) > 1 else values[0] for name, values in lists.items()}
 
 
-def toml(settings: Mapping[str, Any]) -> str:
-    """Returns settings as TOML, one a line."""
-    return "".join(f"{name} = {toml_value(value)}\n" for name, value in settings.items())
-
-
-def toml_value(value: Any) -> str:
-    """Returns a string, number, boolean or flat sequence of them as TOML.
-
-    TOML's strings escape as JSON's do, and DEL besides.
-    """
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(toml_value, value))}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
-
-
-def text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string; got {value!r}")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{name} must be text that UTF-8 can hold; got {value!r}")
-    return value
-
-
-def boolean(value: Any, name: str) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False; got {value!r}")
-    return bool(value)
-
-
-def distinct_widths(values: Any) -> tuple[int, ...]:
-    """Widths in ascending order."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"widths must be a sequence of integers, such as [5, 10, 20]; got {values!r}")
-    widths = [
-        _checks.integer(width, f"widths[{index}]", minimum=1, maximum=LARGEST_STUDENT)
-        for index, width in enumerate(values)
-    ]
-    if not widths:
-        raise ValueError("widths must name at least one width; got none")
-    if len(set(widths)) < len(widths):
-        raise ValueError(f"widths must differ from each other; got {widths}")
-    return tuple(sorted(widths))
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """Returns the values of a factor, and a plain value as one."""
+    return value if isinstance(value, tuple) else (value,)

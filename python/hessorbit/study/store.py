@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Self
@@ -22,6 +21,7 @@ from .rows import (
     APPLICATION_ID,
     CELL_COLUMNS,
     PAGE_BYTES,
+    SAME_CELL,
     SCHEMA_VERSION,
     STUDY_COLUMNS,
     TABLES,
@@ -164,20 +164,14 @@ class Store:
         return settings_of(self.study_row(), f"store {self.name!r}")
 
     def extend(self, settings: Settings) -> None:
-        """Lets the study have the cells of both settings, which have to agree in everything else."""
+        """Lets the study have the cells of both settings, which have to agree in what neither has a list of."""
         stored = self.settings
         if differences := settings.differences(stored):
             raise ValueError(
                 f"store {self.name!r} belongs to a study with other settings: {'; '.join(differences)}. "
-                f"Use its settings, or another file"
+                f"Use its settings, another file, or a list of both"
             )
-        both = replace(
-            stored,
-            title=settings.title,
-            widths=tuple(sorted({*stored.widths, *settings.widths})),
-            seeds=max(stored.seeds, settings.seeds),
-        )
-        self.write_study_row(study_row(both, *self.study_row()[2:]))
+        self.write_study_row(study_row(settings.joined(stored), *self.study_row()[2:]))
 
     def pragma(self, name: str) -> int | str:
         """Returns the value of a pragma."""
@@ -186,16 +180,21 @@ class Store:
 
     def done(self) -> set[Cell]:
         """Returns the cells that are here and did not fail."""
-        with explained_damage(self.name):
-            rows = self.connection.execute("SELECT width, seed FROM cells WHERE error IS NULL").fetchall()
-        return {Cell(*row) for row in rows}
+        return {cell for cell, (done, _) in self.states().items() if done}
 
-    def failed(self) -> dict[Cell, str]:
-        """Returns the checksums of the rows of cells that failed."""
+    def states(self) -> dict[Cell, tuple[bool, str]]:
+        """Returns of every cell that is here whether it did not fail, and the checksum of its row."""
         with explained_damage(self.name):
-            query = "SELECT width, seed, checksum FROM cells WHERE error IS NOT NULL"
+            query = "SELECT width, seed, variant, error IS NULL, checksum FROM cells"
             rows = self.connection.execute(query).fetchall()
-        return {Cell(width, seed): checksum for width, seed, checksum in rows}
+        return {Cell(*row[:3]): (bool(row[3]), row[4]) for row in rows}
+
+    def state(self, cell: Cell) -> tuple[bool, str] | None:
+        """Returns the same of one cell, and None if it is not here."""
+        with explained_damage(self.name):
+            query = f"SELECT error IS NULL, checksum FROM cells WHERE {SAME_CELL}"
+            row = self.connection.execute(query, cell).fetchone()
+        return row and (bool(row[0]), row[1])
 
     def put(self, *records: Record) -> None:
         """Writes rows in one transaction, in place of those that their cells may have, and ends the leases on them."""
@@ -211,10 +210,10 @@ class Store:
 
     def replace_row(self, cell: Cell, row: Row) -> str | None:
         """Writes the row of a cell, and returns the checksum of the one that it replaces."""
-        old = self.connection.execute("SELECT checksum FROM cells WHERE (width, seed) = (?, ?)", cell).fetchone()
+        old = self.connection.execute(f"SELECT checksum FROM cells WHERE {SAME_CELL}", cell).fetchone()
         marks = ", ".join("?" * len(row))
         self.connection.execute(f"INSERT OR REPLACE INTO cells ({', '.join(CELL_COLUMNS)}) VALUES ({marks})", row)
-        self.connection.execute("DELETE FROM leases WHERE (width, seed) = (?, ?)", cell)
+        self.connection.execute(f"DELETE FROM leases WHERE {SAME_CELL}", cell)
         return None if old is None else str(old[0])
 
     @contextmanager

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._checks import Array
 from ..any_objective import AnyObjective
-from ..optimize import minimize
 from ..spectra import spectrum
 from .ending import Ending, bring_to_minimum, nearest_to
 from .settings import Settings
-from .task import PopulationTask, make_task, stream
+from .task import Task, TeacherTask, make_task, stream
+from .training import Trainer, Training
 
 if TYPE_CHECKING:
-    from scipy.optimize import OptimizeResult
-
     from ..conditioning import BestConditioned
     from ..minima import NearestMinimum
     from ..spectra import Spectrum
@@ -51,16 +48,15 @@ class Student:
     """
 
     settings: Settings
-    task: PopulationTask
+    task: Task
     objective: AnyObjective
     start: Point
-    training: OptimizeResult
-    seconds: float
+    training: Training
     ending: Ending
 
     @cached_property
     def trained(self) -> Point:
-        return Point(self.objective, self.training.x)
+        return Point(self.objective, self.training.theta)
 
     @cached_property
     def minimum(self) -> Point:
@@ -87,11 +83,20 @@ class Student:
             raise ValueError(f"not where the student is its teacher ({self.ending.kind})")
         return self.ending.nearest.assignment
 
+    @property
+    def teacher_task(self) -> TeacherTask:
+        """The task, if students at global minima are their teacher; raises ValueError if not."""
+        if self.task.foreign:
+            raise ValueError(self.task.foreign)
+        assert isinstance(self.task, TeacherTask)
+        return self.task
+
     @cached_property
     def best(self) -> BestConditioned | None:
         """The best-conditioned widening of the teacher to this width; None if the student is narrower."""
+        task = self.teacher_task
         width = self.objective.net.widths[1]
-        return None if width < self.settings.teacher_width else self.best_widening(widths=[width])
+        return None if width < task.teacher.widths[1] else self.best_widening(widths=[width])
 
     @cached_property
     def best_of_copies(self) -> BestConditioned:
@@ -101,18 +106,19 @@ class Student:
     def best_widening(self, **which: object) -> BestConditioned:
         from ..conditioning import best_conditioned
 
-        teacher = self.task.objective(self.task.teacher)
-        return best_conditioned(teacher, self.task.theta, **which)  # type: ignore[arg-type]
+        task = self.teacher_task
+        return best_conditioned(task.objective(task.teacher), task.theta, **which)  # type: ignore[arg-type]
 
     @cached_property
     def nearest(self) -> NearestMinimum | None:
         """The global minimum nearest to where training started; None if the student is narrower than the teacher."""
-        return nearest_to(self.task, self.objective.net, self.start.theta)
+        return nearest_to(self.teacher_task, self.objective.net, self.start.theta)
 
     @cached_property
     def incoming(self) -> Array:
         """Positions in θ of the hidden neurons' weights and biases; the rest belongs to the output."""
-        return self.objective.net.block(layer=1, part="incoming")
+        net = self.objective.net
+        return np.concatenate([net.block(layer=layer, part="incoming") for layer in range(1, len(net.widths) - 1)])
 
     def copying(self) -> Array:
         """Positions in θ of the parameters of neurons that copy the teacher's, and of the output biases."""
@@ -130,18 +136,6 @@ def train(settings: Settings, width: int, seed: int) -> Student:
     net = settings.network(width)
     objective = task.objective(net)
     start = net.init(stream(settings, seed, 2, width), settings.init)
-    began = perf_counter()
-    training = minimize(
-        objective,
-        start,
-        method=settings.optimizer,
-        tol=0.0,
-        loss_tol=settings.loss_tolerance * task.baseline,
-        max_steps=settings.max_steps,
-        learning_rate=settings.learning_rate,
-    )
-    seconds = perf_counter() - began
-    if not np.isfinite(training.fun):
-        raise ArithmeticError(f"training diverged at step {training.nit}: {training.message}")
-    ending = bring_to_minimum(settings, task, objective, training.x)
-    return Student(settings, task, objective, Point(objective, start), training, seconds, ending)
+    training = Trainer(settings, task, objective, start, (seed, width)).train()
+    ending = bring_to_minimum(settings, task, objective, training.theta)
+    return Student(settings, task, objective, Point(objective, start), training, ending)

@@ -10,13 +10,15 @@ from contextlib import ExitStack, closing
 from os import PathLike
 
 from .. import _checks
+from .executors import check_executor, opened, room_of
 from .leases import Leases
+from .processes import leave_unguarded_import
 from .progress import progress_bar
 from .record import Cell, Record
 from .result import StudyResult
 from .settings import Settings
 from .store import Store
-from .workers import Workers, available_cpus, check_executor, compute, leave_unguarded_import, waiting_room
+from .workers import compute
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ class WidthStudy(Settings):
     minimum, and where the student reproduces its teacher, the nearest point at which it is the teacher takes its place.
     There the Hessian is measured: trace, largest eigenvalue, condition numbers, zero modes and more, one row per width
     and seed, beside the same where training ended and where it began.
+
+    Any setting but title, widths, seeds, root_seed, data and target may be a list of values: then the study has a
+    variant, with all widths and seeds, for every combination, in one store.
 
     Parameters
     ----------
@@ -52,22 +57,57 @@ class WidthStudy(Settings):
         its output biases zero.
     activation, bias, parametrization
         As in `MLP`, of teacher and students.
+    depth : int
+        Number of hidden layers of the students, each of the width; the teacher has one. Students of more have numbers
+        of samples, and no teacher's minimum.
     samples : int or "infinite"
         Number of samples; their inputs are standard normal. With ``"infinite"`` the loss is the exact expectation, as
-        in `PopulationObjective`: the default for activations that have closed forms; for others it is 500.
+        in `PopulationObjective`: the default for the squared error, activations that have closed forms, one hidden
+        layer and no noise, if that holds for all variants; for others it is 500, and all of one's own data.
+    loss : {"squared_error", "cross_entropy"}
+        With the cross-entropy students learn classes, one for each output.
+    targets : {"probabilities", "labels"}
+        What students learn with the cross-entropy: the teacher's probabilities, or its likeliest class.
+    label_noise : float
+        Standard deviation of normal noise that is added to the targets trained on, as a share of theirs; for labels the
+        share of those that are drawn anew, from all classes alike.
+    l2 : float
+        Coefficient of ½‖θ‖² in the loss of the students.
+    data : str
+        An npz, CSV or Parquet file that students learn from instead of a teacher. In an npz file there are two arrays,
+        of inputs (N, d) and of targets, (N,) or (N, K). In the other ones all columns but the targets are inputs. A
+        fifth of the rows, drawn for each seed, is held out; inputs, and targets that are no labels, are made to have
+        mean 0 and variance 1. Inputs and outputs follow from the file.
+    target : str
+        The array of targets, or their columns with commas between them. With the cross-entropy a single column, of
+        numbers or strings, holds the classes.
+    data_digest : str
+        A hash of the file's content, set when the study is: a file that has changed since is refused.
     init : str
         Scheme of the students' initial parameters, as in `MLP.init`.
     optimizer : {"adam", "momentum", "gd"}
-        Method of full-batch training, as in `minimize`.
+        Method of training, as in `minimize`.
     learning_rate : float
+    learning_rate_rule : {"fixed", "share", "tuned"}
+        ``"fixed"``: the learning rate is the same for all students. ``"share"``: it is learning_rate times 2/λ_max with
+        the largest eigenvalue at the start of each student; for gd and momentum. ``"tuned"``: for each student it is
+        learning_rate · 2^k with the whole number k from which neither k − 1 nor k + 1 needs fewer steps, found from
+        k = 0 uphill; steps and seconds are those of the best one.
+    momentum : float
+        That of the optimizer ``"momentum"``.
+    batch_size : int or "full"
+        Number of samples of which a step takes the gradient: parts of all samples, shuffled in each epoch; fresh ones
+        where there are infinitely many. The loss is then looked at after each epoch, or each 50 steps.
     loss_tolerance : float
-        Training stops where the squared-error loss is at most this fraction of the loss of predicting the mean of the
-        targets.
+        Training stops where the loss, less the teacher's own, is at most this share of the loss of predicting the mean,
+        less the teacher's own. The teacher's own is 0 for the squared error without noise, and taken as 0 for data of
+        one's own.
     max_steps : int
         Training stops after so many steps at the latest.
-    polish : {"none", "lm", "newton"}
-        The second-order method of `minimize` that goes on from there to a minimum. Steps and seconds are those of the
-        training alone. Without one nothing is said about curvature.
+    polish : {"auto", "none", "lm", "newton"}
+        The second-order method of `minimize` that goes on from there to a minimum; ``"auto"`` is lm for the squared
+        error, and newton where something remains of the loss: for the cross-entropy, with noise or l2, and for data of
+        one's own. Steps and seconds are those of the training alone. Without one nothing is said about curvature.
     polish_steps : int
         Most steps of that method.
     threshold : float
@@ -105,8 +145,9 @@ class WidthStudy(Settings):
         self,
         store: str | PathLike[str] | None = None,
         *,
-        executor: Executor | None = None,
+        executor: Executor | str | None = None,
         workers: int | None = None,
+        shard: tuple[int, int] | None = None,
         progress: bool = True,
     ) -> StudyResult:
         """Computes the cells that the store does not have yet, and returns all cells of this study.
@@ -115,17 +156,22 @@ class WidthStudy(Settings):
         ----------
         store : path, optional
             SQLite file that receives a row for each cell as it finishes. If it exists, the study resumes: cells in it
-            are not computed again, unless they failed. Widths and seeds may have been added since; every other
-            setting has to be the same. Several runs may share a store: each cell is computed by one of them, and all
-            return all cells. By default rows are kept in memory.
-        executor : concurrent.futures.Executor, optional
-            Where cells are computed, such as a thread pool, Dask's ``client.get_executor()`` or mpi4py's
-            ``MPIPoolExecutor``. By default worker processes, started by spawn and ended with the run, in which BLAS
-            and OpenMP have one thread each.
+            are not computed again, unless they failed. Widths, seeds and values in lists may have been added since;
+            every other setting has to be the same. Several runs may share a store: each cell is computed by one of
+            them, and all return all cells. By default rows are kept in memory.
+        executor : concurrent.futures.Executor or str, optional
+            Where cells are computed: ``"processes"``, the default, started by spawn and ended with the run;
+            ``"threads"``; ``"dask"``, a cluster of this machine; ``"dask://host:port"``, the one whose scheduler is
+            there; or any executor, such as Dask's ``client.get_executor()`` or mpi4py's ``MPIPoolExecutor``. A
+            `submit` that returns jobs with ``done()`` and ``result()``, as submitit's, will do. BLAS and OpenMP have
+            one thread for each cell.
         workers : int, optional
-            Number of worker processes; by default the number of CPUs this process may use. With an executor, how many
-            cells it is handed at a time: by default as many as it has workers, and all where it does not say, as
-            Dask's, which leaves none to other runs that share the store.
+            Number of worker processes or threads; by default the number of CPUs this process may use. With an executor
+            of one's own, how many cells it is handed at a time: by default as many as it has workers, for Dask two for
+            each of its threads, and 32 where an executor does not say.
+        shard : tuple of two int, optional
+            (i, n): compute the i-th of n parts of the cells only, i from 1 to n, each in a store of its own. Then
+            `merge` puts the stores together.
         progress : bool
             Whether to show a progress bar on standard error, if that is a terminal.
 
@@ -139,46 +185,45 @@ class WidthStudy(Settings):
         OSError
             If the store cannot be opened or written, as when the disk is full; finished cells are kept.
         TypeError
-            If executor is not a `concurrent.futures.Executor`.
+            If executor is none.
         ValueError
             If the store is damaged, another kind of file, or of a study with other settings.
         RuntimeError
-            If worker processes cannot be started.
+            If worker processes cannot be started, or a cluster cannot be reached.
         """
         leave_unguarded_import()
         count = None if workers is None else _checks.integer(workers, "workers", minimum=1)
-        if executor is not None:
-            check_executor(executor)
-        cells = self.cells()
+        check_executor(executor)
+        cells = part_of(self.cells(), shard)
+        mine = set(cells)
         with Store.create_or_resume(store, self) as rows, Leases(rows) as leases:
-            done = len(rows.done().intersection(cells))
-            logger.info("%d of %d cells are stored already", done, len(cells))
+            done = mine & rows.done()
+            logger.info("%d of %d cells are stored already", len(done), len(cells))
             with (
-                progress_bar(len(cells), done, shown=progress) as show,
+                progress_bar(len(cells), len(done), shown=progress) as show,
                 closing(self.records(cells, leases, executor, count)) as records,
             ):
                 for record in records:
                     rows.put(record)
-                    done = len(rows.done().intersection(cells))
-                    report_to_log(record, done, len(cells))
-                    show(done)
+                    done = mine & rows.done()
+                    report_to_log(self.words(record.cell.variant), record, len(done), len(cells))
+                    show(len(done))
             _, stored = rows.read_contents()
-        return StudyResult(self, [record for record in stored if record.cell in set(cells)])
-
-    def cells(self) -> list[Cell]:
-        """Returns every width with every seed, the widest first: the longest first keep all workers busy to the end."""
-        return [Cell(width, seed) for width in reversed(self.widths) for seed in range(self.seeds)]
+        all_cells = set(self.cells())
+        return StudyResult(self, [record for record in stored if record.cell in all_cells])
 
     def records(
-        self, cells: list[Cell], leases: Leases, executor: Executor | None, workers: int | None
+        self, cells: list[Cell], leases: Leases, executor: Executor | str | None, workers: int | None
     ) -> Generator[Record]:
         """Yields the records of the cells that this run computes, as they finish."""
+        pool = None
         with ExitStack() as stack:
             while remaining := leases.open(cells):
-                if executor is None:
-                    executor = stack.enter_context(Workers(min(workers or available_cpus(), len(remaining))))
+                if pool is None:
+                    pool = opened(stack, executor, workers, len(remaining))
+                    room = room_of(pool) if workers is None else lambda: workers
                 alone = True
-                for record in compute(self, leases.taken(remaining), executor, workers or waiting_room(executor)):
+                for record in compute(self, leases.taken(remaining), pool, room):
                     alone = False
                     yield record
                 # Others compute what remains; they store it, fail, or vanish.
@@ -186,10 +231,23 @@ class WidthStudy(Settings):
                     time.sleep(POLL_SECONDS)
 
 
-def report_to_log(record: Record, done: int, total: int) -> None:
+def part_of(cells: list[Cell], shard: tuple[int, int] | None) -> list[Cell]:
+    """Returns the i-th of n parts of cells, which cost about the same, as each has some of every width."""
+    if shard is None:
+        return cells
+    try:
+        index, count = shard
+    except (TypeError, ValueError):
+        raise TypeError(f"shard must be two integers (i, n), for the i-th of n parts; got {shard!r}") from None
+    count = _checks.integer(count, "shard[1]", minimum=1)
+    index = _checks.integer(index, "shard[0]", minimum=1, maximum=count)
+    return cells[index - 1 :: count]
+
+
+def report_to_log(variant: str, record: Record, done: int, total: int) -> None:
     """Says of each cell that it is done or failed."""
-    width, seed = record.cell
+    cell = ", ".join(filter(None, [variant, f"width {record.cell.width}, seed {record.cell.seed}"]))
     if record.error is None:
-        logger.info("width %d, seed %d: done (%d of %d)", width, seed, done, total)
+        logger.info("%s: done (%d of %d)", cell, done, total)
     else:
-        logger.warning("width %d, seed %d failed: %s", width, seed, record.error)
+        logger.warning("%s failed: %s", cell, record.error)
