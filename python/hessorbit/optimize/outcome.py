@@ -51,8 +51,10 @@ OUTCOMES = {
     Stop.CALLBACK: "stopped",
     Stop.INTERRUPTED: "stopped",
 }
-# Above this many parameters, and after fewer steps, what a point is is not looked into just to name the outcome.
+# Above this many parameters, and after fewer steps, what a point is is not looked into just to name the outcome; nor
+# after all steps of a descent, ten thousand of which take less time than the look.
 MOST_PARAMETERS, FEWEST_STEPS = 1000, 100
+DESCENTS = ("gd", "momentum", "adam")
 NAMES = {"minimum": "a minimum", "saddle": "a saddle", "degenerate": "flat", "to infinity": "on its way to infinity"}
 
 
@@ -63,9 +65,10 @@ class Outcome(NamedTuple):
     sentence: str = ""
 
 
-def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, steps: int) -> Outcome:
-    """The outcome of a run that stopped so at θ."""
-    looked = stop in (Stop.GRADIENT, Stop.STALLED) or (stop is Stop.STEPS and steps >= FEWEST_STEPS)
+def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, steps: int, method: str) -> Outcome:
+    """The outcome of a run of the method that stopped so at θ."""
+    costly = steps >= FEWEST_STEPS and method not in DESCENTS
+    looked = stop in (Stop.GRADIENT, Stop.STALLED) or (stop is Stop.STEPS and costly)
     name = OUTCOMES[stop]
     if not looked:
         return Outcome(name)

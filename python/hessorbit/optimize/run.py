@@ -165,7 +165,7 @@ class Run:
         }
 
     def result(self, stop: Stop) -> dict[str, Any]:
-        outcome = outcome_of(stop, self.obj, self.theta, self.steps)
+        outcome = outcome_of(stop, self.obj, self.theta, self.steps, self.method)
         sentences = [self.message(stop), self.remark, outcome.sentence]
         return {
             **self.point(),
