@@ -17,11 +17,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from .processes import Workers
+from .processes import NOT_STARTED, Workers
 
 NAMES = ("processes", "threads", "dask", "dask://host:port")
 SCHEME = "dask://"
 ROOM = 32  # cells that an executor is handed at a time if it does not say how many workers it has
+CONNECT_SECONDS = 30.0  # to a scheduler
 PER_WORKER = 2  # cells at a time for each worker of a cluster, so that none waits for the next one
 
 
@@ -73,7 +74,9 @@ def dask_executor(stack: ExitStack, name: str, count: int) -> Executor:
             where = stack.enter_context(
                 LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50)
             )
-        client = stack.enter_context(Client(where, set_as_default=False))
+        client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS, set_as_default=False))
+    except RuntimeError:
+        raise RuntimeError(NOT_STARTED) from None
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise RuntimeError(f"executor {name!r} cannot be reached: {reason}") from None

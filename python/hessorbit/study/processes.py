@@ -11,6 +11,11 @@ from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+NOT_STARTED = (
+    "worker processes could not be started, as they import the program that starts them: call run under "
+    "`if __name__ == '__main__':`, or, in a program that is not a file, pass executor=\"threads\""
+)
+
 
 def leave_unguarded_import() -> None:
     """Ends a worker that imports, with its program, the call of `run` that started it; `Workers` says what to do."""
@@ -33,11 +38,7 @@ class Workers(Executor):
             self.pool.submit(os.getpid).result()
         except BrokenExecutor:
             self.shutdown()
-            raise RuntimeError(
-                "worker processes could not be started, as they import the program that starts them: call run under "
-                "`if __name__ == '__main__':`, or, in a program that is not a file, pass an executor such as "
-                "concurrent.futures.ThreadPoolExecutor()"
-            ) from None
+            raise RuntimeError(NOT_STARTED) from None
 
     def start(self) -> ProcessPoolExecutor:
         context = get_context("spawn")

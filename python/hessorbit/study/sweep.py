@@ -114,6 +114,8 @@ class WidthStudy(Settings):
         For the condition number of the eigenvalues above threshold times the largest.
     leading : int
         Number of leading eigenvectors whose participation ratios are averaged.
+    factors : tuple
+        Names and values of the settings that are lists; they follow from these, and need not be given.
 
     Raises
     ------
