@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,11 @@ from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
 from .balance import Move, balanced_trace, balanced_weights, element_for, movable, no_move
 from .branching import Choice, Choices, Search, Solution
+from .conic import LARGEST_RANK
 from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, curvature, is_gauss_newton
 from .diagonals import Architecture
 from .lower_bounds import free_bound
+from .outgoing_vectors import Apart, outgoing_vectors, search, searchable
 from .realisation import (
     at_limits,
     at_rest,
@@ -55,6 +57,7 @@ from .residual import (
     Splitting,
     check_minimum,
     copies_bound,
+    copies_within,
     must_fill,
     numbers_of_copies,
     reached,
@@ -69,6 +72,7 @@ CRITERIA = ("condition_number", "trace", "max")
 MOST_SEARCHES = 6  # each reaches 1e8 farther
 CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
+SHARE = 5  # of outgoing vectors: one in so many nodes, and numbers of copies that are tried
 MIXED = "no certificate for the whole class, as mixings of linear neurons, which are not searched, can lower it"
 
 
@@ -104,13 +108,15 @@ class BestConditioned:
         Number r of nonzero eigenvalues: the value is `Spectrum.condition_number(rank=r)`.
     scaling : ndarray, shape (P,), or None
         D of the network that was given: the nonzero spectrum is that of D^{1/2} H D^{1/2}. None if neurons of sigmoid
-        or normal_cdf are flipped, whose T Tᵀ is not diagonal.
+        or normal_cdf are flipped, whose T Tᵀ is not diagonal, or if outgoing vectors of copies are not parallel.
     matrix : {"hessian", "gauss_newton"}
         Whose eigenvalues these are.
     copies : tuple of tuple of int
         Number of copies of each hidden neuron, by layer.
     widening : Widening or None
-        What takes the θ given to `theta`, for a search over widenings.
+        What takes the θ given to `theta`, for a search over widenings. Where outgoing vectors of copies are not
+        parallel, `theta` has others than ``widening(θ)``, of the same sums:
+        ``widening.block_preconditioner(θ, theta)`` is their D.
     element : GroupElement or None
         The same for a search over the network's own orbit.
     uncopied : tuple of str
@@ -224,13 +230,18 @@ def best_conditioned(
     shares, so that a gap may be left. Homogeneous, exponential or flipped neurons beside others are then not copied
     unless their B is 0.
 
-    Copies share the direction of the outgoing weights. For K > 1 outputs copies could also have others, which make a
-    neuron's D_in a matrix that is at least the multiple of the identity searched here; these are left out, as is what
-    unused neurons with a constant activation could do for the next layer's biases, and unused neurons that keep their
-    incoming weights, which raise the rank. Factors are counted from the balanced point of the orbit, so the answer does
-    not depend on which representative is given, and stay between 1e-8 and 1e8; where the best point is near that limit,
-    the search is repeated around it. What copies' outgoing weights cancel stays below 1e4 too: at least twelve digits
-    of the function remain.
+    For K > 1 outputs copies may have outgoing vectors u_k that are not parallel, with the same sum: a neuron's D_in is
+    the matrix Σ u_k u_kᵀ then, at least that of parallel ones, which are therefore best for the trace and λ_max. The
+    rank grows, and κ is taken over all eigenvalues that are not zero, the new ones included: descent has to contract
+    these modes too, whereas over as many eigenvalues as before κ would fall by counting, as large new ones take the
+    places of small old ones. With one hidden layer of activations that are neither homogeneous nor exponential, nor
+    flipped, these copies are searched as well, where Clarabel is installed: by branch and bound over spans of the u_k
+    for two outputs, and for more with a lower bound on those that are not parallel, which `scope` tells if none better
+    was found. Elsewhere they are left out, as is what unused neurons with a constant activation could do for the next
+    layer's biases, and unused neurons that keep their incoming weights, which raise the rank. Factors are counted from
+    the balanced point of the orbit, so the answer does not depend on which representative is given, and stay between
+    1e-8 and 1e8; where the best point is near that limit, the search is repeated around it. What copies' outgoing
+    weights cancel stays below 1e4 too: at least twelve digits of the function remain.
 
     Away from critical points the Hessian has curvature along its orbit, H A θ = −Aᵀ ∇L for a generator A. These
     directions are left out of the spectrum at every θ, and `message` tells the size of the gradient.
@@ -285,7 +296,7 @@ def best_conditioned(
         choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
         if not (question.orbit or question.fits):
             return with_residual(question, choices)
-        return report(question, solve(question, choices))
+        return with_outgoing_vectors(question, choices, report(question, solve(question, choices)))
 
 
 @dataclass(frozen=True)
@@ -414,6 +425,53 @@ def with_residual(question: Question, choices: Choices) -> BestConditioned:
         scope=scope,
         uncopied=refused,
     )
+
+
+def with_outgoing_vectors(question: Question, choices: Choices, best: BestConditioned) -> BestConditioned:
+    """Returns copies whose outgoing vectors are not parallel, if they are better, or with what is known of them."""
+    obj, width = question.obj, question.widths[-1]
+    copied = any(choice.high > 1 for choice in choices) and not question.orbit
+    if not (copied and question.criterion == "condition_number" and searchable(obj, choices)):
+        return best
+    parts = outgoing_vectors(obj, question.theta, width)
+    everywhere = widening_scope(obj.net, question.widths, question.counted, parallel=False)
+    if parts.vectors.shape[1] == 1:  # the loss sees one combination of the outputs, in which vectors are parallel
+        return replace(best, scope=everywhere)
+    if parts.rank > LARGEST_RANK:
+        return best
+    fill = not question.counted and resting_bias(hidden_layers(obj.net)[0]) is None
+    nodes = max(1, question.nodes // SHARE)
+    tuples = list(islice(copies_within([(c.low, c.high) for c in choices], width, fill), nodes + 1))
+    all_of_them = len(tuples) <= nodes
+    found = search(parts, tuples if all_of_them else best.copies, best.value, nodes)
+    bound = min(best.lower_bound, found.bound if all_of_them else 1.0)
+    if found.best is None and best.value - bound > CLOSED * best.value:
+        known = f"; none better was found, and none is below {found.bound:.6g}" if all_of_them else ""
+        return replace(best, scope=best.scope + known)
+    if found.best is not None:
+        best = apart(question, best, found.best)
+    closed = best.value - bound <= CLOSED * best.value
+    return replace(
+        best,
+        lower_bound=min(bound, best.value),
+        certificate="minimum" if closed else "bound",
+        message=explanation(closed, True, False),
+        scope=everywhere,
+    )
+
+
+def apart(question: Question, best: BestConditioned, found: Apart) -> BestConditioned:
+    """Returns the result with copies whose outgoing vectors are not parallel."""
+    net, (width,) = question.obj.net, question.widths
+    widening = Widening(net, [found.copies], dead=[width - sum(found.copies)])
+    theta = at_rest(widening, widening(question.theta))
+    outgoing, starts = widening.net.unflatten(theta)[-1][0], np.cumsum([0, *found.copies])
+    for change, (start, stop) in zip(found.changes, pairwise(starts.tolist()), strict=True):
+        outgoing[:, start:stop] += change / widening.net.multipliers[-1]
+    return replace(
+        best, net=widening.net, theta=theta, value=found.value, rank=found.rank, scaling=None, copies=(found.copies,),
+        widening=widening
+    )  # fmt: skip
 
 
 def with_copies(
@@ -582,7 +640,14 @@ def report(question: Question, answer: Answer) -> BestConditioned:
         message="; ".join(
             filter(None, [explanation(closed, searched, answer.confined), MIXED * mixed, answer.curvature.remark])
         ),
-        scope=orbit_scope(net) if question.orbit else widening_scope(net, question.widths, question.counted),
+        scope=orbit_scope(net)
+        if question.orbit
+        else widening_scope(
+            net,
+            question.widths,
+            question.counted,
+            parallel=question.criterion == "condition_number" or net.num_layers > 2,
+        ),
         start=math.exp(function.exact(once - moved)),
         criterion=question.criterion,
         matrix=question.matrix,

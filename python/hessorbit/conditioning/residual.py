@@ -12,8 +12,9 @@ So the least κ(D^{1/2} H D^{1/2}) is a lower bound; what its shares, and equal 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -110,16 +111,24 @@ def splitting(coupled_rank: int, negative: int, positive: int, least: float) -> 
 
 def numbers_of_copies(choices: Sequence[tuple[int, int]], width: int, full: bool) -> list[tuple[int, ...]]:
     """Returns the numbers of copies between low and high of a layer's neurons that fill its width, or fit into it."""
-    found: list[tuple[int, ...]] = [()]
-    for index, (low, high) in enumerate(choices):
-        rest = sum(least for least, _ in choices[index + 1 :])
-        found = [(*row, m) for row in found for m in range(low, high + 1) if sum(row) + m + rest <= width]
-        if len(found) > MOST_NUMBERS:
-            raise ValueError(
-                f"widths leave more than {MOST_NUMBERS} numbers of copies to be tried one by one, as they must be at a "
-                f"minimum with a residual: give copies="
-            )
-    return [row for row in found if sum(row) == width or not full]
+    found = list(islice(copies_within(choices, width, full), MOST_NUMBERS + 1))
+    if len(found) > MOST_NUMBERS:
+        raise ValueError(
+            f"widths leave more than {MOST_NUMBERS} numbers of copies to be tried one by one, as they must be at a "
+            f"minimum with a residual: give copies="
+        )
+    return found
+
+
+def copies_within(choices: Sequence[tuple[int, int]], width: int, full: bool) -> Iterator[tuple[int, ...]]:
+    """Yields all numbers of copies between low and high that fill a width, or fit into it."""
+    if not choices:
+        yield from [()] * (width == 0 or not full)
+        return
+    (low, high), rest = choices[0], choices[1:]
+    for m in range(low, min(high, width - sum(least for least, _ in rest)) + 1):
+        for others in copies_within(rest, width - m, full):
+            yield (m, *others)
 
 
 def copies_bound(obj: AnyObjective, theta: Array, widening: Widening, found: Sequence[Sequence[Splitting]]) -> float:

@@ -31,13 +31,14 @@ def orbit_scope(net: MLP) -> str:
     return moves + without(left)
 
 
-def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool) -> str:
-    """Returns the scope of a search over widenings to these hidden widths, with given numbers of copies or with any."""
+def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool, *, parallel: bool = True) -> str:
+    """Returns the scope of a search over widenings to these hidden widths, with given numbers of copies or with any.
+
+    Copies' outgoing vectors are parallel, or searched too.
+    """
     layers = hidden_layers(net)
     numbers = "the numbers of copies given" if copies else "all numbers of copies"
     left, moves = [], ["all shares and scales of copies"]
-    if net.widths[-1] > 1 or net.num_layers > 2:
-        left.append("copies whose outgoing vectors are not parallel")
     if any(map(flips_change_spectra, layers)):
         moves.append("signs of copies")
     if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
@@ -46,6 +47,10 @@ def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool) -> str:
         left.append("mixings of linear neurons")
     if sum(widths) > sum(net.widths[1:-1]):
         left.append("dead neurons with incoming weights")
+    if not parallel:
+        moves.append("all outgoing vectors of copies")
+    elif net.widths[-1] > 1 or net.num_layers > 2:
+        left.append("copies whose outgoing vectors are not parallel")  # last, as more may be known of them
     text = f"widenings to {list(widths)} hidden neurons with {numbers}, {', '.join(moves)}, {RANGE}"
     return text + without(left)
 
