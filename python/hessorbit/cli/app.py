@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .._cpu import __version__
+from .grow import grow
 from .info import info
 from .merge import merge
 from .reach import reach
@@ -31,7 +32,7 @@ def unwrapped(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (getdoc(command) or "").split("\n\n"))
 
 
-for command in (study, report, merge, reach, recover, info):
+for command in (study, report, merge, grow, reach, recover, info):
     app.command(help=unwrapped(command))(command)
 
 

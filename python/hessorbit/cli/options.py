@@ -21,12 +21,12 @@ INIT = typer.Option(
 PAGE = typer.Option(help="HTML file to write; it holds the figures.")
 
 
-def parsed_widths(widths: str) -> list[int]:
+def parsed_widths(widths: str, option: str = "--widths") -> list[int]:
     """Return the whole numbers between commas."""
     try:
         return [int(part) for part in widths.split(",")]
     except ValueError:
-        raise ValueError(f"--widths must be whole numbers between commas, such as 5,10,20; got {widths!r}") from None
+        raise ValueError(f"{option} must be whole numbers between commas, such as 5,10,20; got {widths!r}") from None
 
 
 def check_writable(path: Path, option: str, suffixes: tuple[str, ...]) -> None:

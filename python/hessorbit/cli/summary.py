@@ -47,9 +47,9 @@ def variants_table(findings: list[Finding]) -> Table:
 
 def claims_table(findings: list[Finding]) -> Table:
     """Return the claims as a table, one a row."""
-    table = Table(title="Claims about width", title_justify="left")
+    table = Table(title="Claims; factors are per doubling of the width unless said otherwise", title_justify="left")
     table.add_column("claim")
-    table.add_column("factor per doubling", justify="right")
+    table.add_column("factor", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("n", justify="right")
     table.add_column("p (Holm)", justify="right")
@@ -58,7 +58,7 @@ def claims_table(findings: list[Finding]) -> Table:
         found = finding.factor
         verdict = f"[{VERDICT_STYLES[finding.verdict]}]{finding.conclusion}[/]"
         table.add_row(
-            finding.claim.sentence,
+            finding.claim.label,
             factor(found.value),
             spread(found),
             str(found.n),
@@ -75,7 +75,7 @@ def doublings_table(findings: list[Finding]) -> Table:
     longest = max((finding.doublings for finding in findings), key=len)
     for each in longest:
         table.add_column(f"{each.narrow} to {each.wide}", justify="right")
-    for finding in findings:
+    for finding in (each for each in findings if each.doublings):
         by_width = {each.wide: each for each in finding.doublings}
         found = [by_width.get(each.wide) for each in longest]
         stars = ["–" if each is None else factor(each.factor.value) + "*" * bool(each.direction) for each in found]

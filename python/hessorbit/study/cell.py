@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._checks import Array
 from ..config import configuration
 from .measurements import measure
 from .one_thread import one_thread
 from .record import Cell, Record, now
 from .settings import Settings
-from .student import train
+from .student import Student, train
 from .task import THREADS
 
 
@@ -26,7 +27,11 @@ def computed(settings: Settings, cell: Cell) -> Record:
     ended = {"ending": student.ending.kind}
     at_minimum = {}
     if student.ending.is_minimum:
-        at_minimum = {"eigenvalues": student.minimum.spectrum.eigenvalues, "theta": student.minimum.theta}
+        at_minimum = {
+            "eigenvalues": student.minimum.spectrum.eigenvalues,
+            "theta": student.minimum.theta,
+            **tail_curves(student),
+        }
     return Record(
         cell=cell,
         error=None,
@@ -41,6 +46,17 @@ def computed(settings: Settings, cell: Cell) -> Record:
             "losses": training.losses,
         },
     )
+
+
+def tail_curves(student: Student) -> dict[str, Array]:
+    """Returns the loss of the tail, measured and predicted; nothing where there is none."""
+    try:
+        tail = student.tail
+    except ArithmeticError:
+        return {}
+    if tail is None:
+        return {}
+    return {"tail_recorded": tail.steps.astype(float), "tail_losses": tail.losses, "tail_predicted": tail.predicted}
 
 
 def failure(cell: Cell, error: BaseException) -> Record:

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from .claims import CLAIMS, Claim, Finding, judge
+from .growth import growth_claims
 from .measurements import COLUMNS, COUNTS
+from .rates import PREDICTED, representative_claims
 from .record import Cell, Record
 from .settings import Settings
 from .theorem import Theorem, check
@@ -75,7 +77,7 @@ class StudyCells:
         return table.astype(types)
 
     def claims(self) -> list[Finding]:
-        """Returns what the data say about each empirical claim: effects of a doubling, intervals, tests and verdict.
+        """Returns what the data say about each claim that the settings ask about: effects, intervals, tests, verdicts.
 
         Each variant is judged by itself, one after the other. See `hessorbit.study.claims` for how.
         """
@@ -84,16 +86,28 @@ class StudyCells:
     def judged(self, variant: str) -> list[Finding]:
         """Returns the findings of a study of plain settings, which is the variant of these words."""
         least = self.settings.teacher_width
-        claims = tuple(claim for claim in CLAIMS if self.is_about(claim))
-        found = judge(self.table, self.failures, least_width=least, claims=claims)
+        found = judge(self.table, self.failures, least_width=least, claims=claims_of(self.settings))
         return [replace(finding, variant=variant) for finding in found]
-
-    def is_about(self, claim: Claim) -> bool:
-        """Says whether a claim has a meaning in this study: some do where a student can be its teacher only."""
-        return not (claim.of_teacher and self.settings.foreign)
 
     def theorem(self) -> Theorem:
         """Returns the check of the theorem that the best κ in the teacher's class does not grow with width."""
         checks = [check(part.table) for part in self.parts.values()]
         counts = [sum(getattr(each, name) for each in checks) for name in ("pairs", "held", "refuted")]
         return Theorem(checks[0].sentence, *counts)
+
+
+def claims_of(settings: Settings) -> tuple[Claim, ...]:
+    """Returns the claims that a study with these settings is about."""
+    claims = [*CLAIMS]
+    if settings.rate_steps:
+        claims.append(PREDICTED)
+    if settings.polish == "none":
+        claims = [claim for claim in claims if not claim.at_minima]
+    if settings.foreign:
+        # Some claims have a meaning only where a student can be its teacher.
+        claims = [claim for claim in claims if not claim.of_teacher]
+    if settings.representatives and not settings.foreign:
+        claims += representative_claims(settings.teacher_width)
+    if settings.grow_from:
+        claims += growth_claims(settings.grow_from)
+    return tuple(claims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ INTEGERS: dict[str, tuple[int, int | None]] = {
     "max_steps": (1, MOST_STEPS),
     "polish_steps": (1, MOST_STEPS),
     "leading": (1, LARGEST_STUDENT),
+    "rate_steps": (0, MOST_STEPS),
+    "grow_from": (0, LARGEST_STUDENT),
 }
 
 
@@ -91,6 +94,26 @@ def samples(value: Any, name: str) -> int | str:
     return _checks.integer(value, name, minimum=2, maximum=LARGEST_DATA)
 
 
+def steps_of(grow_at: str) -> tuple[int, ...]:
+    """Returns the numbers between the commas of `grow_at`."""
+    try:
+        steps = tuple(int(part) for part in grow_at.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(
+            f"grow_at must be whole numbers of steps between commas, such as '200,400'; got {grow_at!r}"
+        ) from None
+    return tuple(_checks.integer(step, "grow_at", minimum=0, maximum=MOST_STEPS) for step in steps)
+
+
+def growth_steps(value: Any, name: str) -> str:
+    """Steps between commas, in ascending order."""
+    written = str(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else text(value, name)
+    steps = steps_of(written)
+    if any(later <= earlier for earlier, later in pairwise(steps)):
+        raise ValueError(f"{name} must increase; got {value!r}")
+    return ",".join(map(str, steps))
+
+
 def within(least: int, most: int | None) -> Callable[[Any, str], int]:
     return lambda value, name: _checks.integer(value, name, minimum=least, maximum=most)
 
@@ -103,7 +126,8 @@ def one_of(choices: tuple[str, ...]) -> Callable[[Any, str], str]:
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("title", "activation", "parametrization", "data", "target", "data_digest", "init"), text),
     "widths": lambda value, _: distinct_widths(value),
-    "bias": boolean,
+    **dict.fromkeys(("bias", "representatives"), boolean),
+    "grow_at": growth_steps,
     "loss": one_of(LOSSES),
     "targets": one_of(TARGETS),
     "optimizer": one_of(OPTIMIZERS),
@@ -111,7 +135,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "polish": one_of(POLISH),
     "batch_size": batch,
     "samples": samples,
-    **dict.fromkeys(("teacher_scale", "learning_rate", "loss_tolerance"), _checks.positive),
+    **dict.fromkeys(("teacher_scale", "learning_rate", "loss_tolerance", "split_noise"), _checks.positive),
     **dict.fromkeys(("label_noise", "l2"), nonnegative),
     **dict.fromkeys(("threshold", "momentum"), _checks.fraction),
     **{name: within(least, most) for name, (least, most) in INTEGERS.items()},

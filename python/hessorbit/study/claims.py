@@ -10,6 +10,13 @@ doubling goes significantly the other way, by Holm for the number of doublings, 
 
 Only seeds count whose students of all widths could be measured, for a claim about curvature: are at minima. With fewer
 than six of them, or where failures depend on the width, nothing is decided.
+
+Two other kinds of claims have other slopes, and the same estimates, tests and verdicts:
+
+- Between two ways at the same widths, such as two representatives of a function: the mean over widths of
+  log₂ (one quantity/the other).
+- That a quantity follows another one, such as measured steps predicted ones: for each seed the slope of its log₂
+  against log₂ of the other over widths (least squares), counted per halving, so that following is falling.
 """
 
 from __future__ import annotations
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["supported", "contradicted", "not monotone", "undecided"]
 
+DOUBLING = "per doubling of the width"
+
 # Slopes of this size are rounding; a contrast's weight below this share of its largest is 0.
 NEGLIGIBLE = 1e-9
 
@@ -61,6 +70,17 @@ class Claim:
         Whether the column is a number of steps, which a student that is not `reached` exceeds.
     null : str
         The column that has the same number at initialisation; empty if there is none.
+    reached : str
+        The column that says of a censored one whether it was seen to its end, with 1.
+    against, against_reached : str
+        The column that it is compared with at every width, instead of between widths, and whether that was seen to its
+        end.
+    follows : str
+        The column whose halving it follows.
+    above : int
+        Only wider students have part.
+    unit : str
+        What its factor is, in words.
 
     Examples
     --------
@@ -78,6 +98,17 @@ class Claim:
     of_teacher: bool = False
     censored: bool = False
     null: str = ""
+    reached: str = "reached"
+    against: str = ""
+    against_reached: str = ""
+    follows: str = ""
+    above: int = 0
+    unit: str = DOUBLING
+
+    @property
+    def label(self) -> str:
+        """The sentence, and what the factor is if it is not that of a doubling of the width."""
+        return self.sentence if self.unit == DOUBLING else f"{self.sentence} ({self.unit})"
 
     @property
     def test(self) -> str:
@@ -110,7 +141,7 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor holds what a doubling of the width multiplies a quantity by, over n seeds.
+    """A factor holds what a doubling of the width, or what a claim is about, multiplies a quantity by, over n seeds.
 
     Attributes
     ----------
@@ -181,7 +212,7 @@ class Finding:
     ----------
     claim : Claim
     factor : Factor
-        The effect of a doubling, over all widths.
+        The effect of a doubling, over all widths; of other claims, what their `unit` says.
     adjusted : float
         Its p-value, adjusted for the number of claims.
     verdict : {"supported", "contradicted", "not monotone", "undecided"}
@@ -191,7 +222,7 @@ class Finding:
         Number of pairs of neighbouring widths of a seed that could be compared, for curvature: with both at minima;
         and of all of them.
     doublings : tuple of Doubling
-        The effects between neighbouring widths.
+        The effects between neighbouring widths; none for claims that are not about a doubling of the width.
     null : Factor or None
         The effect on the same number at initialisation, for the same seeds.
     variant : str
@@ -231,7 +262,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Sample:
-    """The values of a claim's column, (n, k) for seeds × widths, and their lower and upper ends; nan where missing."""
+    """The values of a claim's column, (n, k) for seeds × widths, and their lower and upper ends; nan where missing.
+
+    With a column to compare with, there are as many columns again: its values, in the same order.
+    """
 
     widths: Array
     values: Array
@@ -252,15 +286,18 @@ class Sample:
         return int(both.sum()), both.size
 
     def effect(self, contrast: Array, *, censored: bool = False) -> Factor:
-        """Returns the effect of a contrast of log₂ values, over the seeds that have all widths."""
-        used = np.abs(contrast) > NEGLIGIBLE * np.abs(contrast).max()
-        weights, chosen = contrast[used], np.ix_(self.complete, used)
+        """Returns the effect of a contrast of log₂ values, one for all seeds or one each, over the complete seeds."""
+        weights = np.broadcast_to(contrast, self.values.shape)[self.complete]
+        used = np.abs(weights) > NEGLIGIBLE * np.abs(weights).max(axis=1, initial=0.0, keepdims=True)
+        weights = np.where(used, weights, 0.0)
         with np.errstate(divide="ignore"):
-            values, lower, upper = (np.log2(each[chosen]) for each in (self.values, self.lower, self.upper))
-        ends = [np.where(weights > 0, a, b) @ weights for a, b in ((lower, upper), (upper, lower))]
-        slope = estimate(values @ weights, ends[0] - NEGLIGIBLE, ends[1] + NEGLIGIBLE)
+            logs = (np.log2(each[self.complete]) for each in (self.values, self.lower, self.upper))
+            values, lower, upper = (np.where(used, each, 0.0) for each in logs)
+        ends = [(np.where(weights > 0, a, b) * weights).sum(axis=1) for a, b in ((lower, upper), (upper, lower))]
+        slope = estimate((values * weights).sum(axis=1), ends[0] - NEGLIGIBLE, ends[1] + NEGLIGIBLE)
         if censored and slope.n >= FEWEST_SEEDS:
-            total, p = paired_prentice_wilcoxon(self.upper[chosen], weights)
+            chosen = used[0]
+            total, p = paired_prentice_wilcoxon(self.upper[self.complete][:, chosen], weights[0, chosen])
             # Where ranks and the median slope point to different sides, nothing is shown.
             slope = replace(slope, p=p if total * slope.value > 0 else 1.0)
         return Factor.of(slope)
@@ -298,8 +335,8 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
 
     errors = pd.DataFrame([cell[:2] for cell in failed], columns=["width", "seed"])
     rows = pd.concat([table.astype(dict.fromkeys(table, float)), errors.assign(failed=True)])
-    if claim.of_teacher:
-        rows = rows[rows["width"] >= least_width]
+    least = max(claim.above + 1, least_width if claim.of_teacher else 1)
+    rows = rows[rows["width"] >= least]
     rows = rows.drop_duplicates(["seed", "width"]).set_index(["seed", "width"]).sort_index()
     computed = rows.assign(there=1.0)["there"].unstack()
     seeds, widths = computed.index[computed.notna().all(axis=1)], computed.columns
@@ -308,38 +345,70 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
         found: Array = rows[name].unstack().reindex(index=seeds, columns=widths).to_numpy(float)
         return found
 
+    def censored(values: Array, reached: str) -> Array:
+        return np.where(column(reached) == 0, np.inf, values) if claim.censored else values
+
     values = column(claim.column)
     lower = column(claim.lower) if claim.lower else values
-    upper = column(claim.upper) if claim.upper else values
-    if claim.censored:
-        upper = np.where(column("reached") == 0, np.inf, values)
-    bad = ~((values > 0) & np.isfinite(values))
+    upper = column(claim.upper) if claim.upper else censored(values, claim.reached)
+    bad = unusable(values)
     null = None
     if claim.null:
         start = column(claim.null)
-        null = Sample(widths.to_numpy(float), start, start, start, bad | ~((start > 0) & np.isfinite(start)))
+        null = Sample(widths.to_numpy(float), start, start, start, bad | unusable(start))
+    if other := claim.against or claim.follows:
+        others = column(other)
+        bad = bad | unusable(others)
+        values, lower = (np.hstack([each, others]) for each in (values, lower))
+        upper = np.hstack([upper, censored(others, claim.against_reached)])
     return Sample(widths.to_numpy(float), values, lower, upper, bad, null)
+
+
+def unusable(values: Array) -> Array:
+    """Returns which values have no logarithm."""
+    return np.asarray(~((values > 0) & np.isfinite(values)))
 
 
 def find(claim: Claim, sample: Sample) -> Finding:
     """Returns the finding from the values, before the p-values of all claims are adjusted together."""
-    logs, count = np.log2(sample.widths), len(sample.widths)
-    if count < 2:
+    if len(sample.widths) < (1 if claim.against else 2):
         nothing = Factor(np.nan, np.nan, np.nan, 1.0, int(sample.complete.sum()))
         return Finding(claim, nothing, 1.0, "undecided", "a single width", sample.pairs, (), None)
-    centred = logs - logs.mean()
-    trend = centred / (centred @ centred)
-    steps = np.diff(np.eye(count), axis=0) / np.diff(logs)[:, None]
+    contrast = contrast_of(claim, sample)
+    factor = sample.effect(contrast, censored=claim.censored)
+    reason = obstacle(claim, sample)
+    null = None if sample.null is None else sample.null.effect(contrast)
+    doublings = () if claim.against or claim.follows else doublings_of(claim, sample)
+    return Finding(claim, factor, 1.0 if reason else factor.p, "undecided", reason, sample.pairs, doublings, null)
+
+
+def contrast_of(claim: Claim, sample: Sample) -> Array:
+    """Returns the weights whose sum with log₂ values is the effect of a seed."""
+    count = len(sample.widths)
+    if claim.against:
+        return np.repeat([1 / count, -1 / count], count)
+    if claim.follows:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slopes = slope_weights(np.log2(sample.values[:, count:]))
+        return np.hstack([-slopes, np.zeros_like(slopes)])
+    return slope_weights(np.log2(sample.widths))
+
+
+def slope_weights(x: Array) -> Array:
+    """Returns the weights of y in the least-squares slope of y against x, along the last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return np.asarray(centred / np.square(centred).sum(axis=-1, keepdims=True))
+
+
+def doublings_of(claim: Claim, sample: Sample) -> tuple[Doubling, ...]:
+    """Returns the effects between neighbouring widths, with p-values adjusted for their number."""
+    steps = np.diff(np.eye(len(sample.widths)), axis=0) / np.diff(np.log2(sample.widths))[:, None]
     parts = [sample.effect(step, censored=claim.censored) for step in steps]
     adjusted = holm(np.array([part.p for part in parts])).tolist()
-    doublings = tuple(
+    return tuple(
         Doubling(int(narrow), int(wide), replace(part, p=p))
         for narrow, wide, part, p in zip(sample.widths, sample.widths[1:], parts, adjusted, strict=False)
     )
-    factor = sample.effect(trend, censored=claim.censored)
-    reason = obstacle(claim, sample)
-    null = None if sample.null is None else sample.null.effect(trend)
-    return Finding(claim, factor, 1.0 if reason else factor.p, "undecided", reason, sample.pairs, doublings, null)
 
 
 def obstacle(claim: Claim, sample: Sample) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 
 from .._checks import Array
 from ..spectra import ConditionNumber, spectrum
+from .growth import SPLITS
+from .rates import REPRESENTATIVES
 from .student import Point, Student
 
 
@@ -58,6 +60,53 @@ def distance(a: Array, b: Array) -> float:
     return float(np.linalg.norm(a - b))
 
 
+def of_tail(student: Student, attribute: str) -> float:
+    """Returns what is known of the student's tail; nan if it has none."""
+    return np.nan if student.tail is None else float(getattr(student.tail, attribute))
+
+
+def rates_from(name: str) -> tuple[Measurement, ...]:
+    """Returns what is measured of descent from a representative."""
+
+    def of(student: Student, attribute: str) -> float:
+        return np.nan if student.representatives is None else float(getattr(student.representatives[name], attribute))
+
+    return (
+        Measurement(
+            f"steps_from_{name}",
+            f"steps of gradient descent from the {name} representative to a millionth of the loss",
+            lambda s: of(s, "count"),
+            count=True,
+        ),
+        Measurement(
+            f"predicted_from_{name}", "the same, as the spectrum predicts it", lambda s: of(s, "predicted_count")
+        ),
+        Measurement(
+            f"reached_from_{name}",
+            "1 if it came there, 0 if max_steps came first",
+            lambda s: of(s, "success"),
+            count=True,
+        ),
+    )
+
+
+def growth_by(name: str, column: str, meaning: str) -> tuple[Measurement, ...]:
+    """Returns what is measured of training with growth, or of the narrow network alone."""
+
+    def of(student: Student, attribute: str) -> float:
+        return np.nan if student.grown is None else float(getattr(student.grown[name], attribute))
+
+    return (
+        Measurement(f"steps_{column}", meaning, lambda s: of(s, "steps"), count=True),
+        Measurement(
+            f"reached_{column}",
+            "1 if it reached the loss tolerance, 0 if max_steps came first",
+            lambda s: of(s, "reached"),
+            count=True,
+        ),
+    )
+
+
 def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
     """Returns the value of every column, and by column what went wrong where one could not be measured and is nan."""
     values: dict[str, float] = {}
@@ -65,7 +114,7 @@ def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
     for entry in MEASUREMENTS:
         try:
             value = float(entry.measure(student))
-            values[entry.column] = int(value) if entry.count else value
+            values[entry.column] = int(value) if entry.count and value == value else value
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             values[entry.column] = np.nan
             reasons[entry.column] = f"{type(error).__name__}: {error}"
@@ -197,6 +246,30 @@ MEASUREMENTS = (
         "nearest_bound",
         "certified lower bound on it, among the kinds of minima searched",
         lambda s: s.nearest.lower_bound_covered if s.nearest else np.nan,
+    ),
+    Measurement(
+        "tail_steps",
+        "steps per decade of the loss, of gradient descent at rate 1/λ_max from where training ended",
+        lambda s: of_tail(s, "steps_per_decade"),
+    ),
+    Measurement(
+        "tail_steps_predicted",
+        "the same, as the spectrum at the minimum predicts it",
+        lambda s: of_tail(s, "steps_per_decade_predicted"),
+    ),
+    Measurement(
+        "tail_model",
+        "loss of the quadratic model where training ended, over the loss: 1 where the model holds",
+        lambda s: of_tail(s, "model"),
+    ),
+    *(entry for name in REPRESENTATIVES for entry in rates_from(name)),
+    *growth_by("narrow", "narrow", "steps of the narrow network alone to the loss tolerance"),
+    *(
+        entry
+        for split in SPLITS
+        for entry in growth_by(
+            split, f"grown_{split}", f"steps with growth by the {split} split, at all widths together"
+        )
     ),
 )
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from .._checks import Array
 from .cells import StudyCells
+from .growth import SPLITS
+from .rates import REPRESENTATIVES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,6 +116,66 @@ def plot_losses(result: StudyCells, ax: Axes | None = None) -> Axes:
     return finish(ax)
 
 
+def plot_rates(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draws steps per decade where training ended against those that the spectrum at the minimum predicts."""
+    ax = new_axes() if ax is None else ax
+    table = result.table.dropna(subset=["tail_steps", "tail_steps_predicted"])
+    for width, colour in width_colours(result):
+        rows = table[table["width"] == width]
+        ax.plot(
+            rows["tail_steps_predicted"], rows["tail_steps"], "o", color=colour, markersize=4, label=f"width {width}"
+        )
+    ends = table[["tail_steps", "tail_steps_predicted"]].to_numpy(float)
+    ax.plot([ends.min(), ends.max()], [ends.min(), ends.max()], ":", color=GREY, linewidth=1, label="as predicted")
+    title = "Gradient descent where training ended"
+    ax.set(
+        title=title,
+        xlabel="steps per decade, predicted",
+        ylabel="steps per decade, measured",
+        xscale="log",
+        yscale="log",
+    )
+    return finish(ax)
+
+
+def plot_tails(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draws the loss of gradient descent from where training ended, measured and predicted, for the first seed."""
+    ax = new_axes() if ax is None else ax
+    cells = [record for record in result.done if "tail_losses" in record.arrays]
+    first = min(record.cell.seed for record in cells)
+    for width, colour in width_colours(result):
+        for record in cells:
+            if record.cell[:2] == (width, first):
+                names = ("tail_recorded", "tail_losses", "tail_predicted")
+                steps, losses, predicted = (record.arrays[name] for name in names)
+                baseline = record.measurements["baseline"]
+                ax.plot(steps, losses / baseline, color=colour, linewidth=1.2, label=f"width {width}")
+                ax.plot(steps, predicted / baseline, "--", color=colour, linewidth=1.2)
+    title = f"Tails of seed {first}: measured, and predicted (dashed)"
+    ax.set(title=title, xlabel="step", ylabel="loss / loss of the mean", xscale="symlog", yscale="log")
+    return finish(ax)
+
+
+def plot_representatives(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draws steps of gradient descent from representatives of one function against width, measured and predicted."""
+    ax = axes_for_widths(result, ax, "Representatives of one function", "steps")
+    for name, colour in zip(REPRESENTATIVES, (BLUE, ORANGE, GREEN), strict=True):
+        draw(ax, result, f"steps_from_{name}", name, colour)
+        draw(ax, result, f"predicted_from_{name}", "", colour, dashed=True)
+    ax.plot([], [], "--", color=GREY, label="predicted")
+    return finish(ax)
+
+
+def plot_growth(result: StudyCells, ax: Axes | None = None) -> Axes:
+    """Draws steps to the loss tolerance against the last width, for each way to grow and without growth."""
+    ax = axes_for_widths(result, ax, "Steps with growth to a width", "training steps, at all widths together")
+    draw(ax, result, "steps", "wide from scratch", BLUE)
+    draw(ax, result, "steps_narrow", "narrow alone", GREY)
+    for split, colour in zip(SPLITS, (GREEN, ORANGE, PURPLE, "#E69F00"), strict=True):
+        draw(ax, result, f"steps_grown_{split}", f"{split} split", colour, dashed=True)
+    return finish(ax)
+
+
 @dataclass(frozen=True)
 class FigureKind:
     """A figure of the report: how it is drawn, what it shows, and the columns without which there is nothing to see."""
@@ -160,6 +222,34 @@ FIGURES = (
         plot_nearest,
         "How far the initial parameters are from the nearest global minimum found, and how far training went.",
         ("nearest_distance",),
+    ),
+    FigureKind(
+        "rates",
+        plot_rates,
+        "Gradient descent at rate 1/λ_max from where training ended: steps per decade of the loss against those that "
+        "the spectrum at the minimum predicts. On the line the quadratic model holds; far above it, the valley that "
+        "training came down is curved, and the minimum too far off to tell.",
+        ("tail_steps",),
+    ),
+    FigureKind(
+        "tails",
+        plot_tails,
+        "The loss of this descent, measured and as predicted, for one seed.",
+        ("tail_steps",),
+    ),
+    FigureKind(
+        "representatives",
+        plot_representatives,
+        "Steps of gradient descent, each at its own rate 1/λ_max, to a millionth of the loss from one function near "
+        "the teacher: as narrow as the teacher, split equally, and the best-conditioned one.",
+        ("steps_from_best",),
+    ),
+    FigureKind(
+        "growth",
+        plot_growth,
+        "Training steps to the loss tolerance of narrow networks that grow to a width, by each way to split neurons; "
+        "of networks of that width from scratch; and of the narrow one alone.",
+        ("steps_grown_best",),
     ),
 )
 

@@ -49,7 +49,7 @@ class Record:
         By column; nan where a quantity has no meaning.
     arrays : dict of str to ndarray
         By name, one-dimensional: θ and eigenvalues of the Hessian at the minimum, if there is one, and where training
-        ended; the loss curve.
+        ended; the loss curve; that of the tail, with what is predicted for it.
 
     Examples
     --------

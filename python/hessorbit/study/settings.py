@@ -119,6 +119,11 @@ class Settings:
     polish_steps: int = 100
     threshold: float = 1e-6
     leading: int = 5
+    rate_steps: int = 1000
+    representatives: bool = False
+    grow_from: int = 0
+    grow_at: str = ""
+    split_noise: float = 0.01
     factors: Factors = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -216,6 +221,15 @@ class Settings:
             )
         if isinstance(self.batch_size, int) and isinstance(self.samples, int) and self.batch_size > self.samples:
             raise ValueError(f"batch_size must be at most samples = {self.samples}, or {FULL!r}; got {self.batch_size}")
+        if bool(self.grow_at) != bool(self.grow_from):
+            raise ValueError(
+                f"grow_from, a width, and grow_at, steps, go together; got {self.grow_from!r} and {self.grow_at!r}"
+            )
+        if self.grow_from and (self.batch_size, self.learning_rate_rule) != (FULL, "fixed"):
+            raise ValueError(
+                f"batch_size must be {FULL!r}, and learning_rate_rule 'fixed', where networks grow; got "
+                f"{self.batch_size!r} and {self.learning_rate_rule!r}"
+            )
         if self.data_digest and "loss" in dict(self.factors):
             raise ValueError("loss must be one value with data of one's own, as it says what the targets are")
 

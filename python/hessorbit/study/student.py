@@ -12,6 +12,8 @@ from .._checks import Array
 from ..any_objective import AnyObjective
 from ..spectra import spectrum
 from .ending import Ending, bring_to_minimum, nearest_to
+from .growth import Outcome, grown
+from .rates import TAIL, Measured, Prediction, descend, perturbed, representatives
 from .settings import Settings
 from .task import Task, TeacherTask, make_task, stream
 from .training import Trainer, Training
@@ -48,6 +50,7 @@ class Student:
     """
 
     settings: Settings
+    seed: int
     task: Task
     objective: AnyObjective
     start: Point
@@ -115,6 +118,36 @@ class Student:
         return nearest_to(self.teacher_task, self.objective.net, self.start.theta)
 
     @cached_property
+    def tail(self) -> Measured | None:
+        """Gradient descent from where training ended; None if the settings have none."""
+        if not self.settings.rate_steps:
+            return None
+        found = self.minimum.spectrum
+        assert found.vectors is not None
+        displacement = self.trained.theta - self.minimum.theta
+        prediction = Prediction(found.eigenvalues, found.vectors.T @ displacement)
+        least = float(self.objective.loss(self.minimum.theta))
+        return descend(self.objective, self.trained.theta, prediction, TAIL, self.settings.rate_steps, least=least)
+
+    @cached_property
+    def representatives(self) -> dict[str, Measured] | None:
+        """Gradient descent from representatives of one function; None unless the settings ask, for wider students."""
+        settings, width = self.settings, self.objective.net.widths[1]
+        if not settings.representatives or width <= settings.teacher_width:
+            return None
+        assert self.best is not None
+        assert self.best.widening is not None
+        task = self.teacher_task
+        start = perturbed(task, stream(settings, self.seed, 7), settings.loss_tolerance * task.unit)
+        return representatives(task, width, self.best.widening, start, settings.max_steps)
+
+    @cached_property
+    def grown(self) -> dict[str, Outcome] | None:
+        """Training of a narrow network that grows to this width; None unless the settings ask, for wider students."""
+        narrow, width = self.settings.grow_from, self.objective.net.widths[1]
+        return grown(self.settings, self.task, width, self.seed) if 0 < narrow < width else None
+
+    @cached_property
     def incoming(self) -> Array:
         """Positions in θ of the hidden neurons' weights and biases; the rest belongs to the output."""
         net = self.objective.net
@@ -138,4 +171,4 @@ def train(settings: Settings, width: int, seed: int) -> Student:
     start = net.init(stream(settings, seed, 2, width), settings.init)
     training = Trainer(settings, task, objective, start, (seed, width)).train()
     ending = bring_to_minimum(settings, task, objective, training.theta)
-    return Student(settings, task, objective, Point(objective, start), training, ending)
+    return Student(settings, seed, task, objective, Point(objective, start), training, ending)

@@ -114,6 +114,20 @@ class WidthStudy(Settings):
         For the condition number of the eigenvalues above threshold times the largest.
     leading : int
         Number of leading eigenvectors whose participation ratios are averaged.
+    rate_steps : int
+        Most steps of gradient descent at rate 1/λ_max from where training ended, until the loss is a tenth of that: the
+        tail, which the spectrum at the minimum predicts. With 0 there is none.
+    representatives : bool
+        Whether gradient descent is also run from three representatives of one function near the teacher: as narrow as
+        the teacher, split equally, and the best-conditioned one; for at most max_steps until the loss is a millionth.
+    grow_from : int
+        Width of a network that is trained, then widened to each wider student and trained on, as `grow` does it; steps
+        are counted over all widths. With 0, none is.
+    grow_at : str
+        After how many steps it is widened, such as ``"500"``, or ``"200,400"``: more than once by way of widths that
+        grow by about the same factor.
+    split_noise : float
+        Of the split that is equal but for noise: its standard deviation over the root mean square of the parameters.
     factors : tuple
         Names and values of the settings that are lists; they follow from these, and need not be given.
 

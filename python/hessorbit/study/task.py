@@ -9,6 +9,8 @@ Random numbers come from streams that are spawned by key. With s the root seed a
     SeedSequence(s, spawn_key=(k, 4))           held-out data
     SeedSequence(s, spawn_key=(k, 5))           noise of labels
     SeedSequence(s, spawn_key=(k, 6, width))    mini-batches of a student
+    SeedSequence(s, spawn_key=(k, 7))           direction in which representatives leave the teacher
+    SeedSequence(s, spawn_key=(k, 8, width, i)) growth to a width by the i-th way to split neurons
 
 so that all widths of a seed share teacher and data, and no student depends on which others there are.
 """

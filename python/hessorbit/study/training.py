@@ -165,8 +165,7 @@ class Trainer:
         seed, width = self.key
         rng = stream(self.settings, seed, 6, width)
         batches = self.task.batches(self.objective.net, self.settings.batch_size, rng)
-        options = ADAM if self.settings.optimizer == "adam" else (self.settings.momentum, 0.0, 0.0)
-        return Descent(on_next(batches), self.start, self.settings.optimizer, rate, *options)
+        return Descent(on_next(batches), self.start, self.settings.optimizer, rate, *options_of(self.settings))
 
     @property
     def steps_between_looks(self) -> int:
@@ -175,6 +174,11 @@ class Trainer:
         if not isinstance(self.settings.samples, int):
             return CHECK_STEPS
         return -(-self.settings.samples // self.settings.batch_size)
+
+
+def options_of(settings: Settings) -> tuple[float, float, float]:
+    """Returns momentum or β₁, β₂ and ε of a loop of steps."""
+    return ADAM if settings.optimizer == "adam" else (settings.momentum, 0.0, 0.0)
 
 
 def on_next(batches: Iterator[AnyObjective]) -> Any:

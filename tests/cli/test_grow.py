@@ -1,0 +1,87 @@
+"""The command `hessorbit grow`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import hessorbit as ho
+from hessorbit.cli.app import app
+from hessorbit.study import load
+
+SMALL = ["--from", "2", "--to", "4", "--at", "10,20", "--seeds", "2", "--inputs", "2", "--teacher-width", "2",
+         "--max-steps", "40", "--workers", "1"]  # fmt: skip
+
+
+def hessorbit(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_grows_keeps_and_goes_on(folder: Path) -> None:
+    result = hessorbit("grow", *SMALL, "--csv", "growth.csv", "--verbose")
+    assert result.exit_code == 0, result.output
+    for part in ("noisy split", "narrow alone", "wide from scratch", "Rows are in growth.sqlite"):
+        assert part in result.output
+    rows = load("growth.sqlite").table
+    assert rows["steps_grown_best"].tolist() == [40, 40]
+    assert len(folder.joinpath("growth.csv").read_text("utf-8").splitlines()) == 3
+    assert "Growing by the best split" in folder.joinpath("growth.html").read_text("utf-8")
+
+    again = hessorbit("grow", *SMALL, "--seeds", "3", "--quiet")
+    assert again.exit_code == 0, again.output
+    assert len(load("growth.sqlite").records) == 3
+
+
+def test_it_runs_the_preset() -> None:
+    result = hessorbit("grow", "--show")
+    assert result.output == hessorbit("study", "--preset", "growth", "--show").output
+    assert ho.WidthStudy.preset("growth").grow_from == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "2,8"], "--to must be widths above that of --from, 2; got 2"),
+        (["--to", "x"], "--to must be whole numbers"),
+        (["--at", "20,10"], "grow_at must increase"),
+        (["--at", "soon"], "whole numbers of steps between commas"),
+        (["--optimizer", "sgdd"], "optimizer must be one of"),
+        (["--set", "grow_from=0", "--set", "grow_at="], "--from must be a width"),
+        (["--csv", "table.txt"], "must end in .csv"),
+        (["--report", "growth.sqlite"], "must be different files"),
+    ],
+)
+def test_bad_options_are_one_line(options: list[str], message: str) -> None:
+    result = hessorbit("grow", *SMALL, *options)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert result.output.startswith("hessorbit: ")
+
+
+def test_ctrl_c_keeps_what_is_finished(folder: Path) -> None:
+    many = [*SMALL[:-6], "--seeds", "500", "--max-steps", "300", "--workers", "1", "--verbose"]
+    command = [sys.executable, "-m", "hessorbit", "grow", *many]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder, text=True) as process:
+        assert process.stderr is not None
+        while "done" not in process.stderr.readline():
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Finished rows are stored" in said
+    assert load("growth.sqlite").records
