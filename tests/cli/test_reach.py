@@ -66,6 +66,8 @@ def test_tables_hold_the_same_rows(tmp_path: Path) -> None:
         (["--widths", "2,2"], "widths must differ"),
         (["--radius", "0"], "radius must be positive"),
         (["--samples", "0"], "samples must be at least 1"),
+        (["--teachers", "0"], "teachers must be at least 1"),
+        (["--teachers", "2", "--share", "0"], "share must be positive"),
         (["--activation", "identity"], "linear"),
         (["--init", "zeros"], "scheme must be one of"),
         (["--plot", "/no/such/folder/reach.png"], "cannot be written: there is no folder '/no/such/folder'"),
@@ -78,6 +80,21 @@ def test_bad_options_are_one_line(options: list[str], message: str) -> None:
     assert message in done.output
     assert done.output.startswith("hessorbit: ")
     assert done.output.count("\n") == 1
+
+
+def test_one_teacher_is_an_example(tmp_path: Path) -> None:
+    assert "One example" in run(tmp_path)
+
+
+def test_several_teachers_have_verdicts_and_rows(tmp_path: Path) -> None:
+    output = run(tmp_path, "--teachers", "2", "--table", str(tmp_path / "rows.csv"), "--samples", "10", "--verbose")
+    assert "2 gelu teachers" in output
+    assert "undecided" in output
+    assert "One example" not in output
+    with (tmp_path / "rows.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(row["seed"]), int(row["width"])) for row in rows] == [(k, w) for k in range(2) for w in (2, 4, 8)]
+    assert (tmp_path / "reach.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_numbers_are_those_of_single_searches() -> None:

@@ -14,6 +14,7 @@ from .recovery import Recovery, recover
 from .result import StudyResult, load
 from .settings import Settings
 from .sweep import WidthStudy
+from .teachers import ReachOverTeachers, reach_over_teachers
 from .theorem import Theorem
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Factor",
     "Finding",
     "Merge",
+    "ReachOverTeachers",
     "Record",
     "Recovery",
     "Settings",
@@ -32,6 +34,7 @@ __all__ = [
     "WidthStudy",
     "load",
     "merge",
+    "reach_over_teachers",
     "recover",
 ]
 

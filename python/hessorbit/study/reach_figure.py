@@ -1,4 +1,4 @@
-"""Draws what `reach_by_width` finds: the figure of the command `hessorbit reach`."""
+"""Draws what `reach_by_width` and `reach_over_teachers` find: the figures of the command `hessorbit reach`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 
 from ..minima.scaling import QUARTILES, ReachByWidth
 from .plots import BLUE, GREEN, GREY, ORANGE, PURPLE
+from .teachers import ReachOverTeachers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 # Each measure of a distance: its attribute, its label and its colour.
 MEASURES = (
@@ -26,6 +28,7 @@ def figure(found: ReachByWidth) -> Figure:
     from matplotlib.figure import Figure
 
     result = Figure(figsize=(9.6, 6.8), layout="constrained")
+    result.suptitle("One teacher, as an example", fontsize="medium")
     (distance, measures), (chance, distribution) = result.subplots(2, 2)
     draw_distance(distance, found)
     draw_measures(measures, found)
@@ -37,6 +40,34 @@ def figure(found: ReachByWidth) -> Figure:
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(fontsize="small", frameon=False)
     return result
+
+
+def figure_of_teachers(found: ReachOverTeachers) -> Figure:
+    """Draws distances in proportion to those at the first width, and the probability, a line for each teacher."""
+    from matplotlib.figure import Figure
+
+    result = Figure(figsize=(9.6, 6.8), layout="constrained")
+    panels = result.subplots(2, 2)
+    for ax, (name, label, colour) in zip(panels.flat, MEASURES, strict=False):
+        medians = found.table.pivot(index="width", columns="seed", values=f"{name}_median")
+        draw_teachers(ax, medians / medians.iloc[0], colour)
+        ax.set(title=label, ylabel="median, that at the first width = 1", ylim=(0, None))
+    chance = panels[1, 1]
+    draw_teachers(chance, found.table.pivot(index="width", columns="seed", values="probability"), PURPLE)
+    chance.set(title="Probability to be within a teacher's radius", ylabel="probability", ylim=(-0.03, 1.03))
+    for ax in panels.flat:
+        against_width(ax, found.reaches[0])
+        ax.grid(visible=True, color="#dddddd", linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(fontsize="small", frameon=False)
+    return result
+
+
+def draw_teachers(ax: Axes, lines: DataFrame, colour: str) -> None:
+    """Draws a line for each column, and their median."""
+    ax.plot(lines.index, lines.to_numpy(), color=colour, alpha=0.3, linewidth=0.8)
+    ax.plot(lines.index, lines.median(axis=1), "o-", color=colour, markersize=4, label="median over teachers")
 
 
 def draw_distance(ax: Axes, found: ReachByWidth) -> None:

@@ -5,12 +5,13 @@ Random numbers come from streams that are spawned by key. With s the root seed a
     SeedSequence(s, spawn_key=(k, 0))           teacher
     SeedSequence(s, spawn_key=(k, 1))           data; of one's own, which rows are trained on
     SeedSequence(s, spawn_key=(k, 2, width))    initial parameters of a student
-    SeedSequence(s, spawn_key=(k, 3, width))    starts of the command reach
+    SeedSequence(s, spawn_key=(k, 3))           starts of the command reach
     SeedSequence(s, spawn_key=(k, 4))           held-out data
     SeedSequence(s, spawn_key=(k, 5))           noise of labels
     SeedSequence(s, spawn_key=(k, 6, width))    mini-batches of a student
     SeedSequence(s, spawn_key=(k, 7))           direction in which representatives leave the teacher
     SeedSequence(s, spawn_key=(k, 8, width, i)) growth to a width by the i-th way to split neurons
+    SeedSequence(s, spawn_key=(k, 9))           starts that fix a radius (teachers.py)
 
 so that all widths of a seed share teacher and data, and no student depends on which others there are.
 """
