@@ -137,6 +137,7 @@ def test_targets(loss: str) -> None:
             ho.Objective(net, x, [[0.0, 1.5]], loss=loss)
 
 
+@pytest.mark.filterwarnings("ignore:the loss 'cross_entropy' of one output")
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize(
     ("widths", "output"), [((3, 1), "identity"), ((3, 4), "tanh"), ((2, 3, 2), "identity"), ((2, 4, 3, 3, 4), "tanh")]

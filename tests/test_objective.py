@@ -52,6 +52,7 @@ def test_activated_outputs(activation: str, loss: str) -> None:
     check(random_problem(rng(), (2, 3, 2), loss=loss, output_activation=activation))
 
 
+@pytest.mark.filterwarnings("ignore:the loss 'cross_entropy' of one output")
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss(loss: str, outputs: int) -> None:

@@ -75,6 +75,7 @@ def test_against_numpy_on_jax(loss: str, l2: float) -> None:
     assert_close(sp.vectors.T @ sp.vectors, np.eye(len(hessian)), parameters=len(hessian) ** 2)
 
 
+@pytest.mark.filterwarnings("ignore:the loss 'cross_entropy' of one output")
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_gauss_newton_factor(loss: str, outputs: int) -> None:

@@ -15,7 +15,7 @@ from .network import MLP
 from .objective import Objective
 
 if _typing.TYPE_CHECKING:
-    from . import conditioning, critical, equivalence, minima, optimize, study, symmetry
+    from . import conditioning, critical, equivalence, interop, minima, optimize, study, symmetry
     from .conditioning import BestConditioned, Growth, best_conditioned, grow
     from .config import configuration, show_config
     from .critical import Certificate, CriticalPoint, certify, classify
@@ -103,6 +103,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "equivalence",
     "equivalent",
     "grow",
+    "interop",
     "load",
     "minima",
     "minimize",

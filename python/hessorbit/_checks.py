@@ -23,7 +23,16 @@ FLOAT64 = np.dtype(np.float64)
 LONGDOUBLE = np.dtype(np.longdouble)
 MOST_THREADS = 1024  # that may work on a call of the core
 MOST_AXES = 64  # of an array of NumPy
-OTHER_NAMES = {"linear": "identity", "swish": "silu", "mse": "squared_error", "bce": "logistic", "nll": "cross_entropy"}
+# What other libraries call the same, in letters and digits alone.
+OTHER_NAMES = {
+    "linear": "identity", "none": "identity", "swish": "silu", "logistic": "sigmoid", "expit": "sigmoid",
+    "exponential": "exp", "sine": "sin", "cosine": "cos", "quadratic": "square", "cubic": "cube", "phi": "normal_cdf",
+    "mse": "squared_error", "mseloss": "squared_error", "meansquarederror": "squared_error", "l2": "squared_error",
+    "bce": "logistic", "bceloss": "logistic", "bcewithlogitsloss": "logistic", "binarycrossentropy": "logistic",
+    "nll": "cross_entropy", "nllloss": "cross_entropy", "ce": "cross_entropy", "logloss": "cross_entropy",
+    "sparsecategoricalcrossentropy": "cross_entropy", "softmax": "cross_entropy", "smoothl1": "huber",
+    "smoothl1loss": "huber", "sgd": "gd", "gradientdescent": "gd", "levenbergmarquardt": "lm", "trustregion": "newton",
+}  # fmt: skip
 LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 
 
@@ -201,9 +210,16 @@ def did_you_mean(value: str, choices: Collection[str]) -> str:
     """Guesses what an unknown name stands for, as the end of a message; empty if nothing is near."""
     from difflib import get_close_matches
 
-    known = OTHER_NAMES.get(value.lower())
-    guesses = [known] if known in choices else get_close_matches(value.lower(), choices, n=1)
+    plain = {letters(choice): choice for choice in choices}
+    name = letters(value)
+    known = plain.get(name) or OTHER_NAMES.get(name)
+    guesses = [known] if known in choices else [plain[near] for near in get_close_matches(name, plain, n=1)]
     return f"; did you mean {guesses[0]!r}?" if guesses else ""
+
+
+def letters(name: str) -> str:
+    """Returns letters and digits alone, in small letters, as names differ in the rest."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def integer(value: Any, name: str, *, minimum: int, maximum: int | None = None) -> int:

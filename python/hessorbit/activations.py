@@ -12,6 +12,24 @@ from numpy.typing import ArrayLike
 from . import _checks, _core
 from ._checks import FLOAT64, Array
 
+# Functions that a name nearby must not be suggested for, by their letters.
+OTHER_FUNCTIONS = {
+    **dict.fromkeys(
+        ["gelutanh", "gelunew", "gelufast", "gelupytorchtanh", "geluapprox", "geluapproximate", "quickgelu"],
+        "GELU is the exact z Φ(z) here; approximations of it are other functions, with other Hessians",
+    ),
+    **dict.fromkeys(
+        ["softmax", "logsoftmax"], "it acts on all outputs together: leave it out, as the losses take logits"
+    ),
+    **dict.fromkeys(
+        ["celu", "relu6", "prelu", "rrelu", "hardtanh", "hardsigmoid", "hardswish", "hardsilu", "hardshrink",
+         "logsigmoid", "mish", "softmin", "softshrink", "tanhshrink", "squareplus", "thresholdedrelu", "sqrelu", "glu"],
+        "it is another function, which is not there",
+    ),
+}  # fmt: skip
+# What stands for the parameter that other libraries have.
+OTHER_NAMES_FIXED = {"elu": ", α being 1", "softplus": ", β being 1", "gelu": ", as it is the exact z Φ(z)"}
+
 
 @cache
 def defaults() -> dict[str, float | None]:
@@ -34,13 +52,14 @@ def canonical(name: str, argument: str) -> str:
         raise TypeError(f"{argument} must be the name of an activation; got {name!r}")
     kind, parameter = parse(name, argument)
     if kind not in defaults():
-        hint = _checks.did_you_mean(kind, defaults())
+        reason = OTHER_FUNCTIONS.get(_checks.letters(kind))
+        hint = f": {reason}" if reason else _checks.did_you_mean(kind, defaults())
         raise ValueError(f"{argument} must be one of {', '.join(defaults())}; got {name!r}{hint}")
     default = defaults()[kind]
     if parameter is None or parameter == default:
         return kind
     if default is None:
-        raise ValueError(f"{argument}: {kind} takes no parameter; got {name!r}")
+        raise ValueError(f"{argument}: {kind} takes no parameter{OTHER_NAMES_FIXED.get(kind, '')}; got {name!r}")
     return f"{kind}({parameter!r})"
 
 
@@ -58,7 +77,8 @@ def parse(name: str, argument: str) -> tuple[str, float | None]:
     """Splits 'kind' or 'kind(number)' into the kind and the number."""
     match = re.fullmatch(r"(\w+)(?:\((.*)\))?", name)
     if match is None:
-        raise ValueError(f"{argument} must be a name or name(number); got {name!r}")
+        hint = _checks.did_you_mean(name, defaults())
+        raise ValueError(f"{argument} must be a name or name(number); got {name!r}{hint}")
     kind, text = match.groups()
     if text is None:
         return kind, None
@@ -67,7 +87,12 @@ def parse(name: str, argument: str) -> tuple[str, float | None]:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{argument} must carry a finite number in its parentheses; got {name!r}")
+        reason = _checks.did_you_mean(kind, defaults())
+        if kind in defaults():
+            default = defaults()[kind]
+            without = f"{kind} takes no parameter{OTHER_NAMES_FIXED.get(kind, '')}"
+            reason = f": {without if default is None else f'write {kind}({default!r})'}"
+        raise ValueError(f"{argument} must carry a finite number in its parentheses, or none; got {name!r}{reason}")
     return kind, number
 
 
@@ -80,6 +105,17 @@ def derivatives(name: str, z: ArrayLike) -> tuple[Array, Array, Array]:
     at = np.asarray(z, FLOAT64)
     value, slope, curvature = (d.reshape(at.shape) for d in _core.activation_derivatives(*split(name), at.ravel()))
     return value, slope, curvature
+
+
+@cache
+def slope_bound(name: str) -> float | None:
+    """Returns a bound on |σ'|; None where there is none, and then |σ'| is largest farthest from 0.
+
+    >>> slope_bound("leaky_relu(2)"), slope_bound("square")
+    (2.0, None)
+    """
+    bound = _core.activation_properties(*split(name))["slope_bound"]
+    return None if bound is None else float(bound)
 
 
 @cache

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -254,6 +254,7 @@ class MLP:
         TypeError, ValueError
             If a layer or one of its parts is missing, superfluous, not numeric, or of the wrong shape.
         """
+        check_layers(layers)
         if len(layers) != self.num_layers:
             raise ValueError(f"layers must have {self.num_layers} entries (W, b); got {len(layers)}")
         parts: list[Array] = []
@@ -449,6 +450,21 @@ def batch_shape(size: int | tuple[int, ...] | None) -> tuple[int, ...]:
     if len(entries) > 1:
         raise ValueError(f"size must be a number of draws B or (B,); got {size!r}")
     return tuple(_checks.integer(entry, "size", minimum=1) for entry in entries)
+
+
+def check_layers(layers: Any) -> None:
+    """Refuses what is no sequence of pairs, and says where those come from."""
+    if isinstance(layers, Sequence) and not isinstance(layers, str | bytes):
+        return
+    remedy = ""
+    if isinstance(layers, Mapping):
+        remedy = ": hessorbit.interop.from_torch reads a state dict, and from_flax the parameters of Flax"
+    elif isinstance(layers, Iterator):
+        remedy = ": make a list of it"
+    elif isinstance(layers, np.ndarray):
+        remedy = ": an array that holds all parameters is θ itself"
+    kind = _checks.with_article(type(layers))
+    raise TypeError(f"layers must be a sequence of pairs (W, b), one per layer; got {kind}{remedy}")
 
 
 def pair(layer: Any, name: str) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ All arithmetic happens in the compiled core; here are names, shapes and errors.
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
@@ -25,6 +26,11 @@ from .targets import LOSSES, one_hot, parameter, targets
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+
+ONE_OUTPUT = (
+    "the loss {loss!r} of one output is 0 whatever theta is, as the only class has probability 1: for two classes give "
+    "the network two outputs, or one and loss='logistic'"
+)
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
@@ -128,6 +134,8 @@ class Objective:
         self.y = read_only(targets(y, self.loss_name, self.num_samples, net.widths[-1]))
         self.sample_weight = None if sample_weight is None else read_only(weights(sample_weight, self.num_samples))
         self.l2 = _checks.real(l2, "l2", minimum=0.0)
+        if LOSSES[self.loss_name]["shift_invariant"] and net.widths[-1] == 1:
+            warnings.warn(ONE_OUTPUT.format(loss=self.loss_name), stacklevel=2)
         self.threads = _checks.threads(threads) or None
         data = {"x": self.x, "y": self.y, "sample_weight": self.sample_weight}
         self._extended = [name for name, array in data.items() if array is not None and _checks.is_extended(array)]

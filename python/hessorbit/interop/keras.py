@@ -1,0 +1,149 @@
+"""Networks from Keras 3, from models that are chains of dense layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _checks, activations
+from .._checks import Array
+from ..network import MLP
+from .agreement import check_outputs
+from .layers import Elementwise, Link, Part, affine, assemble
+
+if TYPE_CHECKING:
+    import keras
+
+# Functions of keras.activations, and hessorbit's names of them.
+OTHER_NAMES = {
+    "linear": "identity",
+    "relu": "relu",
+    "leaky_relu": "leaky_relu(0.2)",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid",
+    "gelu": "gelu",
+    "silu": "silu",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "elu": "elu",
+    "selu": "selu",
+    "exponential": "exp",
+}
+LINK_NAMES = {"softmax": "softmax", "log_softmax": "log_softmax"}
+# Layers that compute nothing else than an activation, and where their options are.
+OTHER_NAMES_OF_LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu"}
+OPTIONS = {"ReLU": "negative_slope", "LeakyReLU": "negative_slope", "ELU": "alpha"}
+IDLE = ("InputLayer", "Identity", "Flatten", "Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout",
+        "SpatialDropout1D", "ActivityRegularization")  # fmt: skip
+
+
+def from_keras(model: keras.Model, *, logits: bool = False) -> tuple[MLP, Array]:
+    """Returns the network and the parameters of a Keras model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        ``Sequential`` or functional, built: a chain of ``Dense``, ``Activation``, ``ReLU``, ``LeakyReLU``, ``ELU``,
+        ``Softmax``, ``Flatten``, ``Identity`` and ``Dropout``, nested or not.
+    logits : bool
+        Whether to leave out a softmax, log-softmax or sigmoid on the outputs, as the losses here take logits.
+
+    Returns
+    -------
+    net : MLP
+    theta : ndarray, shape (P,)
+        Exact in float64. Keras keeps weights as (in, out); here they are (out, in).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model contains something else, which the message names, or computes something else than its layers do one
+        after the other, on random inputs and up to rounding.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import hessorbit as ho
+    >>> layers = [keras.Input((2,)), keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)]
+    >>> net, theta = ho.interop.from_keras(keras.Sequential(layers))
+    >>> net, theta.shape
+    (MLP([2, 3, 1], 'tanh'), (13,))
+    """
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model; got {_checks.with_article(type(model))}")
+    if not model.built:
+        raise ValueError(f"model must be built; {model.name!r} has no weights yet: begin it with keras.Input")
+    net, theta, link = assemble(parts_of(model, ""), f"the model {model.name!r}", logits=logits)
+
+    def answer(x: Array) -> Array:
+        shaped = x.reshape(len(x), *(input_shape(model) or (x.shape[1],)))
+        return np.asarray(keras.ops.convert_to_numpy(model(shaped, training=False)))
+
+    check_outputs(net, theta, answer, f"the model {model.name!r}", link=link)
+    return net, theta
+
+
+def input_shape(model: Any) -> tuple[int, ...] | None:
+    """Returns the shape of a sample, which a Flatten layer may make a row of; None if the model does not say."""
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or any(not isinstance(size, int) for size in shape[1:]):
+        return None
+    return shape[1:]
+
+
+def parts_of(layer: Any, path: str) -> list[Part]:
+    """Returns what a layer does, one part after the other; `path` leads to the model that holds it."""
+    import keras
+
+    kind, where = type(layer).__name__, f"{type(layer).__name__} {layer.name!r}{path}"
+    if isinstance(layer, keras.Model):
+        if not isinstance(getattr(layer, "layers", None), list) or not hasattr(layer, "inputs"):
+            raise ValueError(f"{where} must be a Sequential or functional model, which tells the order of its layers")
+        inside = f" of {layer.name!r}"
+        return [part for each in layer.layers for part in parts_of(each, inside)]
+    if isinstance(layer, keras.layers.Dense):
+        biases = layer.bias if layer.use_bias else None
+        weights = [None if each is None else keras.ops.convert_to_numpy(each) for each in (layer.kernel, biases)]
+        return [affine(np.asarray(weights[0]).T, weights[1], where), function_part(layer.activation, where)]
+    if isinstance(layer, keras.layers.Activation):
+        return [function_part(layer.activation, where)]
+    if isinstance(layer, keras.layers.Softmax):
+        return [Link(LINK_NAMES["softmax"], where)]
+    if kind in OPTIONS:
+        return [Elementwise(layer_activation(layer, kind, where), where)]
+    if kind in IDLE:
+        return []
+    known = ", ".join(("Dense", "Activation", "Softmax", *OPTIONS, *IDLE))
+    raise ValueError(f"{where} is no layer that hessorbit has; it has {known}")
+
+
+def function_part(function: Any, where: str) -> Part:
+    """Returns the activation that a function of keras.activations is."""
+    import keras
+
+    name = getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, keras.layers.Layer):  # a layer may stand for an activation
+        (part,) = parts_of(function, f" in {where}")
+        return part
+    if getattr(keras.activations, name, None) is not function or name not in {**OTHER_NAMES, **LINK_NAMES}:
+        raise ValueError(
+            f"{where} has the activation {name!r}, which hessorbit has not; it has {', '.join(OTHER_NAMES)} of "
+            f"keras.activations with their default options"
+        )
+    return Link(LINK_NAMES[name], where) if name in LINK_NAMES else Elementwise(OTHER_NAMES[name], where)
+
+
+def layer_activation(layer: Any, kind: str, where: str) -> str:
+    value = float(getattr(layer, OPTIONS[kind]))
+    cut, threshold = getattr(layer, "max_value", None), getattr(layer, "threshold", 0)
+    if cut is not None or threshold:
+        raise ValueError(f"{where} has max_value={cut!r} and threshold={threshold!r}; expected None and 0")
+    slanted = OTHER_NAMES_OF_LAYERS["LeakyReLU"]
+    if OPTIONS[kind] == OPTIONS["LeakyReLU"]:
+        return activations.canonical(f"{slanted}({value!r})", where) if value else OTHER_NAMES_OF_LAYERS["ReLU"]
+    if value != 1:
+        raise ValueError(f"{where} has {OPTIONS[kind]}={value!r}: hessorbit's ELU has α = 1")
+    return OTHER_NAMES_OF_LAYERS[kind]

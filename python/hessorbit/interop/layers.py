@@ -1,0 +1,184 @@
+"""What the readers of other libraries have in common: a network is a chain of affine maps and activations.
+
+    a ← W a + b,    a ← σ(a) for each neuron
+
+A reader names the parts of its library's network one by one, or says which of them is none of these; `assemble` makes
+the `MLP` and θ of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _checks, activations
+from .._checks import FLOAT64, Array
+from ..network import MLP
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """a ← W a + b, W (out, in), b (out,) or None; `where` names it in messages."""
+
+    weights: Array
+    biases: Array | None
+    where: str
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """a ← σ(a), by hessorbit's name of σ."""
+
+    activation: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """What makes probabilities of the outputs, by its name in agreement.py: softmax and the like."""
+
+    name: str
+    where: str
+
+
+Part = Affine | Elementwise | Link
+
+
+def affine(weights: Any, biases: Any, where: str) -> Affine:
+    """Returns an affine map with its numbers in float64, which holds those of smaller formats exactly."""
+    return Affine(exact(weights, f"weights of {where}"), None if biases is None else exact(biases, where), where)
+
+
+def exact(array: Any, name: str) -> Array:
+    """Returns finite numbers in float64, and refuses formats that it cannot hold."""
+    values = np.asarray(array)
+    if values.dtype.kind not in "biuf" and values.dtype.name == "bfloat16":
+        values = values.astype(np.float32)
+    numbers = _checks.as_floats(values, name)
+    if _checks.is_extended(numbers):
+        raise TypeError(f"{name} must be float64 or smaller; got {numbers.dtype}")
+    return numbers
+
+
+def assemble(parts: Sequence[Part], what: str, *, logits: bool = False) -> tuple[MLP, Array, str | None]:
+    """Returns the network, θ, and the link that `logits` leaves out.
+
+    Parameters
+    ----------
+    parts : sequence of Affine, Elementwise and Link
+        In the order in which they act.
+    what : str
+        What was read, for messages.
+    logits : bool
+        Whether to leave out a link on the outputs, or the activation of that name.
+    """
+    linear = activations.linear()
+    link, kept = split_link([part for part in parts if getattr(part, "activation", None) != linear], logits)
+    maps: list[Affine] = []
+    names: list[str] = []
+    for part in kept:
+        if isinstance(part, Affine):
+            if maps and part.weights.shape[1] != len(maps[-1].weights):
+                raise ValueError(
+                    f"{what}: {part.where} takes {part.weights.shape[1]} inputs, but {maps[-1].where} before it has "
+                    f"{len(maps[-1].weights)} outputs"
+                )
+            maps.append(part)
+            names.append(linear)
+        elif not maps:
+            raise ValueError(f"{what}: {part.where} stands before the first layer of weights; a network begins there")
+        elif names[-1] != linear:
+            raise ValueError(f"{what}: {part.where} follows another activation; a layer has one")
+        else:
+            names[-1] = part.activation
+    if not maps:
+        raise ValueError(f"{what} must have a layer of weights; it has none")
+    net = MLP(
+        [maps[0].weights.shape[1], *(len(part.weights) for part in maps)],
+        names[:-1],
+        bias=[part.biases is not None for part in maps],
+        output_activation=names[-1],
+    )
+    theta = net.flatten([(part.weights, part.biases) for part in maps])
+    return net, np.asarray(theta, FLOAT64), link
+
+
+def split_link(parts: Sequence[Part], logits: bool) -> tuple[str | None, list[Affine | Elementwise]]:
+    """Returns the link that is left out, and the parts before it."""
+    from .agreement import LINKS
+
+    last = parts[-1] if parts else None
+    found = None
+    if logits and isinstance(last, Link | Elementwise):
+        name = last.name if isinstance(last, Link) else last.activation
+        found = name if name in LINKS else None
+    rest = list(parts[:-1]) if found else list(parts)
+    for part in rest:
+        if isinstance(part, Link):
+            remedy = "set logits=True to leave it out, as the losses take logits"
+            reason = remedy if part is last else "only outputs may have one"
+            raise ValueError(f"{part.where} makes probabilities of all its inputs together: {reason}")
+    return found, [part for part in rest if not isinstance(part, Link)]
+
+
+def chain_of(found: dict[str, Affine], layers: Sequence[str] | None, what: str) -> list[Affine]:
+    """Returns the affine maps of a collection that has names but no order that can be relied on.
+
+    Names that end in numbers after the same letters are in the order of these. Others are in the only order in which
+    each takes what the one before it gives, if there is one; else `layers` has to tell.
+    """
+    if layers is not None:
+        names = _checks.entries(layers, "layers", len(found), f"the names of {what}: {', '.join(found)}")
+        unknown = [name for name in names if name not in found]
+        if unknown or len(set(names)) < len(names):
+            raise ValueError(f"layers must name each of {', '.join(found)} once; got {names}")
+        return [found[name] for name in names]
+    stems = {name: name.rstrip("0123456789") for name in found}
+    if len(set(stems.values())) == 1 and all(len(stem) < len(name) for name, stem in stems.items()):
+        return [found[name] for name in sorted(found, key=lambda name: int(name[len(stems[name]) :]))]
+    orders = list(possible_orders(list(found), found, 2))
+    if len(orders) != 1:
+        many = "more than one order" if orders else "no order"
+        raise ValueError(
+            f"the layers {', '.join(found)} of {what} fit together in {many}: name them in theirs, as "
+            f"layers={list(found)!r}"
+        )
+    return [found[name] for name in orders[0]]
+
+
+def possible_orders(names: list[str], found: dict[str, Affine], most: int) -> list[list[str]]:
+    """Returns up to `most` orders in which each map takes as many inputs as the one before it has outputs."""
+    orders: list[list[str]] = []
+
+    def extend(order: list[str]) -> None:
+        if len(order) == len(names):
+            orders.append(order)
+        for name in names:
+            if len(orders) >= most:
+                return
+            fits = not order or found[name].weights.shape[1] == len(found[order[-1]].weights)
+            if name not in order and fits:
+                extend([*order, name])
+
+    extend([])
+    return orders
+
+
+def given_activations(maps: Sequence[Affine], activation: Any, output_activation: str) -> list[Part]:
+    """Returns the parts of a network whose activations are told beside its weights: one name, or one per layer."""
+    if not maps:
+        return []
+    hidden = len(maps) - 1
+    if activation is None and hidden:
+        raise ValueError("activation must be given: weights do not tell the activation of hidden layers")
+    names: list[Any] = [activation] * hidden if isinstance(activation, str | None) else list(activation)
+    if len(names) != hidden:
+        raise ValueError(f"activation must be one name or one for each of {hidden} hidden layers; got {len(names)}")
+    parts: list[Part] = []
+    for index, (part, name) in enumerate(zip(maps, [*names, output_activation], strict=True)):
+        argument = "output_activation" if index == hidden else "activation"
+        parts += [part, Elementwise(activations.canonical(name, argument), part.where)]
+    return parts

@@ -1,0 +1,308 @@
+"""Networks from torch and to it.
+
+A module is taken apart by what it is made of, and the network put together is then compared with the module: whatever
+its forward does beside its layers shows there. All of it happens in float64, which holds float32 exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _checks, activations
+from .._checks import Array
+from ..network import DEFAULT_OUTPUT, MLP
+from .agreement import check_outputs
+from .layers import Affine, Elementwise, Link, Part, affine, assemble, given_activations
+from .multipliers import standard_layers, uniform_activations
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Modules of torch without options, and hessorbit's names of what they compute.
+OTHER_NAMES = {
+    "Identity": "identity",
+    "ReLU": "relu",
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+    "SiLU": "silu",
+    "Softsign": "softsign",
+    "SELU": "selu",
+    "LeakyReLU": "leaky_relu",
+    "GELU": "gelu",
+    "Softplus": "softplus",
+    "ELU": "elu",
+    "CELU": "elu",
+}
+LINK_NAMES = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
+# Options with which a module is the activation; others are refused by name.
+OPTIONS = {
+    "GELU": ("approximate", "none", "hessorbit's GELU is the exact z Φ(z)"),
+    "Softplus": ("beta", 1, "hessorbit's softplus is log(1 + e^z)"),
+    "ELU": ("alpha", 1, "hessorbit's ELU has α = 1"),
+    "CELU": ("alpha", 1, "hessorbit's ELU has α = 1"),
+}
+LEAST_THRESHOLD = 20  # beyond which torch's softplus is z, off by e^−20 there
+DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d")
+
+
+def from_torch(
+    module: nn.Module | Mapping[str, Any],
+    *,
+    logits: bool = False,
+    activation: str | list[str] | None = None,
+    output_activation: str = DEFAULT_OUTPUT,
+) -> tuple[MLP, Array]:
+    """Returns the network and the parameters of a torch module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or state dict
+        An ``nn.Sequential`` of ``Linear``, activations, ``Flatten``, ``Identity`` and ``Dropout`` in evaluation mode,
+        nested or not; or a module that contains exactly one, and does nothing else. Or the state dict of such a module,
+        which does not tell activations.
+    logits : bool
+        Whether to leave out a softmax, log-softmax or sigmoid on the outputs, as the losses here take logits.
+    activation, output_activation : str or list of str
+        Of a state dict: as in `MLP`.
+
+    Returns
+    -------
+    net : MLP
+    theta : ndarray, shape (P,)
+        In the order of ``torch.nn.utils.parameters_to_vector``, exact in float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the module contains something else, which the message names, or computes something else than its layers do
+        one after the other, on random inputs and up to rounding. With a state dict nothing can be compared.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import hessorbit as ho
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+    >>> net, theta = ho.interop.from_torch(module)
+    >>> net
+    MLP([2, 3, 1], 'tanh')
+    >>> x = torch.rand(5, 2)
+    >>> bool((abs(net(theta, x.numpy()) - module(x).detach().numpy()) < 1e-6).all())
+    True
+    """
+    if isinstance(module, Mapping):
+        return from_state_dict(module, activation, output_activation, logits=logits)
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module or a state dict; got {_checks.with_article(type(module))}")
+    if activation is not None or output_activation != DEFAULT_OUTPUT:
+        raise ValueError("activation and output_activation are for state dicts; a module has its own")
+    what = f"the module {type(module).__name__}"
+    net, theta, link = assemble(parts_of(module, ""), what, logits=logits)
+    stored = sum(each.numel() for each in module.parameters())
+    if stored != net.num_parameters:
+        raise ValueError(f"{what} has {stored} parameters, its layers {net.num_parameters}: layers here share none")
+    slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(each, torch.nn.Softplus) for each in module.modules()) else 0.0
+    check_outputs(net, theta, evaluation(module), what, link=link, activation_error=slack)
+    return net, theta
+
+
+def evaluation(module: nn.Module) -> Any:
+    """Returns the module as a function of samples, on the CPU and in float64; the module stays as it is."""
+    import torch
+
+    def moved(tensor: Any) -> Any:
+        return tensor.detach().to("cpu", torch.float64) if tensor.is_floating_point() else tensor.detach().cpu()
+
+    state = {name: moved(tensor) for name, tensor in [*module.named_parameters(), *module.named_buffers()]}
+
+    def answer(x: Array) -> Array:
+        with torch.no_grad():
+            return np.asarray(torch.func.functional_call(module, state, (torch.from_numpy(x),)).cpu())
+
+    return answer
+
+
+def parts_of(module: nn.Module, path: str) -> list[Part]:
+    """Returns what a module does, layer by layer."""
+    from torch import nn
+
+    kind = type(module).__name__
+    where = f"{kind} at {path!r}" if path else kind
+    if isinstance(module, nn.Sequential):
+        # Not named_children, which leaves out what occurs a second time.
+        return [part for name, child in module._modules.items() for part in parts_of(child, joined(path, name))]
+    if isinstance(module, nn.Linear):
+        return [linear(module, where)]
+    if kind in DROPOUTS and module.training and module.p:
+        raise ValueError(f"{where} is in training mode, where it is random: call module.eval() first")
+    if kind in DROPOUTS or (isinstance(module, nn.Flatten) and module.start_dim == 1 and module.end_dim == -1):
+        return []
+    if kind in LINK_NAMES and module.dim in (-1, 1):
+        return [Link(LINK_NAMES[kind], where)]
+    if kind in OTHER_NAMES:
+        return [Elementwise(activation_of(module, kind, where), where)]
+    inside = [(name, child) for name, child in module.named_children() if holds_layers(child)]
+    if len(inside) == 1 and not own_parameters(module):
+        name, child = inside[0]
+        return parts_of(child, joined(path, name))
+    raise ValueError(refusal(module, where, [name for name, _ in inside]))
+
+
+def holds_layers(module: nn.Module) -> bool:
+    from torch import nn
+
+    return isinstance(module, nn.Sequential) or any(True for _ in module.parameters())
+
+
+def own_parameters(module: nn.Module) -> list[str]:
+    return [name for name, _ in module.named_parameters(recurse=False)]
+
+
+def joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def linear(module: Any, where: str) -> Affine:
+    for tensor in (module.weight, module.bias):
+        if type(tensor).__name__.startswith("Uninitialized"):
+            raise ValueError(f"{where} has no weights yet: call the module once, so that it learns its inputs")
+        if tensor is not None and (not tensor.is_floating_point() or tensor.is_meta):
+            raise TypeError(f"{where} must have weights of real numbers; got {tensor.dtype} on {tensor.device}")
+    return affine(numbers(module.weight), numbers(module.bias), where)
+
+
+def numbers(tensor: Any) -> Any:
+    """Returns a tensor in float64 as an array, None as it is."""
+    import torch
+
+    return None if tensor is None else tensor.detach().to("cpu", torch.float64).numpy()
+
+
+def activation_of(module: Any, kind: str, where: str) -> str:
+    if kind in OPTIONS:
+        option, wanted, reason = OPTIONS[kind]
+        if getattr(module, option) != wanted:
+            raise ValueError(f"{where} has {option}={getattr(module, option)!r}: {reason}")
+    if getattr(module, "threshold", LEAST_THRESHOLD) < LEAST_THRESHOLD:
+        raise ValueError(
+            f"{where} has threshold={module.threshold!r}, and is z beyond: hessorbit's softplus is log(1 + e^z) "
+            f"everywhere, as torch's is to rounding from a threshold of {LEAST_THRESHOLD}"
+        )
+    name = OTHER_NAMES[kind]
+    if hasattr(module, "negative_slope"):
+        name = f"{name}({module.negative_slope!r})"
+    return activations.canonical(name, where)
+
+
+def refusal(module: nn.Module, where: str, inside: list[str]) -> str:
+    known = f"nn.Linear, nn.Flatten, nn.Dropout, nn.{', nn.'.join(OTHER_NAMES)}"
+    if inside:
+        parameters = own_parameters(module)
+        also = f" and parameters of its own, {', '.join(parameters)}" if parameters else ""
+        return (
+            f"{where} has layers in {', '.join(inside)}{also}; expected one nn.Sequential of {known}, as only that "
+            f"tells the order of layers: put them into one"
+        )
+    return f"{where} is no layer that hessorbit has; it has {known}"
+
+
+def from_state_dict(
+    state: Mapping[str, Any], activation: Any, output_activation: str, *, logits: bool
+) -> tuple[MLP, Array]:
+    """Returns network and parameters of weights by name, whose activations are told beside them."""
+    import torch
+
+    maps: dict[str, dict[str, Any]] = {}
+    for name, tensor in state.items():
+        layer, _, part = str(name).rpartition(".")
+        if (
+            part not in ("weight", "bias")
+            or not isinstance(tensor, torch.Tensor)
+            or tensor.ndim != 1 + (part == "weight")
+        ):
+            shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise ValueError(
+                f"the state dict has an entry {name!r} ({shape}) that is not the weight (out, in) or the bias (out,) "
+                f"of a linear layer"
+            )
+        maps.setdefault(layer, {})[part] = tensor
+    lonely = [layer for layer, parts in maps.items() if "weight" not in parts]
+    if lonely:
+        raise ValueError(f"the state dict has no weight for the bias of {lonely[0]!r}")
+    found = [affine(numbers(parts["weight"]), numbers(parts.get("bias")), repr(layer)) for layer, parts in maps.items()]
+    if logits:
+        raise ValueError("logits is for modules; a state dict does not tell what makes probabilities of the outputs")
+    net, theta, _ = assemble(given_activations(found, activation, output_activation), "the state dict")
+    return net, theta
+
+
+def to_torch(net: MLP, theta: ArrayLike) -> nn.Sequential:
+    """Returns an ``nn.Sequential`` in float64 that computes what a network does.
+
+    Parameters
+    ----------
+    net : MLP
+        With one activation per layer, among those that torch has as modules.
+    theta : array_like, shape (P,)
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Of ``Linear`` layers and activations; ``.float()`` rounds it to torch's usual precision. The multipliers of a
+        parametrization are in its weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If net is not an MLP, theta is not one finite parameter vector in float64, or torch has no module for an
+        activation or for layers whose neurons differ in theirs.
+
+    Examples
+    --------
+    >>> import hessorbit as ho
+    >>> ho.interop.to_torch(ho.MLP([1, 2, 1], "gelu"), [1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 5.0])
+    Sequential(
+      (0): Linear(in_features=1, out_features=2, bias=True)
+      (1): GELU(approximate='none')
+      (2): Linear(in_features=2, out_features=1, bias=True)
+    )
+    """
+    _checks.instance(net, MLP, "net")
+    names = [module_name(name) for name in uniform_activations(net, "torch")]
+    from torch import nn
+
+    modules: list[nn.Module] = []
+    for (weights, biases), (kind, options) in zip(standard_layers(net, theta), names, strict=True):
+        modules += [linear_module(weights, biases), getattr(nn, kind)(**options)]
+    if isinstance(modules[-1], nn.Identity):
+        modules.pop()
+    result = nn.Sequential(*modules)
+    check_outputs(net, np.asarray(theta, np.float64), evaluation(result), "the module made")
+    return result
+
+
+def linear_module(weights: Array, biases: Array | None) -> nn.Module:
+    import torch
+
+    layer = torch.nn.Linear(weights.shape[1], len(weights), bias=biases is not None, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weights))
+        if biases is not None:
+            layer.bias.copy_(torch.from_numpy(biases))
+    return layer
+
+
+def module_name(activation: str) -> tuple[str, dict[str, float]]:
+    """Returns torch's module for an activation, and its options."""
+    kind, parameter = activations.split(activation)
+    for module, ours in OTHER_NAMES.items():
+        if ours == kind:
+            return module, {"negative_slope": parameter} if activations.defaults()[kind] is not None else {}
+    raise ValueError(
+        f"torch has no module for the activation {activation!r}; it has them for {', '.join(OTHER_NAMES.values())}"
+    )

@@ -1,0 +1,153 @@
+"""Networks from Keras 3, compared with Keras's own outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import hessorbit as ho
+from hessorbit.interop import from_keras
+
+X = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+# Outputs of order 1 in float32: a few dozen roundings of 6e-8.
+ROUNDING = 5e-6
+
+
+def mlp(activation: Any, *more: Any, outputs: int = 2) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    hidden = [layers.Dense(4, activation, bias_initializer="normal"), layers.Dense(5, activation)]
+    return keras.Sequential([keras.Input((3,)), *hidden, layers.Dense(outputs), *more])
+
+
+ACTIVATIONS = {
+    "linear": "identity", "relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid", "gelu": "gelu", "silu": "silu",
+    "swish": "silu", "softplus": "softplus", "softsign": "softsign", "elu": "elu", "selu": "selu", "exponential": "exp",
+    "leaky_relu": "leaky_relu(0.2)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name: str) -> None:
+    model = mlp(name)
+    net, theta = from_keras(model)
+    assert net == ho.MLP([3, 4, 5, 2], ACTIVATIONS[name])
+    expected = np.asarray(model(X))
+    assert np.abs(net(theta, X) - expected).max() < ROUNDING * (1 + np.abs(expected).max())
+    kernels = [np.asarray(each, np.float64) for each in model.get_weights()]
+    assert (theta == net.flatten([(w.T, b) for w, b in zip(kernels[::2], kernels[1::2], strict=True)])).all()
+
+
+def functional() -> keras.Model:
+    inputs = keras.Input((3,))
+    hidden = layers.LeakyReLU(negative_slope=0.1)(layers.Dense(4, use_bias=False)(layers.Flatten()(inputs)))
+    return keras.Model(inputs, layers.Dense(1, "sigmoid")(layers.Dropout(0.5)(hidden)))
+
+
+def skipping() -> keras.Model:
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, layers.Add()([inputs, layers.Dense(3)(inputs)]))
+
+
+def twice() -> keras.Model:
+    inputs, shared = keras.Input((3,)), layers.Dense(3)
+    return keras.Model(inputs, shared(shared(inputs)))
+
+
+STRUCTURES = {
+    "functional": (functional(), ho.MLP([3, 4, 1], "leaky_relu(0.1)", bias=[False, True], output_activation="sigmoid")),
+    "nested": (keras.Sequential([keras.Input((3,)), mlp("tanh"), layers.ReLU(), layers.Dense(1)]),
+               ho.MLP([3, 4, 5, 2, 1], ["tanh", "tanh", "relu"])),
+    "rectifiers with a slope": (mlp(layers.ReLU(negative_slope=0.25)), ho.MLP([3, 4, 5, 2], "leaky_relu(0.25)")),
+    "activation layers": (mlp(None, layers.Activation("tanh"), layers.ELU()), None),
+    "pictures": (keras.Sequential([keras.Input((3, 2)), layers.Flatten(), layers.Dense(1)]), ho.MLP([6, 1])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_structures(name: str) -> None:
+    model, expected = STRUCTURES[name]
+    if expected is None:
+        with pytest.raises(ValueError, match="follows another activation"):
+            from_keras(model)
+        return
+    net, theta = from_keras(model)
+    assert net == expected
+    x = np.random.default_rng(1).standard_normal((20, *model.input_shape[1:])).astype(np.float32)
+    assert np.abs(net(theta, x.reshape(20, -1)) - np.asarray(model(x))).max() < ROUNDING
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sigmoid"])
+@pytest.mark.parametrize("as_layer", [False, True])
+def test_logits(name: str, as_layer: bool) -> None:
+    plain = mlp("tanh")
+    end = layers.Activation(name) if not as_layer or name != "softmax" else layers.Softmax()
+    net, theta = from_keras(keras.Sequential([plain, end]), logits=True)
+    assert net == ho.MLP([3, 4, 5, 2])
+    assert np.abs(net(theta, X) - np.asarray(plain(X))).max() < ROUNDING
+
+
+REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
+    "softmax": (mlp("tanh", layers.Softmax()), ValueError, "Softmax .*logits=True"),
+    "approximate GELU": (mlp(lambda z: keras.activations.gelu(z, approximate=True)), ValueError, "'<lambda>'"),
+    "relu6": (mlp("relu6"), ValueError, "activation 'relu6', which hessorbit has not"),
+    "mish": (mlp("mish"), ValueError, "'mish'"),
+    "cut": (mlp(layers.ReLU(max_value=3.0)), ValueError, "max_value=3"),
+    "elu": (mlp(layers.ELU(0.5)), ValueError, "alpha=0.5"),
+    "prelu": (mlp("tanh", layers.PReLU()), ValueError, "PReLU"),
+    "batch norm": (mlp("tanh", layers.BatchNormalization()), ValueError, "BatchNormalization .* is no layer"),
+    "skip": (skipping(), ValueError, "Add .* is no layer"),
+    "a layer twice": (twice(), ValueError, "does not compute what its layers"),
+    "convolution": (keras.Sequential([keras.Input((3, 1)), layers.Conv1D(1, 2)]), ValueError, "Conv1D"),
+    "not built": (keras.Sequential([layers.Dense(1)]), ValueError, "must be built"),
+    "no model": (layers.Dense(1), TypeError, "must be a keras.Model; got a Dense"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name: str) -> None:
+    model, error, message = REFUSED[name]
+    with pytest.raises(error, match=message):
+        from_keras(model)
+
+
+# What docs/interop.md says: hessorbit's loss over that of Keras.
+LOSSES: dict[str, tuple[str, Any, float]] = {
+    "MeanSquaredError, K = 1": ("squared_error", keras.losses.MeanSquaredError(), 0.5),
+    "MeanSquaredError, K = 2": ("squared_error", keras.losses.MeanSquaredError(), 2 / 2),
+    "SparseCategoricalCrossentropy": (
+        "cross_entropy",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        1.0,
+    ),
+    "BinaryCrossentropy, K = 1": ("logistic", keras.losses.BinaryCrossentropy(from_logits=True), 1.0),
+    "BinaryCrossentropy, K = 2": ("logistic", keras.losses.BinaryCrossentropy(from_logits=True), 2.0),
+    "Huber, K = 2": ("huber", keras.losses.Huber(), 2.0),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_conventions_of_losses(name: str) -> None:
+    loss, criterion, factor = LOSSES[name]
+    model = mlp("tanh", outputs=1 if "K = 1" in name else 2)
+    net, theta = from_keras(model)
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 2, 20) if loss == "cross_entropy" else rng.integers(0, 2, (20, net.widths[-1])).astype(float)
+    ours = ho.Objective(net, X, y, loss=loss).loss(theta)
+    assert ours == pytest.approx(factor * float(criterion(y, model(X))), rel=1e-5)
+
+
+def test_conventions_of_jax() -> None:
+    net = ho.MLP([3, 4, 2])
+    theta = net.init(np.random.default_rng(3))
+    y = np.random.default_rng(4).standard_normal((20, 2))
+    with jax.enable_x64(True):
+        (w, b), (v, c) = ((jnp.asarray(m), jnp.asarray(n)) for m, n in net.unflatten(theta))
+        f = jnp.tanh(jnp.asarray(X, jnp.float64) @ w.T + b) @ v.T + c
+        mean = float(jnp.mean((f - y) ** 2))
+    assert ho.Objective(net, X, y).loss(theta) == pytest.approx(2 / 2 * mean, rel=1e-12)

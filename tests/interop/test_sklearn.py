@@ -1,0 +1,128 @@
+"""Networks from scikit-learn, and what its losses are."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import hessorbit as ho
+from hessorbit.interop import from_sklearn
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((60, 3))
+TARGETS = {
+    "one output": (MLPRegressor, X[:, 0] ** 2),
+    "two outputs": (MLPRegressor, X[:, :2] ** 2),
+    "two classes": (MLPClassifier, (X[:, 0] > 0).astype(int)),
+    "three classes": (MLPClassifier, np.digitize(X[:, 0], [-0.5, 0.5])),
+    "named classes": (MLPClassifier, np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])]),
+    "two labels": (MLPClassifier, (X[:, :2] > 0).astype(int)),
+}
+
+
+def fitted(kind: str, activation: str = "tanh", **options: Any) -> tuple[Any, np.ndarray]:
+    estimator, y = TARGETS[kind]
+    options = {"solver": "lbfgs", "max_iter": 10, "random_state": 0, **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it need not converge
+        return estimator(hidden_layer_sizes=(4, 5), activation=activation, **options).fit(X, y), y
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation"),
+    [*((kind, "tanh") for kind in TARGETS), *(("two outputs", name) for name in ("identity", "logistic", "relu"))],
+)
+def test_outputs(kind: str, activation: str) -> None:
+    estimator, _ = fitted(kind, activation)
+    net, theta = from_sklearn(estimator)
+    ours = {"logistic": "sigmoid"}.get(activation, activation)
+    outputs = 3 if "classes" in kind and "two" not in kind else 2 if kind in ("two outputs", "two labels") else 1
+    assert net == ho.MLP([3, 4, 5, outputs], ours)
+    f = net(theta, X)
+    if isinstance(estimator, MLPRegressor):
+        assert np.abs(f - estimator.predict(X).reshape(f.shape)).max() < 1e-12 * (1 + np.abs(f).max())
+    else:
+        labels = outputs == 1 or kind == "two labels"
+        expected = expit(f) if labels else softmax(f, axis=1)
+        found = estimator.predict_proba(X)
+        assert np.abs(expected - (found[:, 1:] if kind == "two classes" else found)).max() < 1e-12
+
+
+def test_single_precision() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator = MLPRegressor(hidden_layer_sizes=(4,), max_iter=20, random_state=0).fit(
+            X.astype(np.float32), X[:, 0]
+        )
+    assert estimator.coefs_[0].dtype == np.float32
+    _, theta = from_sklearn(estimator)
+    assert (theta[:12].reshape(4, 3) == estimator.coefs_[0].T).all()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "error", "message"),
+    [
+        (MLPRegressor(), ValueError, "must be fitted; this MLPRegressor is not"),
+        (
+            make_pipeline(StandardScaler(), MLPRegressor()),
+            TypeError,
+            r"got a Pipeline: pass its last step.*estimator\[:-1\]",
+        ),
+        (Ridge(), TypeError, "got a Ridge"),
+        ("net.pkl", TypeError, "got a str"),
+    ],
+)
+def test_refusals(estimator: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        from_sklearn(estimator)
+
+
+def test_changed_weights_show() -> None:
+    estimator, _ = fitted("one output")
+    estimator.predict = lambda x: 2 * x[:, 0]
+    with pytest.raises(ValueError, match="the MLPRegressor does not compute"):
+        from_sklearn(estimator)
+
+
+def decay(estimator: Any) -> float:
+    """Their weight decay: of weights alone, over the number of samples."""
+    return estimator.alpha / (2 * len(X)) * sum(float((w**2).sum()) for w in estimator.coefs_)
+
+
+LOSSES = {"two classes": "logistic", "three classes": "cross_entropy", "two labels": "logistic"}
+
+
+# What docs/interop.md says: the loss that lbfgs reports, against ours without weight decay.
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["one output", "two outputs", *LOSSES])
+def test_conventions_of_losses(kind: str, alpha: float) -> None:
+    estimator, y = fitted(kind, alpha=alpha)
+    net, theta = from_sklearn(estimator)
+    ours = ho.Objective(net, X, y, loss=LOSSES.get(kind, "squared_error")).loss(theta)
+    mean_over = 2 if kind == "two outputs" else 1
+    assert estimator.loss_ == pytest.approx(ours / mean_over + decay(estimator), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["one output", "two outputs"])
+def test_the_gradient_that_lbfgs_follows_is_of_the_sum_over_outputs(kind: str) -> None:
+    estimator, y = fitted(kind, alpha=0.1)
+    net, theta = from_sklearn(estimator)
+    layers = list(zip([w.copy() for w in estimator.coefs_], [b.copy() for b in estimator.intercepts_], strict=True))
+    rows = y.reshape(len(y), -1)
+    activations = [X] + [None] * len(layers)
+    deltas = [None] * len(layers)
+    weights, biases = [np.zeros_like(w) for w, _ in layers], [np.zeros_like(b) for _, b in layers]
+    estimator._backprop(X, rows, None, activations, deltas, weights, biases)
+    followed = net.flatten([(w.T, b) for w, b in zip(weights, biases, strict=True)])
+    # Weights alone decay, by alpha/n.
+    decayed = net.flatten([(estimator.alpha / len(X) * w.T, np.zeros(len(b))) for w, b in layers])
+    gradient = ho.Objective(net, X, rows).gradient(theta) + decayed
+    assert np.abs(followed - gradient).max() < 1e-12 * np.abs(gradient).max() + 1e-14
