@@ -74,3 +74,31 @@ def test_points_that_are_no_minima() -> None:
     assert ho.classify(problem.objective(), problem.theta).kind == "saddle"
     with pytest.raises(ValueError, match="it is a saddle"):
         ho.best_conditioned(problem.objective(), problem.theta, widths=[4])
+
+
+@pytest.mark.parametrize("copies", [2, 3, 5])
+def test_what_deviations_have_at_most(copies: int) -> None:
+    """The smallest eigenvalue of diag(α) across α is at most (1 − Σ α²)/(m − 1), and is that for equal shares."""
+    rng = np.random.default_rng(copies)
+    for shares in [
+        np.full(copies, 1 / copies),
+        *(rng.dirichlet(np.full(copies, size)) for size in (30.0, 3.0, 0.5) * 20),
+    ]:
+        across = np.linalg.qr(shares[:, None], mode="complete")[0][:, 1:]
+        least = np.linalg.eigvalsh(across.T @ np.diag(shares) @ across)[0]
+        most = (1 - shares @ shares) / (copies - 1)
+        assert least <= most + 1e-15
+        assert shares.std() > 0 or least == pytest.approx(most)
+
+
+@pytest.mark.parametrize(("width", "gap"), [(2, 0.1), (3, 0.2)])
+def test_the_bound_is_joint(width: int, gap: float) -> None:
+    """Of λ_max over either of two smallest eigenvalues: the larger of the two least quotients leaves a gap of 0.3."""
+    obj, theta = minimum()
+    best = ho.best_conditioned(obj, theta, widths=[width])
+    assert best.gap < gap
+    rng = np.random.default_rng(1)
+    for size in np.geomspace(0.3, 300, 40):
+        shares = rng.dirichlet(np.full(width, size))
+        other = ho.Widening(obj.net, [[width]], coefficients=[[shares]])
+        assert kappa(obj, other.net, other(theta), best.rank) >= best.value * (1 - 1e-6)  # Nelder and Mead's minimum

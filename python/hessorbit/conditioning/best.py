@@ -56,8 +56,9 @@ from .residual import (
     POSITIVE,
     Splitting,
     check_minimum,
-    copies_bound,
     copies_within,
+    improved,
+    joint_bound,
     must_fill,
     numbers_of_copies,
     reached,
@@ -225,9 +226,11 @@ def best_conditioned(
     At a residual H_wide has a form beside D for every neuron that is copied. A minimum stays one if that form has
     B ⪰ 0 and no share is negative, B ⪯ 0 and one share alone is positive, or B = 0, and C = 0, as where the next layer
     has one neuron; `uncopied` names the neurons that fail. Where B = 0, as of rectifiers with one output, D says all.
-    Else numbers of copies are tried one by one, with equal shares and with those of the best D; the value is that of
-    the wide Hessian over its eigenvalues that are not zero, and the lower bound that of D, or λ_max m/λ⁺(B) of equal
-    shares, so that a gap may be left. Homogeneous, exponential or flipped neurons beside others are then not copied
+    Else numbers of copies are tried one by one, with equal shares, those of the best D, and others nearby; the value
+    is that of the wide Hessian over its eigenvalues that are not zero. The lower bound is the least λ_max over the
+    smaller of λ_min, both of D^{1/2} H D^{1/2}, and what deviations of copies have at most, λ⁺(B)(1 − D_in)/(m − 1):
+    jointly over D with one hidden layer and Clarabel. Only equal shares have so much, so that a gap may be left.
+    Homogeneous, exponential or flipped neurons beside others are then not copied
     unless their B is 0.
 
     For K > 1 outputs copies may have outgoing vectors u_k that are not parallel, with the same sum: a neuron's D_in is
@@ -490,15 +493,21 @@ def with_copies(
                 for each, m in zip(row, numbers, strict=True))  # fmt: skip
     rank = best.rank + added if kappa else sum(flat)
     dead = [width - sum(row) for width, row in zip(question.widths, copies, strict=True)]
+    splits = [[[1 / m for m in row] for row in copies], factors]
+    bound = best.lower_bound
+    if kappa and (joint := joint_bound(answer.curvature.function, answer.solution.scalings, flat, found)):
+        bound = max(bound, joint.value)
+        splits.append([[float(joint.incoming[i]) for i in layer] for layer in answer.search.layers])
     trials = []
-    for split in ([[1 / m for m in row] for row in copies], factors):
+    for split in splits:
         coefficients = [
             [shares(each.kind, m, d) for each, m, d in zip(row, numbers, parts, strict=True)]
             for row, numbers, parts in zip(found, copies, split, strict=True)
         ]
         widening = Widening(net, copies, coefficients=coefficients, dead=dead)
         trials.append((reached(obj, theta, widening, question.criterion, rank), widening))
-    bound = max(best.lower_bound, copies_bound(obj, theta, trials[0][1], found) if kappa else 0.0)
+    if kappa and min(value for value, _ in trials) - bound > CLOSED * bound:
+        trials.append(improved(obj, theta, min(trials, key=lambda pair: pair[0])[1], found, rank))
     value, widening = min(trials, key=lambda pair: pair[0])
     return replace(
         best,

@@ -8,6 +8,9 @@ these factors. With their set as a convex cone x in s > 0, which scales λ_min t
 is convex whatever the rank of H (Boyd and Vandenberghe, Convex Optimization, 2004, section 4.6). Of the multipliers
 only those of the two matrix inequalities are used: made positive semidefinite, they are densities whose bound
 (lower_bounds.py) holds however accurate the solver was.
+
+Copies at a minimum with a residual have eigenvalues beside those of G D Gᵀ, at most a_i (1 − D_in) for neuron i
+(residual.py), which are linear in D too: they join the first constraint, and the bound with multipliers of their own.
 """
 
 from __future__ import annotations
@@ -50,22 +53,28 @@ def solvable(function: SpectralFunction, scalings: NeuronScalings) -> TypeGuard[
     )
 
 
-def conic_point(function: Extremes, scalings: NeuronScalings) -> ConicPoint | None:
-    """Returns the minimum over the set, as accurate as the solver is; None if it fails."""
+def conic_point(function: Extremes, scalings: NeuronScalings, beside: Array | None = None) -> ConicPoint | None:
+    """Returns the minimum over the set, as accurate as the solver is; None if it fails.
+
+    `beside` are the a_i of the neurons, 0 for those that have no eigenvalues beside.
+    """
     scale = np.sqrt(np.einsum("rp,rp->", function.factor, function.factor) / len(function.factor))
     root = function.factor / scale
-    found = solve(root, scalings)
+    curvatures = np.zeros(len(scalings.neurons)) if beside is None else beside / scale**2
+    found = solve(root, scalings, curvatures)
     if found is None:
         return None
-    factors, upper, lower = found
+    factors, upper, lower, others = found
+    total = np.trace(lower) + others.sum()
+    further = others / total * curvatures
     top = diagonal_of(root, upper)
     even = np.einsum("rp,rp->p", root, root) / len(root)
     # The solver's errors may make the cost of a factor negative where it should vanish. Leaving faint parameters out
     # of the lower density, or a little of the identity beside the upper one, mends that and costs the bound as little.
     bounds = []
     for faint in FAINT:
-        bottom = diagonal_of(root, outside(lower, root, scalings, faint))
-        bounds += [weighted_bound(scalings, (1 - little) * top + little * even, bottom) for little in LITTLE]
+        bottom = (1 - others.sum() / total) * diagonal_of(root, outside(lower, root, scalings, faint))
+        bounds += [weighted_bound(scalings, (1 - little) * top + little * even, bottom, further) for little in LITTLE]
     return ConicPoint(factors, max(bounds))
 
 
@@ -92,8 +101,11 @@ def diagonal_of(root: Array, multiplier: Array) -> Array:
     return np.asarray((values / values.sum()) @ (vectors.T @ root) ** 2)
 
 
-def solve(root: Array, scalings: NeuronScalings) -> tuple[Array, Array, Array] | None:
-    """Returns the factors (3, neurons), and the multipliers of G D Gᵀ ⪯ κ 1 and of G D Gᵀ ⪰ 1, (r, r) each."""
+def solve(root: Array, scalings: NeuronScalings, beside: Array) -> tuple[Array, Array, Array, Array] | None:
+    """Returns the factors (3, neurons), and the multipliers.
+
+    These are of G D Gᵀ ⪯ κ 1 and of G D Gᵀ ⪰ 1, (r, r) each, and of a_i (s − x_i) ≥ 1, (neurons,).
+    """
     import clarabel  # type: ignore[import-untyped]
     from scipy import sparse
 
@@ -104,6 +116,13 @@ def solve(root: Array, scalings: NeuronScalings) -> tuple[Array, Array, Array] |
     upper = total.copy()
     upper[:, 0] -= one
     rows, right, cones = [upper, -total], [np.zeros(len(one)), -one], [clarabel.PSDTriangleConeT(rank)] * 2
+    copied = np.flatnonzero(beside).tolist()
+    for neuron in copied:
+        row = np.zeros((1, size))
+        row[0, 1], row[0, variable(neuron, 0)] = -beside[neuron], beside[neuron]
+        rows.append(row)
+        right.append(-np.ones(1))
+        cones.append(clarabel.NonnegativeConeT(1))
     linear, equal = linear_rows(scalings, size)
     for matrix, cone in ((equal, clarabel.ZeroConeT), (linear, clarabel.NonnegativeConeT)):
         rows.append(-matrix)
@@ -134,7 +153,9 @@ def solve(root: Array, scalings: NeuronScalings) -> tuple[Array, Array, Array] |
     if not usable:
         return None
     factors = np.maximum(x[2:].reshape(neurons, VARIABLES)[:, :COPIES].T / x[1], 0)
-    return factors, from_triangle(z[:count], rank), from_triangle(z[count : 2 * count], rank)
+    others = np.zeros(neurons)
+    others[copied] = np.maximum(z[2 * count : 2 * count + len(copied)], 0)
+    return factors, from_triangle(z[:count], rank), from_triangle(z[count : 2 * count], rank), others
 
 
 def variable(neuron: int, kind: int) -> int:

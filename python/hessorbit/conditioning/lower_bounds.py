@@ -52,10 +52,15 @@ def linear_bound(function: Extremes, scalings: NeuronScalings, point: PathPoint)
     return weighted_bound(scalings, *densities(function, scalings.diagonals, point))
 
 
-def weighted_bound(scalings: NeuronScalings, top: Array, bottom: Array) -> float:
-    """Returns a lower bound on log κ over the set from y_p and x_p ≥ 0, (P + Q,), whatever they are."""
-    scale = top.sum() / bottom.sum()
-    ratio = smallest_ratio(scalings, top / scale, bottom)
+def weighted_bound(scalings: NeuronScalings, top: Array, bottom: Array, further: Array | None = None) -> float:
+    """Returns a lower bound on log κ over the set from y_p and x_p ≥ 0, (P + Q,), whatever they are.
+
+    The smallest eigenvalue may also be below Σ_i further_i (1 − D_in) of the neurons, in part.
+    """
+    scale = (top.sum() / bottom.sum()) if bottom.any() else 1.0
+    ratio = smallest_ratio(
+        scalings, top / scale, bottom, np.zeros(len(scalings.neurons)) if further is None else further
+    )
     return float(np.log(ratio) + np.log(scale)) if ratio > 0 else -np.inf
 
 
@@ -90,26 +95,31 @@ def densities(function: Extremes, diagonals: DiagonalScalings, point: PathPoint)
     return result[0], result[1]
 
 
-def smallest_ratio(scalings: NeuronScalings, top: Array, bottom: Array) -> float:
-    """Returns a lower bound on Σ_p D_p top_p / Σ_p D_p bottom_p over the set."""
+def smallest_ratio(scalings: NeuronScalings, top: Array, bottom: Array, further: Array) -> float:
+    """Returns a lower bound on Σ_p D_p top_p / (Σ_p D_p bottom_p + Σ_i further_i (1 − D_in)) over the set."""
+
+    def least_at(ratio: float) -> float:
+        return least(scalings, top - ratio * bottom, ratio * further) - ratio * float(further.sum())
+
     low, high = 0.0, 1.0
-    while least(scalings, top - high * bottom) >= 0:
+    while least_at(high) >= 0:
         low, high = high, 2 * high
         if high > 1e300:
             return low
     while high - low > 1e-14 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if least(scalings, top - middle * bottom) >= 0 else (low, middle)
+        low, high = (middle, high) if least_at(middle) >= 0 else (low, middle)
     return low
 
 
-def least(scalings: NeuronScalings, coefficients: Array) -> float:
-    """Returns a lower bound on Σ_p D_p coefficients_p over the set."""
+def least(scalings: NeuronScalings, coefficients: Array, further: Array) -> float:
+    """Returns a lower bound on Σ_p D_p coefficients_p, and further_i times the D_in of neurons, over the set."""
     architecture = scalings.architecture
     per_unit = coefficients * np.exp(architecture.offset)
     costs = np.zeros((3, len(scalings.neurons)))  # per unit of D_in, D_out and D_flip of each neuron
     for kind, parameters, neurons in scalings.touched():
         costs[kind] += np.bincount(neurons, per_unit[parameters], minlength=costs.shape[1])
+    costs[0] += further
     constant = float(per_unit[(architecture.sides < 0).all(axis=0)].sum())
     priced = list(zip(scalings.neurons, *costs, strict=True))
 

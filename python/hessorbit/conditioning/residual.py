@@ -3,18 +3,27 @@
 A split neuron adds the form Σ_k α_k e_kᵀ B_i e_k + 2 f_kᵀ C_i e_k to the Hessian (symmetry/neuron_forms.py). A minimum
 stays one if C_i = 0 and B_i = 0; or B_i ⪰ 0 and all shares α_k ≥ 0; or B_i ⪯ 0 and one share alone is positive. Where
 all that are copied have B_i = 0, as rectifiers with one output, D says everything. Elsewhere H_wide ⪰ Tᵀ H T, and with
-equal shares, λ⁺ the smallest eigenvalue of B_i above 0,
+λ⁺ the smallest eigenvalue of B_i above 0,
 
     κ(H_wide) ≥ max { κ(D^{1/2} H D^{1/2}),  λ_max(D^{1/2} H D^{1/2}) m_i / λ⁺(B_i) } .
 
-So the least κ(D^{1/2} H D^{1/2}) is a lower bound; what its shares, and equal ones, reach the wide Hessian tells.
+So the least κ(D^{1/2} H D^{1/2}) is a lower bound. A better one minimises both jointly. Copies with shares α ≥ 0 and
+Σ α_k = 1 have, beside D^{1/2} H D^{1/2}, the deviations x_k w with Σ α_k x_k = 0, of which the smallest has at most the
+mean of the eigenvalues of diag(α) across α,
+
+    λ⁺(B_i) (1 − Σ α³/Σ α²)/(m_i − 1) ≤ λ⁺(B_i) (1 − D_in)/(m_i − 1),        as Σ α³ Σ α ≥ (Σ α²)² = Σ α² D_in,
+
+with equality for equal shares. That is linear in D, and one more row of the semidefinite program (conic.py). H must be
+nonsingular, or null vectors of the wide Hessian have a part in these directions.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +40,13 @@ from ..symmetry.neuron_forms import neuron_forms
 from ..symmetry.related_neurons import layer_parameters
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
+from .conic import conic_point, solvable
+from .diagonals import NeuronScalings
+from .smoothed_spectrum import Extremes, SpectralFunction
 
 FREE, POSITIVE, NEGATIVE, NONE = "free", "positive", "negative", "none"
 MOST_NUMBERS = 100
+TRIALS, SMALLEST_SHARE = 150, 1e-6  # of shares that are improved: Hessians for each of them, and where they begin
 GAUSS_NEWTON_HINT = 'or use matrix="gauss_newton", which allows every widening'
 
 
@@ -131,17 +144,77 @@ def copies_within(choices: Sequence[tuple[int, int]], width: int, full: bool) ->
             yield (m, *others)
 
 
-def copies_bound(obj: AnyObjective, theta: Array, widening: Widening, found: Sequence[Sequence[Splitting]]) -> float:
-    """Returns max_i λ_max(D^{1/2} H D^{1/2}) m_i / λ⁺(B_i) at equal shares, below which no κ of these copies is."""
-    roots = np.sqrt(widening.preconditioner())
-    largest = float(np.linalg.eigvalsh(obj.hessian(theta) * np.outer(roots, roots))[-1])
-    ratios = [
-        np.sum(layer.source == neuron) / each.least
-        for row, layer in zip(found, widening.layers, strict=True)
-        for neuron, each in enumerate(row)
-        if each.kind == POSITIVE and np.sum(layer.source == neuron) > 1
+@dataclass(frozen=True)
+class JointBound:
+    """A lower bound on κ of the wide Hessian, and the D_in of every neuron where it is attained, (neurons,)."""
+
+    value: float
+    incoming: Array
+
+
+def joint_bound(
+    function: SpectralFunction, scalings: NeuronScalings, copies: Sequence[int], found: Sequence[Sequence[Splitting]]
+) -> JointBound | None:
+    """Returns the least λ_max over the smallest of λ_min(D^{1/2} H D^{1/2}) and what the copies have, over all D.
+
+    With one hidden layer, and Clarabel; else the D with equal shares is taken, where λ_max is smallest. None if H is
+    singular, as copies may then have less.
+    """
+    if not (isinstance(function, Extremes) and len(function.factor) == function.parameters):
+        return None
+    splittings = [each for row in found for each in row]
+    numbers = np.array(copies)
+    beside = np.array([each.least / max(m - 1, 1) if each.kind == POSITIVE and m > 1 else 0.0 for each, m in
+                       zip(splittings, copies, strict=True)])  # fmt: skip
+    if not beside.any():
+        return None
+    equal = function.factor * np.exp(scalings.diagonals.log_scaling(scalings.variables(equal_shares(numbers))) / 2)
+    largest = float(np.linalg.norm(equal, 2)) ** 2
+    least = float((beside * (1 - 1 / numbers))[beside > 0].min())
+    best = JointBound(largest / least, 1 / numbers)
+    point = conic_point(function, scalings, beside) if solvable(function, scalings) else None
+    return (
+        best
+        if point is None or point.bound < np.log(best.value)
+        else JointBound(math.exp(point.bound), point.factors[0])
+    )
+
+
+def equal_shares(copies: Array) -> Array:
+    """Returns D_in, D_out and D_flip of equal shares, (3, neurons)."""
+    return np.array([1 / copies, copies, np.zeros(len(copies))])
+
+
+def improved(
+    obj: AnyObjective, theta: Array, widening: Widening, found: Sequence[Sequence[Splitting]], rank: int
+) -> tuple[float, Widening]:
+    """Returns κ and a widening with other shares, none below 0, where κ is smallest nearby; by Nelder and Mead."""
+    from scipy.optimize import minimize
+
+    shares_now = [
+        [layer.outgoing[layer.source == neuron] for neuron in range(len(row))]
+        for layer, row in zip(widening.layers, found, strict=True)
     ]
-    return largest * max(ratios, default=0.0)
+    copies = [[len(each) for each in row] for row in shares_now]
+    dead = [int((layer.source < 0).sum()) for layer in widening.layers]
+    moved = [(i, j) for i, row in enumerate(found) for j, each in enumerate(row)
+             if each.kind == POSITIVE and copies[i][j] > 1]  # fmt: skip
+    starts = np.cumsum([0, *(copies[i][j] for i, j in moved)]).tolist()
+
+    def with_logarithms(flat: Array) -> Widening:
+        rows = [list(row) for row in shares_now]
+        for (i, j), (start, stop) in zip(moved, pairwise(starts), strict=True):
+            weights = np.exp(flat[start:stop] - flat[start:stop].max())
+            rows[i][j] = weights / weights.sum()
+        return Widening(widening.source, copies, coefficients=rows, dead=dead)
+
+    def logarithm(flat: Array) -> float:
+        return float(np.log(reached(obj, theta, with_logarithms(flat), "condition_number", rank)))
+
+    start = np.log(np.maximum(np.concatenate([shares_now[i][j] for i, j in moved]), SMALLEST_SHARE))
+    options: Any = {"maxfev": TRIALS * len(start), "xatol": 1e-7, "fatol": 1e-9}
+    end = minimize(logarithm, start, method="Nelder-Mead", options=options)
+    return float(np.exp(end.fun)), with_logarithms(end.x)
 
 
 def reasons(found: Sequence[Sequence[Splitting]]) -> tuple[str, ...]:
