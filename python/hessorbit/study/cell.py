@@ -8,23 +8,26 @@ from .._checks import Array
 from ..config import configuration
 from .measurements import measure
 from .one_thread import one_thread
+from .own_measurements import Measurements, measured
 from .record import Cell, Record, now
 from .settings import Settings
 from .student import Student, train
 from .task import THREADS
 
 
-def run_cell(settings: Settings, cell: Cell) -> Record:
+def run_cell(settings: Settings, cell: Cell, own: Measurements | None = None) -> Record:
     """Computes a cell, in a worker, and returns its record; `settings` are those of its variant."""
     with one_thread():
-        return computed(settings, cell)
+        return computed(settings, cell, own or {})
 
 
-def computed(settings: Settings, cell: Cell) -> Record:
+def computed(settings: Settings, cell: Cell, own: Measurements) -> Record:
     student = train(settings, cell.width, cell.seed)
     training = student.training
     measurements, reasons = measure(student)
-    ended = {"ending": student.ending.kind}
+    others, why, meanings = measured(student, own)
+    reasons |= why
+    ended: dict[str, Any] = {"ending": student.ending.kind, **({"meanings": meanings} if own else {})}
     at_minimum = {}
     if student.ending.is_minimum:
         at_minimum = {
@@ -37,7 +40,7 @@ def computed(settings: Settings, cell: Cell) -> Record:
         error=None,
         finished=now(),
         facts={**facts(), **ended, **({"not_measured": reasons} if reasons else {})},
-        measurements=measurements,
+        measurements={**measurements, **others},
         arrays={
             **at_minimum,
             "eigenvalues_at_tolerance": student.trained.spectrum.eigenvalues,

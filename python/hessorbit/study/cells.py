@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from .claims import CLAIMS, Claim, Finding, judge
 from .growth import growth_claims
-from .measurements import COLUMNS, COUNTS
+from .measurements import COLUMNS, COUNTS, MEASUREMENTS
 from .rates import PREDICTED, representative_claims
 from .record import Cell, Record
 from .settings import Settings
@@ -75,6 +75,12 @@ class StudyCells:
         table = DataFrame(rows, columns=["width", "seed", *factors, *known, *others])
         types = {name: "int64" if table[name].notna().all() else "Int64" for name in ("width", "seed", *COUNTS)}
         return table.astype(types)
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What the columns mean, by name, those of the user's own included."""
+        known = {entry.column: entry.meaning for entry in MEASUREMENTS}
+        return known | {name: text for r in self.done for name, text in r.facts.get("meanings", {}).items()}
 
     def claims(self) -> list[Finding]:
         """Returns what the data say about each claim that the settings ask about: effects, intervals, tests, verdicts.

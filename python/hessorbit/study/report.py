@@ -13,7 +13,6 @@ import numpy as np
 
 from .cells import StudyCells
 from .claims import Factor
-from .measurements import MEASUREMENTS
 from .plots import FigureKind, figures, new_figure
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def render(result: StudyCells) -> str:
         theorem=str(result.theorem()),
         drawings=[drawing(kind, result) for kind in figures(result)],
         medians=medians(result),
-        meanings={entry.column: entry.meaning for entry in MEASUREMENTS},
+        meanings=result.meanings,
         failures=result.failures,
         unmeasured=unmeasured(result),
         unreached=unreached(result),

@@ -44,9 +44,38 @@ class Point:
 
 @dataclass(frozen=True)
 class Student:
-    """A trained student, with all that a measurement may ask for.
+    """A student is a trained network of a study, with all that a measurement may ask for.
 
-    Its points are `start`, `trained` (where training ended) and `minimum` (what it was brought to from there).
+    Its points are `start`, `trained` (where training ended) and `minimum` (what it was brought to from there). A
+    `Point` has `theta`, the `diagonal` of the Hessian there, and its `spectrum`. All is computed when it is asked for.
+
+    Attributes
+    ----------
+    settings : Settings
+    seed : int
+    task : object
+        What it learns. Of a teacher it has `teacher`, a network, and its `theta`.
+    objective : Objective or PopulationObjective
+        The loss; its `net` is the student's network.
+    start : Point
+    training : object
+        How training went: `steps`, `reached`, `loss`, `seconds` and more.
+    ending : object
+        Where a second-order method went on to: its `kind`, and whether that `is_minimum`.
+    trained : Point
+
+    Examples
+    --------
+    A measurement of one's own is a function of it:
+
+    >>> import hessorbit as ho
+    >>> def weight_norm(student):
+    ...     '''Norm of the parameters where training ended.'''
+    ...     return (student.trained.theta ** 2).sum() ** 0.5
+    >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+    >>> result = study.run(executor="threads", measurements={"weight_norm": weight_norm})
+    >>> bool((result.table["weight_norm"] > 0).all()), result.meanings["weight_norm"]
+    (True, 'Norm of the parameters where training ended')
     """
 
     settings: Settings

@@ -12,11 +12,12 @@ from os import PathLike
 from .. import _checks
 from .executors import check_executor, opened, room_of
 from .leases import Leases
+from .own_measurements import Measurements, check_stored, checked
 from .processes import leave_unguarded_import
 from .progress import progress_bar
 from .record import Cell, Record
 from .result import StudyResult
-from .settings import Settings
+from .settings import KNOWN, Settings
 from .store import Store
 from .workers import compute
 
@@ -164,6 +165,7 @@ class WidthStudy(Settings):
         executor: Executor | str | None = None,
         workers: int | None = None,
         shard: tuple[int, int] | None = None,
+        measurements: Measurements | None = None,
         progress: bool = True,
     ) -> StudyResult:
         """Computes the cells that the store does not have yet, and returns all cells of this study.
@@ -188,6 +190,11 @@ class WidthStudy(Settings):
         shard : tuple of two int, optional
             (i, n): compute the i-th of n parts of the cells only, i from 1 to n, each in a store of its own. Then
             `merge` puts the stores together.
+        measurements : dict of str to callable, optional
+            Measurements of one's own: functions that return a number, by the names of the columns that they become.
+            They take a trained student (`hessorbit.study.student.Student`). Worker processes import them, so they are
+            to be at the top level of a module. Where one raises an error, its value is nan, and the page says why. The
+            first line of its docstring says what it means.
         progress : bool
             Whether to show a progress bar on standard error, if that is a terminal.
 
@@ -201,23 +208,27 @@ class WidthStudy(Settings):
         OSError
             If the store cannot be opened or written, as when the disk is full; finished cells are kept.
         TypeError
-            If executor is none.
+            If executor is none, or a measurement cannot be computed in worker processes.
         ValueError
-            If the store is damaged, another kind of file, or of a study with other settings.
+            If the store is damaged, another kind of file, of a study with other settings, or has cells without a
+            measurement.
         RuntimeError
             If worker processes cannot be started, or a cluster cannot be reached.
         """
         leave_unguarded_import()
         count = None if workers is None else _checks.integer(workers, "workers", minimum=1)
         check_executor(executor)
+        own = {} if measurements is None else checked(measurements, executor, KNOWN)
         cells = part_of(self.cells(), shard)
         mine = set(cells)
         with Store.create_or_resume(store, self) as rows, Leases(rows) as leases:
+            if own:
+                check_stored(rows.read_contents()[1], own, repr(rows.name))
             done = mine & rows.done()
             logger.info("%d of %d cells are stored already", len(done), len(cells))
             with (
                 progress_bar(len(cells), len(done), shown=progress) as show,
-                closing(self.records(cells, leases, executor, count)) as records,
+                closing(self.records(cells, leases, executor, count, own)) as records,
             ):
                 for record in records:
                     rows.put(record)
@@ -229,7 +240,12 @@ class WidthStudy(Settings):
         return StudyResult(self, [record for record in stored if record.cell in all_cells])
 
     def records(
-        self, cells: list[Cell], leases: Leases, executor: Executor | str | None, workers: int | None
+        self,
+        cells: list[Cell],
+        leases: Leases,
+        executor: Executor | str | None,
+        workers: int | None,
+        own: Measurements | None = None,
     ) -> Generator[Record]:
         """Yields the records of the cells that this run computes, as they finish."""
         pool = None
@@ -239,7 +255,7 @@ class WidthStudy(Settings):
                     pool = opened(stack, executor, workers, len(remaining))
                     room = room_of(pool) if workers is None else lambda: workers
                 alone = True
-                for record in compute(self, leases.taken(remaining), pool, room):
+                for record in compute(self, leases.taken(remaining), pool, room, own):
                     alone = False
                     yield record
                 # Others compute what remains; they store it, fail, or vanish.

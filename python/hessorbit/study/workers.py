@@ -9,32 +9,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cell import failure, run_cell
+from .own_measurements import Measurements
 from .record import Cell, Record
 from .settings import Settings
 
 POLL_SECONDS = 0.2  # between looks at jobs that are no futures
 
 
-def compute(settings: Settings, cells: Iterable[Cell], executor: Executor, room: Callable[[], int]) -> Iterator[Record]:
+def compute(
+    settings: Settings,
+    cells: Iterable[Cell],
+    executor: Executor,
+    room: Callable[[], int],
+    own: Measurements | None = None,
+) -> Iterator[Record]:
     """Yields the records of cells as they finish, with at most `room()` cells waiting at a time."""
     suspects = []
-    for cell, future in finished(settings, cells, executor, room):
+
+    def submit(cell: Cell) -> Any:
+        return submitted(executor, settings, cell, own)
+
+    for cell, future in finished(cells, submit, room):
         if isinstance(error_of(future), BrokenExecutor):
             suspects.append(cell)
         else:
             yield outcome(cell, future)
     # A process that dies takes with it the cells beside its own; one at a time, they show whose fault it was.
-    for cell, future in finished(settings, suspects, executor, lambda: 1):
+    for cell, future in finished(suspects, submit, lambda: 1):
         yield outcome(cell, future)
 
 
 def finished(
-    settings: Settings, cells: Iterable[Cell], executor: Executor, room: Callable[[], int]
+    cells: Iterable[Cell], submit: Callable[[Cell], Any], room: Callable[[], int]
 ) -> Iterator[tuple[Cell, Any]]:
     """Yields cells and their futures as they finish; a cell is asked for when there is room for it."""
     waiting: dict[Any, Cell] = {}
     for cell in cells:
-        waiting[submitted(executor, settings, cell)] = cell
+        waiting[submit(cell)] = cell
         # An executor may compute at submission: what is finished is passed on before more is submitted.
         full = len(waiting) >= room()
         for future in first_done(list(waiting)) if full else [each for each in waiting if each.done()]:
@@ -53,10 +64,10 @@ def first_done(futures: list[Any]) -> list[Any]:
     return done
 
 
-def submitted(executor: Executor, settings: Settings, cell: Cell) -> Any:
+def submitted(executor: Executor, settings: Settings, cell: Cell, own: Measurements | None) -> Any:
     """Hands a cell to an executor and returns its future, or says why that is not possible."""
     try:
-        future = executor.submit(run_cell, settings.variants[cell.variant], cell)
+        future = executor.submit(run_cell, settings.variants[cell.variant], cell, *([own] if own else []))
     except BrokenExecutor:
         raise RuntimeError(
             f"executor ({type(executor).__name__}) takes no more cells, as one of its processes ended; a program whose "
