@@ -221,6 +221,29 @@ def test_what_overflows_in_truth_is_infinite() -> None:
     assert ho.Objective(net(1, 1, activation="exp"), [[1.0]], [0.0], loss="poisson").loss([800.0]) == np.inf
 
 
+@pytest.mark.parametrize("size", [720.0, 5e3, 11_400.0, 2e4, 1e6])
+def test_zeros_times_exponentials_beyond_all_range(size: float) -> None:
+    """An input, a weight or a sample's part that is exactly zero stays so beside e^{20 000}."""
+    poisson = ho.Objective(net(2, 1), [[1.0, 0.0]], [3.0], loss="poisson")
+    exponential = ho.Objective(net(1, 2, 1, activation="exp"), [[1.0]], [3.0])
+    for obj, theta, zeros in (
+        (poisson, [size, 0.5], [1]),
+        (ho.Objective(net(2, 2, 1, activation="relu"), [[1.0, 0.0]], [3.0], loss="poisson"),
+         [1.0, 0.2, -1.0, 0.3, size, 2.0], [1, 2, 3, 5]),
+        (exponential, [size, 0.5, 0.0, 2.0], [0]),
+    ):  # fmt: skip
+        at = np.array(theta)
+        gradient, hessian, product = obj.gradient(at), obj.hessian(at), obj.hvp(at, np.ones(len(at)))
+        assert not np.isnan(np.concatenate([[obj.loss(at)], gradient, hessian.ravel(), product])).any()
+        assert not np.isnan([*obj.hessian_diagonal(at), *obj.gauss_newton(at).ravel(), obj.hessian_trace(at)]).any()
+        assert (gradient[zeros] == 0).all()
+        if obj is not exponential:
+            assert (hessian[zeros] == 0).all()
+            assert (obj.gauss_newton(at)[zeros] == 0).all()
+    # e^{size} counts nothing where its outgoing weight is zero.
+    assert exponential.loss([size, 0.5, 0.0, 2.0]) == pytest.approx(0.5 * (2 * np.exp(0.5) - 3) ** 2, rel=1e-14)
+
+
 @pytest.mark.parametrize("activation", ["exp", "square", "cube"])
 def test_activations_that_amplify(activation: str) -> None:
     """σ(z) beyond float64 with outgoing weights that bring it back."""

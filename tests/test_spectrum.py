@@ -239,6 +239,45 @@ def test_error_bounds_of_the_factor_of_the_cross_entropy(outputs: int, scale: fl
             assert np.linalg.norm(error.astype(float)) <= error_bounds(obj, theta).factor
 
 
+@pytest.mark.parametrize("gap", [300.0, 690.0, 720.0, 740.0, 745.0, 800.0])
+@pytest.mark.parametrize("loss", ["logistic", "cross_entropy", "poisson"])
+def test_eigenvalues_near_underflow(loss: str, gap: float) -> None:
+    """One sample, x = (gap, 1): the only nonzero eigenvalue is ‖x‖² times the curvature of the loss, or twice that."""
+    x = np.array([[gap, 1.0]])
+    obj = {
+        "logistic": lambda: ho.Objective(ho.MLP([2, 1], bias=False), x, [1.0], loss=loss),
+        "cross_entropy": lambda: ho.Objective(ho.MLP([2, 2], bias=False), x, [0], loss=loss),
+        "poisson": lambda: ho.Objective(ho.MLP([2, 1], bias=False), x, [0.0], loss=loss),
+    }[loss]()
+    theta = np.zeros(obj.num_parameters)
+    theta[0] = -1.0 if loss == "poisson" else 1.0
+    exp = taylor.context.exp(-taylor.context.mpf(gap))
+    exact = (exp if loss == "poisson" else exp / (1 + exp) ** 2) * (gap**2 + 1) * (2 if loss == "cross_entropy" else 1)
+    for matrix, method in [("hessian", "dense"), ("hessian", "auto"), ("gauss_newton", "jacobian")]:
+        sp = ho.spectrum(obj, theta, matrix=matrix, method=method)
+        top, floor = taylor.to_mp(sp.max), taylor.to_mp(sp.floor)
+        slack = 2 * taylor.context.sqrt(top * floor) if method == "jacobian" else 0
+        assert abs(top - exact) <= floor + slack
+        assert sp.floor > 0
+        assert sp.rank == (sp.max > sp.floor)
+        kappa = sp.condition_number()
+        assert kappa.lower <= 1 <= kappa.upper  # nothing is left but one direction
+        assert sp.condition_number("raw").is_lower_bound
+
+
+def test_errors_of_what_underflows_on_the_way() -> None:
+    """Curvatures of 1e-320 have three digits, which large weights bring into range without the others."""
+    x, theta = np.array([[1.0, 0.3]]), np.array([1e14, 2e13, -744.0])
+    problem = Problem((2, 1), (("identity",),), (True,), "standard", "logistic", x * 1e-14, np.array([[0.0]]), theta)
+    for scale in (1.0, 1e-7, 1e-14):
+        scaled = problem.replace(x=x * scale, theta=np.array([1 / scale, 0.2 / scale, -744.0]))
+        exact = jets.evaluate(scaled, digits50=True).total("hessian")
+        values = eigenvalues50(np.asarray(exact, object))
+        sp = ho.spectrum(scaled.objective(), scaled.theta, method="dense")
+        for value, other in zip(sp.eigenvalues, values, strict=True):
+            assert abs(taylor.to_mp(value) - other) <= taylor.to_mp(sp.floor)
+
+
 def test_residuals_far_below_one() -> None:
     """A confident classifier's Hessian is 1e-255, and has a spectrum."""
     obj = ho.Objective(ho.MLP([2, 1], bias=False), [[600.0, 0.0]], [1.0], loss="logistic")

@@ -10,9 +10,9 @@ and ‖δF‖ on the rounding errors of the matrix itself (error_bounds.py):
     SingularValues  squared singular values of F (N·K, P)                  (eps n ‖F‖₂ + ‖δF‖)²
 
 The first terms are the backward error of LAPACK, a modest multiple of eps·‖H‖₂ that grows at most like n (LAPACK
-Users' Guide, 3rd ed., sections 4.7 and 4.9); p is the other side of F, along which its products are summed. A factored
-H may leave something out of what it stands for; the norm of that is added to its floor. A singular value σ is known to
-within √floor, so its square to within 2 σ √floor + floor.
+Users' Guide, 3rd ed., sections 4.7 and 4.9), and underflow in it; p is the other side of F, along which its products
+are summed. A factored H may leave something out of what it stands for; the norm of that is added to its floor. A
+singular value σ is known to within √floor, so its square to within 2 σ √floor + floor.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ._checks import Array
 from ._waiting import interruptible
 
 EPS = float(np.finfo(np.float64).eps)
+UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)  # what an operation may lose at the end of the exponents
 ROUNDINGS_PER_LAYER = 8
 
 
@@ -151,7 +152,8 @@ class SingularValues:
     def floor(self, eigenvalues: Array, error: float) -> float:
         """The level below which an eigenvalue is unresolved; `error` bounds ‖δF‖."""
         root = backward_error(min(self.rows.shape), self.singular(eigenvalues)) + error
-        return root * root + self.beside()  # inf where it overflows, as powers are not
+        # Inf where the square overflows, as powers are not; where it underflows, rounded up.
+        return max(root * root, UNDERFLOW if root else 0.0) + self.beside()
 
     def error_at(self, magnitude: float, floor: float) -> float:
         return 2 * math.sqrt(magnitude) * math.sqrt(floor) + floor
@@ -186,6 +188,7 @@ class Gram(SingularValues):
     def floor(self, eigenvalues: Array, error: float) -> float:
         singular = self.singular(eigenvalues)
         product = EPS / 2 * (2 + math.sqrt(max(self.rows.shape))) * float(singular @ singular)
+        product += UNDERFLOW * max(self.rows.shape) if self.rows.any() else 0.0
         formed = error * (2 * float(singular.max()) + error) if error else 0.0
         return backward_error(min(self.rows.shape), eigenvalues) + product + formed + self.beside()
 
@@ -222,8 +225,9 @@ def singular_values(rows: Array) -> Array:
 
 
 def backward_error(size: int, values: Array) -> float:
-    """eps n ‖·‖₂ of a matrix with these eigenvalues or singular values."""
-    return float(EPS * size * np.abs(values).max())
+    """eps n ‖·‖₂ of a matrix with these eigenvalues or singular values, and underflow if it is not zero."""
+    largest = float(np.abs(values).max())
+    return size * (EPS * largest + UNDERFLOW) if largest else 0.0
 
 
 def rounding(size: int, values: Any, layers: int) -> float:

@@ -27,6 +27,7 @@ import numpy as np
 from . import _core, activations
 from ._checks import Array
 from .any_objective import AnyObjective
+from .decomposition import UNDERFLOW
 from .gauss_newton import residual_curvature_bound
 from .objective import Objective
 from .population import PopulationObjective
@@ -480,6 +481,8 @@ def root_of(a: Approximate) -> Approximate:
 MEASURABLE = 2**25
 # The bound of the finer evaluation is this one scaled down, and this much more.
 GUARD = 8
+# What underflows on the way leaves an error of 2^-766 (full_range.hpp): less than rounding in a matrix of this norm.
+FAR_FROM_UNDERFLOW = 2.0**-700
 
 
 @dataclass(frozen=True, eq=False)
@@ -522,13 +525,26 @@ class RoundingErrors:
     def of(self, quantity: str, computed: Array, enough: float = 0.0) -> float:
         """A bound on the norm of the error of "hessian", "gauss_newton" or "factor"; rough if it is below `enough`."""
         rough = float(getattr(self.bounds, quantity))
+        if norm(computed) < FAR_FROM_UNDERFLOW:
+            return self.near_underflow(quantity, computed)
         if rough <= enough or not self.finer:
             return rough
+        return least(rough, float(norm(computed - self.finer_of(quantity))) + GUARD * self.finer * rough)
+
+    def near_underflow(self, quantity: str, computed: Array) -> float:
+        """The same of what is so small that underflow may be all of it: longdouble has the exponents to tell."""
+        theta = self.theta.astype(np.longdouble)
+        if np.finfo(theta.dtype).minexp == np.finfo(np.float64).minexp:
+            return FAR_FROM_UNDERFLOW
+        obj, at = whole(self.objective, theta)
+        assert isinstance(obj, Objective)
+        finer, rough = self.finer_of(quantity), float(getattr(error_bounds(obj, at), quantity))
+        return float(norm(computed - finer)) + rough + (UNDERFLOW * len(computed) if finer.any() else 0.0)
+
+    def finer_of(self, quantity: str) -> Array:
         if quantity == "factor":
-            finer = self.objective.gauss_newton_factor(self.theta.astype(np.longdouble))
-        else:
-            finer = self.finer_hessian if quantity == "hessian" else self.finer_gauss_newton
-        return least(rough, float(norm(computed - finer)) + GUARD * self.finer * rough)
+            return self.objective.gauss_newton_factor(self.theta.astype(np.longdouble))
+        return self.finer_hessian if quantity == "hessian" else self.finer_gauss_newton
 
     @cached_property
     def curvature(self) -> float:

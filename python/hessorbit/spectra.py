@@ -178,6 +178,8 @@ class ZeroModeTest:
         text = f"zero modes: {len(self)} predicted"
         if kinds:
             text += f" ({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})"
+        if not getattr(self.modes, "resolved", True):
+            text += ", their number not resolved"
         if len(self):
             text += f", ‖H z‖ ≤ {self.residuals.max():.1e} ‖H‖"
         return f"{text}; {self.measured} eigenvalues below the floor"

@@ -306,6 +306,24 @@ def test_no_certificate_where_mixings_lower_the_value() -> None:
     assert "mixings" in best.message
 
 
+@pytest.mark.parametrize("names", [["identity"], ["tanh", "identity"]])
+def test_no_certificate_where_shifts_of_one_linear_neuron_lower_the_value(names: list[str]) -> None:
+    problem, obj = planted(2, (2, len(names), 2), [names], scale=1.0)
+    group, rows = ho.symmetries(obj.net), jacobian_of(problem)
+    best = ho.best_conditioned(obj, problem.theta, over=group)
+
+    def kappa(v: np.ndarray) -> float:
+        neuron = names.index("identity")
+        move = group.translation(layer=1, shifts=[v[0]], neurons=[neuron])
+        moved = (move @ group.rescaling(layer=1, factors=[np.exp(v[1])], neurons=[neuron])).matrix().toarray()
+        values = np.linalg.svd(rows @ np.linalg.inv(moved.astype(float)), compute_uv=False)
+        return float(values[0] / values[best.rank - 1]) ** 2
+
+    assert optimize.minimize(kappa, np.zeros(2), method="Nelder-Mead").fun < 0.999 * best.value
+    assert best.certificate == ho.best_conditioned(obj, problem.theta, widths=[len(names) + 1]).certificate == "none"
+    assert "shifts of linear neurons" in best.message
+
+
 @pytest.mark.parametrize("activation", ["relu", "square"])
 def test_own_orbit_against_a_grid(activation: str) -> None:
     """Two homogeneous neurons, where κ is convex neither in D nor in log D: branch and bound against all of a grid."""
@@ -613,6 +631,7 @@ def test_scope_of_an_orbit(activation: Any, options: dict[str, Any], words: str,
 
 
 def test_scope_of_widenings() -> None:
+    assert "constant that is not zero" in widening_scope(ho.MLP([2, 3, 1]), (5,), False)
     assert "not searched" not in widening_scope(ho.MLP([2, 3, 1]), (3,), False).lower()
     assert "all numbers of copies" in widening_scope(ho.MLP([2, 3, 1]), (5,), False)
     assert "numbers of copies given" in widening_scope(ho.MLP([2, 3, 1]), (5,), True)

@@ -147,6 +147,62 @@ def test_zero_residual_of_a_wide_network() -> None:
     assert "dead" in point.message
 
 
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu", "square"])
+@pytest.mark.parametrize("method", ["newton", "lm"])
+def test_fitted_samples_are_a_global_minimum(activation: str, method: str) -> None:
+    """XOR with nine parameters: a run that fits it has reached the least loss there is, 0, on a surface of minima."""
+    x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 1, 1, 0])
+    obj = ho.Objective(ho.MLP([2, 2, 1], activation), x, y)
+    for seed in range(3):
+        result = ho.minimize(obj, obj.net.init(rng(seed), "normal(1)"), method=method)
+        point = ho.classify(obj, result.x)
+        if result.fun < 1e-18:
+            assert (result.outcome, result.success, point.at_lower_bound) == ("minimum", True, True)
+            assert "global minimum" in result.message
+            assert "global minimum" in point.message
+        else:
+            assert not point.at_lower_bound
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "attained"),
+    [
+        ("squared_error", [0.3, -1.0, 0.2], True),
+        ("huber", [0.3, -1.0, 0.2], True),
+        ("logistic", [0.3, 0.9, 0.2], True),
+        ("logistic", [0.0, 1.0, 0.2], False),
+        ("poisson", [0.3, 2.0, 1.0], True),
+        ("poisson", [0.3, 0.0, 1.0], False),
+    ],
+)
+def test_lower_bounds_of_losses(loss: str, y: list[float], attained: bool) -> None:
+    """More parameters than samples; targets at an end of their range want infinite outputs, and decay wants none."""
+    net, x = ho.MLP([1, 4, 1]), np.array([[-1.0], [0.3], [1.0]])
+    theta = net.init(rng(3), "normal(1)")
+    end = ho.minimize(ho.Objective(net, x, y, loss=loss), theta, method="newton", max_steps=300, tol=1e-12).x
+    assert ho.classify(ho.Objective(net, x, y, loss=loss), end).at_lower_bound == attained
+    decayed = ho.Objective(net, x, y, loss=loss, l2=1e-3)
+    assert not ho.classify(decayed, ho.minimize(decayed, theta, method="newton", max_steps=300).x).at_lower_bound
+
+
+def test_a_teacher_on_infinitely_many_inputs_is_a_global_minimum() -> None:
+    net, wide = ho.MLP([2, 2, 1], "erf"), ho.MLP([2, 3, 1], "erf")
+    theta = net.init(rng(0), "normal(1)")
+    obj = ho.PopulationObjective(wide, net, theta)
+    at = ho.Widening(net, copies=[[2, 1]])(theta)
+    assert ho.classify(obj, at).at_lower_bound
+    assert not ho.classify(obj, np.zeros(len(at))).at_lower_bound
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-7, 1e-16])
+def test_a_curve_that_happens_to_lead_down_is_no_channel(size: float) -> None:
+    """At w = 0.5 flatter neurons with larger outgoing weights are better; the minimum is at w = 1.5, steeper ones."""
+    x = np.linspace(-1, 1, 20)[:, None]
+    obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), x, size * np.tanh(1.5 * x))
+    assert ho.classify(obj, [0.5, size]).kind == "not critical"
+    assert ho.classify(obj, [1.5, size]).kind == "minimum"
+
+
 def test_dead_rectifiers() -> None:
     """A rectifier that is off on every sample moves nothing."""
     net = ho.MLP([2, 3, 1], "relu")

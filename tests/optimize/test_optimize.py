@@ -420,6 +420,29 @@ def test_newton_leaves_a_saddle_without_any_gradient() -> None:
     assert result.outcome != "saddle"
 
 
+@pytest.mark.parametrize(
+    ("method", "size"),
+    [*itertools.product(["newton", "lm"], [1e-100, 1e100, 1e150]), *(("lbfgs", size) for size in (1e16, 1e100, 1e150))],
+)
+def test_targets_of_any_size_are_fitted(method: str, size: float) -> None:
+    """Where a square of the gradient would overflow or underflow too."""
+    x = np.linspace(-1, 1, 20)[:, None]
+    obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), x, size * np.tanh(1.5 * x))
+    start = np.array([0.5, size])
+    result = ho.minimize(obj, start, method=method, tol=1e-9 * np.abs(obj.gradient(start)).max())
+    assert result.success
+    assert abs(result.x[0] - 1.5) < 1e-6
+
+
+def test_a_hessian_that_overflows_stalls_a_run() -> None:
+    x = 1e8 * np.linspace(-1, 1, 20)[:, None]
+    obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), x, 1e150 * np.tanh(1.5e-8 * x))
+    for method in ("newton", "lm"):
+        result = ho.minimize(obj, [5e-9, 1e150], method=method)
+        assert result.outcome == "stalled"
+        assert "cannot be computed" in result.message
+
+
 def test_outcomes() -> None:
     """Each from its definition: eigenvalues by NumPy, or a loss without a minimum."""
     obj, _, _ = linear(l2=0.1)
@@ -428,7 +451,10 @@ def test_outcomes() -> None:
     assert np.linalg.eigvalsh(obj.hessian(end.x))[0] > 0.01
     # Fewer samples than parameters: a whole set of minima.
     small = random_problem(rng(1), (2, 4, 1), samples=5)
-    assert ho.minimize(small.objective(), small.theta).outcome == "flat"
+    assert ho.minimize(small.objective(), small.theta).outcome == "minimum"
+    # A rectifier that is off on every sample, at a residual.
+    off = ho.Objective(ho.MLP([1, 1, 1], "relu"), [[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+    assert ho.minimize(off, [1.0, -5.0, 1.0, 0.2], method="newton").outcome == "flat"
     # Separable classes: L = log(1 + e^{-w}), ever smaller.
     separable = ho.Objective(ho.MLP([1, 1], bias=False), [[1.0], [2.0]], [1.0, 1.0], loss="logistic")
     for method in ("newton", "lbfgs"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import linalg
 
 import hessorbit as ho
 from oracles.compare import assert_close
@@ -457,11 +458,29 @@ SCALED = ["relu", "leaky_relu(-1)", "square", "cube", "exp", "identity"]  # acti
 
 @given(degenerate_networks([ACTIVATIONS, *([name] for name in SCALED), SCALED]), st.floats(0.1, 5))
 def test_numbers_of_modes_are_the_same_along_an_orbit(case: tuple[Any, np.ndarray, int], scale: float) -> None:
-    """Whatever the sizes of the parameters; up to where rounding in a matrix of linear neurons leaves no digits."""
+    """Whatever the sizes of the parameters; where rounding of mixed linear neurons leaves no digits, it is told."""
     net, theta, seed = case
-    mixed = any(layer.count("identity") > 1 for layer in net.activations)
-    g = ho.symmetries(net).random(rng(seed), scale=min(scale, 2) if mixed else scale)
-    assert ho.zero_modes(net, g(theta)).kinds == ho.zero_modes(net, theta).kinds
+    g = ho.symmetries(net).random(rng(seed), scale=scale)
+    here, there = ho.zero_modes(net, theta), ho.zero_modes(net, g(theta))
+    assert here.resolved
+    if there.resolved:
+        assert there.kinds == here.kinds
+    else:
+        assert any(layer.count("identity") > 1 for layer in net.activations)
+        assert "not resolved" in repr(there)
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e3, 1e10])
+def test_rounding_that_hides_related_neurons_is_told(condition: float) -> None:
+    """Two linear neurons that are one, mixed by a matrix that leaves float64 no digits for that."""
+    net = ho.MLP([2, 3, 1], "identity", bias=False)
+    theta = np.array([1.0, 2.0, 1.0, 2.0, -0.5, 0.3, 1.0, 2.0, 0.7])
+    mix = ho.symmetries(net).linear(layer=1, matrix=np.diag([1.0, 1.0, condition]) @ linalg.hilbert(3))
+    modes = ho.zero_modes(net, mix(theta))
+    assert modes.resolved == (condition < 1e6)
+    assert modes.of_kind("flat").resolved == modes.resolved
+    if modes.resolved:
+        assert len(modes) == len(ho.zero_modes(net, theta))
 
 
 @pytest.mark.parametrize("bias", [-800.0, -30.0, 30.0, 800.0])

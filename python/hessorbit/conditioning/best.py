@@ -66,7 +66,7 @@ from .residual import (
     shares,
     splittings,
 )
-from .scope import mixings_are_left_out, orbit_scope, widening_scope
+from .scope import linear_moves_are_left_out, orbit_scope, widening_scope
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
 CRITERIA = ("condition_number", "trace", "max")
@@ -74,7 +74,7 @@ MOST_SEARCHES = 6  # each reaches 1e8 farther
 CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
 SHARE = 5  # of outgoing vectors: one in so many nodes, and numbers of copies that are tried
-MIXED = "no certificate for the whole class, as mixings of linear neurons, which are not searched, can lower it"
+MIXED = "no certificate for the whole class: mixings and shifts of linear neurons, which are not searched, can lower it"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +96,7 @@ class BestConditioned:
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
         larger. ``"none"``: the criterion is not convex; the value is a local minimum, and the lower bound is that of
-        a larger set of diagonals. Or mixings of linear neurons are left out, which can lower the value further.
+        a larger set of diagonals. Or mixings and shifts of linear neurons are left out, which can lower it.
     message : str
         The same in words, with the reason.
     scope : str
@@ -241,7 +241,8 @@ def best_conditioned(
     flipped, these copies are searched as well, where Clarabel is installed: by branch and bound over spans of the u_k
     for two outputs, and for more with a lower bound on those that are not parallel, which `scope` tells if none better
     was found. Elsewhere they are left out, as is what unused neurons with a constant activation could do for the next
-    layer's biases, and unused neurons that keep their incoming weights, which raise the rank. Factors are counted from
+    layer's biases, whose derivatives they multiply, and unused neurons that keep their incoming weights, which raise
+    the rank. Factors are counted from
     the balanced point of the orbit, so the answer does not depend on which representative is given, and stay between
     1e-8 and 1e8; where the best point is near that limit, the search is repeated around it. What copies' outgoing
     weights cancel stays below 1e4 too: at least twelve digits of the function remain.
@@ -638,7 +639,7 @@ def report(question: Question, answer: Answer) -> BestConditioned:
         widening = widening_of(search.architecture, solution, answer.move)
         wide, best = widening.net, at_rest(widening, widening(question.theta))
     moved = answer.move.log_scaling(search.architecture)
-    mixed = mixings_are_left_out(net)
+    mixed = linear_moves_are_left_out(net)
     once = np.where(search.architecture.second, -np.inf, 0.0)
     return BestConditioned(
         net=wide,

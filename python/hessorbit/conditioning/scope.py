@@ -17,6 +17,7 @@ def orbit_scope(net: MLP) -> str:
         searched.append("rescalings of homogeneous neurons")
     if any(len(hidden.linear) for hidden in layers):
         searched.append("rescalings of linear neurons")
+    if linear_moves_are_left_out(net):
         left.append("mixings and shifts of linear neurons")
     if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
         searched.append("shifts of exponential neurons")
@@ -43,10 +44,10 @@ def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool, *, parallel:
         moves.append("signs of copies")
     if any(rule.exponential and hidden.can_shift(n) for hidden in layers for n, rule in enumerate(hidden.rules)):
         moves.append("shifts of copies")
-    if mixings_are_left_out(net):
-        left.append("mixings of linear neurons")
+    if linear_moves_are_left_out(net):
+        left.append("mixings and shifts of linear neurons")
     if sum(widths) > sum(net.widths[1:-1]):
-        left.append("dead neurons with incoming weights")
+        left.append("dead neurons with incoming weights or a constant that is not zero")
     if not parallel:
         moves.append("all outgoing vectors of copies")
     elif net.widths[-1] > 1 or net.num_layers > 2:
@@ -55,9 +56,12 @@ def widening_scope(net: MLP, widths: tuple[int, ...], copies: bool, *, parallel:
     return text + without(left)
 
 
-def mixings_are_left_out(net: MLP) -> bool:
-    """Tells whether neurons of a layer can be mixed, which changes the spectrum and is not searched."""
-    return any(len(hidden.linear) > 1 for hidden in hidden_layers(net))
+def linear_moves_are_left_out(net: MLP) -> bool:
+    """Tells whether linear neurons can be mixed, or one shifted, which changes the spectrum and is not searched."""
+    return any(
+        len(hidden.linear) > 1 or any(hidden.can_shift(int(neuron)) for neuron in hidden.linear)
+        for hidden in hidden_layers(net)
+    )
 
 
 def flips_change_spectra(hidden: HiddenLayer) -> bool:

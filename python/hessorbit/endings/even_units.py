@@ -103,7 +103,7 @@ def in_even_units(obj: AnyObjective, theta: Array) -> EvenUnits:
         return EvenUnits(obj, theta, sizes)
     unmixed = None
     if data is obj and linear(data.net):
-        element, point = unit_point(data.net, at)
+        element, point, _ = unit_point(data.net, at)
         if np.linalg.cond(element.matrix().toarray()) > UNEVEN:
             unmixed, at = element.inverse().matrix().toarray(), point.astype(at.dtype)
     net, inputs, output = data.net, powers(input_sizes(data)), 1.0

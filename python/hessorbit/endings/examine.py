@@ -17,8 +17,8 @@ from ..objective import Objective
 from ..restricted import whole
 from ..symmetry.data_modes import activations_on_data, counted
 from ..symmetry.null_modes import symmetric_dimension
-from .curves import outputs
 from .even_units import EvenUnits, in_even_units
+from .fitted import at_lower_bound, without_outputs
 from .infinity import falling_floor, ray, separated, settled, ways_to_infinity
 from .local_model import LocalModel, local_model
 from .losses import extended, loss_and_noise, loss_at
@@ -70,16 +70,18 @@ def of_model(place: Place, model: LocalModel) -> CriticalPoint:
             return described("saddle", saddle_message(model, decrease), place, model, direction, decrease)
     if model.critical and model.resolved.all() and not model.negative.any():
         other = len(model.modes.causes) - symmetric_dimension(obj, theta)
-        kind = "degenerate" if other > 0 else "minimum"
-        return described(kind, minimum_message(place, model, other), place, model)
+        kind, lowest = "degenerate" if other > 0 else "minimum", other > 0 and at_lower_bound(obj, theta)
+        return described(kind, minimum_message(place, model, other, lowest), place, model, lowest=lowest)
     finer = in_extended(obj, model) if model.still else None
     if finer is not None:
         return of_model(place, finer)
+    if model.still and not model.negative.any() and at_lower_bound(obj, theta):
+        return described("degenerate", degenerate_message(model, lowest=True), place, model, lowest=True)
     ways = [place.even.way(way) for way in leading_ways(obj, model)]
     if ways:
         return described("to infinity", ways_message(place, ways), place, model, ways=tuple(ways))
     if model.critical and not (model.drifting.any() and descends(obj, theta)):
-        return described("degenerate", degenerate_message(model), place, model)
+        return described("degenerate", degenerate_message(model, lowest=False), place, model)
     return described("not critical", not_critical_message(place, model), place, model)
 
 
@@ -102,7 +104,7 @@ def in_extended(obj: AnyObjective, model: LocalModel) -> LocalModel | None:
 def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
     """Ways to infinity, where θ is critical but for them."""
     theta = model.theta
-    ways = ways_to_infinity(obj, theta)
+    ways = ways_to_infinity(obj, theta, critical=model.critical)
     outputs = [way for way in ways if way.kind == "outputs" and separated(obj, theta, way)]
     if outputs:
         return outputs
@@ -120,12 +122,6 @@ def descends(obj: AnyObjective, theta: Array) -> bool:
     loss, none = loss_at(obj, theta), np.zeros(0, int)
     gain = loss - loss_at(obj, settled(obj, theta, none, steps=FEW_STEPS))
     return gain > max(MUCH * loss, FITTED * without_outputs(obj, theta))
-
-
-def without_outputs(obj: AnyObjective, theta: Array) -> float:
-    """The size of the loss where the last layer is zero."""
-    data, full = whole(obj, theta)
-    return abs(loss_at(data, outputs(data, full).curve(0.0)))
 
 
 def descent(obj: AnyObjective, model: LocalModel) -> tuple[Array | None, float]:
@@ -168,6 +164,7 @@ def described(
     direction: Array | None = None,
     decrease: float = 0.0,
     ways: tuple[WayToInfinity, ...] = (),
+    lowest: bool = False,
 ) -> CriticalPoint:
     if place.kinks and kind in ("minimum", "degenerate", "saddle"):
         layer, neuron, sample = place.kinks[0]
@@ -191,6 +188,7 @@ def described(
         unexplained=open_signs if place.even.same else orth(place.even.directions(open_signs)),
         ways=ways,
         kinks=place.kinks,
+        at_lower_bound=lowest,
     )
 
 
@@ -206,21 +204,22 @@ def without_model(place: Place) -> CriticalPoint:
     directions = np.eye(count) if flat else np.zeros((count, 0))
     return CriticalPoint(
         "degenerate" if flat else "not critical", message, loss, size, 0, 0, np.nan, np.nan, None, 0.0, (),
-        directions, (), place.kinks
+        directions, (), place.kinks, flat and at_lower_bound(place.obj, place.theta)
     )  # fmt: skip
 
 
-def minimum_message(place: Place, model: LocalModel, other: int) -> str:
+LOWEST = "The loss is at its lower bound: a global minimum, though not a strict one."
+
+
+def minimum_message(place: Place, model: LocalModel, other: int, lowest: bool) -> str:
     if not len(model.values):
         return "All directions are flat by symmetry."
     text = f"The smallest eigenvalue of the Hessian is {model.values[0]:.3g}, beyond its error of {model.floors[0]:.1e}"
     text += place.even.remark
     if not other:
         return text + across(model) + "."
-    return (
-        f"{text}, across {len(model.modes.causes)} flat directions: {named(model)}. A minimum, as far as the loss is "
-        f"constant along them."
-    )
+    ending = LOWEST if lowest else "A minimum, as far as the loss is constant along them."
+    return f"{text}, across {len(model.modes.causes)} flat directions: {named(model)}. {ending}"
 
 
 def across(model: LocalModel) -> str:
@@ -244,7 +243,9 @@ def saddle_message(model: LocalModel, decrease: float) -> str:
     )
 
 
-def degenerate_message(model: LocalModel) -> str:
+def degenerate_message(model: LocalModel, *, lowest: bool) -> str:
+    if model.resolved.all() and lowest:  # the gradient vanishes only next to θ
+        return LOWEST
     if model.negative.any():
         return (
             f"The Hessian has the eigenvalue {model.values[0]:.3g}, but no step along its eigenvector lowers the loss "
@@ -256,7 +257,8 @@ def degenerate_message(model: LocalModel) -> str:
         f"symmetry that makes them so, and none is negative"
     )
     causes = f"; {len(model.modes.causes)} more are flat by symmetry: {named(model)}" if model.modes.causes else ""
-    return f"{text}{causes}. Higher derivatives decide whether it is a minimum; weight decay would."
+    ending = LOWEST if lowest else "Higher derivatives decide whether it is a minimum; weight decay would."
+    return f"{text}{causes}. {ending}"
 
 
 def ways_message(place: Place, ways: list[WayToInfinity]) -> str:

@@ -34,14 +34,30 @@ VANISHING, SEPARATED = 1e-3, 5e-2  # of the loss: at the end of growing outputs,
 FALLING, RAY_DOUBLINGS = 1e-6, 60  # of the loss, at every doubling of a step
 
 
-def ways_to_infinity(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
-    """Returns the channels, steps and growing outputs along which the loss falls; no neuron is in two."""
+def ways_to_infinity(obj: AnyObjective, theta: Array, *, critical: bool) -> list[WayToInfinity]:
+    """Returns the channels, steps and growing outputs along which the loss falls; no neuron is in two.
+
+    Where θ is not critical the least loss beside a channel or a step must not rise either, as it does where the curve
+    only happens to lead down: what diverges may have its best values nearby.
+    """
     found: list[WayToInfinity] = []
     for candidate in candidates(obj, theta):
         busy = {neuron for way in found if way.layer == candidate.layer for neuron in way.neurons}
         if not busy & set(candidate.neurons):
-            found += falling(obj, candidate)
+            ways = falling(obj, candidate)
+            followed = critical or candidate.kind == "outputs" or not (ways and rising_floor(obj, candidate))
+            found += ways if followed else []
     return found
+
+
+def rising_floor(obj: AnyObjective, candidate: Candidate) -> bool:
+    """Tells whether the least loss for given values of what diverges rises from θ on, if steps are affordable."""
+    steps = affordable_steps(obj)
+    if steps < LEAST_STEPS:
+        return False
+    floors = [settled(obj, candidate.curve(t), candidate.frozen, steps=steps) for t in (1.0, 2.0)]
+    (here, error), (after, other) = (loss_and_noise(obj, at) for at in floors)
+    return after - here > error + other
 
 
 def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
@@ -155,7 +171,8 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Ar
         factor = obj.gauss_newton_factor(at)[:, free]
         if not np.isfinite(factor).all():
             return at
-        sizes = np.maximum(norm(factor, axis=0), np.finfo(float).tiny)
+        sizes = norm(factor, axis=0)
+        sizes = np.where(sizes > 0, sizes, np.inf)  # what changes nothing stays where it is
         _, singular, right = np.linalg.svd(np.linalg.qr(factor / sizes, mode="r"), full_matrices=False)
         slope = (right @ (obj.gradient(at)[free] / sizes)).astype(np.float64)
         for _ in range(MOST_TRIALS):

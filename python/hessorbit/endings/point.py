@@ -59,8 +59,8 @@ class CriticalPoint:
           the architecture or the loss is symmetric, and Newton's method converges to a point next to θ.
         - ``"saddle"``: the same, but some eigenvalues are negative, and along `direction` the loss falls.
         - ``"degenerate"``: none is negative, but there are other flat directions, which `causes` names, or which no
-          symmetry explains: whether it is a minimum is left to higher derivatives. Also where one is negative, but by
-          so little that the loss falls by no more than rounding.
+          symmetry explains. With `at_lower_bound` it is a minimum all the same; else that is left to higher
+          derivatives. Also where one is negative, but by so little that the loss falls by no more than rounding.
         - ``"not critical"``: the gradient does not vanish next to θ.
         - ``"to infinity"``: parameters diverge, along `ways`, and the loss keeps falling.
     message : str
@@ -85,6 +85,9 @@ class CriticalPoint:
     ways : tuple of WayToInfinity
     kinks : tuple of (int, int, int)
         Layer, neuron and sample of preactivations at a kink of their activation, to rounding.
+    at_lower_bound : bool
+        At a degenerate point: whether the loss is the least that any outputs have, as where all samples are fitted, to
+        rounding. Then θ is a global minimum.
 
     Examples
     --------
@@ -109,6 +112,7 @@ class CriticalPoint:
     unexplained: Array
     ways: tuple[WayToInfinity, ...]
     kinks: tuple[tuple[int, int, int], ...]
+    at_lower_bound: bool = False
 
     @property
     def channels(self) -> tuple[WayToInfinity, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from ..objective import Objective
 from .descent import Descent
 from .outcome import Stop
 from .run import Run
+
+SQUARABLE = 1e-100, 1e100
 
 
 def gd(run: Run, *, learning_rate: float = 1e-2) -> Stop:
@@ -78,11 +81,14 @@ def lbfgs(run: Run, *, memory: int = 20) -> Stop:
     stop = run.reach(*latest, 0)
     if stop is not None:
         return stop
+    # SciPy squares gradients: one whose square leaves the range of float64 is brought into it, with the loss.
+    size = float(np.abs(latest[2]).max())
+    unit = 1.0 if SQUARABLE[0] < size < SQUARABLE[1] else 2.0 ** -math.frexp(size)[1]
 
     def evaluate(theta: Array) -> tuple[float, Array]:
         nonlocal latest
         latest = theta.copy(), *run.evaluate(theta)
-        return latest[1:]
+        return unit * latest[1], unit * latest[2]
 
     def callback(intermediate_result: Any) -> None:
         nonlocal stop

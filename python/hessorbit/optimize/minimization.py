@@ -147,12 +147,13 @@ def minimize(
     one thread beyond that, so that BLAS's threads are never in the way. On zero-residual problems lm is the method of
     choice; newton also minimises other losses, and is the faster one near a minimum whose residual is large.
 
-    The outcome is what `classify` says of the point reached: ``"minimum"``; ``"saddle"``, and then `success` is False;
-    ``"flat"``, which it calls degenerate; ``"to infinity"``, also after 100 or more of max_steps, but not of those of
-    gd, momentum and adam, thousands of which cost less than `classify`. Where it finds no critical point, or for more
-    than 1000 parameters, it is why the run ended: ``"stalled"`` if no digits are left before the gradient is small,
-    ``"max_steps"``, ``"diverged"``, and ``"stopped"`` by `loss_tol`, `time`, the callback or an interruption, or by a
-    `tol` above what a critical point has. The message says the same in sentences.
+    The outcome is what `classify` says of the point reached: ``"minimum"``, also where flat directions remain but the
+    loss is at its lower bound; ``"saddle"``, and then `success` is False; ``"flat"``, which it calls degenerate; ``"to
+    infinity"``, also after 100 or more of max_steps, but not of those of gd, momentum and adam, thousands of which cost
+    less than `classify`. Where it finds no critical point, or for more than 1000 parameters, it is why the run ended:
+    ``"stalled"`` if no digits are left before the gradient is small, ``"max_steps"``, ``"diverged"``, and ``"stopped"``
+    by `loss_tol`, `time`, the callback or an interruption, or by a `tol` above what a critical point has. The message
+    says the same in sentences.
     Errors of NumPy or SciPy in numbers near overflow become outcomes too.
 
     References

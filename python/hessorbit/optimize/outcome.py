@@ -80,6 +80,8 @@ def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, steps: int, method: 
         return Outcome(name, f"Which kind of point it is cannot be computed: {error}.")
     if point.kind == "not critical" or (stop is Stop.STEPS and point.kind != "to infinity"):
         return Outcome(name, "" if stop is Stop.STEPS else point.message)
+    if point.at_lower_bound:
+        return Outcome("minimum", f"It is a minimum: {uncapitalised(point.message)}")
     if stop is Stop.STALLED and point.kind == "degenerate":
         return Outcome(name, f"It is flat there: {uncapitalised(point.message)}")
     outcome = "flat" if point.kind == "degenerate" else point.kind

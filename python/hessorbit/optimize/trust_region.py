@@ -153,6 +153,8 @@ class Quadratic:
     """A by its reduction to tridiagonal form; it may be indefinite."""
 
     def __init__(self, matrix: Array, gradient: Array, scale: Scale) -> None:
+        if not _core.all_finite(matrix):
+            raise ArithmeticError("the Hessian is not finite")
         self.sizes = scale.update(row_sensitivity(matrix))
         scaled = np.ascontiguousarray(matrix / self.sizes / self.sizes[:, None])
         slopes = np.ascontiguousarray(gradient / self.sizes)

@@ -35,8 +35,11 @@ ROUNDING = 16 * float(np.finfo(float).eps)  # of the terms that a weight is made
 RANK = 1e-10  # of rows of size one; where rounding makes it wrong, the point is less even
 
 
-def unit_point(net: MLP, theta: Array) -> tuple[GroupElement, Array]:
-    """Returns the element that moves θ (P,) to the unit point of its orbit, and that point, rounding set to zero."""
+def unit_point(net: MLP, theta: Array) -> tuple[GroupElement, Array, float]:
+    """Returns the element that moves θ (P,) to the unit point of its orbit, and that point, rounding set to zero.
+
+    Also returns a bound on what rounding of θ makes of the point, relative to the sizes of its parameters.
+    """
     layers = hidden_layers(net)
     places = net.unflatten(np.arange(net.num_parameters))
     moves = [identity_move(hidden) for hidden in layers]
@@ -56,7 +59,7 @@ def unit_point(net: MLP, theta: Array) -> tuple[GroupElement, Array]:
         here, errors = moved(move, here, errors)
         here[places[index + 1][0][:, mute]] = 0
         moves[index] = move @ moves[index]
-    return GroupElement(net, tuple(moves)), here
+    return GroupElement(net, tuple(moves)), here, float((errors / units(net, here)).max())
 
 
 def moved(move: LayerMove, here: Array, errors: Array) -> tuple[Array, Array]:
