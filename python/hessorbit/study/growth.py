@@ -30,6 +30,7 @@ from .task import Task, stream
 from .training import options_of
 
 SPLITS = ("best", "equal", "random", "noisy")
+GROWN = {split: f"grown_{split}" for split in SPLITS}  # ends of names of columns
 KEY = 8  # of the random numbers of a split (task.py)
 NODES = 3  # of a search for the best split; beyond, what was found is rarely improved, only proved
 
@@ -119,25 +120,20 @@ def descent(settings: Settings, task: Task, net: MLP, theta: Array) -> Descent:
 def growth_claims(narrow: int) -> tuple[Claim, ...]:
     """Returns the claims about growth, of students wider than where it begins."""
 
-    def fewer(split: str, other: str, than: str, other_reached: str, unit: str) -> Claim:
+    def fewer(split: str, than: str, against: str) -> Claim:
         return Claim(
-            f"grown_{split}_{unit}",
+            f"grown_{split}_{against}",
             f"Growing by the {split} split takes fewer steps than {than}",
-            f"steps_grown_{split}",
+            f"steps_{GROWN[split]}",
             censored=True,
-            reached=f"reached_grown_{split}",
-            against=other,
-            against_reached=other_reached,
+            reached=f"reached_{GROWN[split]}",
+            against="steps" if against == "wide" else f"steps_{against}",
+            against_reached="reached" if against == "wide" else f"reached_{against}",
             above=narrow,
-            unit=f"of the steps of {unit}",
+            unit="ratio of steps",
         )
 
-    wide = [fewer(split, "steps", "the wide network from scratch", "reached", "the wide one") for split in SPLITS]
-    alone = [
-        fewer(split, "steps_narrow", "the narrow network alone", "reached_narrow", "the narrow one") for split in SPLITS
-    ]
-    best = [
-        fewer("best", f"steps_grown_{split}", f"by the {split} split", f"reached_grown_{split}", f"the {split} split")
-        for split in SPLITS[1:]
-    ]
-    return (*wide, *alone, *best)
+    wide = [fewer(split, "the wide network from scratch", "wide") for split in SPLITS]
+    alone = [fewer(split, "the narrow network alone", "narrow") for split in SPLITS]
+    others = [fewer("best", f"by the {split} split", GROWN[split]) for split in SPLITS[1:]]
+    return (*wide, *alone, *others)

@@ -202,7 +202,7 @@ def representative_claims(teacher_width: int) -> tuple[Claim, ...]:
             against=f"steps_from_{worse}",
             against_reached=f"reached_from_{worse}",
             above=teacher_width,
-            unit=f"of the {worse} one's steps",
+            unit="ratio of steps",
         )
 
     return fewer("best", "equal"), fewer("best", "narrow"), fewer("equal", "narrow")
