@@ -317,3 +317,42 @@ TEST_CASE("a search that has to end at once has a point and a bound that hold") 
                         {found.minimum.teacher, found.minimum.group, found.minimum.t}) < 1e-12);
     }
 }
+
+TEST_CASE("the best bias is found at every scale of biases, where the activation varies on one of size 1") {
+    Uniform uniform(7);
+    for (const ActivationDescription& each : activation_table) {
+        const Properties known = each.properties(each.parameter.value_or(0));
+        if (known.exponential || known.power) continue;  // whose neurons are never constant with a free bias
+        const Bias plain(Activation{each.kind, each.parameter.value_or(0)}, 1.0, false);
+        for (const int exponent : {0, -20, -200, -450, 20, 200}) {
+            // Waves that floating-point numbers are too far apart to follow have no least value to be found.
+            if (known.phase && exponent < -20) continue;
+            const Bias bias = plain.in_units_of(std::ldexp(1.0, exponent));
+            CAPTURE(each.name);
+            CAPTURE(exponent);
+            for (int trial = 0; trial < 20; ++trial) {
+                const std::vector<double> draw = uniform.draw<double>(3);
+                const double start = 2 * draw[0], limit = bias.largest_q();
+                const double mu = std::isinf(limit) ? 3 * draw[1] : std::sqrt(limit) * draw[1];
+                const double p = mu * 3 * draw[2], q = mu * mu;
+                const auto psi = [&](double x) {
+                    const double t = bias.t(x);
+                    return (x - start) * (x - start) + (2 * p - q * t) * t;
+                };
+                Limits limits;
+                const Inner inner = bias.minimise(start, p, q, limits);
+                const double t = std::abs(inner.t), away = inner.x - start;
+                const double rounding =
+                    1e-13 * (start * start + away * away + (std::abs(p) + q * t) * std::max(t, 1.0) + q);
+                // A search that is cut off has a value below that of its point.
+                CHECK(std::abs(psi(inner.x) - inner.value) <= rounding);
+                double least = infinity;
+                for (int k = -60; k <= 60; ++k)
+                    for (const double unit : {std::ldexp(1.0, exponent), std::abs(start), std::abs(away)})
+                        for (const double centre : {0.0, start, inner.x})
+                            least = std::min(least, psi(centre + 0.05 * k * std::abs(k) * unit));
+                CHECK(least >= inner.value - rounding);
+            }
+        }
+    }
+}

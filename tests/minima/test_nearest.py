@@ -301,14 +301,23 @@ def test_many_linked_neurons_leave_a_bound_that_is_worth_something() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize(("activation", "width", "scale"), [("tanh", 64, 1.0), ("softsign", 5, 1e6)])
-def test_search_is_interrupted(activation: str, width: int, scale: float) -> None:
+@pytest.mark.parametrize(
+    ("activation", "width", "scale", "size"),
+    [("tanh", 64, 1.0, 1.0), ("softsign", 5, 1e6, 1.0), ("g", 5, 1.0, 1e134), ("cos", 5, 1.0, 1e134)],
+)
+def test_search_is_interrupted(activation: str, width: int, scale: float, size: float) -> None:
+    """The search is made again and again until the signal comes in the middle of one."""
     student, _, teacher, theta = pair(activation, (5, 4, width, 3), (True, True), 0)
     starts = scale * student.init(np.random.default_rng(0), "normal(1)", size=8)
+
+    def search_again_and_again() -> None:
+        while True:
+            ho.nearest_minimum(student, starts, teacher, size * theta, max_nodes=10**9)
+
     timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        ho.nearest_minimum(student, starts, teacher, theta, max_nodes=10**9)
+        search_again_and_again()
     timer.join()
 
 

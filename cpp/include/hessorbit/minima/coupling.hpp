@@ -133,6 +133,7 @@ private:
         double identity = 2 * spare_ + 1e-12;
         hessian->setZero(mu.size(), mu.size());
         for (int k = 0; k < count(); ++k) {
+            limits_.poll();
             const Inner inner = response_.minimise(start_[k], mu.dot(outgoing_[k]), q, limits_);
             const double t = inner.t;
             value += inner.value;

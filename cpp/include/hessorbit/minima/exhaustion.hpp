@@ -166,6 +166,7 @@ private:
         lower_ = infinity;
         std::vector<int> role(costs_.neurons(), costs_.idle);
         for_each_subset(all(), [&](Set set) {
+            limits_.poll();
             const Set rest = all() ^ set;
             if (constants[set] + others_.back()[rest] < cutoff())
                 with_roles(elements(set), std::vector<int>(costs_.neurons(), constant()), role,
@@ -187,6 +188,7 @@ private:
         std::vector<ZeroGroup> groups;
         if (i < 0) return choose_groups(whole, cost, role, groups);
         for_each_subset(whole, [&](Set set) {
+            limits_.poll();
             const Set rest = whole ^ set;
             if (!(cost + copies_[i][set] + others_[i][rest] < cutoff())) return;
             const std::vector<int> members = elements(set);
@@ -204,10 +206,12 @@ private:
         }
         const Set first = whole & -whole;
         for_each_subset(whole ^ first, [&](Set others) {
+            limits_.poll();
             const Set set = first | others, rest = whole ^ set;
             if (!(cost + group_[set] + others_[0][rest] < cutoff())) return;
             if (others == 0) return choose_groups(rest, cost + group_[set], role, groups);
             group_cost_.for_each_sign(elements(set), sets_.shift(), [&](double own, const ZeroGroup& group) {
+                limits_.poll();
                 if (!(cost + own + others_[0][rest] < cutoff())) return;
                 groups.push_back(group);
                 choose_groups(rest, cost + own, role, groups);

@@ -74,6 +74,7 @@ public:
 
 private:
     static constexpr std::size_t largest_enumerated = 8;
+    static constexpr int most_sweeps = 100;  // some ten are usual
 
     // One group, or one neuron alone.
     struct Cluster {
@@ -216,7 +217,8 @@ private:
             }
             return false;
         };
-        for (bool moved = true; moved;) {
+        bool moved = true;
+        for (int sweep = 0; sweep < most_sweeps && moved; ++sweep) {
             moved = false;
             for (std::size_t a = 0; a < clusters.size(); ++a)
                 for (std::size_t b = 0; b < clusters.size(); ++b)

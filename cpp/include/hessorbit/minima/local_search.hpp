@@ -28,12 +28,15 @@ public:
         repair();
         part_.resize(costs_.teachers() + 1);
         for (std::size_t i = 0; i < part_.size(); ++i) part_[i] = part(static_cast<int>(i));
-        while (change_one() || exchange_two()) {
+        for (int sweep = 0; sweep < most_sweeps && (change_one() || exchange_two()); ++sweep) {
         }
         role = std::move(role_);
     }
 
 private:
+    // Some ten are usual. Costs beyond the scale that steps are judged by may be rounded by more than a step gains.
+    static constexpr int most_sweeps = 100;
+
     // Exchanging is quadratic in the neurons, and costly where each cost is a search.
     static constexpr int most_exchanged = 512, most_exchanged_scaled = 48;
 
@@ -49,6 +52,7 @@ private:
             int neuron = -1, chosen = -1;
             double least = infinity;
             for (int k = 0; k < costs_.neurons(); ++k) {
+                limits_.poll();
                 if (teacher(k) >= 0 && copies[teacher(k)] < 2) continue;
                 for (int o = 0; o < costs_.num_roles(); ++o) {
                     const double cost = fixed_(k, o) - fixed_(k, role_[k]);

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <queue>
 #include <vector>
 
 namespace hessorbit::minima {
@@ -43,9 +44,10 @@ struct Ray {
 // t = s σ(x/u), for a neuron with zero weights and bias x, s the multiplier of the output layer and u the unit of x;
 // or x held at 0 where there is no bias. Below σ stands for that function.
 //
-// The minimum is global to rounding: an interval is given up only when a bound from |ψ''| ≥ −bend on it shows that it
-// holds nothing lower. Where p or q are so large that this takes too many intervals, the value is what
-// those that are left cannot fall below. σ may have a kink at 0, where the line is cut in two.
+// The minimum is global to rounding: intervals are cut, the one of the lowest bound first, until a bound from
+// |ψ''| ≥ −bend on it, or from |σ|, shows that no other holds anything lower. Where p or q are so large that this takes
+// too many cuts, the value is what the intervals that are left cannot fall below. σ may have a kink at 0, where the
+// line is cut in two.
 class Bias {
 public:
     Bias(const Activation& activation, double multiplier, bool held)
@@ -92,8 +94,8 @@ public:
     }
 
 private:
-    static constexpr int points = 8;        // σ is evaluated on rows of this many
-    static constexpr int most_cuts = 2000;  // some twenty are usual
+    static constexpr int points = 8;       // σ is evaluated on rows of this many
+    static constexpr int most_cuts = 200;  // some twenty are usual
     static_assert(points % row_multiple == 0);
 
     struct Point {
@@ -109,28 +111,37 @@ private:
         }
     };
 
-    static constexpr double end = 40;    // beyond which every activation is at its asymptote
-    static constexpr double period = 8;  // a tail holds a whole one of sin and cos
-    static constexpr int cells = 640;
+    // Cells of |z|: of an eighth up to 40, from where on each is as wide as all before it. In the last one every
+    // derivative that decays has underflowed.
+    static constexpr double end = 40;
+    static constexpr int fine = 320, cells = fine + 380;
+
+    static double start_of(int cell) { return cell < fine ? end * cell / fine : std::ldexp(end, cell - fine); }
+    static int cell_of(double z) {
+        return z < end ? static_cast<int>(z * fine / end) : fine + std::min(std::ilogb(z / end), cells - fine - 1);
+    }
 
     // Where σ is flat far from 0, ψ bends there as its square alone.
     Sharpness sharpest_between(double lower, double upper) const {
-        const auto cell = [this](double x) {
-            return static_cast<int>((std::clamp(x * per_unit_, -end + period, end - period) + end) * cells / (2 * end));
-        };
-        const Sharpness& most = lower > 0   ? tails_->right[cell(lower)]
-                                : upper < 0 ? tails_->left[cell(upper)]
-                                            : tails_->left.back();
+        const Sharpness& most = lower > 0   ? tails_->right[cell_of(lower * per_unit_)]
+                                : upper < 0 ? tails_->left[cell_of(-upper * per_unit_)]
+                                            : tails_->everywhere;
         return {most.value * per_unit_ * per_unit_, most.square * per_unit_ * per_unit_};
     }
 
     double steepest() const { return steepest_ * per_unit_; }
 
+    struct Interval {
+        Point a, b;
+        double bound;
+        bool operator<(const Interval& other) const { return bound > other.bound; }  // the lowest bound first
+    };
+
     struct Search {
         const Bias& bias;
         double start, p, q;
         Limits& limits;
-        std::vector<std::array<Point, 2>> intervals;
+        std::priority_queue<Interval> open;
         Inner best;
 
         double psi(const Point& z) const { return (z.x - start) * (z.x - start) + (2 * p - q * z.value) * z.value; }
@@ -138,44 +149,52 @@ private:
 
         void offer(const Point& z) {
             const double value = psi(z);
-            if (value >= best.value) return;
+            if (!(value < best.value)) return;
             const double curvature = 2 + 2 * (p - q * z.value) * z.curvature - 2 * q * z.slope * z.slope;
             best = {value, z.x, z.value, curvature > 0 ? 4 * z.slope * z.slope / curvature : 0};
         }
 
-        // Below what ψ can be between two points, from the tangent at either and the bound on the bend.
+        // Below what ψ can be between two points: from the tangent at either and the bound on the bend, or from what σ
+        // can be anywhere.
         double bound(const Point& a, const Point& b) const {
             const Sharpness sharpest = bias.sharpest_between(a.x, b.x);
             const double bend = std::max(0.0, 2 * std::abs(p) * sharpest.value + 2 * q * sharpest.square - 2);
             const double h = b.x - a.x, sag = bend * h * h / 2;
-            return std::max(std::min(psi(a), psi(a) + psi_slope(a) * h - sag),
-                            std::min(psi(b), psi(b) - psi_slope(b) * h - sag));
+            const double away = std::max({0.0, a.x - start, start - b.x}), most = bias.largest_value_;
+            return std::max({std::min(psi(a), psi(a) + psi_slope(a) * h - sag),
+                             std::min(psi(b), psi(b) - psi_slope(b) * h - sag),
+                             away * away - (2 * std::abs(p) + q * most) * most});
+        }
+
+        // How far the terms of ψ, where it is least, are rounded.
+        double rounding() const {
+            const double unit = std::min(bias.unit_, 1.0), t = std::abs(best.t);
+            return 1e-14 * (unit * unit + start * start + (best.x - start) * (best.x - start) +
+                            (std::abs(p) + q * t) * std::max(t, 1.0) + q);
         }
 
         void add(double lower, double upper) {
             const std::array<Point, points> z = bias.sample_between(lower, upper);
             for (const Point& point : z) offer(point);
-            for (int i = 1; i < points; ++i) intervals.push_back({z[i - 1], z[i]});
+            for (int i = 1; i < points; ++i) {
+                const Point &a = z[i - 1], &b = z[i];
+                if (b.x - a.x <= 1e-13 * (std::min(bias.unit_, 1.0) + std::abs(a.x))) continue;
+                const double least = bound(a, b);
+                if (least < best.value - rounding()) open.push({a, b, least});
+            }
         }
 
         Inner run() {
-            int cuts = 0;
-            double left = infinity;
-            while (!intervals.empty()) {
-                const auto [a, b] = intervals.back();
-                intervals.pop_back();
-                const double unit = std::min(bias.unit_, 1.0),
-                             rounding = 1e-14 * (unit * unit + start * start + std::abs(p) + q);
-                const bool narrow = b.x - a.x <= 1e-13 * (unit + std::abs(a.x));
-                if (narrow || !(bound(a, b) < best.value - rounding)) continue;
-                if (cuts++ >= most_cuts) {
-                    left = std::min(left, bound(a, b));
-                    continue;
+            for (int cuts = 0; !open.empty() && open.top().bound < best.value - rounding(); ++cuts) {
+                if (cuts == most_cuts) {
+                    best.value = open.top().bound;
+                    break;
                 }
                 limits.poll();
-                add(a.x, b.x);
+                const double lower = open.top().a.x, upper = open.top().b.x;
+                open.pop();
+                add(lower, upper);
             }
-            best.value = std::min(best.value, left);
             return best;
         }
     };
@@ -185,9 +204,10 @@ private:
     std::array<Point, points> sample_between(double lower, double upper) const {
         alignas(64) double z[points], value[points], slope[points], curvature[points];
         std::array<Point, points> result;
+        const std::array<double, points> x = points_between(lower, upper);
         for (int i = 0; i < points; ++i) {
-            result[i].x = i == points - 1 ? upper : lower + (upper - lower) * i / (points - 1);
-            z[i] = result[i].x * per_unit_;
+            result[i].x = x[i];
+            z[i] = x[i] * per_unit_;
         }
         evaluate<double>(activation_, z, points, value, slope, curvature);
         for (int i = 0; i < points; ++i) {
@@ -198,29 +218,44 @@ private:
         return result;
     }
 
-    // Suprema of |σ|, |σ'|, |σ''| and (σ²/2)'', from a grid; a hundredth more than measured covers what lies between
-    // the points.
+    // Evenly; or, if they are of many sizes, evenly in asinh x: by ratios far from 0, and as close near 0 as σ bends.
+    std::array<double, points> points_between(double lower, double upper) const {
+        constexpr double largest = 1e300;
+        std::array<double, points> result;
+        const double near = std::min(std::abs(lower), std::abs(upper)), far = std::max(std::abs(lower), std::abs(upper));
+        const bool by_size = far > 100 * unit_ + 4 * near;
+        const auto on_scale = [&](double x) { return std::asinh(std::clamp(x * per_unit_, -largest, largest)); };
+        const double first = by_size ? on_scale(lower) : lower, last = by_size ? on_scale(upper) : upper;
+        for (int i = 1; i < points - 1; ++i) {
+            const double at = first + (last - first) * i / (points - 1);
+            result[i] = by_size ? unit_ * std::sinh(at) : at;
+        }
+        result.front() = lower;
+        result.back() = upper;
+        return result;
+    }
+
+    // Suprema of |σ'|, |σ''| and (σ²/2)'', from a grid; a hundredth more than measured covers what lies between the
+    // points. Waves are everywhere as sharp as anywhere.
     void measure() {
-        std::vector<Sharpness> own;
-        double last = 0;
-        for (int i = 0; i < cells; ++i) {
-            const double lower = -end + 2 * end * i / cells;
-            own.emplace_back();
-            for (const Point& z : sample_between(lower, lower + 2 * end / cells)) {
-                largest_value_ = std::max(largest_value_, std::abs(z.value));
-                steepest_ = std::max(steepest_, 1.01 * std::abs(z.slope));
-                own.back() =
-                    own.back().with({1.01 * std::abs(z.curvature), 1.01 * (z.slope * z.slope + z.value * z.curvature)});
+        const Properties known =
+            activation_table[static_cast<std::size_t>(activation_.kind)].properties(activation_.parameter);
+        largest_value_ = known.bound ? std::abs(multiplier_) * *known.bound : infinity;
+        Tails tails{std::vector<Sharpness>(cells), std::vector<Sharpness>(cells), {}};
+        for (int i = cells; i-- > 0;)
+            for (const bool right : {true, false}) {
+                std::vector<Sharpness>& side = right ? tails.right : tails.left;
+                const double near = std::max(start_of(i), std::numeric_limits<double>::min()), far = start_of(i + 1);
+                if (i + 1 < cells) side[i] = side[i + 1];
+                for (const Point& z : right ? sample_between(near, far) : sample_between(-far, -near)) {
+                    steepest_ = std::max(steepest_, 1.01 * std::abs(z.slope));
+                    side[i] = side[i].with(
+                        {1.01 * std::abs(z.curvature), 1.01 * (z.slope * z.slope + z.value * z.curvature)});
+                }
             }
-        }
-        Tails tails{own, own};
-        for (int i = 1; i < cells; ++i) {
-            tails.left[i] = tails.left[i].with(tails.left[i - 1]);
-            tails.right[cells - 1 - i] = tails.right[cells - 1 - i].with(tails.right[cells - i]);
-        }
+        tails.everywhere = tails.left[0].with(tails.right[0]);
+        if (known.phase) tails.left.assign(cells, tails.everywhere), tails.right = tails.left;
         tails_ = std::make_shared<const Tails>(std::move(tails));
-        for (const double x : {-1e6, 1e6}) last = std::max(last, std::abs(sample(x).value));
-        largest_value_ = last > 1e3 * multiplier_ ? infinity : 1.03 * std::max(largest_value_, last);
     }
 
     // How far from x₀ the minimum can lie: ψ(x) ≤ ψ(x₀) bounds (x − x₀)² by what 2 p σ − q σ² can gain.
@@ -233,9 +268,10 @@ private:
         return radius + 1e-12 * std::min(unit_, 1.0);
     }
 
-    // Of all cells up to one, and from one on.
+    // Of all cells from one on, away from 0 on either side.
     struct Tails {
         std::vector<Sharpness> left, right;
+        Sharpness everywhere;
     };
 
     Activation activation_;

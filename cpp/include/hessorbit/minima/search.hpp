@@ -11,6 +11,7 @@
 #include "dual.hpp"
 #include "exhaustion.hpp"
 #include "local_search.hpp"
+#include "../kernel/interruption.hpp"
 
 #include <cmath>
 #include <functional>
@@ -25,7 +26,8 @@ struct Options {
     double gap_tolerance = 1e-9;   // of the distance²: how far the bound may stay below it
     int64_t max_nodes = 10000;     // and assignments looked at
     double time_limit = infinity;  // seconds after which the search ends
-    std::function<bool()> stop;    // asked every now and then, where there is one; ends the search
+    // Asked every now and then, where there is one; ends the search, before its first point by throwing Interrupted.
+    std::function<bool()> stop;
 };
 
 struct Nearest {
@@ -42,7 +44,11 @@ public:
           assignment_(costs, partition_, limits_), dual_(costs, bounds_, limits_) {}
 
     Nearest run() {
-        best_ = first();
+        try {
+            best_ = first();
+        } catch (const Ended&) {
+            throw Interrupted();
+        }
         try {
             search();
         } catch (const Ended&) {
@@ -65,14 +71,14 @@ private:
     static constexpr int64_t least_looks = 1000;  // at assignments; few against the tables
 
     // Every neuron in its cheapest role, alone if idle, and none joins the sum at the output bias: what is found at
-    // once.
+    // once, for which there is always time.
     Placement first() {
-        Limits none;
-        const Assignment assignment(costs_, partition_, none);
+        Limits unhurried(infinity, options_.stop);
+        const Assignment assignment(costs_, partition_, unhurried);
         Matrix<double> fixed = costs_.fixed;
         for (int o = 0; o < costs_.num_roles(); ++o)
             if (costs_.joins_outputs(costs_.roles[o]) != 0) fixed.col(o).setConstant(infinity);
-        const std::vector<int> role = LocalSearch(costs_, assignment, std::move(fixed), none).cheapest();
+        const std::vector<int> role = LocalSearch(costs_, assignment, std::move(fixed), unhurried).cheapest();
         return assignment.place(role, partition_.given(role, {}), 0, 0);
     }
 
@@ -124,11 +130,12 @@ private:
     bool allowed(const Node& node, int k, int o) const { return node.allowed[k * costs_.num_roles() + o]; }
 
     // Whether the numbers of copies can be reached with the roles left.
-    bool consistent(const Node& node) const {
+    bool consistent(const Node& node) {
         int fewest = 0;
         for (int i = 0; i < costs_.teachers(); ++i) {
             int possible = 0, certain = 0;
             for (int k = 0; k < costs_.neurons(); ++k) {
+                limits_.poll();
                 bool can = false, must = true;
                 for (int o = 0; o < costs_.num_roles(); ++o)
                     if (allowed(node, k, o)) (costs_.roles[o].teacher == i ? can = true : must = false);
@@ -209,7 +216,7 @@ private:
             for (int o = 0; o < roles; ++o)
                 if (costs_.roles[o].teacher == i) copies += p.col(o).sum();
             const double torn = std::abs(copies - std::round(copies));
-            if (torn <= most) continue;
+            if (!(torn > most)) continue;
             most = torn;
             node.branch = {i, -1, std::clamp(static_cast<int>(std::floor(copies)), node.fewest[i], node.most[i] - 1)};
         }
@@ -217,14 +224,17 @@ private:
         double torn = -1;
         for (int k = 0; k < costs_.neurons(); ++k) {
             double first = -1, second = -1;
+            int left = 0;
             for (int o = 0; o < roles; ++o) {
                 if (!allowed(node, k, o)) continue;
+                ++left;
                 if (p(k, o) > first)
                     second = std::exchange(first, p(k, o));
                 else
                     second = std::max(second, p(k, o));
             }
-            if (second <= torn) continue;
+            // Where nothing is known of the probabilities, any neuron will do that has a choice.
+            if (left < 2 || (node.branch.neuron >= 0 && !(second > torn))) continue;
             torn = second;
             node.branch = {-1, k, 0};
         }

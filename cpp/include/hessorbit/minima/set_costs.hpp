@@ -116,6 +116,7 @@ public:
             if (costs_.roles[o].teacher == i) options.push_back(o);
         const Set choices = options.size() > 1 ? Set(1) << members.size() : 1;
         for (Set minus = 0; minus < choices; ++minus) {
+            limits_.poll();
             Vector sum = -costs_.targets.row(i).transpose();
             double cost = 0;
             for (std::size_t a = 0; a < members.size(); ++a) {
