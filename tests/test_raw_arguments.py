@@ -97,7 +97,7 @@ def network() -> Any:
 
 NETWORK: list[Any] = [
     [2, 3, 2],
-    [[("tanh", 0.0), ("relu", 0.0), ("leaky_relu", 0.1)], [("identity", 0.0)] * 2],
+    [[("tanh", 0.0, 1), ("relu", 0.0, 1), ("leaky_relu", 0.1, 1)], [("identity", 0.0, 2)]],
     [True, True],
     "standard",
 ]

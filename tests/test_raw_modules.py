@@ -19,7 +19,7 @@ NONE = np.zeros((0, 0), np.longdouble)
 
 
 def network(biases: tuple[bool, bool] = (False, False)) -> _core.Network:
-    return _core.Network([2, 2, 1], [[("cube", 0.0)] * 2, [("identity", 0.0)]], list(biases), "standard")
+    return _core.Network([2, 2, 1], [[("cube", 0.0, 2)], [("identity", 0.0, 1)]], list(biases), "standard")
 
 
 def element(**changes: Any) -> _core.GroupElement:
@@ -81,7 +81,15 @@ def test_threads_have_one_maximum(threads: int) -> None:
 @pytest.mark.parametrize("widths", [[2**62, 2, 1], [0, 2, 1], [-1, 2, 1], [2**40, 2, 1]])
 def test_networks_that_cannot_be_counted(widths: list[int]) -> None:
     with pytest.raises(ValueError, match="widths"):
-        _core.Network(widths, [[("tanh", 0.0)] * 2, [("tanh", 0.0)]], [True, True], "standard")
+        _core.Network(widths, [[("tanh", 0.0, 2)], [("tanh", 0.0, 1)]], [True, True], "standard")
+
+
+@pytest.mark.parametrize("count", [0, -1, 1, 3, 2**62, -(2**63)])
+def test_activations_that_do_not_fill_a_layer(count: int) -> None:
+    with pytest.raises(ValueError, match="activations"):
+        _core.Network([2, 2, 1], [[("tanh", 0.0, count)], [("tanh", 0.0, 1)]], [True, True], "standard")
+    with pytest.raises(ValueError, match="activations"):
+        _core.Network([2, 2, 1], [[("tanh", 0.0, 1)] * 3, [("tanh", 0.0, 1)]], [True, True], "standard")
 
 
 KINDS = sorted((kind for kind in vars(_core).values() if type(kind).__name__ == "pybind11_type"), key=str)

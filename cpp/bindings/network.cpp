@@ -29,21 +29,24 @@ std::vector<double> multipliers(const Network& network) {
 void register_network(py::module_& module) {
     py::class_<Network> type(module, "Network", py::is_final());
     type.def(py::init([](const std::vector<Index>& widths,
-                         const std::vector<std::vector<std::pair<std::string, double>>>& names,
+                         const std::vector<std::vector<std::tuple<std::string, double, Index>>>& activations,
                          const std::vector<bool>& biases, const std::string& parametrization) {
                  require(widths.size() >= 2, "widths: expected at least two");
-                 require(names.size() + 1 == widths.size(), "activations: expected one list per layer");
+                 require(activations.size() + 1 == widths.size(), "activations: expected one list per layer");
                  require(biases.size() + 1 == widths.size(), "biases: expected one per layer");
-                 std::vector<std::vector<Activation>> activations;
-                 for (std::size_t l = 0; l < names.size(); ++l) {
+                 Network::Runs runs;
+                 for (std::size_t l = 0; l < activations.size(); ++l) {
                      require(widths[l] > 0 && widths[l + 1] > 0, "widths: expected positive numbers");
-                     require(static_cast<Index>(names[l].size()) == widths[l + 1],
-                             "activations: expected one per neuron");
-                     activations.emplace_back();
-                     for (const auto& [name, parameter] : names[l])
-                         activations.back().push_back(activation_named(name, parameter));
+                     runs.emplace_back();
+                     Index left = widths[l + 1];
+                     for (const auto& [name, parameter, count] : activations[l]) {
+                         require(count > 0 && count <= left, "activations: expected numbers that add up to the width");
+                         runs.back().push_back({activation_named(name, parameter), 0, count});
+                         left -= count;
+                     }
+                     require(left == 0, "activations: expected numbers that add up to the width");
                  }
-                 return Network(widths, activations, biases,
+                 return Network::of_runs(widths, runs, biases,
                                 named(parametrizations, parametrization, "parametrization"));
              }),
              py::arg("widths"), py::arg("activations"), py::arg("biases"), py::arg("parametrization"))

@@ -29,7 +29,7 @@ class Network(metaclass=_Pybind11Type):
     def __init__(
         self,
         widths: list[int],
-        activations: list[list[tuple[str, float]]],
+        activations: list[list[tuple[str, float, int]]],
         biases: list[bool],
         parametrization: str,
     ) -> None: ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -152,8 +152,10 @@ class MLP:
     @cached_property
     def core(self) -> _core.Network:
         """The compiled network; internal."""
-        names = [[activations.split(name) for name in layer] for layer in self.activations]
-        return _core.Network(list(self.widths), names, list(self.biases), self.parametrization)
+        runs = [
+            [(*activations.split(name), len(list(run))) for name, run in groupby(layer)] for layer in self.activations
+        ]
+        return _core.Network(list(self.widths), runs, list(self.biases), self.parametrization)
 
     def __call__(self, theta: ArrayLike, x: ArrayLike, *, threads: int | None = None) -> Array:
         """Returns the outputs f(x; θ).
@@ -440,7 +442,11 @@ def neuron_activations(entry: str | Sequence[str], width: int, name: str) -> tup
     names = list(entry)
     if len(names) != width:
         raise ValueError(f"{name} must be one name or one for each of the {width} neurons; got {len(names)}")
-    return tuple(activations.canonical(each, f"{name}[{index}]") for index, each in enumerate(names))
+    spelled: dict[str, str] = {}
+    for index, each in enumerate(names):
+        if not isinstance(each, str) or each not in spelled:
+            spelled[each] = activations.canonical(each, f"{name}[{index}]")
+    return tuple(spelled[each] for each in names)
 
 
 def batch_shape(size: int | tuple[int, ...] | None) -> tuple[int, ...]:

@@ -44,7 +44,12 @@ def network(draw: Draw) -> tuple[_core.Network, list[int], list[bool]]:
         asked[int(draw.integers(len(asked)))] = pick(draw, SIZES)
     same = activation(draw)
     mixed = draw.random() < 0.3
-    names = [[activation(draw) if mixed else same for _ in range(width)] for width in rarely(draw, widths, widths[1:])]
+    names = [
+        [(*(activation(draw) if mixed else same), rarely(draw, pick(draw, SIZES), 1)) for _ in range(width)]
+        if mixed or draw.random() < 0.5
+        else [(*same, rarely(draw, pick(draw, SIZES), width))]
+        for width in rarely(draw, widths, widths[1:])
+    ]
     biases = [bool(draw.integers(2)) for _ in widths[1:]]
     kind = rarely(draw, "none", pick(draw, ("standard", "ntk", "mean_field")))
     return _core.Network(asked, names, biases, kind), widths, biases

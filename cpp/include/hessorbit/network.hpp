@@ -38,6 +38,16 @@ struct Layer {
 
     Index features() const { return fan_in + (bias ? 1 : 0); }
 
+    // Gives the next `count` neurons an activation.
+    void add(const Activation& activation, Index count) {
+        if (!activations.empty() && activations.back().holds(activation)) {
+            activations.back().count += count;
+            return;
+        }
+        const Index first = activations.empty() ? 0 : activations.back().first + activations.back().count;
+        activations.push_back({activation, first, count});
+    }
+
     // Position in θ of W̃[i, a]; a == fan_in is the bias.
     Index parameter(Index i, Index a) const { return start(a) + i * step(a); }
     Index start(Index a) const { return a < fan_in ? weight_offset + a : bias_offset; }
@@ -58,10 +68,14 @@ struct Layer {
 
 class Network {
 public:
-    // activations[l] has widths[l + 1] entries; biases one entry per layer. Throws std::length_error where no Index counts
-    // the parameters.
-    Network(const std::vector<Index>& widths, const std::vector<std::vector<Activation>>& activations,
-            const std::vector<bool>& biases, Parametrization parametrization) {
+    // Of each layer, the runs that its neurons are, in their order.
+    using Runs = std::vector<std::vector<ActivationRun>>;
+
+    // runs[l] has widths[l + 1] neurons; biases one entry per layer. Throws std::length_error where no Index counts the
+    // parameters.
+    static Network of_runs(const std::vector<Index>& widths, const Runs& runs, const std::vector<bool>& biases,
+                           Parametrization parametrization) {
+        Network result;
         const Index depth = static_cast<Index>(widths.size()) - 1;
         for (Index l = 0; l < depth; ++l) {
             Layer layer{};
@@ -75,21 +89,26 @@ public:
             Index weights, size;
             if (layer.fan_in < 1 || layer.width < 1 || __builtin_mul_overflow(layer.width, layer.fan_in, &weights) ||
                 __builtin_add_overflow(weights, layer.bias ? layer.width : 0, &size) ||
-                __builtin_add_overflow(size_, size, &size) || size > most_parameters)
+                __builtin_add_overflow(result.size_, size, &size) || size > most_parameters)
                 throw std::length_error("widths: the network has too many parameters to count");
-            layer.weight_offset = size_;
-            layer.bias_offset = size_ + weights;
-            size_ = size;
-            for (Index i = 0; i < layer.width; ++i) {
-                auto& runs = layer.activations;
-                const Activation& activation = activations[l][i];
-                if (!runs.empty() && runs.back().holds(activation))
-                    ++runs.back().count;
-                else
-                    runs.push_back({activation, i, 1});
-            }
-            layers_.push_back(std::move(layer));
+            layer.weight_offset = result.size_;
+            layer.bias_offset = result.size_ + weights;
+            result.size_ = size;
+            for (const ActivationRun& run : runs[l]) layer.add(run.activation, run.count);
+            result.layers_.push_back(std::move(layer));
         }
+        return result;
+    }
+
+    // The same with one activation for each neuron.
+    Network(const std::vector<Index>& widths, const std::vector<std::vector<Activation>>& activations,
+            const std::vector<bool>& biases, Parametrization parametrization) {
+        Runs runs;
+        for (const std::vector<Activation>& layer : activations) {
+            runs.emplace_back();
+            for (const Activation& activation : layer) runs.back().push_back({activation, 0, 1});
+        }
+        *this = of_runs(widths, runs, biases, parametrization);
     }
 
     Index depth() const { return static_cast<Index>(layers_.size()); }
@@ -100,6 +119,8 @@ public:
     const Layer& last() const { return layers_.back(); }
 
 private:
+    Network() = default;
+
     // So that the bytes of a Hessian in long double do not overflow either.
     static constexpr Index most_parameters = Index(1) << 29;
 

@@ -301,7 +301,7 @@ class Widening:
 def widened(net: MLP, layers: Sequence[Copies]) -> MLP:
     widths = (net.widths[0], *(len(c.source) for c in layers), net.widths[-1])
     names = [
-        [net.activations[index][neuron] for neuron in copies.source]  # a dead neuron, −1, is like the last
+        np.array(net.activations[index], object)[copies.source].tolist()  # a dead neuron, −1, is like the last
         for index, copies in enumerate(layers)
     ]
     return MLP(
