@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._checks import Array
-from ._waiting import interruptible
+from ._waiting import interruptible, side
 
 
 def span(vectors: Array, tolerance: float | None = None) -> Array:
@@ -15,7 +15,7 @@ def span(vectors: Array, tolerance: float | None = None) -> Array:
     """
     if not vectors.size:
         return vectors[:, :0]
-    left, values, _ = interruptible(min(vectors.shape), np.linalg.svd, vectors, full_matrices=False)
+    left, values, _ = interruptible(side(vectors), np.linalg.svd, vectors, full_matrices=False)
     least = np.finfo(values.dtype).eps * max(vectors.shape) if tolerance is None else tolerance
     return np.asarray(left[:, values > least * values.max()])
 

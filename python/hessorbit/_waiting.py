@@ -8,7 +8,15 @@ from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import Any
 
+import numpy as np
+
 from ._blas import SMALL
+from ._checks import Array
+
+
+def side(rows: Array) -> int:
+    """Returns the rows of the square matrix that takes as long to factorise, or to multiply by itself, as (n, p)."""
+    return round(float(np.cbrt(rows.size * min(rows.shape))))
 
 
 def interruptible(size: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

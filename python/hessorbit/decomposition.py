@@ -27,7 +27,7 @@ from scipy.linalg import LinAlgError, lapack
 from . import jacobi
 from ._blas import SMALL
 from ._checks import Array
-from ._waiting import interruptible
+from ._waiting import interruptible, side
 
 EPS = float(np.finfo(np.float64).eps)
 UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)  # what an operation may lose at the end of the exponents
@@ -64,8 +64,7 @@ class Dense:
 
     def restrict(self, basis: Array) -> Self:
         """To the span of orthonormal columns (P, k): k × k."""
-        product = interruptible(len(basis), np.matmul, self.matrix, basis)
-        return type(self)(interruptible(len(basis), np.matmul, basis.T, product))
+        return type(self)(interruptible(len(basis), on_span, self.matrix, basis))
 
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δH‖ where H is restricted: that of two products, and of the columns."""
@@ -96,7 +95,7 @@ class Extended(Dense):
 
     def restrict(self, basis: Array) -> Self:
         columns = jacobi.orthonormal(basis.astype(self.matrix.dtype), self.eps)
-        return type(self)(columns.T @ self.matrix @ columns)
+        return type(self)(interruptible(len(columns), on_span, self.matrix, columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +138,7 @@ class SingularValues:
     def eigenvectors(self) -> tuple[Array, Array]:
         count = self.rows.shape[1]
         tall = len(self.rows) > count
-        rows = interruptible(min(self.rows.shape), np.linalg.qr, self.rows, mode="r") if tall else self.rows
+        rows = interruptible(side(self.rows), np.linalg.qr, self.rows, mode="r") if tall else self.rows
         _, values, right = interruptible(count, np.linalg.svd, rows)
         # Descending singular values, then the null space: reversed, they are the ascending eigenvalues.
         return self.complete(values**2), right[::-1].T
@@ -165,7 +164,7 @@ class SingularValues:
         return EPS * self.shift + self.missing
 
     def restrict(self, basis: Array) -> Self:
-        return type(self)(self.rows @ basis, self.shift, self.missing)
+        return type(self)(interruptible(side(self.rows), np.matmul, self.rows, basis), self.shift, self.missing)
 
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δF‖ where F is restricted: that of a product, and of the columns."""
@@ -183,7 +182,7 @@ class Gram(SingularValues):
 
     def eigenvalues(self) -> Array:
         rows = self.rows if self.rows.shape[0] < self.rows.shape[1] else self.rows.T
-        return self.complete(symmetric_eigen(rows @ rows.T)[0])
+        return self.complete(symmetric_eigen(interruptible(side(rows), np.matmul, rows, rows.T))[0])
 
     def floor(self, eigenvalues: Array, error: float) -> float:
         singular = self.singular(eigenvalues)
@@ -197,6 +196,11 @@ class Gram(SingularValues):
 
 
 Decomposition = Dense | SingularValues
+
+
+def on_span(matrix: Array, basis: Array) -> Array:
+    """Returns basisᵀ matrix basis."""
+    return np.asarray(basis.T @ (matrix @ basis))
 
 
 def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Array]:
@@ -221,7 +225,7 @@ def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Arr
 
 def singular_values(rows: Array) -> Array:
     """Descending, by LAPACK's dgesdd."""
-    return np.asarray(interruptible(min(rows.shape), np.linalg.svd, rows, compute_uv=False))
+    return np.asarray(interruptible(side(rows), np.linalg.svd, rows, compute_uv=False))
 
 
 def backward_error(size: int, values: Array) -> float:

@@ -291,12 +291,14 @@ class Spectrum:
         count = len(self.eigenvalues)
         basis = np.zeros((count, 0)) if modes is None else orthonormal(modes, count)
         largest = float(np.abs(self.eigenvalues).max())
-        images = self._decomposition.apply(basis) / (largest or 1.0)
+        with calm_blas(count):
+            images = self._decomposition.apply(basis) / (largest or 1.0)
+            together = float(np.linalg.norm(images.astype(FLOAT64), 2)) if basis.shape[1] else 0.0
         return ZeroModeTest(
             modes=modes,
             basis=basis,
             residuals=norm(images, axis=0),
-            together=float(np.linalg.norm(images.astype(FLOAT64), 2)) if basis.shape[1] else 0.0,
+            together=together,
             scale=largest,
             measured=count - self.rank,
         )
@@ -324,8 +326,9 @@ class Spectrum:
         basis = self.zero_modes.basis
         if not basis.shape[1]:
             return self.eigenvalues
-        across = complement(basis)
-        return self._decomposition.restrict(across).eigenvalues() if across.shape[1] else np.empty(0)
+        with calm_blas(len(basis)):
+            across = complement(basis)
+            return self._decomposition.restrict(across).eigenvalues() if across.shape[1] else np.empty(0)
 
     @cached_property
     def _quotient_floor(self) -> float:

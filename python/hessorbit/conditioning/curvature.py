@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
+from .._bases import complement, span
 from .._checks import Array
+from .._waiting import interruptible, side
 from ..any_objective import AnyObjective
-from ..decomposition import rounding
+from ..decomposition import on_span, rounding, singular_values, symmetric_eigen
 from ..error_bounds import errors_of
 from ..gauss_newton import residual_curvature_bound
 from ..objective import Objective
@@ -37,7 +38,7 @@ class Curvature:
 
 def is_gauss_newton(obj: AnyObjective, theta: Array, criterion: str) -> bool:
     """Tells whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
-    singular = scipy.linalg.svdvals(reduced(obj.gauss_newton_factor(theta), obj.net.num_layers))
+    singular = singular_values(reduced(obj.gauss_newton_factor(theta), obj.net.num_layers))
     smallest = singular[-1 if criterion == "condition_number" else 0] ** 2 if len(singular) else 0.0
     return bool(beside_gauss_newton(obj, theta) <= NEGLIGIBLE * smallest)
 
@@ -90,8 +91,8 @@ def extremes_of(root: Array, architecture: Architecture, criterion: str) -> Extr
 def reduced(rows: Array, layers: int) -> Array:
     """Returns G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
     tall = len(rows) > rows.shape[1]
-    triangle = scipy.linalg.qr(rows, mode="r", check_finite=False)[0][: rows.shape[1]] if tall else rows
-    _, singular, vectors = scipy.linalg.svd(triangle, full_matrices=False)
+    triangle = interruptible(side(rows), np.linalg.qr, rows, mode="r") if tall else rows
+    _, singular, vectors = interruptible(side(triangle), np.linalg.svd, triangle, full_matrices=False)
     kept = singular > rounding(min(rows.shape), singular, layers)
     root = singular[kept, None] * vectors[kept]
     root[:, ~rows.any(axis=0)] = 0
@@ -106,19 +107,18 @@ def hessian_root(hessian: Array, obj: AnyObjective, theta: Array) -> tuple[Array
     """
     modes = zero_modes(obj.net, theta).of_kind("flat").basis
     root, left = root_outside(hessian, modes, obj.net.num_layers)
-    smallest = scipy.linalg.svdvals(root)[-1] ** 2 if len(root) else np.inf
+    smallest = singular_values(root)[-1] ** 2 if len(root) else np.inf
     if left > NEGLIGIBLE * smallest:
         tangents = symmetries(obj.net).tangents(theta)
         norms = np.linalg.norm(tangents, axis=0)
-        basis = scipy.linalg.orth(tangents[:, norms > 0] / norms[norms > 0]) if norms.any() else tangents[:, :0]
-        return root_outside(hessian, basis, obj.net.num_layers)
+        return root_outside(hessian, span(tangents[:, norms > 0] / norms[norms > 0]), obj.net.num_layers)
     return root, 0.0
 
 
 def root_outside(hessian: Array, modes: Array, layers: int) -> tuple[Array, float]:
     """Returns G (r, P) with GᵀG = H on the complement of the modes (P, k), orthonormal, and ‖H modes‖."""
-    complement = scipy.linalg.qr(modes)[0][:, modes.shape[1] :] if modes.shape[1] else np.eye(len(hessian))
-    values, vectors = scipy.linalg.eigh(complement.T @ hessian @ complement, driver="evd")
+    beside = complement(modes)
+    values, vectors = symmetric_eigen(interruptible(len(hessian), on_span, hessian, beside), vectors=True)
     floor = rounding(len(hessian), values, layers)
     if values.min(initial=0.0) < -floor:
         raise ValueError(
@@ -126,5 +126,5 @@ def root_outside(hessian: Array, modes: Array, layers: int) -> tuple[Array, floa
             f'eigenvalue there is {values[0]:.3e}: use matrix="gauss_newton", which has none below zero'
         )
     kept = values > floor
-    root = np.sqrt(values[kept, None]) * (complement @ vectors[:, kept]).T
+    root = np.sqrt(values[kept, None]) * interruptible(len(hessian), np.matmul, beside, vectors[:, kept]).T
     return np.asarray(root), float(np.linalg.norm(hessian @ modes, 2)) if modes.shape[1] else 0.0

@@ -30,6 +30,7 @@ import numpy as np
 from .. import activations
 from .._checks import FLOAT64, Array
 from ..any_objective import AnyObjective
+from ..decomposition import singular_values, symmetric_eigen
 from ..endings import examine
 from ..error_bounds import norm
 from ..network import MLP
@@ -101,7 +102,7 @@ def splittings(obj: AnyObjective, theta: Array) -> list[list[Splitting]]:
             pairs, kernel = coupled(form.coupling, form.coupling, form.coupling_error + critical_error(obj, theta))
             curvature = kernel.T @ form.curvature @ kernel
             signs = signs_between(curvature, curvature, form.curvature_error)
-            values = np.linalg.eigvalsh(curvature)
+            values, _ = symmetric_eigen(curvature)
             least = float(values[len(values) - signs.positive]) if signs.positive else np.inf
             row.append(splitting(pairs.positive, signs.negative, signs.positive, least))
         result.append(row)
@@ -169,7 +170,7 @@ def joint_bound(
     if not beside.any():
         return None
     equal = function.factor * np.exp(scalings.diagonals.log_scaling(scalings.variables(equal_shares(numbers))) / 2)
-    largest = float(np.linalg.norm(equal, 2)) ** 2
+    largest = float(singular_values(equal)[0]) ** 2
     least = float((beside * (1 - 1 / numbers))[beside > 0].min())
     best = JointBound(largest / least, 1 / numbers)
     point = conic_point(function, scalings, beside) if solvable(function, scalings) else None
@@ -265,7 +266,7 @@ def widened_objective(obj: AnyObjective, net: MLP) -> AnyObjective:
 
 def reached(obj: AnyObjective, theta: Array, widening: Widening, criterion: str, rank: int) -> float:
     """Returns the criterion at a widening, from its Hessian: over the `rank` largest eigenvalues for κ."""
-    values = np.linalg.eigvalsh(widened_objective(obj, widening.net).hessian(widening(theta)))
+    values, _ = symmetric_eigen(widened_objective(obj, widening.net).hessian(widening(theta)))
     if criterion == "trace":
         return float(values.sum())
     if criterion == "max":

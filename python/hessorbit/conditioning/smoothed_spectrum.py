@@ -22,6 +22,8 @@ from typing import Protocol
 import numpy as np
 
 from .._checks import Array
+from .._waiting import interruptible, side
+from ..decomposition import singular_values
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Support:
 
 
 Decomposition = tuple[Array, Array, Array]
+Derivatives = tuple[float, Array, Array]
 
 
 class SpectralFunction(Protocol):
@@ -110,7 +113,7 @@ class Extremes:
         """Returns log of the nonzero eigenvalues, (r,)."""
         if (known := self.latest.get(u.tobytes())) is not None:
             return known[0]
-        singular = np.linalg.svd(self.factor * np.exp(u / 2), compute_uv=False)
+        singular = singular_values(self.factor * np.exp(u / 2))
         with np.errstate(divide="ignore"):  # too few parameters may count
             return np.asarray(2 * np.log(singular))
 
@@ -131,7 +134,8 @@ class Extremes:
         key = u.tobytes()
         if key in self.latest:
             return self.latest[key]
-        left, singular, vectors = np.linalg.svd(self.factor * np.exp(u / 2), full_matrices=False)
+        scaled = self.factor * np.exp(u / 2)
+        left, singular, vectors = interruptible(side(scaled), np.linalg.svd, scaled, full_matrices=False)
         vectors[:, ~self.active | (u == -np.inf)] = 0  # where rounding leaves something else
         self.latest.clear()
         self.latest[key] = 2 * np.log(np.maximum(singular, np.finfo(float).tiny)), vectors, left
@@ -139,10 +143,10 @@ class Extremes:
 
     def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
         logarithms, vectors, _ = self.decomposition(u)
-        top = top_derivatives(logarithms, vectors, sharpness)
+        top: Derivatives = interruptible(len(u), top_derivatives, logarithms, vectors, sharpness)
         if not self.smallest:
             return top
-        bottom = bottom_derivatives(logarithms, vectors, sharpness)
+        bottom: Derivatives = interruptible(len(u), bottom_derivatives, logarithms, vectors, sharpness)
         return top[0] + bottom[0], top[1] + bottom[1], top[2] + bottom[2]
 
     def support(self, u: Array, sharpness: float) -> Support | None:
@@ -236,8 +240,9 @@ class Balanced:
 
     def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
         logarithms, vectors, _ = self.function.decomposition(u)
-        top, top_gradient, top_hessian = top_derivatives(logarithms, vectors, sharpness)
-        bottom, bottom_gradient, bottom_hessian = bottom_derivatives(logarithms, vectors, sharpness)
+        at = logarithms, vectors, sharpness
+        top, top_gradient, top_hessian = interruptible(len(u), top_derivatives, *at)
+        bottom, bottom_gradient, bottom_hessian = interruptible(len(u), bottom_derivatives, *at)
         share = 1 - self.epsilon
         return (
             top + share * bottom - self.epsilon * float(u.mean()),

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._waiting import interruptible, side
 from ..any_objective import AnyObjective
 from ..error_bounds import norm
 from ..objective import Objective
@@ -173,7 +174,8 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Ar
             return at
         sizes = norm(factor, axis=0)
         sizes = np.where(sizes > 0, sizes, np.inf)  # what changes nothing stays where it is
-        _, singular, right = np.linalg.svd(np.linalg.qr(factor / sizes, mode="r"), full_matrices=False)
+        triangle = interruptible(side(factor), np.linalg.qr, factor / sizes, mode="r")
+        _, singular, right = interruptible(side(triangle), np.linalg.svd, triangle, full_matrices=False)
         slope = (right @ (obj.gradient(at)[free] / sizes)).astype(np.float64)
         for _ in range(MOST_TRIALS):
             trial = at.copy()

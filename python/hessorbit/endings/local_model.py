@@ -16,12 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from .. import _core
+from .._bases import complement, span
 from .._checks import Array
+from .._waiting import interruptible
 from ..any_objective import AnyObjective
-from ..decomposition import Dense
+from ..decomposition import Dense, on_span
 from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
 from ..symmetry.inertia import decomposed
 from ..symmetry.null_modes import NullModes, null_modes
@@ -123,8 +124,7 @@ def local_model(obj: AnyObjective, theta: Array, beside: Array | None = None) ->
     modes = null_modes(obj, theta, hessian, errors)
     across = modes.complement
     if beside is not None:
-        basis = np.hstack([modes.basis, scipy.linalg.orth(across @ (across.T @ beside))])
-        across = scipy.linalg.qr(basis)[0][:, basis.shape[1] :]
+        across = complement(np.hstack([modes.basis, span(across @ (across.T @ beside))]))
     if not across.shape[1]:
         nothing = np.zeros(0)
         return LocalModel(
@@ -172,5 +172,5 @@ def moved_by(obj: AnyObjective, ahead: Array, hessian: Dense, vectors: Array) ->
     count = vectors.shape[1]
     if not _core.all_finite(ahead):
         return np.full((count, count), np.inf)
-    moved = vectors.T @ ((obj.hessian(ahead) - hessian.matrix) @ vectors)
+    moved = interruptible(len(vectors), on_span, obj.hessian(ahead) - hessian.matrix, vectors)
     return moved if np.isfinite(moved).all() else np.full((count, count), np.inf)

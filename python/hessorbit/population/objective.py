@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks, _core
+from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from ..any_objective import as_scalar, read_only
+from ..decomposition import symmetric_eigen
 from ..network import DEFAULT_OUTPUT, MLP
 from ..restricted import RestrictedObjective
 from .product import CompressedHessian, compression
@@ -294,7 +296,8 @@ class PopulationObjective:
 
     def _root(self, gauss_newton: Array) -> Array:
         """F with FᵀF + l2·I the matrix (P, P), whose rows are eigenvectors."""
-        values, vectors = np.linalg.eigh(gauss_newton - self.l2 * np.eye(len(gauss_newton)))
+        with calm_blas(len(gauss_newton)):
+            values, vectors = symmetric_eigen(gauss_newton - self.l2 * np.eye(len(gauss_newton)), vectors=True)
         floor = ROUNDING * len(values) * float(np.abs(values).max())
         return np.asarray(np.sqrt(np.where(values > floor, values, 0.0))[:, None] * vectors.T)
 

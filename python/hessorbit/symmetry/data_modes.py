@@ -17,7 +17,7 @@ import numpy as np
 from .. import activations
 from .._checks import FLOAT64, Array
 from .._norms import norm
-from .._waiting import interruptible
+from .._waiting import interruptible, side
 from ..objective import Objective
 from ..targets import LOSSES
 from .rules import rule_of
@@ -124,7 +124,7 @@ def unseen(rows: Array) -> Array:
     scaled = rows[:, seen] / scales
     if len(scaled) > len(seen):
         # Instead of left singular vectors, (N, N).
-        scaled = interruptible(len(seen), np.linalg.qr, scaled, mode="r")
+        scaled = interruptible(side(scaled), np.linalg.qr, scaled, mode="r")
     _, values, right = interruptible(len(seen), np.linalg.svd, scaled, full_matrices=True)
     rank = int((values > ROUNDING * max(rows.shape) * values.max(initial=0)).sum())
     missing = np.zeros((rows.shape[1], rows.shape[1] - rank))

@@ -25,6 +25,7 @@ import numpy as np
 from .. import activations
 from .._checks import Array
 from .._norms import norm
+from .._waiting import interruptible, side
 from ..network import MLP
 from .classes import classes_of
 from .related_neurons import LayerParameters, RelatedNeurons, layer_parameters
@@ -214,7 +215,8 @@ def row_space(rows: Array, tolerance: float) -> Array:
     rows = rows[(sizes > 1e-14 * sizes.max(initial=0)) & np.isfinite(sizes)]
     if not len(rows):
         return rows
-    _, values, right = np.linalg.svd(rows / norm(rows, 1)[:, None], full_matrices=False)
+    scaled = rows / norm(rows, 1)[:, None]
+    _, values, right = interruptible(side(rows), np.linalg.svd, scaled, full_matrices=False)
     basis: Array = right[values > tolerance * values[0]]
     basis[:, norm(basis, 0) <= tolerance] = 0
     return np.asarray(basis)
@@ -224,5 +226,5 @@ def null_space(columns: Array, tolerance: float) -> Array:
     """Orthonormal n with columns · n = 0, (m, k), for columns of about one size or zero."""
     if not columns.shape[0]:
         return np.eye(columns.shape[1])
-    _, values, right = np.linalg.svd(columns)
+    _, values, right = interruptible(max(columns.shape), np.linalg.svd, columns)
     return np.asarray(right[int((values > tolerance * values.max(initial=0)).sum()) :].T)

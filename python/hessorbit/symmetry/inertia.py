@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks, _core, activations
+from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from ..any_objective import AnyObjective
 from ..decomposition import Dense, Extended
@@ -128,7 +129,12 @@ def predicted_inertia(widening: Widened, obj: AnyObjective, theta: ArrayLike) ->
     net = widening.source
     check(net, obj)
     at = _checks.parameter_vector(theta, net.num_parameters)
-    errors = errors_of(obj, at)
+    with calm_blas(len(at)):
+        return inertia_at(widening, obj, at)
+
+
+def inertia_at(widening: Widened, obj: AnyObjective, at: Array) -> Inertia:
+    net, errors = widening.source, errors_of(obj, at)
     total, ahead = signs_of_hessian(obj, at, errors)
     here = neuron_forms(obj, at)
     there = here if ahead is None else neuron_forms(obj, ahead)

@@ -30,9 +30,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import orth
 
 from .. import _checks, activations
+from .._bases import span
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
@@ -205,20 +205,21 @@ def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-1
     allowed = _checks.positive(tolerance, "tolerance")
     data, everywhere = (net, at) if isinstance(net, MLP) else whole(net, at)
     objective = data if isinstance(data, Objective) else None
-    scales, back, error = None, None, 0.0
-    if getattr(net, "l2", 0.0):
-        found = list(directions_with_penalty(network, everywhere))
-    elif symmetries(network).dimension and not isinstance(net, RestrictedObjective):
-        element, point, error = unit_point(network, at)
-        found = list(directions(network, point.astype(at.dtype), allowed, objective))
-        scales, back = units(network, point), element.inverse().matrix()
-    else:
-        found = list(directions(network, everywhere, allowed, objective))
-    if isinstance(net, RestrictedObjective):
-        found = list(restricted_directions(net, found))
-    parts = sorted(found, key=lambda part: part.kind != FLAT)
-    with calm_blas(0):
-        basis, origins = orthonormal_basis(size, parts, scales, back)
+    with calm_blas(size):
+        scales, back, error = None, None, 0.0
+        if getattr(net, "l2", 0.0):
+            found = list(directions_with_penalty(network, everywhere))
+        elif symmetries(network).dimension and not isinstance(net, RestrictedObjective):
+            element, point, error = unit_point(network, at)
+            found = list(directions(network, point.astype(at.dtype), allowed, objective))
+            scales, back = units(network, point), element.inverse().matrix()
+        else:
+            found = list(directions(network, everywhere, allowed, objective))
+        if isinstance(net, RestrictedObjective):
+            found = list(restricted_directions(net, found))
+        parts = sorted(found, key=lambda part: part.kind != FLAT)
+        with calm_blas(0):
+            basis, origins = orthonormal_basis(size, parts, scales, back)
     labels, kinds = zip(*[(parts[i].cause, parts[i].kind) for i in origins], strict=True) if len(origins) else ((), ())
     return ZeroModes(basis, labels, kinds, resolved=error <= RESOLVED)
 
@@ -233,11 +234,11 @@ def restricted_directions(objective: RestrictedObjective, parts: list[Directions
         lengths = norm(vectors, 0)
         if not lengths.any():
             continue
-        columns.append(orth(vectors[:, lengths > 0] / lengths[lengths > 0]))
+        columns.append(span(vectors[:, lengths > 0] / lengths[lengths > 0]))
         yield Directions(part.cause, part.kind, free, within(objective, columns[-1]))
     if columns:
         cause = "several of these causes together, the held parameters left alone"
-        yield Directions(cause, FIRST_ORDER, free, within(objective, orth(np.hstack(columns))))
+        yield Directions(cause, FIRST_ORDER, free, within(objective, span(np.hstack(columns))))
 
 
 def residuals(objective: AnyObjective, at: ArrayLike, basis: Array) -> Array:

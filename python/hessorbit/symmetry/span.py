@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .._checks import Array
 from .._norms import norm
+from .._waiting import interruptible, side
 
 INDEPENDENCE = 1e-8  # a direction counts if this part of it lies outside the span of those before
 
@@ -122,9 +123,7 @@ def independent(vectors: Array, part_of: Array) -> Array:
         if count == len(vectors):
             break
         mine = np.flatnonzero(part_of == part)
-        columns, triangle, order = qr(
-            outside(vectors[:, mine], basis[:, :count]), mode="economic", pivoting=True, check_finite=False
-        )
+        columns, triangle, order = factored(outside(vectors[:, mine], basis[:, :count]), pivoting=True)
         rank = int((np.abs(np.diagonal(triangle)) > INDEPENDENCE).sum())
         basis[:, count : count + rank] = columns[:, :rank]
         if count:
@@ -139,12 +138,17 @@ def orthonormal_block(vectors: Array) -> Array:
     """Returns orthonormal columns (r, n) of which the first k span what the first k vectors do, for every k."""
     order = np.argsort(-np.abs(vectors).max(axis=1), kind="stable")  # QR is more accurate with large rows on top
     basis = np.empty_like(vectors)
-    basis[order] = qr((vectors / norm(vectors, 0))[order], mode="economic", check_finite=False)[0]
+    basis[order] = factored((vectors / norm(vectors, 0))[order])[0]
     return basis
 
 
 def again(vectors: Array, basis: Array) -> Array:
-    return np.asarray(qr(outside(vectors, basis), mode="economic", check_finite=False)[0])
+    return np.asarray(factored(outside(vectors, basis))[0])
+
+
+def factored(vectors: Array, *, pivoting: bool = False) -> Any:
+    """Returns Q (r, n), R (n, n) and where pivoting the order of the columns."""
+    return interruptible(side(vectors), qr, vectors, mode="economic", pivoting=pivoting, check_finite=False)
 
 
 def outside(vectors: Array, basis: Array) -> Array:
