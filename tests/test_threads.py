@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 
@@ -116,10 +117,14 @@ def test_ctrl_c_ends_the_wait_for_lapack() -> None:
             entered.wait()
             os.kill(os.getpid(), signal.SIGINT)
         obj, theta = objective([2, 80, 1], 10)
+        more, _ = objective([2, 80, 1], 400)
         np.linalg.eigvalsh = np.linalg.eigh = np.linalg.svd = np.linalg.qr = never
         for call in (
             lambda: ho.spectrum(obj, theta, method="dense", zero_modes=None),
             lambda: ho.spectrum(obj, theta, vectors=True, method="dense", zero_modes=None),
+            lambda: ho.best_conditioned(more, theta, over=ho.symmetries(more.net), matrix="gauss_newton"),
+            lambda: ho.best_conditioned(more, theta, over=ho.symmetries(more.net), matrix="hessian"),
+            lambda: ho.classify(more, theta),
         ):
             entered.clear()
             threading.Thread(target=interrupt, daemon=True).start()
@@ -130,7 +135,7 @@ def test_ctrl_c_ends_the_wait_for_lapack() -> None:
         os._exit(0)
         """)
     )
-    assert out.split() == ["interrupted"] * 2
+    assert out.split() == ["interrupted"] * 5
 
 
 def raw_calls() -> dict[str, list[Callable[[], Any]]]:
@@ -206,3 +211,11 @@ def test_pools_of_processes_started_in_any_way(method: str) -> None:
     expected = [trace_of_hessian(seed) for seed in range(4)]
     with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
         assert list(pool.map(trace_of_hessian, range(4), timeout=PATIENCE)) == expected
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_workers_of_joblib(backend: str) -> None:
+    expected = [trace_of_hessian(seed) for seed in range(4)]
+    tasks = [joblib.delayed(trace_of_hessian)(seed) for seed in range(4)]
+    assert joblib.Parallel(2, backend=backend, timeout=PATIENCE)(tasks) == expected
