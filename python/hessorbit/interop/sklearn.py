@@ -101,6 +101,6 @@ def prediction(estimator: Any, link: str | None) -> Any:
         found = estimator.predict_proba(rows)
         # A single output is the probability of the second class; with several, each is its own label's.
         single = link not in LINK_NAMES and estimator.n_outputs_ == 1 and isinstance(found, np.ndarray)
-        return np.asarray(found[:, 1:] if single else found, FLOAT64 if found.dtype == FLOAT64 else found.dtype)
+        return np.asarray(found[:, 1:] if single else found)
 
     return answer
