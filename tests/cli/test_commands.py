@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -87,6 +88,33 @@ def test_info() -> None:
     assert {line.split()[0] for line in result.output.splitlines()} == set(ho.configuration())
 
 
+def test_parts_and_variants(folder: Path) -> None:
+    """Values between commas are variants; parts go into stores of their own, and into one in the end."""
+    grid = [*SMALL, "--activation", "erf,tanh", "--seeds", "1", "--executor", "threads"]
+    for part in ("1", "2"):
+        done = hessorbit("study", *grid, "--shard", f"{part}/2", "--store", f"{part}.sqlite", "--csv", f"{part}.csv")
+        assert done.exit_code == 0, done.output
+        assert "2 missing" in done.output
+    merged = hessorbit("merge", "1.sqlite", "2.sqlite", "--into", "all.sqlite")
+    assert merged.output == "4 cells are in all.sqlite, none of the study are missing.\n"
+    result = load("all.sqlite")
+    assert result.settings.factors == (("activation", ("erf", "tanh")),)
+    lines = [folder.joinpath(f"{part}.csv").read_text("utf-8").splitlines() for part in ("1", "2")]
+    assert [len(each) for each in lines] == [3, 3]
+    assert lines[0][0].startswith("width,seed,activation,parameters")
+    shown = tomllib.loads(hessorbit("study", "--show", *grid, "--set", "l2=[0, 0.1]").output)
+    assert (shown["activation"], shown["l2"]) == (["erf", "tanh"], [0.0, 0.1])
+
+
+def test_data_of_ones_own(folder: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((30, 2))
+    np.savez(folder / "mine.npz", inputs=x, wanted=x[:, 0] * x[:, 1])
+    done = hessorbit("study", "--widths", "2,3", "--seeds", "1", "--data", "mine.npz", "--target", "wanted",
+                     "--set", "max_steps=30", "--workers", "1")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert load("study.sqlite").settings.samples == 24
+
+
 def test_help_names_the_commands() -> None:
     result = hessorbit("--help")
     for command in ("study", "report", "merge", "reach", "recover", "info"):
@@ -109,6 +137,15 @@ def test_settings_of_the_networks_have_options_of_their_own() -> None:
         (["study", "--report", "study.pdf"], "--report 'study.pdf' must end in .html or .htm"),
         (["study", "--store", "a.html", "--report", "a.html"], "must be different files"),
         (["report", "--csv", "q.parquet"], "--csv 'q.parquet' must end in .csv"),
+        (["study", "--csv", "q.parquet"], "--csv 'q.parquet' must end in .csv"),
+        (["study", "--parquet", "q.csv"], "--parquet 'q.csv' must end in .parquet"),
+        (["report", "--figures", "f", "--format", "xyz"], "--format must be one of"),
+        (["study", "--executor", "dusk"], "executor must be processes, threads, dask or dask://host:port; got 'dusk'"),
+        (["study", "--shard", "0/4"], "--shard must be I/N, the I-th of N parts"),
+        (["study", "--shard", "5/4"], "--shard must be I/N"),
+        (["study", "--data", "missing.csv"], "data 'missing.csv' does not exist"),
+        (["study", "--set", "optimizer=adam,sgd"], "sgd"),
+        (["merge", "missing.sqlite"], "'missing.sqlite' does not exist"),
         (["report", "study.sqlite", "--report", "study.sqlite"], "must be different files"),
         (["reach", "--plot", "x.xyz"], "--plot 'x.xyz' must end in .png or .svg or .pdf"),
         (["reach", "--table", "x.xlsx"], "--table 'x.xlsx' must end in .csv or .json"),

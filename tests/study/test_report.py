@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import html.parser
 import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 
 import hessorbit as ho
 from hessorbit.study import StudyResult, plots
 from hessorbit.study.cell import failure
+from hessorbit.study.claims import CLAIMS, Claim, Factor, Finding
+from hessorbit.study.drawing import new_figure
 from hessorbit.study.measurements import MEASUREMENTS
-from hessorbit.study.report import render
+from hessorbit.study.report import render, sure_together
+from hessorbit.study.written import of_kind
 
 mpl.use("agg")
 
@@ -34,8 +41,12 @@ class References(html.parser.HTMLParser):
                 self.found.append(value)
 
 
-def test_page_needs_nothing_else(result: StudyResult) -> None:
-    page = render(result)
+@pytest.fixture(scope="module")
+def page(result: StudyResult) -> str:
+    return render(result)
+
+
+def test_page_needs_nothing_else(page: str) -> None:
     references = References()
     references.feed(page)
     assert not references.found
@@ -43,8 +54,7 @@ def test_page_needs_nothing_else(result: StudyResult) -> None:
     assert "<script" not in page
 
 
-def test_page_shows_everything(result: StudyResult) -> None:
-    page = render(result)
+def test_page_shows_everything(result: StudyResult, page: str) -> None:
     for kind in plots.figures(result):
         assert f'<figure id="{kind.name}">' in page
     for finding in result.claims():
@@ -57,14 +67,30 @@ def test_page_shows_everything(result: StudyResult) -> None:
     assert "teacher_width = 2" in page
 
 
-def test_page_is_the_same_every_time(result: StudyResult) -> None:
-    assert render(result) == render(result)
+def drawings(page: str) -> list[ElementTree.Element]:
+    parts = page.split("<figure")[1:]
+    return [ElementTree.fromstring(part[part.index("<svg") : part.index("</svg>") + 6]) for part in parts]
 
 
-def test_figures_are_well_formed(result: StudyResult) -> None:
-    page = render(result)
-    for part in page.split("<figure")[1:]:
-        ElementTree.fromstring(part[part.index("<svg") : part.index("</svg>") + 6])
+def test_figures_can_be_read_without_being_seen(result: StudyResult, page: str) -> None:
+    """Each has words that stand for it, and a table behind it with the medians of what it shows."""
+    labels = [drawing.attrib["aria-label"] for drawing in drawings(page)]
+    assert all(drawing.attrib["role"] == "img" for drawing in drawings(page))
+    median = result.table.loc[result.table["width"] == 4, "steps"].median()
+    assert any("training steps against width" in label and f"{median:g}" in label for label in labels)
+    assert page.count("<summary>The numbers</summary>") == len(labels) == len(plots.figures(result))
+    behind = page[page.index('<figure id="steps">') : page.index('<figure id="spectra">')]
+    assert f'<tr><th scope="row">4</th><td>{median:g}' in behind.replace("\n", "")
+
+
+def test_colours_are_the_pages(page: str) -> None:
+    """All that is drawn has a colour that the style sheet defines, for light and for dark."""
+    figures = page[page.index("<figure") :]
+    assert not re.findall(r"(?:fill|stroke): #(?!ffffff)\w+", figures)
+    used = set(re.findall(r"var\(--(\w+)\)", page))
+    light, dark = page.split("@media (prefers-color-scheme: dark)")[:2]
+    for part in (light, dark[: dark.index("box-sizing")]):
+        assert used <= set(re.findall(r"--([\w-]+): #", part)) | {"on"}
 
 
 def test_unfinished_studies_and_failures_are_shown(study: ho.WidthStudy) -> None:
@@ -92,8 +118,13 @@ def test_plot_draws_all_figures(result: StudyResult) -> None:
 
 
 def test_axes_of_ones_own(result: StudyResult) -> None:
-    _, ax = plots.new_figure()
+    _, ax = new_figure(plots.SIZE)
     assert plots.plot_trace(result, ax) is ax
+
+
+def test_numbers_along_an_axis() -> None:
+    values = {0.01: "0.01", 0.5: "0.5", 1.0: "1", 5000.0: "5000", 1e4: "10⁴", 2e-7: "2·10⁻⁷", 1e-10: "10⁻¹⁰"}
+    assert [plots.plain_number(value) for value in values] == list(values.values())
 
 
 def test_nothing_to_plot(study: ho.WidthStudy) -> None:
@@ -101,9 +132,10 @@ def test_nothing_to_plot(study: ho.WidthStudy) -> None:
         StudyResult(study, []).plot()
 
 
-def test_report_writes_the_page(result: StudyResult, tmp_path: Path) -> None:
+def test_report_writes_the_page(result: StudyResult, page: str, tmp_path: Path) -> None:
+    """The same every time."""
     result.report(tmp_path / "study.html")
-    assert (tmp_path / "study.html").read_text("utf-8") == render(result)
+    assert (tmp_path / "study.html").read_text("utf-8") == page
 
 
 SCRIPT = "<script>alert('1')</script>"
@@ -118,7 +150,8 @@ def test_script_is_escaped(result: StudyResult) -> None:
     assert page.count("&lt;script&gt;") >= 3  # title, heading, settings, failure
 
 
-def test_an_old_page_survives_a_failure(result: StudyResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_page_survives_a_failure(study: ho.WidthStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = StudyResult(study, [])
     path = tmp_path / "study.html"
     path.write_text("old", "utf-8")
 
@@ -141,3 +174,80 @@ def test_counts_are_integers(result: StudyResult) -> None:
     lost = StudyResult(result.settings, [replace(result.records[0], measurements={"trace": 1.0})])
     assert str(lost.table["steps"].dtype) == "Int64"
     assert lost.table["steps"].isna().all()
+
+
+GRID = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 60}
+
+
+@pytest.fixture(scope="module")
+def grid() -> StudyResult:
+    with ThreadPoolExecutor(2) as executor:
+        return ho.WidthStudy(**GRID, l2=[0.0, 0.01], title=SCRIPT).run(executor=executor)
+
+
+def claims(grid: StudyResult) -> list[Claim]:
+    return [finding.claim for finding in grid.parts["l2=0.0"].claims()]
+
+
+def test_a_grid_has_a_page_for_each_claim(grid: StudyResult, tmp_path: Path) -> None:
+    """They lead to each other and nowhere else, and every claim of every variant is on them."""
+    grid.report(tmp_path / "study.html")
+    pages = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+    assert len(pages) == 1 + len(claims(grid))
+    for page in pages.values():
+        references = References()
+        references.feed(page)
+        assert set(references.found) <= set(pages)
+        assert "<script" not in page
+    home = References()
+    home.feed(pages["study.html"])
+    assert set(home.found) == set(pages) - {"study.html"}
+    for finding in grid.claims():
+        page = pages[f"study-{finding.claim.id.replace('_', '-')}.html"]
+        assert f"<figure><h3>{finding.variant}</h3>" in page.replace("\n", "")
+    assert len(drawings(pages["study-trace.html"])) == 2
+    assert "The claim has no meaning here: l2 moves minima away from the teacher." in pages["study-nearest.html"]
+    assert pages["study.html"].count("undecided</span>") == len(grid.claims())
+
+
+def test_what_is_significant_in_a_whole_table() -> None:
+    """Holm's multipliers count all of the table; a finding with an adjusted p of 1 counts as 1."""
+
+    def finding(p: float, adjusted: float) -> Finding:
+        return Finding(CLAIMS[0], Factor(0.5, 0.4, 0.6, p, 9), adjusted, "supported", "", (1, 1), (), None)
+
+    cases = [finding(0.01, 0.02), finding(0.03, 0.03), finding(0.002, 1.0), finding(0.0125, 0.02)]
+    assert sure_together(cases) == [True, False, False, True]
+
+
+def test_figures_as_files(result: StudyResult, grid: StudyResult, tmp_path: Path) -> None:
+    for kind, start in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+        assert of_kind(result, plots.FIGURES[3], kind).startswith(start)
+    paths = grid.save_figures(tmp_path / "grid")
+    assert [path.name for path in paths] == [f"{claim.id}.pdf" for claim in claims(grid)]
+    assert all(path.read_bytes().startswith(b"%PDF") for path in paths)
+
+
+def test_refused_figures(result: StudyResult, study: ho.WidthStudy, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"format must be one of .*pdf.*got 'xyz'"):
+        result.save_figures(tmp_path / "no", "xyz")
+    with pytest.raises(ValueError, match="no cell of the study is done"):
+        StudyResult(study, []).save_figures(tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(("name", "read"), [("t.csv", pd.read_csv), ("t.parquet", pd.read_parquet)])
+def test_tables_as_files(name: str, read: Callable[[Path], pd.DataFrame], grid: StudyResult, tmp_path: Path) -> None:
+    grid.save_table(tmp_path / name)
+    table = read(tmp_path / name)
+    assert list(table.columns[:3]) == ["width", "seed", "l2"]
+    pd.testing.assert_frame_equal(table, grid.table, check_dtype=False)
+    with pytest.raises(ValueError, match=r"ends in \.csv or \.parquet; got \.xlsx"):
+        grid.save_table(tmp_path / "t.xlsx")
+
+
+def test_a_plot_of_a_grid(grid: StudyResult) -> None:
+    axes = grid.plot()
+    assert len(axes) == 2 * len(claims(grid))
+    assert len({ax.get_title() for ax in axes}) == 2
+    mpl.pyplot.close("all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -19,6 +20,8 @@ INIT = typer.Option(
     "for σ."
 )
 PAGE = typer.Option(help="HTML file to write; it holds the figures.")
+CSV = typer.Option(help="CSV file to write; it holds the table of all students.")
+PARQUET = typer.Option(help="Parquet file to write; it holds the same table.")
 
 
 def parsed_widths(widths: str, option: str = "--widths") -> list[int]:
@@ -43,6 +46,16 @@ def check_writable(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
         raise ValueError(
             f"{option} {str(path)!r} must end in {' or '.join(suffixes)}; got {path.suffix or 'no ending'}"
         )
+
+
+def check_tables(csv: Path | None, parquet: Path | None) -> None:
+    """Refuse files for tables that cannot be written, or whose endings promise another format."""
+    if csv is not None:
+        check_writable(csv, "--csv", (".csv",))
+    if parquet is not None:
+        check_writable(parquet, "--parquet", (".parquet", ".pq"))
+        if find_spec("pyarrow") is None and find_spec("fastparquet") is None:
+            raise RuntimeError('--parquet needs a package that is not installed: pip install "hessorbit[parquet]"')
 
 
 def check_page(page: Path, store: Path) -> None:

@@ -17,17 +17,20 @@ from .explanations import explained
 from .options import (
     ACTIVATION,
     BIAS,
+    CSV,
     INIT,
     INPUTS,
     OUTPUTS,
     PAGE,
+    PARQUET,
     TEACHER_SCALE,
     TEACHER_WIDTH,
     WIDTHS,
     check_page,
+    check_tables,
     parsed_widths,
 )
-from .summary import summarise
+from .summary import save_tables, summarise
 
 
 def study(
@@ -70,6 +73,8 @@ def study(
         Path, typer.Option(help="SQLite file that receives one row per student. A file that exists is resumed.")
     ] = Path("study.sqlite"),
     report: Annotated[Path, PAGE] = Path("study.html"),
+    csv: Annotated[Path | None, CSV] = None,
+    parquet: Annotated[Path | None, PARQUET] = None,
     executor: Annotated[
         str | None,
         typer.Option(
@@ -115,6 +120,7 @@ def study(
             typer.echo(chosen.to_toml(), nl=False)
             return
         check_page(report, store)
+        check_tables(csv, parquet)
         part = None if shard is None else parsed_shard(shard)
         told = not sys.stderr.isatty() if verbose is None else verbose
         logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
@@ -122,6 +128,7 @@ def study(
         summarise(result)
         result.report(report)
         typer.echo(f"Rows are in {store}, the figures in {report}.")
+        save_tables(result, csv, parquet)
     if result.failures:
         raise typer.Exit(1)
 

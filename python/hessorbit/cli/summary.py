@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +30,14 @@ def summarise(result: StudyResult) -> None:
     for cell, error in result.failures.items():
         where = ", ".join(filter(None, [result.settings.words(cell.variant), f"width {cell.width}, seed {cell.seed}"]))
         console.print(f"{where} failed: {error}", style="red", markup=False)
+
+
+def save_tables(result: StudyResult, *files: Path | None) -> None:
+    """Write the table of all students into files."""
+    for file in files:
+        if file is not None:
+            result.save_table(file)
+            typer.echo(f"The table is in {file}.")
 
 
 def variants_table(findings: list[Finding]) -> Table:

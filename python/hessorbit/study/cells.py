@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
+from .._checks import Array
 from .claims import CLAIMS, Claim, Finding, judge
 from .growth import growth_claims
 from .measurements import COLUMNS, COUNTS, MEASUREMENTS
@@ -39,6 +42,15 @@ class StudyCells:
     def missing(self) -> int:
         """Number of cells of the study that were not computed yet."""
         return len(self.settings.cells()) - len(self.records)
+
+    def relative_losses(self, record: Record, losses: Array) -> Array:
+        """Returns losses of a student above its teacher's, relative to that of predicting the mean."""
+        floor, baseline = record.measurements.get("floor", 0.0), record.measurements["baseline"]
+        return np.asarray((losses - floor) / (baseline - floor))
+
+    def loss_curve(self, record: Record) -> tuple[Array, Array]:
+        """Returns the recorded steps of a student's training, and its relative losses there."""
+        return record.arrays["steps_recorded"], self.relative_losses(record, record.arrays["losses"])
 
     @cached_property
     def parts(self) -> dict[str, Self]:

@@ -132,7 +132,8 @@ MEASUREMENTS = (
     Measurement("steps", "training steps taken", lambda s: s.training.steps, count=True),
     Measurement("learning_rate", "learning rate of training", lambda s: s.training.learning_rate),
     Measurement("seconds", "time of training in seconds, on one thread", lambda s: s.training.seconds),
-    Measurement("baseline", "loss of predicting the mean of the targets, above the teacher's", lambda s: s.task.unit),
+    Measurement("baseline", "loss of predicting the mean of the targets", lambda s: s.task.baseline),
+    Measurement("floor", "the teacher's own loss, 0 for the squared error without noise", lambda s: s.task.floor),
     Measurement(
         "relative_loss",
         "loss at the end of training above the teacher's, over that of predicting the mean",

@@ -13,61 +13,109 @@ import numpy as np
 
 from .._checks import Array
 from .cells import StudyCells
+from .claims import Claim
+from .drawing import width_scale
 from .growth import SPLITS
+from .numbers import Numbers, numbers_by_width, numbers_of_losses, numbers_of_spectra
 from .rates import REPRESENTATIVES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # The colours of Okabe and Ito, which people with colour-blindness can tell apart.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
+BLUE, ORANGE, GREEN, PURPLE, GREY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555", "#E69F00"
 SIZE = (5.4, 3.9)  # inches
+FEW_POWERS = 30  # the axis spans less than this factor where numbers between powers of ten are labelled
+LEAST_PLAIN, MOST_PLAIN = 0.009, 9001  # between them numbers are written out
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOSS_POINTS = 150  # of a loss curve that are drawn
 SMALLEST_SHARE = 1e-16  # eigenvalues below this times the largest are not drawn
 
 
+@dataclass(frozen=True)
+class Series:
+    """A column of the table as a line against width."""
+
+    column: str
+    label: str
+    colour: str = BLUE
+    dashed: bool = False
+
+
+TRACE = (
+    Series("trace", "trace", BLUE),
+    Series("trace_at_tolerance", "where training ended", GREY, dashed=True),
+    Series("trace_incoming", "part of incoming weights", ORANGE, dashed=True),
+    Series("trace_outgoing", "part of outgoing weights", GREEN, dashed=True),
+)
+LAMBDA_MAX = (
+    Series("lambda_max", "at the minimum", BLUE),
+    Series("lambda_max_at_tolerance", "where training ended", GREY, dashed=True),
+    Series("lambda_max_at_start", "at initialisation", PURPLE, dashed=True),
+)
+CONDITION = (
+    Series("condition", "at the minimum", BLUE),
+    Series("condition_copies", "without idle neurons", ORANGE),
+    Series("condition_at_start", "of as many eigenvalues at initialisation", PURPLE, dashed=True),
+)
+BEST_CONDITION = (
+    Series("condition_copies", "minima, without idle neurons", ORANGE),
+    Series("best_condition_of_copies", "best with the copies of the minimum", GREY, dashed=True),
+    Series("best_condition", "best widening of the teacher", GREEN),
+)
+STEPS = (Series("steps", "steps", BLUE),)
+RATES = (
+    Series("tail_steps_predicted", "steps per decade, predicted"),
+    Series("tail_steps", "steps per decade, measured"),
+    Series("tail_model", "loss of the quadratic model over the loss"),
+)
+FROM_REPRESENTATIVES = tuple(
+    series
+    for name, colour in zip(REPRESENTATIVES, (BLUE, ORANGE, GREEN), strict=True)
+    for series in (
+        Series(f"steps_from_{name}", name, colour),
+        Series(f"predicted_from_{name}", f"{name}, predicted", colour, dashed=True),
+    )
+)
+GROWTH = (
+    Series("steps", "wide from scratch", BLUE),
+    Series("steps_narrow", "narrow alone", GREY),
+    *(
+        Series(f"steps_grown_{split}", f"{split} split", colour, dashed=True)
+        for split, colour in zip(SPLITS, (GREEN, ORANGE, PURPLE, YELLOW), strict=True)
+    ),
+)
+NEAREST = (
+    Series("nearest_distance", "distance", PURPLE),
+    Series("travelled", "distance travelled in training", GREY, dashed=True),
+)
+
+
 def plot_trace(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws the Hessian's trace at minima against width, its parts, and the trace where training ended."""
-    ax = axes_for_widths(result, ax, "Trace of the Hessian at minima", "trace")
-    draw(ax, result, "trace", "trace", BLUE)
-    draw(ax, result, "trace_at_tolerance", "where training ended", GREY, dashed=True)
-    draw(ax, result, "trace_incoming", "part of incoming weights", ORANGE, dashed=True)
-    draw(ax, result, "trace_outgoing", "part of outgoing weights", GREEN, dashed=True)
-    return finish(ax)
+    return draw_all(result, ax, TRACE, "Trace of the Hessian at minima", "trace")
 
 
 def plot_lambda_max(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws the largest eigenvalue at minima against width, and where training ended and began."""
-    ax = axes_for_widths(result, ax, "Largest eigenvalue", "λ_max")
-    draw(ax, result, "lambda_max", "at the minimum", BLUE)
-    draw(ax, result, "lambda_max_at_tolerance", "where training ended", GREY, dashed=True)
-    draw(ax, result, "lambda_max_at_start", "at initialisation", PURPLE, dashed=True)
-    return finish(ax)
+    return draw_all(result, ax, LAMBDA_MAX, "Largest eigenvalue", "λ_max")
 
 
 def plot_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws the condition number at minima against width, with and without idle neurons, and at initialisation."""
-    ax = axes_for_widths(result, ax, "Condition number of the Hessian", "κ")
-    draw(ax, result, "condition", "at the minimum", BLUE)
-    draw(ax, result, "condition_copies", "without idle neurons", ORANGE)
-    draw(ax, result, "condition_at_start", "of as many eigenvalues at initialisation", PURPLE, dashed=True)
-    return finish(ax)
+    return draw_all(result, ax, CONDITION, "Condition number of the Hessian", "κ")
 
 
 def plot_best_condition(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws the least condition numbers of a class against width, and those of the minima that training came to."""
-    ax = axes_for_widths(result, ax, "Best-conditioned widening of the teacher", "κ")
-    draw(ax, result, "condition_copies", "minima, without idle neurons", ORANGE)
-    draw(ax, result, "best_condition_of_copies", "best with the copies of the minimum", GREY, dashed=True)
-    draw(ax, result, "best_condition", "best widening of the teacher", GREEN)
-    return finish(ax)
+    return draw_all(result, ax, BEST_CONDITION, "Best-conditioned widening of the teacher", "κ")
 
 
 def plot_steps(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws training steps to the loss tolerance against width."""
-    ax = axes_for_widths(result, ax, "Steps to the loss tolerance", "training steps")
-    draw(ax, result, "steps", "steps", BLUE)
+    ax = draw_all(result, ax, STEPS, "Steps to the loss tolerance", "training steps")
     limit = result.settings.max_steps
     if (result.table["reached"] == 0).any():
         ax.axhline(limit, color=GREY, linewidth=1, linestyle=":", label=f"max_steps = {limit}: tolerance not reached")
@@ -76,9 +124,30 @@ def plot_steps(result: StudyCells, ax: Axes | None = None) -> Axes:
 
 def plot_nearest(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws the distance of the initialisation from the nearest global minimum against width."""
-    ax = axes_for_widths(result, ax, "Nearest global minimum at initialisation", "distance")
-    draw(ax, result, "nearest_distance", "distance", PURPLE)
-    draw(ax, result, "travelled", "distance travelled in training", GREY, dashed=True)
+    return draw_all(result, ax, NEAREST, "Nearest global minimum at initialisation", "distance")
+
+
+def series_of(claim: Claim) -> tuple[Series, ...]:
+    """Returns the lines of a claim: its column, the same at initialisation, and what it is compared with."""
+    null = (Series(claim.null, "at initialisation", PURPLE, dashed=True),) if claim.null else ()
+    others = filter(None, (claim.against, claim.follows))
+    return (
+        Series(claim.column, claim.column.replace("_", " ")),
+        *null,
+        *(Series(other, other.replace("_", " "), ORANGE) for other in others),
+    )
+
+
+def plot_claim(result: StudyCells, claim: Claim, ax: Axes | None = None) -> Axes:
+    """Draws what a claim is about against width."""
+    return draw_all(result, ax, series_of(claim), claim.sentence, claim.column)
+
+
+def draw_all(result: StudyCells, ax: Axes | None, series: tuple[Series, ...], title: str, ylabel: str) -> Axes:
+    """Draws lines against width."""
+    ax = axes_for_widths(result, ax, title, ylabel)
+    for each in series:
+        draw(ax, result, each)
     return finish(ax)
 
 
@@ -97,6 +166,8 @@ def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
     ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{rank} parameters of the teacher")
     title = "Spectra of the Hessian at minima"
     ax.set(title=title, xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
+    label_powers(ax.xaxis)
+    label_powers(ax.yaxis)
     return finish(ax)
 
 
@@ -107,12 +178,12 @@ def plot_losses(result: StudyCells, ax: Axes | None = None) -> Axes:
         label: str | None = f"width {width}"
         for record in result.done:
             if record.cell.width == width:
-                steps, losses = thinned(record.arrays["steps_recorded"], record.arrays["losses"])
-                baseline = record.measurements["baseline"]
-                ax.plot(steps, losses / baseline, color=colour, linewidth=0.8, alpha=0.7, label=label)
+                steps, losses = thinned(*result.loss_curve(record))
+                ax.plot(steps, losses, color=colour, linewidth=0.8, alpha=0.7, label=label)
                 label = None
     ax.axhline(result.settings.loss_tolerance, color=GREY, linewidth=1, linestyle=":", label="tolerance")
     ax.set(title="Loss curves", xlabel="training step", ylabel="loss / loss of the mean", yscale="log")
+    label_powers(ax.yaxis)
     return finish(ax)
 
 
@@ -135,6 +206,8 @@ def plot_rates(result: StudyCells, ax: Axes | None = None) -> Axes:
         xscale="log",
         yscale="log",
     )
+    label_powers(ax.xaxis)
+    label_powers(ax.yaxis)
     return finish(ax)
 
 
@@ -148,32 +221,23 @@ def plot_tails(result: StudyCells, ax: Axes | None = None) -> Axes:
             if record.cell[:2] == (width, first):
                 names = ("tail_recorded", "tail_losses", "tail_predicted")
                 steps, losses, predicted = (record.arrays[name] for name in names)
-                baseline = record.measurements["baseline"]
-                ax.plot(steps, losses / baseline, color=colour, linewidth=1.2, label=f"width {width}")
-                ax.plot(steps, predicted / baseline, "--", color=colour, linewidth=1.2)
+                measured, model = (result.relative_losses(record, each) for each in (losses, predicted))
+                ax.plot(steps, measured, color=colour, linewidth=1.2, label=f"width {width}")
+                ax.plot(steps, model, "--", color=colour, linewidth=1.2)
     title = f"Tails of seed {first}: measured, and predicted (dashed)"
     ax.set(title=title, xlabel="step", ylabel="loss / loss of the mean", xscale="symlog", yscale="log")
+    label_powers(ax.yaxis)
     return finish(ax)
 
 
 def plot_representatives(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws steps of gradient descent from representatives of one function against width, measured and predicted."""
-    ax = axes_for_widths(result, ax, "Representatives of one function", "steps")
-    for name, colour in zip(REPRESENTATIVES, (BLUE, ORANGE, GREEN), strict=True):
-        draw(ax, result, f"steps_from_{name}", name, colour)
-        draw(ax, result, f"predicted_from_{name}", "", colour, dashed=True)
-    ax.plot([], [], "--", color=GREY, label="predicted")
-    return finish(ax)
+    return draw_all(result, ax, FROM_REPRESENTATIVES, "Representatives of one function", "steps")
 
 
 def plot_growth(result: StudyCells, ax: Axes | None = None) -> Axes:
     """Draws steps to the loss tolerance against the last width, for each way to grow and without growth."""
-    ax = axes_for_widths(result, ax, "Steps with growth to a width", "training steps, at all widths together")
-    draw(ax, result, "steps", "wide from scratch", BLUE)
-    draw(ax, result, "steps_narrow", "narrow alone", GREY)
-    for split, colour in zip(SPLITS, (GREEN, ORANGE, PURPLE, "#E69F00"), strict=True):
-        draw(ax, result, f"steps_grown_{split}", f"{split} split", colour, dashed=True)
-    return finish(ax)
+    return draw_all(result, ax, GROWTH, "Steps with growth to a width", "training steps, at all widths together")
 
 
 @dataclass(frozen=True)
@@ -183,45 +247,62 @@ class FigureKind:
     name: str
     draw: Callable[..., Axes]
     caption: str
+    numbers: Callable[[StudyCells], Numbers]
     columns: tuple[str, ...] = ()
 
 
+def of_widths(name: str, draw: Callable[..., Axes], caption: str, series: tuple[Series, ...]) -> FigureKind:
+    """Returns a figure of lines against width; without its main one there is nothing to see."""
+    return FigureKind(name, draw, caption, numbers_of(series), (name,))
+
+
+def numbers_of(series: tuple[Series, ...]) -> Callable[[StudyCells], Numbers]:
+    """Returns the function that makes the table behind lines against width."""
+    columns = [(each.column, each.label) for each in series]
+    return lambda result: numbers_by_width(result, columns)
+
+
 FIGURES = (
-    FigureKind(
+    of_widths(
         "trace",
         plot_trace,
         "The trace at minima and its two parts. Where neurons share the work, the part of incoming weights falls with "
         "width, and the part of outgoing weights rises.",
-        ("trace",),
+        TRACE,
     ),
-    FigureKind(
+    of_widths(
         "lambda_max",
         plot_lambda_max,
         "The largest eigenvalue, which limits the steps of gradient descent.",
-        ("lambda_max",),
+        LAMBDA_MAX,
     ),
-    FigureKind(
+    of_widths(
         "condition",
         plot_condition,
         "The condition number at minima, off the zero modes that symmetry predicts; without neurons that copy none of "
         "the teacher's; and of as many eigenvalues at initialisation, where counting alone makes it fall.",
-        ("condition",),
+        CONDITION,
     ),
-    FigureKind("steps", plot_steps, "Training steps until the loss tolerance.", ("steps",)),
-    FigureKind("spectra", plot_spectra, "Magnitudes of all eigenvalues at minima in descending order, medians."),
-    FigureKind("losses", plot_losses, "Loss while training, a curve for every student."),
+    of_widths("steps", plot_steps, "Training steps until the loss tolerance.", STEPS),
     FigureKind(
+        "spectra",
+        plot_spectra,
+        "Magnitudes of all eigenvalues at minima in descending order, medians.",
+        numbers_of_spectra,
+    ),
+    FigureKind("losses", plot_losses, "Loss while training, a curve for every student.", numbers_of_losses),
+    of_widths(
         "best_condition",
         plot_best_condition,
         "The least condition number among all widenings of the teacher to a width, which are the same function, and "
         "among those with the copies that a minimum has; the minima for comparison.",
-        ("best_condition",),
+        BEST_CONDITION,
     ),
-    FigureKind(
-        "nearest",
+    of_widths(
+        "nearest_distance",
         plot_nearest,
         "How far the initial parameters are from the nearest global minimum found, and how far training went.",
-        ("nearest_distance",),
+        NEAREST,
     ),
     FigureKind(
         "rates",
@@ -229,12 +310,14 @@ FIGURES = (
         "Gradient descent at rate 1/λ_max from where training ended: steps per decade of the loss against those that "
         "the spectrum at the minimum predicts. On the line the quadratic model holds; far above it, the valley that "
         "training came down is curved, and the minimum too far off to tell.",
+        numbers_of(RATES),
         ("tail_steps",),
     ),
     FigureKind(
         "tails",
         plot_tails,
         "The loss of this descent, measured and as predicted, for one seed.",
+        numbers_of(RATES),
         ("tail_steps",),
     ),
     FigureKind(
@@ -242,6 +325,7 @@ FIGURES = (
         plot_representatives,
         "Steps of gradient descent, each at its own rate 1/λ_max, to a millionth of the loss from one function near "
         "the teacher: as narrow as the teacher, split equally, and the best-conditioned one.",
+        numbers_of(FROM_REPRESENTATIVES),
         ("steps_from_best",),
     ),
     FigureKind(
@@ -249,6 +333,7 @@ FIGURES = (
         plot_growth,
         "Training steps to the loss tolerance of narrow networks that grow to a width, by each way to split neurons; "
         "of networks of that width from scratch; and of the narrow one alone.",
+        numbers_of(GROWTH),
         ("steps_grown_best",),
     ),
 )
@@ -262,9 +347,11 @@ def figures(result: StudyCells) -> list[FigureKind]:
 
 
 def plot_all(result: StudyCells) -> list[Axes]:
-    """Draws all figures into one and returns their axes."""
+    """Draws all figures into one and returns their axes; of variants, those of the claims beside each other."""
     from matplotlib import pyplot
 
+    if result.settings.factors:
+        return plot_variants(result, pyplot.figure(layout="constrained"))
     kinds = figures(result)
     rows = -(-len(kinds) // 2)
     if not kinds:
@@ -276,18 +363,31 @@ def plot_all(result: StudyCells) -> list[Axes]:
     return [kind.draw(result, ax) for kind, ax in zip(kinds, axes, strict=False)]
 
 
+def plot_variants(result: StudyCells, figure: Figure, claims: tuple[Claim, ...] | None = None) -> list[Axes]:
+    """Draws a row for each claim and a column for each variant, with the same axes along a row."""
+    chosen = claims_shown(result) if claims is None else claims
+    parts = result.parts
+    figure.set_size_inches(max(2.6 * len(parts), 4), 2.6 * len(chosen))
+    grid = figure.subplots(len(chosen), len(parts), sharex=True, sharey="row", squeeze=False)
+    for row, claim in zip(grid, chosen, strict=True):
+        for ax, (words, part) in zip(row, parts.items(), strict=True):
+            draw_all(part, ax, series_of(claim), words.replace(", ", "\n"), claim.sentence)
+            ax.title.set_size("small")
+            ax.label_outer()
+            if ax is not row[0] and (legend := ax.get_legend()):
+                legend.remove()
+    return list(grid.flat)
+
+
+def claims_shown(result: StudyCells) -> tuple[Claim, ...]:
+    """Returns the claims that any variant of a study is about."""
+    return tuple(dict.fromkeys(finding.claim for finding in result.claims()))
+
+
 def new_axes() -> Axes:
     from matplotlib import pyplot
 
     return pyplot.subplots(figsize=SIZE, layout="constrained")[1]
-
-
-def new_figure() -> tuple[Figure, Axes]:
-    """Returns a figure that no window system knows of, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE, layout="constrained")
-    return figure, figure.subplots()
 
 
 def axes_for_widths(result: StudyCells, ax: Axes | None, title: str, ylabel: str) -> Axes:
@@ -295,23 +395,49 @@ def axes_for_widths(result: StudyCells, ax: Axes | None, title: str, ylabel: str
 
     ax = new_axes() if ax is None else ax
     ax.set(title=title, xlabel="width (hidden neurons)", ylabel=ylabel, xscale="log", yscale="log")
+    label_powers(ax.yaxis)
     widths = result.settings.widths
     ax.set_xticks(widths, [str(width) for width in widths])
     ax.xaxis.set_minor_locator(NullLocator())
     return ax
 
 
-def draw(ax: Axes, result: StudyCells, column: str, label: str, colour: str, *, dashed: bool = False) -> None:
+def draw(ax: Axes, result: StudyCells, series: Series) -> None:
     """Draws median and quartiles over seeds against width, and every seed as a point."""
+    column, colour = series.column, series.colour
+    if column not in result.table:
+        return
     table = result.table[["width", "seed", column]].astype({column: float})
     table = table[np.isfinite(table[column]) & (table[column] > 0)]
     if table.empty:
         return
     quartiles = table.groupby("width")[column].quantile([0.25, 0.5, 0.75]).unstack()
     widths = quartiles.index.to_numpy(float)
+    style = "--" if series.dashed else "-"
     ax.fill_between(widths, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.15, linewidth=0)
-    ax.plot(widths, quartiles[0.5], "--" if dashed else "-", color=colour, label=label, marker="o", markersize=4)
+    ax.plot(widths, quartiles[0.5], style, color=colour, label=series.label, marker="o", markersize=4)
     ax.plot(table["width"], table[column], ".", color=colour, alpha=0.35, markersize=3)
+
+
+def label_powers(axis: Axis) -> None:
+    """Labels a logarithmic axis with text, such as 10⁴, and between powers of ten where few of them are in view."""
+    from matplotlib.ticker import FuncFormatter
+
+    def between(value: float, _: int | None) -> str:
+        low, high = axis.get_view_interval()
+        leading = round(value / 10 ** np.floor(np.log10(value)))
+        return plain_number(value) if high < FEW_POWERS * low and leading in (2, 5) else ""
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
+    axis.set_minor_formatter(FuncFormatter(between))
+
+
+def plain_number(value: float) -> str:
+    """Writes a number with one digit: 0.02, 500, 10⁴, 2·10⁻⁷."""
+    if LEAST_PLAIN <= value < MOST_PLAIN:
+        return f"{value:g}"
+    digit, power = f"{value:.0e}".split("e")
+    return f"{digit}·10".removeprefix("1·") + str(int(power)).translate(SUPERSCRIPTS)
 
 
 def finish(ax: Axes) -> Axes:
@@ -323,12 +449,10 @@ def finish(ax: Axes) -> Axes:
     return ax
 
 
-def width_colours(result: StudyCells) -> list[tuple[int, tuple[float, ...]]]:
+def width_colours(result: StudyCells) -> list[tuple[int, str]]:
     """Returns the widths with a colour each, dark for narrow and light for wide."""
-    from matplotlib import colormaps
-
     widths = result.settings.widths
-    return [(width, colormaps["viridis"](0.9 * i / max(len(widths) - 1, 1))) for i, width in enumerate(widths)]
+    return list(zip(widths, width_scale(len(widths)), strict=True))
 
 
 def thinned(steps: Array, losses: Array) -> tuple[Array, Array]:

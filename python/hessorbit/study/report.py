@@ -1,61 +1,103 @@
-"""Writes claims, figures, numbers and settings of a study as one HTML page that needs nothing else."""
+"""Writes claims, figures, numbers and settings of a study as HTML pages that need nothing else.
+
+A study of plain settings has one page. One of variants has a page that says where each claim holds, and beside it a
+page for each claim, with the same figure for every variant.
+"""
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections import Counter
-from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .cells import StudyCells
-from .claims import Factor
-from .plots import FigureKind, figures, new_figure
+from .checks import INFINITE
+from .claims import Claim, Factor, Finding
+from .drawing import Drawing, new_figure, page_style, style_variables, svg_of
+from .numbers import number, numbers_by_width
+from .plots import SIZE, FigureKind, claims_shown, draw_all, figures, series_of
+from .settings import Settings
+from .statistics import LEVEL, holm
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 FACTS = ("hessorbit", "level", "compiler", "eigen", "openmp", "threads", "python", "numpy", "scipy", "platform")
+SMALL = (3.4, 2.6)  # inches, of a figure beside others
+VERDICTS = ("supported", "contradicted", "not monotone", "undecided")
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as it stands in the page."""
-
-    name: str
-    caption: str
-    svg: str
+def pages(result: StudyCells, path: PurePath) -> dict[str, str]:
+    """Returns the pages of a study by the names of files beside each other; the first one is to be opened."""
+    if not result.settings.factors:
+        return {path.name: render(result)}
+    names = {claim: f"{path.stem}-{claim.id.replace('_', '-')}{path.suffix}" for claim in claims_shown(result)}
+    found = {path.name: grid_page(result, names)}
+    return found | {name: claim_page(result, claim, path.name) for claim, name in names.items()}
 
 
 def render(result: StudyCells) -> str:
-    """Returns the page."""
-    if result.settings.factors:
-        return (
-            environment()
-            .get_template("grid.html")
-            .render(
-                result=result, title=result.settings.title, failures=result.failures, settings=result.settings.to_toml()
-            )
-        )
-    template = environment().get_template("report.html")
-    return template.render(
-        result=result,
-        title=result.settings.title,
-        findings=result.claims(),
-        theorem=str(result.theorem()),
+    """Returns the page of a study of plain settings."""
+    return page(
+        "report.html",
+        result,
         drawings=[drawing(kind, result) for kind in figures(result)],
         medians=medians(result),
         meanings=result.meanings,
-        failures=result.failures,
         unmeasured=unmeasured(result),
         unreached=unreached(result),
         endings=endings(result),
-        settings=result.settings.to_toml(),
-        facts=common_facts(result),
-        finished=max((record.finished for record in result.records), default="never"),
+        steps=list(pairwise(result.settings.widths)),
+    )
+
+
+def grid_page(result: StudyCells, names: dict[Claim, str]) -> str:
+    """Returns the page that says where each claim holds."""
+    table: dict[str, dict[Claim, tuple[Finding, bool]]] = {words: {} for words in result.parts}
+    for finding, sure in zip(result.claims(), sure_together(result.claims()), strict=True):
+        table[finding.variant][finding.claim] = finding, sure
+    counts = {claim: Counter(row[claim][0].verdict for row in table.values() if claim in row) for claim in names}
+    return page("grid.html", result, names=names, table=table, counts=counts)
+
+
+def sure_together(findings: list[Finding]) -> list[bool]:
+    """Returns which findings are still significant if the p-values of all are adjusted together."""
+    p = np.array([each.factor.p if each.adjusted < 1 else 1.0 for each in findings])
+    return [bool(adjusted <= LEVEL) for adjusted in holm(p)]
+
+
+def claim_page(result: StudyCells, claim: Claim, home: str) -> str:
+    """Returns the page of a claim, with a figure for each variant."""
+    multiples = small_multiples(result, claim)
+    return page("claim.html", result, claim=claim, home=home, multiples=multiples)
+
+
+def page(template: str, result: StudyCells, **values: Any) -> str:
+    """Returns a page from its template, with what all have."""
+    light, dark = style_variables(len(result.settings.widths))
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            result=result,
+            title=result.settings.title,
+            about=about(result.settings),
+            findings=result.claims(),
+            theorem=result.theorem(),
+            failures={where(result, cell): error for cell, error in result.failures.items()},
+            cells=len(result.settings.cells()),
+            settings=result.settings.to_toml(),
+            facts=common_facts(result),
+            finished=max((record.finished for record in result.records), default="never"),
+            light=light,
+            dark=dark,
+            verdicts=VERDICTS,
+            **values,
+        )
     )
 
 
@@ -63,30 +105,67 @@ def environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     folder = files(__package__) / "templates"
-    page = Environment(
+    found = Environment(
         loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page.filters.update(number=number, factor=factor, spread=spread, chance=chance)
-    return page
+    found.filters.update(number=number, factor=factor, spread=spread, chance=chance)
+    return found
+
+
+def about(settings: Settings) -> str:
+    """Says in a sentence what students learn."""
+    values = {name: " or ".join(map(str, each)) for name, each in settings.factors}
+
+    def said(name: str) -> str:
+        value = getattr(settings, name)
+        return values.get(name, f"{value:g}" if isinstance(value, float) else str(value))
+
+    if settings.data_digest:
+        return f"Students learn {said('samples')} rows of {PurePath(settings.data).name}."
+    what = "infinitely many" if said("samples") == INFINITE else said("samples")
+    teacher = f"{said('teacher_width')} {said('activation')} neurons with outgoing weights of ±{said('teacher_scale')}"
+    return f"Students learn from {what} samples what teachers of {teacher} compute, a teacher for each seed."
+
+
+def where(result: StudyCells, cell: Any) -> str:
+    """Says which cell this is."""
+    place = f"width {cell.width}, seed {cell.seed}"
+    return ", ".join(filter(None, [result.settings.words(cell.variant), place]))
 
 
 def drawing(kind: FigureKind, result: StudyCells) -> Drawing:
-    """Returns a figure as an SVG whose text is text, the same for the same result."""
-    from matplotlib import rc_context
-
-    figure, ax = new_figure()
-    text = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": kind.name}), warnings.catch_warnings():
-        # The page's own fonts are chosen by the browser; matplotlib's are for measuring only.
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+    """Returns a figure as an SVG."""
+    with page_style():
+        figure, ax = new_figure(SIZE)
         kind.draw(result, ax)
-        figure.savefig(text, format="svg", metadata={"Date": None, "Title": kind.caption})
-    svg = text.getvalue()
-    return Drawing(kind.name, kind.caption, svg[svg.index("<svg") :])
+    found = kind.numbers(result)
+    words = f"{ax.get_title()}, {ax.get_ylabel()} against {ax.get_xlabel()}. {found.said()}"
+    return Drawing(kind.name, kind.caption, svg_of(figure, kind.name, words, len(result.settings.widths)), found)
+
+
+def small_multiples(result: StudyCells, claim: Claim) -> list[tuple[Finding | None, Drawing]]:
+    """Returns for each variant what is found about a claim, and its figure; all have the same axes."""
+    series = series_of(claim)
+    columns = [each.column for each in series if each.column in result.table]
+    values = result.table[columns].to_numpy(float)
+    values = values[np.isfinite(values) & (values > 0)]
+    multiples = []
+    for index, (words, part) in enumerate(result.parts.items()):
+        finding = next((each for each in part.claims() if each.claim == claim), None)
+        with page_style():
+            figure, ax = new_figure(SMALL)
+            draw_all(part, ax, series, "", claim.column)
+            if len(values):
+                ax.set_ylim(values.min() / 1.2, values.max() * 1.2)
+        found = numbers_by_width(part, [(each.column, each.label) for each in series])
+        said = f"{claim.sentence}, {words}: {claim.column} against width. {found.said()}"
+        svg = svg_of(figure, f"{claim.id}-{index}", said, len(result.settings.widths))
+        multiples.append((finding, Drawing(words, "", svg, found)))
+    return multiples
 
 
 def medians(result: StudyCells) -> list[dict[str, Any]]:
@@ -119,13 +198,6 @@ def endings(result: StudyCells) -> dict[str, Counter[int]]:
 def common_facts(result: StudyCells) -> dict[str, str]:
     """Returns what the cells were computed with; where they differ, all that occurs."""
     return {name: ", ".join(sorted({str(record.facts.get(name)) for record in result.records})) for name in FACTS}
-
-
-def number(value: float) -> str:
-    """Writes four significant digits, and a dash for nan."""
-    if not np.isfinite(value):
-        return "–"
-    return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 
 def factor(value: float) -> str:

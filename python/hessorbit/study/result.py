@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import _checks
 from .cells import StudyCells
+from .drawing import FORMATS
 from .files import replace_file
 from .plots import plot_all
-from .report import render
+from .report import pages
 from .store import Store
+from .written import figure_files, table_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,20 +53,70 @@ class StudyResult(StudyCells):
         return plot_all(self)
 
     def report(self, path: str | PathLike[str]) -> None:
-        """Writes everything as one HTML file that needs nothing else.
+        """Writes everything as HTML that needs nothing else.
 
         Parameters
         ----------
         path : path
             File to write, such as ``"study.html"``. A page that is there already is replaced when the new one is
-            complete, and kept if that fails.
+            complete, and kept if that fails. A study of variants has pages beside it, one for each claim.
 
         Raises
         ------
         OSError
             If it cannot be written.
         """
-        replace_file(path, render(self).encode())
+        target = Path(path)
+        for name, page in pages(self, target).items():
+            replace_file(target.with_name(name), page.encode())
+
+    def save_figures(self, folder: str | PathLike[str], format: str = "pdf") -> list[Path]:
+        """Writes the figures of the report into files, and returns their paths.
+
+        Parameters
+        ----------
+        folder : path
+            Where to write them; it is made if it is not there. Files are named after what they show, as ``trace.pdf``.
+        format : {"pdf", "svg", "png"}
+
+        Returns
+        -------
+        list of Path
+
+        Raises
+        ------
+        OSError
+            If one cannot be written.
+        ValueError
+            If the format is another, or no cell is done.
+        """
+        _checks.one_of(format, FORMATS, "format")
+        found = figure_files(self, format)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        paths = [target / name for name in found]
+        for path, content in zip(paths, found.values(), strict=True):
+            replace_file(path, content)
+        return paths
+
+    def save_table(self, path: str | PathLike[str]) -> None:
+        """Writes the table of all cells that are done as CSV or Parquet, by the ending of the file's name.
+
+        Parameters
+        ----------
+        path : path
+            File to write, such as ``"study.csv"`` or ``"study.parquet"``.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        ValueError
+            If its name has another ending.
+        RuntimeError
+            If Parquet is asked for and pyarrow is not installed.
+        """
+        replace_file(path, table_file(self.table, Path(path).suffix.lower()))
 
     def __repr__(self) -> str:
         widths = ", ".join(map(str, self.settings.widths))
