@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
-from .._checks import FLOAT64, Array
+from .._checks import Array
 from ..network import MLP
 from .agreement import check_outputs
 from .layers import Elementwise, Link, Part, affine, assemble
