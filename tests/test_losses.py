@@ -192,6 +192,32 @@ def test_confident_softmax(gap: float) -> None:
         assert sp.rank == (gap < 800)  # beyond, 2 q₁q₂ is nothing in float64
 
 
+@pytest.mark.parametrize("gap", [5.0, 40.0, 300.0])
+def test_curvature_of_confident_classes_keeps_its_digits(gap: float) -> None:
+    """Every entry of M = diag(q) − q qᵀ, that product with a vector, and the trace, each to full relative precision."""
+    f = np.array([0.3, gap + 0.7, -1.25, 0.0, gap - 3.5])
+    obj, theta = at_outputs(f, np.eye(5)[3], loss="cross_entropy")
+    with mpmath.workdps(400):
+        e = [mpmath.exp(mpmath.mpf(each)) for each in f]
+        q = [each / sum(e) for each in e]
+        exact = mpmath.matrix(5)
+        for k in range(5):
+            for j in range(5):
+                exact[k, j] = q[k] * (sum(q) - q[k] if k == j else -q[j])
+        column = np.array([float(exact[k, 1]) for k in range(5)])
+        entries = np.array([[float(exact[k, j]) for j in range(5)] for k in range(5)])
+    # f_k − f_top is rounded, up to eps/2 · gap in each of two exponents, besides a few roundings.
+    allowed = (gap + 16) * np.finfo(float).eps
+    assert np.abs(obj.hessian(theta) / entries - 1).max() <= allowed
+    assert np.abs(obj.hvp(theta, np.eye(5)[1]) / column - 1).max() <= allowed
+    assert np.abs(obj.hessian_diagonal(theta) / np.diag(entries) - 1).max() <= allowed
+    # The second derivative by the hidden unit's weight is Σ_kj v_k M_kj v_j.
+    net = ho.MLP([1, 1, 5], "identity", bias=False)
+    deep = ho.Objective(net, [[1.0]], [3], loss="cross_entropy")
+    v = net.flatten([(np.array([[gap / 3]]), None), (np.array([[0.3], [-1.2], [0.7], [0.1], [2.0]]), None)])
+    assert deep.hessian_diagonal(v) == pytest.approx(np.diag(deep.hessian(v)), rel=allowed, abs=0)
+
+
 @pytest.mark.parametrize(("outputs", "spread"), [(3, 0.1), (3, 200.0), (4, 10.0), (6, 50.0)])
 def test_root_of_the_softmax_by_mpmath(outputs: int, spread: float) -> None:
     """Singular values of A, also those far below the largest, are the roots of the eigenvalues of diag(q) − q qᵀ."""

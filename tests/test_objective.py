@@ -125,6 +125,12 @@ AUTODIFF = {
     "one hidden layer": random_problem(rng(), (5, 16, 1), "gelu", samples=200),
     "classification": random_problem(rng(1), (6, 9, 7, 4), "tanh", loss="cross_entropy", samples=60, weighted=True),
     "deep": random_problem(rng(2), (3, 6, 5, 4, 2), ["silu", "erf", "softplus"], loss="logistic", samples=40, l2=0.1),
+    "many classes": random_problem(rng(3), (3, 5, 40), "tanh", loss="cross_entropy", samples=30, weighted=True),
+    "classes alone": random_problem(rng(4), (2, 30), "tanh", loss="cross_entropy", samples=30),
+    "bent classes": random_problem(
+        rng(5), (2, 3, 12), "tanh", output_activation="softplus", loss="cross_entropy", samples=30
+    ),
+    "many outputs": random_problem(rng(6), (2, 4, 3, 25), "gelu", samples=30),
 }
 
 

@@ -309,7 +309,10 @@ class Objective:
         return core.gauss_newton_factor(at)
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """Returns the diagonal of the Hessian, of shape (P,), without forming the Hessian; its cost grows as N·P."""
+        """Returns the diagonal of the Hessian, of shape (P,), without forming it.
+
+        The cost is about two gradients with up to one hidden layer; with more hidden layers it takes up to K of them.
+        """
         core, at = self._at(theta)
         return core.hessian_diagonal(at)
 
@@ -330,7 +333,7 @@ class Objective:
 
         Notes
         -----
-        By the R-operator [1]_; one product costs about two gradients.
+        By the R-operator [1]_; one product costs two to three gradients.
 
         References
         ----------

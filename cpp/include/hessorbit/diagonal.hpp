@@ -2,8 +2,9 @@
 //
 //     B_ll[i,i] = e_l[i] + Σ_k F_l[k,i] E_l[k,i] + Σ_{l<q<L} Σ_u Z_lq[i,u]² e_q[u]        (sensitivity.hpp)
 //
-// For q = l + 1, Z_lq[i,u] = σ'_l[i] V_q[i,u], so the sum is a product with the squares of V_q. With one or two hidden
-// layers the cost is O(N P K); deeper networks need the Z_lq of distant layers, O(N d_l d_{l+1} d_q) each.
+// For q = l + 1, Z_lq[i,u] = σ'_l[i] V_q[i,u], so the sum is a product with the squares of V_q; and for l = L − 1 the one
+// over k is σ'_l[i]² Σ_kj V_L[i,k] M_kj V_L[i,j] (loss_product.hpp). With one hidden layer the cost is O(N P). With more,
+// the F_l below the last take O(N K d_l d_{l+1}), as K gradients, and distant layers the Z_lq, O(N d_l d_{l+1} d_q) each.
 #pragma once
 
 #include "gradient.hpp"
@@ -35,25 +36,31 @@ namespace detail {
 // Fills scratch.curvature with the rows B_ll[i,i], l below the output layer.
 template <class T>
 void diagonal_curvature(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
-                        Sensitivity<T>& sensitivity, Index l, Index n, DiagonalScratch<T>& scratch) {
+                        Sensitivity<T>* sensitivity, Index l, Index n, DiagonalScratch<T>& scratch) {
     const Index width = network.layer(l).width, top = network.depth() - 1;
     const RowsView<T> out(scratch.curvature);
+    if (l + 1 == top) {
+        quadratic_forms_of_loss<T>(tape, parameters.backward[top], n, [&](Index i, Index column, const auto& form) {
+            const auto& slope = lanes(RowsView<T>(tape.slope[l]).row(i) + column);
+            lanes(out.row(i) + column) =
+                slope * slope * form + lanes(RowsView<T>(tape.curvature[l]).row(i) + column);
+        });
+        return;
+    }
     for (Index i = 0; i < width; ++i) {
         out.array(i, n) = RowsView<T>(tape.curvature[l]).array(i, n);
         for (Index k = 0; k < network.outputs(); ++k)
-            out.array(i, n) += RowsView<T>(sensitivity.to_output[l]).array(k * width + i, n) *
-                               RowsView<T>(sensitivity.weighted[l]).array(k * width + i, n);
+            out.array(i, n) += RowsView<T>(sensitivity->to_output[l]).array(k * width + i, n) *
+                               RowsView<T>(sensitivity->weighted[l]).array(k * width + i, n);
     }
-    if (l + 1 < top) {
-        const Matrix<T>& v = parameters.backward[l + 1];
-        for (Index i = 0; i < v.size(); ++i) scratch.squared.data()[i] = v.data()[i] * v.data()[i];
-        combine<T>(scratch.squared.data(), v.cols(), width, v.cols(), RowsView<T>(tape.curvature[l + 1]),
-                   RowsView<T>(scratch.next), n);
-        for (Index i = 0; i < width; ++i)
-            out.array(i, n) += RowsView<T>(tape.slope[l]).array(i, n).square() * RowsView<T>(scratch.next).array(i, n);
-    }
+    const Matrix<T>& v = parameters.backward[l + 1];
+    for (Index i = 0; i < v.size(); ++i) scratch.squared.data()[i] = v.data()[i] * v.data()[i];
+    combine<T>(scratch.squared.data(), v.cols(), width, v.cols(), RowsView<T>(tape.curvature[l + 1]),
+               RowsView<T>(scratch.next), n);
+    for (Index i = 0; i < width; ++i)
+        out.array(i, n) += RowsView<T>(tape.slope[l]).array(i, n).square() * RowsView<T>(scratch.next).array(i, n);
     for (Index q = l + 2; q < top; ++q) {
-        const RowsView<T> to_hidden(sensitivity.to_hidden[l][q]), curvature(tape.curvature[q]);
+        const RowsView<T> to_hidden(sensitivity->to_hidden[l][q]), curvature(tape.curvature[q]);
         for (Index i = 0; i < width; ++i)
             for (Index u = 0; u < network.layer(q).width; ++u)
                 out.array(i, n) += to_hidden.array(i * network.layer(q).width + u, n).square() * curvature.array(u, n);
@@ -62,20 +69,21 @@ void diagonal_curvature(const Network& network, const Parameters<T>& parameters,
 
 }  // namespace detail
 
-// diagonal (P) += the first n columns of a tape of order hessian, with its sensitivities.
+// Whether the diagonal needs sensitivities.
+inline bool diagonal_needs_sensitivity(const Network& network) { return network.depth() > 2; }
+
+// diagonal (P) += the first n columns of a tape of order hessian, with its sensitivities if they are needed.
 template <class T>
-void add_diagonal(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& sensitivity,
+void add_diagonal(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>* sensitivity,
                   Index n, DiagonalScratch<T>& scratch, T* diagonal) {
-    const Index top = network.depth() - 1, outputs = network.outputs();
+    const Index top = network.depth() - 1;
     for (Index l = 0; l <= top; ++l) {
         const Layer& layer = network.layer(l);
         for (Index a = 0; a < layer.features(); ++a)
             RowsView<T>(scratch.squares).array(a, n) = tape.phi(l).array(a, n).square();
         if (l < top) detail::diagonal_curvature(network, parameters, tape, sensitivity, l, n, scratch);
-        else
-            for (Index k = 0; k < outputs; ++k)
-                RowsView<T>(scratch.curvature).array(k, n) = RowsView<T>(tape.hessian).array(k * outputs + k, n);
-        add_layer_gradient<T>(layer, RowsView<T>(scratch.curvature), RowsView<T>(scratch.squares), n, diagonal);
+        add_layer_gradient<T>(layer, RowsView<T>(l < top ? scratch.curvature : tape.loss_diagonal),
+                              RowsView<T>(scratch.squares), n, diagonal);
     }
 }
 

@@ -69,7 +69,7 @@ void write_gauss_newton_factor(const Network& network, const Parameters<T>& para
                                GaussNewtonScratch<T>& scratch, T* factor) {
     const Index top = network.depth() - 1, outputs = network.outputs(), p = network.num_parameters();
     const Columns all{0, padded(count)};
-    const bool diagonal = describe(loss).curvature != CurvatureForm::full;
+    const bool diagonal = !couples_outputs(loss);
     if (top > 0) detail::sensitivity_to_output(network, parameters, tape, top - 1, z, all);
     detail::apply_root(network, tape, y, weight, count, z, scratch);
     for (Index l = top - 2; l >= 0; --l) detail::sensitivity_to_output(network, parameters, tape, l, z, all);

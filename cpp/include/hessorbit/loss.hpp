@@ -8,7 +8,10 @@
 //
 // with r = ∂ℓ/∂f, M = ∂²ℓ/∂f², q = softmax(f), or q_k = sigmoid(f_k) and q̄_k = sigmoid(−f_k), s(z) = log(1 + e^z), and
 // d = f − y. At the kink of huber, |d_k| = δ, M_kk is 1. Differences of nearly equal probabilities are never formed:
-// 1 − q_k is the sum of the other q_j, so that small residuals keep their digits.
+// 1 − q_k is the sum of the other q_j, those before and those after it, so that small residuals keep their digits.
+//
+// Every M is a diagonal and, for the loss that couples its outputs, a product beside it: M_kj = −c_k c_j for k ≠ j. So
+// it takes 2 K numbers and not K².
 //
 // One table says everything about a loss: its name, the targets it takes, the form of M, whether it sees differences of
 // outputs only, the name and default of its parameter, and its formulas. Adding one means an enumerator, an entry and its
@@ -110,8 +113,8 @@ struct CrossEntropy {
     // As evaluate_loss, which has set value to zero.
     template <class T>
     static void evaluate(Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n, T* value,
-                         RowsView<T> residual, RowsView<T> hessian) {
-        using std::exp, std::log1p;
+                         RowsView<T> residual, RowsView<T> diagonal, RowsView<T> coupling) {
+        using std::exp, std::log1p, std::sqrt;
         for (Index i = 0; i < n; ++i) {
             Index top = 0;
             for (Index k = 1; k < outputs; ++k)
@@ -126,17 +129,20 @@ struct CrossEntropy {
                 if (p != 0) inner += p * z;
             }
             if (value) value[i] += weight[i] * (mass * log1p(others) - inner);
-            const RowsView<T> q = f;
-            for (Index k = 0; k < outputs; ++k) q.row(k)[i] /= 1 + others;
+            T q_before = 0, p_before = 0, q_after = 0, p_after = 0;
             for (Index k = 0; k < outputs; ++k) {
-                T rest_q = 0, rest_p = 0;
-                for (Index j = 0; j < outputs; ++j)
-                    if (j != k) rest_q += q.row(j)[i], rest_p += y.row(j)[i];
-                if (residual.data) residual.row(k)[i] = weight[i] * (q.row(k)[i] * rest_p - y.row(k)[i] * rest_q);
-                if (hessian.data)
-                    for (Index j = 0; j < outputs; ++j)
-                        hessian.row(k * outputs + j)[i] =
-                            weight[i] * mass * q.row(k)[i] * (j == k ? rest_q : -q.row(j)[i]);
+                const T q = f.row(k)[i] /= 1 + others, p = y.row(k)[i];
+                if (residual.data) residual.row(k)[i] = q * p_before - p * q_before;
+                if (diagonal.data) diagonal.row(k)[i] = q_before;
+                if (coupling.data) coupling.row(k)[i] = sqrt(weight[i] * mass) * q;
+                q_before += q, p_before += p;
+            }
+            for (Index k = outputs - 1; k >= 0; --k) {
+                const T q = f.row(k)[i], p = y.row(k)[i];
+                if (residual.data)
+                    residual.row(k)[i] = weight[i] * (residual.row(k)[i] + (q * p_after - p * q_after));
+                if (diagonal.data) diagonal.row(k)[i] = weight[i] * mass * q * (diagonal.row(k)[i] + q_after);
+                q_after += q, p_after += p;
             }
         }
     }
@@ -212,17 +218,14 @@ void with_formula(LossKind kind, Use use) {
 // A loss that is a sum over outputs. Arguments as in evaluate_loss.
 template <class T, class Formula>
 [[gnu::flatten]] void evaluate_each(Formula formula, Index outputs, RowsView<const T> f, RowsView<const T> y,
-                                    const T* weight, Index n, T* value, RowsView<T> residual, RowsView<T> hessian) {
+                                    const T* weight, Index n, T* value, RowsView<T> residual, RowsView<T> diagonal) {
     for (Index k = 0; k < outputs; ++k)
         for (Index i = 0; i < n; ++i) {
             const Terms<T> terms = formula(f.row(k)[i], y.row(k)[i]);
             if (value) value[i] += weight[i] * terms.value;
             if (residual.data) residual.row(k)[i] = weight[i] * terms.residual;
-            if (hessian.data) hessian.row(k * outputs + k)[i] = weight[i] * terms.curvature;
+            if (diagonal.data) diagonal.row(k)[i] = weight[i] * terms.curvature;
         }
-    for (Index k = 0; k < outputs && hessian.data; ++k)
-        for (Index j = 0; j < outputs; ++j)
-            if (j != k) std::fill_n(hessian.row(k * outputs + j), n, T(0));
 }
 
 }  // namespace losses
@@ -239,19 +242,22 @@ static_assert([] {
 
 inline const LossDescription& describe(const Loss& loss) { return loss_table[static_cast<std::size_t>(loss.kind)]; }
 
+// Whether M has entries beside its diagonal.
+inline bool couples_outputs(const Loss& loss) { return describe(loss).curvature == CurvatureForm::full; }
+
 // Everything the loss says of one chunk, already multiplied by the sample weights.
-// f, y (K, n); weight (n); outputs: value (n), residual (K, n), hessian (K·K, n), row k·K + j holding M_kj.
-// Null views skip an output. cross_entropy leaves q in the place of f.
+// f, y (K, n); weight (n); outputs: value (n), residual (K, n), diagonal (K, n) of M, coupling (K, n): c, which is left
+// alone unless M is full. Null views skip an output. cross_entropy leaves q in the place of f.
 template <class T>
 void evaluate_loss(const Loss& loss, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
-                   T* value, RowsView<T> residual, RowsView<T> hessian) {
+                   T* value, RowsView<T> residual, RowsView<T> diagonal, RowsView<T> coupling) {
     if (value) std::fill(value, value + n, T(0));
     losses::with_formula(loss.kind, [&]<class Formula>(const Formula& formula) {
         if constexpr (std::is_same_v<Formula, losses::CrossEntropy>)
-            Formula::template evaluate<T>(outputs, f, y, weight, n, value, residual, hessian);
+            Formula::template evaluate<T>(outputs, f, y, weight, n, value, residual, diagonal, coupling);
         else
             losses::evaluate_each<T>(losses::bound<T>(formula, loss.parameter), outputs, f, y, weight, n, value,
-                                     residual, hessian);
+                                     residual, diagonal);
     });
 }
 
@@ -263,7 +269,7 @@ public:
         : loss_(loss), outputs_(outputs), order_(outputs), scale_(outputs), share_(outputs), image_(outputs) {}
 
     static Index rows(const Loss& loss, Index outputs) {
-        return describe(loss).curvature == CurvatureForm::full ? std::max<Index>(outputs - 1, 1) : outputs;
+        return couples_outputs(loss) ? std::max<Index>(outputs - 1, 1) : outputs;
     }
 
     // Makes A for outputs f (K) and targets y (K).
@@ -282,7 +288,7 @@ public:
 
     // x (K) becomes A x, with zeros after the rows of A.
     void apply(T* x) {
-        if (describe(loss_).curvature != CurvatureForm::full) {
+        if (!couples_outputs(loss_)) {
             for (Index k = 0; k < outputs_; ++k) x[k] *= scale_[k];
             return;
         }

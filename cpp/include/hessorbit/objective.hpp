@@ -103,7 +103,7 @@ public:
             forward(network_, space.parameters, space.tape, {0, padded(count)});
             evaluate_loss<T>(loss_, network_.outputs(), RowsView<T>(space.tape.output),
                              RowsView<T>(data_.every_target()).from_column(begin), space.unit_weight.data(),
-                             padded(count), nullptr, RowsView<T>(space.residual), RowsView<T>());
+                             padded(count), nullptr, RowsView<T>(space.residual), RowsView<T>(), RowsView<T>());
             write_samples(RowsView<T>(space.residual), begin, count, out + b * samples() * network_.outputs());
         };
         for_each_chunk(residual_, theta, batch, threads, {.order = Order::value, .residual = true}, write);
@@ -121,7 +121,7 @@ public:
             std::fill(rows, rows + count * outputs * p, T(0));
             write_jacobian(network_, space.tape, *space.sensitivity, count, rows);
         };
-        for_each_chunk(jacobian_, theta, batch, threads, {Order::gradient, extent}, write);
+        for_each_chunk(jacobian_, theta, batch, threads, {.order = Order::gradient, .sensitivity = extent}, write);
     }
 
     // F (batch, factor_rows, P): the Gauss–Newton matrix is FᵀF + l2·I.
@@ -145,14 +145,19 @@ public:
     void hessian_diagonal(const T* theta, Index batch, int threads, T* diagonal) {
         constexpr auto extent = Sensitivity<T>::Extent::hessian;
         const Index p = num_parameters();
-        const Chunks chunks = schedule_.chunks(tape_rows(network_, Order::hessian) + sensitivity_rows(network_));
+        const bool deep = diagonal_needs_sensitivity(network_);
+        const Chunks chunks =
+            schedule_.chunks(tape_rows(network_, Order::hessian) + (deep ? sensitivity_rows(network_) : 0));
         const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
             const Columns all{0, chunks.columns(chunk)};
+            Sensitivity<T>* const sensitivity = deep ? &*space.sensitivity : nullptr;
             pass(space, chunks.begin(chunk), all.size, Order::hessian);
-            differentiate(network_, space.parameters, space.tape, extent, *space.sensitivity, all, space.coefficients);
-            add_diagonal(network_, space.parameters, space.tape, *space.sensitivity, all.size, *space.diagonal, sum);
+            if (deep)
+                differentiate(network_, space.parameters, space.tape, extent, *sensitivity, all, space.coefficients);
+            add_diagonal(network_, space.parameters, space.tape, sensitivity, all.size, *space.diagonal, sum);
         };
-        const ChunkNeeds<T> needs{.order = Order::hessian, .sensitivity = extent, .diagonal = true};
+        ChunkNeeds<T> needs{.order = Order::hessian, .coupled = couples_outputs(loss_), .diagonal = true};
+        if (deep) needs.sensitivity = extent;
         schedule_.for_each_theta(batch, threads, 12, [&](Index b, int team) {
             const auto work = diagonal_.take();
             schedule_.sum_over_samples(*work, theta + b * p, chunks, p, team, needs, add);
@@ -240,7 +245,7 @@ private:
                 add_product(network_, space.parameters, work.directions[d], space.tape, *space.directional, n,
                             sum + d * p);
         };
-        const ChunkNeeds<T> needs{.order = Order::hessian, .directional = true};
+        const ChunkNeeds<T> needs{.order = Order::hessian, .coupled = couples_outputs(loss_), .directional = true};
         schedule_.sum_over_samples(work, theta, chunks, count * p, threads, needs, add);
         for (Index i = 0; i < count * p; ++i) product[i] = work.partial[i] + l2_ * v[i];
     }
@@ -265,8 +270,7 @@ private:
     }
 
     HessianShape shape(bool gauss_newton, Selection selection) const {
-        const bool diagonal = describe(loss_).curvature != CurvatureForm::full;
-        return {network_, gauss_newton, diagonal, constant_loss(), std::move(selection)};
+        return {network_, gauss_newton, !couples_outputs(loss_), constant_loss(), std::move(selection)};
     }
 
     // Whether M = w I, seen from z_L.

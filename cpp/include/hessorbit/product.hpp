@@ -5,10 +5,11 @@
 //     backward   Rδ_L = M Rz_L,    Rδ_l = σ'_l (V_{l+1} Rδ_{l+1} + s_{l+1} Ṽ_{l+1}ᵀ δ_{l+1}) + e_l Rz_l
 //     product    (Hv)_l = Σ_n Rδ_l φ_lᵀ + δ_l Rφ_lᵀ
 //
-// One product costs about two gradients; the tape is shared by all directions.
+// One product costs two to three gradients; the tape is shared by all directions.
 #pragma once
 
 #include "gradient.hpp"
+#include "loss_product.hpp"
 
 namespace hessorbit {
 
@@ -34,7 +35,7 @@ struct DirectionalTape {
 template <class T>
 void add_product(const Network& network, const Parameters<T>& parameters, const Parameters<T>& direction,
                  Tape<T>& tape, DirectionalTape<T>& r, Index n, T* product) {
-    const Index top = network.depth() - 1, outputs = network.outputs();
+    const Index top = network.depth() - 1;
     for (Index l = 0; l <= top; ++l) {
         const Layer& layer = network.layer(l);
         const RowsView<T> z(r.preactivation[l]);
@@ -48,13 +49,7 @@ void add_product(const Network& network, const Parameters<T>& parameters, const 
             RowsView<T>(r.features[l + 1]).array(i, n) = s * RowsView<T>(tape.slope[l]).array(i, n) * z.array(i, n);
     }
 
-    for (Index k = 0; k < outputs; ++k) {
-        Row<T> out = RowsView<T>(r.delta[top]).array(k, n);
-        out.setZero();
-        for (Index j = 0; j < outputs; ++j)
-            out += RowsView<T>(tape.hessian).array(k * outputs + j, n) *
-                   RowsView<T>(r.preactivation[top]).array(j, n);
-    }
+    multiply_by_loss<T>(tape, RowsView<T>(r.preactivation[top]), RowsView<T>(r.delta[top]), {0, n});
     for (Index l = top - 1; l >= 0; --l) {
         const Index width = network.layer(l).width, above = network.layer(l + 1).width;
         const RowsView<T> delta(r.delta[l]);

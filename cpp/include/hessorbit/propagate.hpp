@@ -40,10 +40,12 @@ struct Tape {
     std::vector<Rows<T>> delta;      // δ_l (width, n)
     Rows<T> output;                  // f (K, n), until the loss has been evaluated
     Rows<T> value;                   // w ℓ (1, n)
-    Rows<T> hessian;                 // M (K·K, n)
+    Rows<T> loss_diagonal;           // M_kk (K, n)
+    Rows<T> loss_coupling;           // c (K, n): M_kj = −c_k c_j for k ≠ j; empty unless outputs are coupled
     RowsView<T> input;               // φ_0 of the current chunk
 
-    Tape(const Network& network, Index n, Order order) : columns(n) {
+    // coupled: whether the loss couples outputs, and its M is asked for.
+    Tape(const Network& network, Index n, Order order, bool coupled) : columns(n) {
         const Index depth = network.depth(), outputs = network.outputs();
         const bool backward = order >= Order::gradient, second = order == Order::hessian;
         features.resize(depth), slope.resize(depth), curvature.resize(depth), delta.resize(depth);
@@ -57,7 +59,9 @@ struct Tape {
         }
         output.setZero(outputs, n);
         value.setZero(1, n);
-        if (order >= Order::gauss_newton) hessian.setZero(outputs * outputs, n);
+        if (order < Order::gauss_newton) return;
+        loss_diagonal.setZero(outputs, n);
+        if (coupled) loss_coupling.setZero(outputs, n);
     }
 
     RowsView<T> phi(Index l) { return l == 0 ? input : RowsView<T>(features[l]); }
@@ -66,7 +70,7 @@ struct Tape {
 // Rows a tape of this order holds, per sample.
 inline Index tape_rows(const Network& network, Order order) {
     const Index per_neuron = order == Order::value ? 0 : order == Order::hessian ? 3 : 2;
-    Index rows = network.outputs() * (order >= Order::gauss_newton ? 1 + network.outputs() : 1);
+    Index rows = network.outputs() * (order >= Order::gauss_newton ? 1 + std::min<Index>(network.outputs(), 2) : 1);
     for (Index l = 0; l < network.depth(); ++l)
         rows += network.layer(l).features() + network.layer(l).width * per_neuron;
     return rows;
@@ -102,20 +106,18 @@ void differentiate_loss(const Network& network, const Loss& loss, const Data<T>&
     RowsView<const T> y(data.targets.data() + column, data.targets.cols());
     evaluate_loss<T>(loss, outputs, RowsView<T>(tape.output).from_column(c.begin), y, data.weight.data() + column,
                      c.size, RowsView<T>(tape.value).row(0) + c.begin, view_or_null(tape.delta[top], c.begin),
-                     view_or_null(tape.hessian, c.begin));
+                     view_or_null(tape.loss_diagonal, c.begin), view_or_null(tape.loss_coupling, c.begin));
     if (tape.slope[top].size() == 0) return;
 
     const RowsView<T> delta = RowsView<T>(tape.delta[top]).from_column(c.begin);
     const RowsView<T> slope = RowsView<T>(tape.slope[top]).from_column(c.begin);
-    const RowsView<T> hessian = view_or_null(tape.hessian, c.begin);
+    const RowsView<T> diagonal = view_or_null(tape.loss_diagonal, c.begin);
+    const RowsView<T> coupling = view_or_null(tape.loss_coupling, c.begin);
     const RowsView<T> curvature = view_or_null(tape.curvature[top], c.begin);
     for (Index k = 0; k < outputs; ++k) {
-        if (hessian.data) {
-            for (Index j = 0; j < outputs; ++j)
-                hessian.array(k * outputs + j, c.size) *= slope.array(k, c.size) * slope.array(j, c.size);
-            if (curvature.data)
-                hessian.array(k * outputs + k, c.size) += curvature.array(k, c.size) * delta.array(k, c.size);
-        }
+        if (diagonal.data) diagonal.array(k, c.size) *= slope.array(k, c.size).square();
+        if (coupling.data) coupling.array(k, c.size) *= slope.array(k, c.size);
+        if (curvature.data) diagonal.array(k, c.size) += curvature.array(k, c.size) * delta.array(k, c.size);
         delta.array(k, c.size) *= slope.array(k, c.size);
     }
 }

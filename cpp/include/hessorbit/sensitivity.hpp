@@ -14,7 +14,7 @@
 #pragma once
 
 #include "kernel/interruption.hpp"
-#include "propagate.hpp"
+#include "loss_product.hpp"
 
 namespace hessorbit {
 
@@ -89,17 +89,11 @@ void sensitivity_to_output(const Network& network, const Parameters<T>& paramete
 
 template <class T>
 void weight_by_loss(const Network& network, Tape<T>& tape, Index l, Sensitivity<T>& sensitivity, Columns c) {
-    const Index width = network.layer(l).width, outputs = network.outputs();
-    const RowsView<T> m = RowsView<T>(tape.hessian).from_column(c.begin);
+    const Index width = network.layer(l).width;
     const RowsView<T> f = RowsView<T>(sensitivity.to_output[l]).from_column(c.begin);
     const RowsView<T> e = RowsView<T>(sensitivity.weighted[l]).from_column(c.begin);
-    for (Index k = 0; k < outputs; ++k)
-        for (Index i = 0; i < width; ++i) {
-            Row<T> out = e.array(k * width + i, c.size);
-            out = m.array(k * outputs, c.size) * f.array(i, c.size);
-            for (Index j = 1; j < outputs; ++j)
-                out += m.array(k * outputs + j, c.size) * f.array(j * width + i, c.size);
-        }
+    for (Index i = 0; i < width; ++i)
+        multiply_by_loss<T>(tape, RowsView<T>(f.row(i), f.stride * width), RowsView<T>(e.row(i), e.stride * width), c);
 }
 
 // Z_lq for q ≥ l + 2. scratch: at least width × above coefficients.

@@ -19,6 +19,7 @@ namespace hessorbit {
 template <class T>
 struct ChunkNeeds {
     Order order;
+    bool coupled = false;  // whether the tape holds an M that couples outputs
     std::optional<typename Sensitivity<T>::Extent> sensitivity{};
     bool diagonal = false, directional = false, residual = false;
     const Loss* factor = nullptr;  // whose Gauss–Newton factor is written
@@ -37,7 +38,7 @@ struct ChunkSpace {
     Rows<T> residual, unit_weight;
 
     ChunkSpace(const Network& network, Index columns, const ChunkNeeds<T>& needs)
-        : tape(network, columns, needs.order), parameters(network) {
+        : tape(network, columns, needs.order, needs.coupled), parameters(network) {
         if (needs.sensitivity) {
             sensitivity.emplace(network, columns, *needs.sensitivity);
             coefficients.setZero(1, differentiate_coefficients(network));

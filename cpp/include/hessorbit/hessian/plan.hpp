@@ -29,6 +29,7 @@ public:
         : shape_(std::move(shape)), pairs_(shape_.network.depth() * shape_.network.depth()) {
         for (Index l = 0; l < shape_.top(); ++l)
             for (Index m = l; m < shape_.top(); ++m) list_pairs(l, m);
+        list_pairs(shape_.top(), shape_.top());
         const auto kinds = std::make_integer_sequence<int, static_cast<int>(std::tuple_size_v<Products>)>();
         [&]<int... kind>(std::integer_sequence<int, kind...>) { (add<kind>(), ...); }
         (kinds);

@@ -11,6 +11,7 @@
 //     ToOutput           left φ_L[c]              right E_l[k,i] φ_l[a]                  hidden with output layer
 //     ToOutputsAlike     left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last, if M = w I, K > 1
 //     WithinOutput       left φ_L[a]              right M_kj φ_L[c]
+//     OutputPairs        left φ_L[a] φ_L[c]       right M_kj                             the same, if many are coupled
 //     MovedFeatures      left φ_l[a]              right δ_m[j] ∂φ_m[c]/∂z_l[i]           the second sum
 //
 // Squared error has M = w I, so that in the last hidden layer E_l[k,i] = V_L[i,k] w σ'_l[i]: one product serves all
@@ -294,7 +295,7 @@ struct ToOutputsAlike : Features<false> {
 
     template <class T>
     static const T* right_row(Block<T>& at, const RightRow& right, Row<T> out) {
-        out = at.segment.loss(0, 0) * at.segment.slope(at.l, right.i) * at.segment.phi(at.l, right.a);
+        out = at.segment.loss(0) * at.segment.slope(at.l, right.i) * at.segment.phi(at.l, right.a);
         return out.data();
     }
 
@@ -308,10 +309,39 @@ struct ToOutputsAlike : Features<false> {
     }
 };
 
+// The output layer of a loss that couples many outputs.
+struct OutputPairs : FeaturePairs {
+    // Where it forms fewer rows: here M and, for every group of its rows, the pairs of features; there those of one
+    // factor for every pair of outputs.
+    static bool serves(const HessianShape& s, Index l, Index m) {
+        if (l != m || m != s.top() || s.diagonal_loss) return false;
+        const Index outputs = std::ssize(s.neurons(l)), features = std::ssize(s.features(l));
+        const Index rows = outputs * (outputs + 1) / 2, groups = (rows + right_group - 1) / right_group;
+        return rows + groups * left_count(s, l, l) <= rows * features;
+    }
+
+    template <class List>
+    static void right_rows(const HessianShape& s, Index l, Index, List& list) {
+        for (const Index k : s.neurons(l))
+            for (const Index j : s.neurons(l))
+                if (k <= j) list.add({k, j});
+    }
+
+    // M_kj.
+    template <class T>
+    static const T* right_row(Block<T>& at, const RightRow& right, Row<T> out) {
+        if (right.i == right.j) return at.segment.loss(right.i).data();
+        out = -(at.segment.coupling(right.i) * at.segment.coupling(right.j));
+        return out.data();
+    }
+};
+
 struct WithinOutput : Features<true> {
     static constexpr int stage = 0;
 
-    static bool serves(const HessianShape& s, Index l, Index m) { return l == m && m == s.top(); }
+    static bool serves(const HessianShape& s, Index l, Index m) {
+        return l == m && m == s.top() && !OutputPairs::serves(s, l, m);
+    }
 
     // With M = w I one output's block serves all (complete.hpp).
     template <class List>
@@ -332,9 +362,10 @@ struct WithinOutput : Features<true> {
 
     template <class T>
     static const T* right_row(Block<T>& at, const RightRow& right, Row<T> out) {
-        const Row<T> loss = at.segment.loss(right.i, right.j);
-        if (at.segment.is_bias(at.l, right.c)) return loss.data();
-        out = loss * at.segment.phi(at.l, right.c);
+        const T* const curvature = OutputPairs::right_row(at, right, out);
+        if (at.segment.is_bias(at.l, right.c)) return curvature;
+        out = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(curvature, at.segment.size()) *
+              at.segment.phi(at.l, right.c);
         return out.data();
     }
 
@@ -379,6 +410,7 @@ struct MovedFeatures : Features<true> {
     }
 };
 
-using Products = std::tuple<KhatriRao, RankOne, ToOutput, ToOutputsAlike, WithinOutput, OwnCurvature, MovedFeatures>;
+using Products = std::tuple<KhatriRao, RankOne, ToOutput, ToOutputsAlike, WithinOutput, OutputPairs, OwnCurvature,
+                            MovedFeatures>;
 
 }  // namespace hessorbit

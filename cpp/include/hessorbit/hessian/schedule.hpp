@@ -42,7 +42,8 @@ private:
 
     // Scratch for each of `threads`, and tapes for as many as work on chunks of their own.
     void grow(Workspace<T>& work, Index columns, int tapes, int threads) const {
-        work.grow(tapes, network_, columns, {order_, extent_});
+        work.grow(tapes, network_, columns,
+                  {.order = order_, .coupled = couples_outputs(loss_), .sensitivity = extent_});
         while (static_cast<int>(work.scratch.size()) < threads)
             work.scratch.push_back(std::make_unique<HessianScratch<T>>(network_, columns));
     }

@@ -23,7 +23,8 @@ public:
     Row<T> slope(Index l, Index i) { return row(tape_.slope[l], i); }                        // σ'_l[i]
     Row<T> curvature(Index l, Index i) { return row(tape_.curvature[l], i); }                // e_l[i]
     Row<T> delta(Index l, Index i) { return row(tape_.delta[l], i); }                        // δ_l[i]
-    Row<T> loss(Index k, Index j) { return row(tape_.hessian, k * network.outputs() + j); }  // M_kj
+    Row<T> loss(Index k) { return row(tape_.loss_diagonal, k); }                             // M_kk
+    Row<T> coupling(Index k) { return row(tape_.loss_coupling, k); }                         // c_k: M_kj = −c_k c_j
     Row<T> to_output(Index l, Index k, Index i) {                                            // F_l[k,i]
         return row(sensitivity_.to_output[l], k * network.layer(l).width + i);
     }
