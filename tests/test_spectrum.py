@@ -150,6 +150,21 @@ def test_floor_bounds_the_error(seed: int) -> None:
         assert error <= sp.floor <= 1e-13 * max(abs(reference[0]), abs(reference[-1]))
 
 
+def test_the_floor_of_more_data_is_not_measured_where_all_eigenvalues_are_large() -> None:
+    """It bounds the error all the same, as longdouble eigenvalues tell."""
+    problem = random_problem(rng(0), (5, 8, 1), samples=800)
+    obj = problem.objective()
+    sp, fine = ho.spectrum(obj, problem.theta), ho.spectrum(obj, problem.theta.astype(np.longdouble))
+    assert (
+        sp.floor
+        == error_bounds(obj, problem.theta).hessian
+        + 2.0**-52 * len(problem.theta) * np.abs(sp.eigenvalues).max()
+        + len(problem.theta) * 2.0**-1074
+    )
+    assert np.abs(sp.eigenvalues).min() > 1e3 * (sp.floor - 2.0**-52 * len(problem.theta) * sp.max)
+    assert float(np.abs(sp.eigenvalues - fine.eigenvalues).max()) <= sp.floor
+
+
 def offset(problem: Problem, inputs: float = 0.0, labels: float = 0.0) -> Problem:
     """The same function on shifted data: biases take the shift back, up to their rounding."""
     theta, first, last = problem.theta.copy(), problem.layers()[0], problem.layers()[-1]

@@ -477,8 +477,8 @@ def root_of(a: Approximate) -> Approximate:
     return Approximate(value, error + a.unit * value)
 
 
-# Longdouble evaluates N·P² of a Hessian in about 0.1 s.
-MEASURABLE = 2**25
+# Longdouble evaluates N·P² of a Hessian in about 0.1 s, and in 10 ms.
+MEASURABLE, QUICK = 2**25, 2**21
 # The bound of the finer evaluation is this one scaled down, and this much more.
 GUARD = 8
 # What underflows on the way leaves an error of 2^-766 (full_range.hpp): less than rounding in a matrix of this norm.
@@ -511,8 +511,17 @@ class RoundingErrors:
     def finer(self) -> float:
         """eps of longdouble over that of θ, if an evaluation in longdouble tells more and is cheap; else 0."""
         ratio = float(np.finfo(np.longdouble).eps / np.finfo(self.theta.dtype).eps)
-        cost = self.whole[0].num_samples * len(self.theta) ** 2
-        return ratio if ratio < 1 / 64 and cost <= MEASURABLE and not self.bounds.kink else 0.0
+        return ratio if ratio < 1 / 64 and self.cost <= MEASURABLE and not self.bounds.kink else 0.0
+
+    @property
+    def cost(self) -> int:
+        """Of a Hessian, N·P²."""
+        return int(self.whole[0].num_samples * len(self.theta) ** 2)
+
+    @property
+    def slow(self) -> bool:
+        """Whether measuring takes longer than all the rest."""
+        return self.cost > QUICK
 
     @cached_property
     def finer_hessian(self) -> Array:
@@ -569,6 +578,7 @@ class QuadratureErrors:
 
     objective: AnyObjective
     theta: Array
+    slow = False
 
     @cached_property
     def matrix(self) -> float:

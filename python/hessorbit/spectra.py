@@ -42,6 +42,7 @@ ORTHONORMALITY = 1e-10
 NULL = 1e-6
 MOST_EXTENDED = 400  # parameters up to which longdouble stays longdouble
 ROUNDINGS = 8  # of the entries of a matrix that is given
+RESOLVED = 1e3  # times the floor: of eigenvalues so large it need not be measured, where that takes long
 
 
 class ConditionNumber(float):
@@ -264,6 +265,8 @@ class Spectrum:
             if isinstance(decomposed, Extended):
                 return self._errors.of(self.matrix, decomposed.matrix)
             enough = backward_error(len(decomposed.matrix), self.eigenvalues)
+            if self._errors.slow:
+                enough = max(enough, float(np.abs(self.eigenvalues).min()) / RESOLVED)
             stored = EPS / 2 * float(norm(decomposed.matrix)) if _checks.is_extended(self._errors.theta) else 0.0
             return self._errors.of(self.matrix, decomposed.matrix, enough) + stored
         return self._errors.of("factor", decomposed.rows)
@@ -502,8 +505,9 @@ def spectrum(
     checked: the residuals of `Spectrum.zero_modes` tell how well the matrix annihilates what is predicted.
 
     The floor is an upper bound, by running error analysis, or measured against an evaluation in longdouble where that
-    takes less than about 0.1 s. Inputs or labels with a large offset, and deep networks with large weights, raise it;
-    then centre the data, or pass θ as longdouble, so that the matrix is formed with eleven bits more.
+    takes less than about 10 ms, or up to 0.1 s if an eigenvalue is small. Inputs or labels with a large offset, and
+    deep networks with large weights, raise it; then centre the data, or pass θ as longdouble, so that the matrix is
+    formed with eleven bits more.
 
     The dense method takes about 4 P³/3 operations beyond the matrix; the Gram matrix replaces P by N·K there.
 

@@ -773,6 +773,14 @@ def test_copies_of_exponential_neurons_are_shifted() -> None:
         assert kappa_of(problem, wide.net, wide(problem.theta), best.rank) >= best.lower_bound * (1 - 1e-8)
 
 
+@pytest.mark.parametrize("biases", [(False, True), (False, False)])
+def test_copies_of_exponential_neurons_without_biases_have_no_shifts(biases: tuple[bool, bool]) -> None:
+    """Three copies have D_out = 3, whose logarithm is not that of 3/3 to the last digit."""
+    problem, obj = planted(3, (2, 2, 1), "exp", scale=0.7, biases=biases)
+    best = ho.best_conditioned(obj, problem.theta, copies=[[3, 1]])
+    check_value(problem, best)
+
+
 @given(st.sampled_from(["relu", "square", "exp", "cube"]), st.integers(0, 3), st.lists(st.floats(-12, 12), min_size=2))
 @settings(max_examples=8)
 def test_certificate_does_not_depend_on_the_representative(activation: str, seed: int, logs: list[float]) -> None:

@@ -15,7 +15,7 @@ from scipy import optimize
 
 import hessorbit as ho
 from hessorbit.minima.teacher import setting_of
-from oracles.global_minima import difference, global_minima
+from oracles.global_minima import difference, fresh_inputs, global_minima, is_zero
 from oracles.minima import Assignment, Exhaustion
 from oracles.problem import ACTIVATIONS
 
@@ -366,9 +366,11 @@ def test_no_global_minimum_is_found_blindly_where_there_should_be_none(
     there = ho.nearest_minimum(student, np.array(found), teacher, theta)
     assert np.max(there.lower_bound) <= 1e-3
     # Nor is any of them, moved along the zeros towards the start, nearer to it than the bound.
+    fresh = fresh_inputs(student, teacher, theta, rng)
     for point in found[:2]:
         closer = difference(student, teacher, theta, rng, 80, 1.5).nearer(point, start)
-        assert np.linalg.norm(closer - start) >= near.lower_bound - 1e-3
+        # It may be one at the 80 inputs only, with a kink beyond them.
+        assert not is_zero(closer, fresh) or np.linalg.norm(closer - start) >= near.lower_bound - 1e-3
 
 
 def test_bounds_hold_however_early_the_search_ends() -> None:

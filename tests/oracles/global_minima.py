@@ -117,10 +117,18 @@ def global_minima(
 ) -> Iterator[np.ndarray]:
     """Zeros from random starts, checked at fresh inputs of several sizes."""
     here = difference(net, teacher, theta_teacher, rng, INPUTS, 1.5)
-    # Many, as a kink may lie between two inputs.
-    fresh = [difference(net, teacher, theta_teacher, rng, FRESH_INPUTS, scale) for scale in (0.1, 1.0, 10.0)]
+    fresh = fresh_inputs(net, teacher, theta_teacher, rng)
     for attempt in range(tries):
         theta = here.zero((0.5, 1.0, 2.0)[attempt % 3] * rng.standard_normal(net.num_parameters))
-        # Where the zeros are degenerate, what is left of the difference hides a distance of its root.
-        if theta is not None and all(np.abs(other(theta)[0]).max() <= 1e3 * ZERO for other in fresh):
+        if theta is not None and is_zero(theta, fresh):
             yield theta
+
+
+def fresh_inputs(net: ho.MLP, teacher: ho.MLP, theta_teacher: np.ndarray, rng: np.random.Generator) -> list[Difference]:
+    """Differences at many inputs of several sizes, as a kink may lie between two inputs, or beyond all of them."""
+    return [difference(net, teacher, theta_teacher, rng, FRESH_INPUTS, scale) for scale in (0.1, 1.0, 10.0)]
+
+
+def is_zero(theta: np.ndarray, fresh: list[Difference]) -> bool:
+    # Where the zeros are degenerate, what is left of the difference hides a distance of its root.
+    return all(np.abs(other(theta)[0]).max() <= 1e3 * ZERO for other in fresh)

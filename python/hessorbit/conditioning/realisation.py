@@ -13,7 +13,7 @@ from ..symmetry.element import GroupElement
 from ..symmetry.group import SymmetryGroup
 from ..symmetry.rules import HiddenLayer, Rule, hidden_layers
 from ..symmetry.widening import Widening
-from .balance import Move, element_for, numbered
+from .balance import Move, element_for, movable, numbered
 from .branching import Solution
 from .diagonals import Architecture
 from .regions import FLIPPED, INCOMING, LOG_SPAN, OUTGOING, Rescaled, Segment, Shifted, split_into_copies
@@ -88,9 +88,17 @@ def widening_of(architecture: Architecture, solution: Solution, move: Move) -> W
     counts, dead = [], []
     parts: dict[str, list[list[Array]]] = {name: [] for name in ("coefficients", "scales", "signs", "shifts")}
     for (hidden, neurons), width in zip(numbered(net), architecture.widths, strict=True):
+        _, shifted = movable(hidden)
         copies = [
-            copies_of(rule, solution.copies[i], solution.flipped[i], factors[:, i], move.factors[i], move.shifts[i])
-            for rule, i in zip(hidden.rules, range(neurons.start, neurons.stop), strict=True)
+            copies_of(
+                hidden.rules[local],
+                solution.copies[i],
+                solution.flipped[i],
+                factors[:, i],
+                move.factors[i],
+                move.shifts[i] if local in shifted else None,
+            )
+            for local, i in enumerate(range(neurons.start, neurons.stop))
         ]
         counts.append(list(solution.copies[neurons]))
         dead.append(width - sum(counts[-1]))
@@ -109,10 +117,13 @@ class NeuronCopies:
     shifts: Array
 
 
-def copies_of(rule: Rule, number: int, flipped: int, factors: Array, scale: float, shift: float) -> NeuronCopies:
-    """Returns copies with the factors D_in and D_out, of a neuron that is moved by a scale and a shift before."""
+def copies_of(rule: Rule, number: int, flipped: int, factors: Array, scale: float, shift: float | None) -> NeuronCopies:
+    """Returns copies with the factors D_in and D_out, of a neuron that is moved by a scale and a shift before.
+
+    The shift is None where there can be none.
+    """
     signs = np.where(np.arange(number) < number - flipped, 1.0, -1.0)
-    if rule.exponential:
+    if shift is not None:
         tau = np.log(factors[OUTGOING] / number) / 2
         beta, scales = split_into_copies(0, number, factors[INCOMING], float(number))
         shifts = np.full(number, tau + shift)
