@@ -70,10 +70,10 @@ def as_decimal(text: str) -> Decimal:
         raise ArithmeticError("an eigenvalue is beyond the range of Decimal") from None
 
 
-def enclosed(matrix: Array, vectors: Array | None = None) -> tuple[list[Any], Any, Any]:
-    """Eigenvalues of a matrix (P, P) of balls, ascending, a bound on their errors, and on ‖H‖."""
+def enclosed(matrix: Array, start: Array | None = None) -> tuple[list[Any], Any, Any]:
+    """Eigenvalues of a matrix (P, P) of balls, ascending, a bound on their errors, and on ‖H‖; from columns near V."""
     arb = flint().arb
-    v = eigenvectors(matrix) if vectors is None else vectors
+    v = eigenvectors(matrix, start)
     nearly = product(v.T, matrix, v)
     skew = product(v.T, v) - balls(np.eye(len(v)))
     values = list(np.diagonal(nearly))
@@ -89,15 +89,18 @@ def norm(matrix: Array) -> Any:
     return sum((entry**2 for entry in largest(matrix).ravel()), flint().arb(0)).sqrt().upper()
 
 
-def eigenvectors(matrix: Array) -> Array:
-    """Nearly orthonormal columns (P, P) that nearly diagonalise the midpoints of a matrix, with radius zero."""
+def eigenvectors(matrix: Array, start: Array | None = None) -> Array:
+    """Nearly orthonormal columns (P, P) that nearly diagonalise the midpoints of a matrix, with radius zero.
+
+    From float64's, or from others that are near them, exact balls.
+    """
     arb = flint().arb
     matrix = middles(matrix)
     size = largest(matrix).max(initial=arb(0))
     if not (size > 0 and size.is_finite()):
         return balls(np.eye(len(matrix)))
     matrix = middles((matrix + matrix.T) / (2 * size))
-    vectors = balls(np.linalg.eigh(floats(matrix))[1])
+    vectors = balls(np.linalg.eigh(floats(matrix))[1]) if start is None else start
     small = arb(2) ** (SPARE_BITS // 4 - flint().ctx.prec)
     best = None
     for _ in range(ROUNDS):

@@ -238,7 +238,7 @@ class Proof:
             raise NotProvenError("the slice is not proven to be transverse to the symmetries", more_digits=True)
         negative = sum(bool(d < 0) for d in where.curvatures)
         inertia = negative, len(centre) - len(where.curvatures), len(where.curvatures) - negative
-        values = self.eigenvalues(small, inertia[1])
+        values = self.eigenvalues(small, inertia[1], where)
         kind = "saddle" if inertia[0] and inertia[2] else "maximum" if inertia[0] else "minimum"
         return Certificate(
             kind=kind,
@@ -340,9 +340,10 @@ class Proof:
         text = f"{what}; curvatures transverse to symmetry go down to {sizes.min():.2g} beside {sizes.max():.2g}"
         return text + unexplained(self.loss, self.theta, where.parts.along)
 
-    def eigenvalues(self, box: Array, zeros: int) -> Array:
+    def eigenvalues(self, box: Array, zeros: int, where: Slice) -> Array:
         """Bounds (P, 2) on the eigenvalues over a box; so many of them are known to be 0."""
-        values, error, _ = enclosed(self.loss.hessian(box))
+        near = np.column_stack([where.columns, balls(where.parts.along)])
+        values, error, _ = enclosed(self.loss.hessian(box), near)
         bounds = np.array([enclosure(v.mid() + flint().arb(0, 1) * (error + v.rad())) for v in values])
         open_sign = np.flatnonzero((bounds[:, 0] <= 0) & (bounds[:, 1] >= 0))
         if len(open_sign) != zeros:
