@@ -230,9 +230,12 @@ class WidthStudy(Settings):
                 progress_bar(len(cells), len(done), shown=progress) as show,
                 closing(self.records(cells, leases, executor, count, own)) as records,
             ):
+                looked = time.monotonic()
                 for record in records:
                     rows.put(record)
-                    done = mine & rows.done()
+                    done |= {record.cell} if record.error is None else set()
+                    if time.monotonic() > looked + POLL_SECONDS:
+                        done, looked = mine & rows.done(), time.monotonic()
                     report_to_log(self.words(record.cell.variant), record, len(done), len(cells))
                     show(len(done))
             _, stored = rows.read_contents()
