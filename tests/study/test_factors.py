@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 import hessorbit as ho
 from hessorbit.study import StudyResult, load
+from hessorbit.study.statistics import LEVEL
 
 SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 60}
 GRID = {**SMALL, "activation": ["erf", "tanh"], "optimizer": ["adam", "gd"]}
@@ -120,3 +123,12 @@ def test_claims_about_the_teacher_need_one() -> None:
     assert {"nearest", "condition_copies"} <= set(claimed["l2=0.0"])
     assert not {"nearest", "condition_copies"} & set(claimed["l2=0.01"])
     assert "trace" in claimed["l2=0.01"]
+
+
+def test_files_in_the_documentation_are_studies() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "study_variants.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    studies = [ho.WidthStudy.from_mapping(tomllib.loads(block), "docs") for block in blocks]
+    assert [len(study.variants) for study in studies] == [6]
+    # The smallest p of 13 seeds is 2/2¹³, which Holm multiplies by at most 144.
+    assert 144 * 2 / 2**13 <= LEVEL < 144 * 2 / 2**12

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
+from hessorbit.study.cells import claims_of
 from hessorbit.study.settings import presets
+from hessorbit.study.statistics import LEVEL
 
 
 @pytest.mark.parametrize("name", presets())
@@ -18,6 +20,13 @@ def test_presets_are_studies(name: str) -> None:
     study = ho.WidthStudy.preset(name)
     assert len(study.widths) >= 3
     assert study.title
+
+
+@pytest.mark.parametrize("name", presets())
+def test_seeds_suffice_for_a_verdict_on_every_claim(name: str) -> None:
+    """The least p of n seeds is 2/2ⁿ, and Holm multiplies it by the number of claims."""
+    study = ho.WidthStudy.preset(name)
+    assert len(claims_of(study)) * 2 / 2**study.seeds <= LEVEL
 
 
 def test_the_default_preset_is_the_default() -> None:

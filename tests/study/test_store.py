@@ -161,6 +161,18 @@ def check_recovery(path: Path, error: ValueError) -> None:
         assert recovery.lost == len(STUDY.cells()) - recovery.rows
 
 
+def test_measurements_can_be_read_by_sql(original: Path) -> None:
+    """Those of every cell, infinite ones included."""
+    query = "SELECT width, seed, json_extract(measurements, '$.trace'), json_extract(measurements, '$.lambda_max')"
+    with sqlite3.connect(original) as connection:
+        rows = connection.execute(f"{query} FROM cells").fetchall()
+    connection.close()
+    assert len(rows) == 24
+    for width, seed, trace, largest in rows:
+        assert trace == written(STUDY.cell(width, seed)).measurements["trace"]
+        assert largest == float("inf")
+
+
 def test_an_intact_store_is_copied(original: Path, tmp_path: Path) -> None:
     recovery = recover(original, tmp_path / "copy.sqlite")
     assert (recovery.rows, recovery.lost) == (24, 0)

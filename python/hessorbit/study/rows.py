@@ -76,11 +76,17 @@ def cell_row(record: Record, settings: Settings) -> Row:
         "finished": record.finished,
         "facts": json.dumps(record.facts),
         "settings": settings.variants[record.cell.variant].determining_toml(),
-        "measurements": json.dumps({name: None if x != x else x for name, x in record.measurements.items()}),
+        "measurements": numbers_as_json(record.measurements),
         "lengths": json.dumps({name: len(array) for name, array in arrays.items()}),
         "arrays": b"".join(array.tobytes() for array in arrays.values()),
     }
     return sealed(CELL_COLUMNS, tuple(values.get(name) for name in CELL_COLUMNS[1:]))
+
+
+def numbers_as_json(values: dict[str, float]) -> str:
+    """Returns numbers as JSON that SQLite reads too: nan as null, and infinity as a number that no float64 holds."""
+    text = json.dumps({name: None if x != x else x for name, x in values.items()})
+    return text.replace(": Infinity", ": 9e999").replace(": -Infinity", ": -9e999")
 
 
 def sealed(columns: tuple[str, ...], values: Row) -> Row:
