@@ -104,6 +104,8 @@ def test_parts_and_variants(folder: Path) -> None:
     assert lines[0][0].startswith("width,seed,activation,parameters")
     shown = tomllib.loads(hessorbit("study", "--show", *grid, "--set", "l2=[0, 0.1]").output)
     assert (shown["activation"], shown["l2"]) == (["erf", "tanh"], [0.0, 0.1])
+    growing = hessorbit("study", "--show", "--set", "grow_at=20,40", "--set", "grow_from=3").output
+    assert tomllib.loads(growing)["grow_at"] == "20,40"
 
 
 def test_data_of_ones_own(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..study import WidthStudy
-from ..study.settings import MAY_VARY, presets
+from ..study.settings import COMMAS, MAY_VARY, presets
 from ..study.toml_text import read_toml
 from .explanations import explained
 from .options import (
@@ -153,7 +153,7 @@ def assignment(text: str) -> tuple[str, Any]:
         found = toml_value(value)
     except RecursionError:
         raise ValueError(f"--set {name} must be a plain value; its brackets nest too deeply") from None
-    if isinstance(found, str) and found == value and "," in value and name in MAY_VARY:
+    if isinstance(found, str) and found == value and "," in value and name in MAY_VARY and name not in COMMAS:
         return name, [toml_value(part.strip()) for part in value.strip("[]").split(",")]
     return name, found
 

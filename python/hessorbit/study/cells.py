@@ -99,13 +99,13 @@ class StudyCells:
 
         Each variant is judged by itself, one after the other. See `hessorbit.study.claims` for how.
         """
-        return [finding for words, part in self.parts.items() for finding in part.judged(words)]
+        return [replace(finding, variant=words) for words, part in self.parts.items() for finding in part.judged]
 
-    def judged(self, variant: str) -> list[Finding]:
-        """Returns the findings of a study of plain settings, which is the variant of these words."""
+    @cached_property
+    def judged(self) -> list[Finding]:
+        """The findings of a study of plain settings."""
         least = self.settings.teacher_width
-        found = judge(self.table, self.failures, least_width=least, claims=claims_of(self.settings))
-        return [replace(finding, variant=variant) for finding in found]
+        return judge(self.table, self.failures, least_width=least, claims=claims_of(self.settings))
 
     def theorem(self) -> Theorem:
         """Returns the check of the theorem that the best κ in the teacher's class does not grow with width."""

@@ -155,7 +155,7 @@ def small_multiples(result: StudyCells, claim: Claim) -> list[tuple[Finding | No
     values = values[np.isfinite(values) & (values > 0)]
     multiples = []
     for index, (words, part) in enumerate(result.parts.items()):
-        finding = next((each for each in part.claims() if each.claim == claim), None)
+        finding = next((each for each in part.judged if each.claim == claim), None)
         with page_style():
             figure, ax = new_figure(SMALL)
             draw_all(part, ax, series, "", claim.column)

@@ -52,6 +52,11 @@ def single(default: Any) -> Any:
     return field(default=default, metadata={"single": True})
 
 
+def with_commas(default: str) -> Any:
+    """A setting whose values have commas in them."""
+    return field(default=default, metadata={"commas": True})
+
+
 def with_hints(cls: type[Settings]) -> type[Settings]:
     """Lets a class of settings take lists, and answer an unknown keyword with the setting that was probably meant."""
     plain = cls.__init__
@@ -122,7 +127,7 @@ class Settings:
     rate_steps: int = 1000
     representatives: bool = False
     grow_from: int = 0
-    grow_at: str = ""
+    grow_at: str = with_commas("")
     split_noise: float = 0.01
     factors: Factors = field(default=(), repr=False)
 
@@ -415,6 +420,8 @@ LABELS = frozenset(entry.name for entry in fields(Settings) if entry.metadata.ge
 MAY_VARY = tuple(
     entry.name for entry in fields(Settings) if entry.name in KNOWN and not {"label", "single"} & set(entry.metadata)
 )
+
+COMMAS = frozenset(entry.name for entry in fields(Settings) if entry.metadata.get("commas"))
 
 
 def unknown(name: str) -> str:
