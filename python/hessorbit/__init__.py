@@ -15,11 +15,12 @@ from .network import MLP
 from .objective import Objective
 
 if _typing.TYPE_CHECKING:
-    from . import conditioning, critical, equivalence, interop, minima, optimize, study, symmetry
+    from . import conditioning, critical, equivalence, inspection, interop, minima, optimize, plot, study, symmetry
     from .conditioning import BestConditioned, Growth, best_conditioned, grow
     from .config import configuration, show_config
     from .critical import Certificate, CriticalPoint, certify, classify
     from .equivalence import CanonicalForm, Equivalence, canonical, equivalent
+    from .inspection import Inspection, inspect
     from .minima import (
         MinimumSubspace,
         NearestMinimum,
@@ -44,6 +45,7 @@ _NAMES = {
     "config": ["configuration", "show_config"],
     "critical": ["Certificate", "CriticalPoint", "certify", "classify"],
     "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
+    "inspection": ["Inspection", "inspect"],
     "minima": [
         "MinimumSubspace",
         "NearestMinimum",
@@ -73,6 +75,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "Equivalence",
     "GroupElement",
     "Growth",
+    "Inspection",
     "Interrupted",
     "MLP",
     "MinimumSubspace",
@@ -103,12 +106,15 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "equivalence",
     "equivalent",
     "grow",
+    "inspect",
+    "inspection",
     "interop",
     "load",
     "minima",
     "minimize",
     "nearest_minimum",
     "optimize",
+    "plot",
     "reach_probability",
     "save",
     "show_config",

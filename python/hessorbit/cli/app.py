@@ -13,6 +13,7 @@ import typer
 from .._cpu import __version__
 from .grow import grow
 from .info import info
+from .inspect import inspect
 from .merge import merge
 from .reach import reach
 from .recover import recover
@@ -20,7 +21,7 @@ from .report import report
 from .study import study
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -32,7 +33,7 @@ def unwrapped(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (getdoc(command) or "").split("\n\n"))
 
 
-for command in (study, report, merge, grow, reach, recover, info):
+for command in (study, report, merge, grow, reach, inspect, recover, info):
     app.command(help=unwrapped(command))(command)
 
 

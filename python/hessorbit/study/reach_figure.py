@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..minima.scaling import QUARTILES, ReachByWidth
-from .plots import BLUE, GREEN, GREY, ORANGE, PURPLE
+from ..plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from .teachers import ReachOverTeachers
 
 if TYPE_CHECKING:

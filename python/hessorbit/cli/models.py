@@ -1,0 +1,134 @@
+"""Reads networks from files, by their ending, and never a pickle that could run code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .. import interop
+from .._checks import Array
+from ..network import DEFAULT_OUTPUT, MLP
+from ..saving import load
+
+# Under which names training scripts keep a state dict among other things.
+STATES = ("state_dict", "model_state_dict", "model")
+# What a file needs, and the extra that brings it.
+LIBRARIES = {".pt": "torch", ".pth": "torch", ".onnx": "onnx", ".keras": "keras", ".skops": "skops"}
+PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".p")
+ENDINGS = (".npz", *LIBRARIES)
+
+
+def read_model(
+    path: Path, *, activation: list[str] | None, output_activation: str | None, logits: bool
+) -> tuple[MLP, Array]:
+    """Return the network and the parameters of a file."""
+    ending = path.suffix.lower()
+    if ending in PICKLES:
+        raise ValueError(
+            f"{str(path)!r} is a pickle, which may run any code as it is read: save scikit-learn's estimators by "
+            f"skops.io.dump(estimator, 'net.skops'), or call hessorbit.inspect from Python"
+        )
+    if ending not in ENDINGS:
+        raise ValueError(f"MODEL {str(path)!r} must end in {', '.join(ENDINGS)}; got {ending or 'no ending'}")
+    with open(path, "rb"):
+        pass
+    needed = LIBRARIES.get(ending)
+    if needed and find_spec(needed) is None:
+        raise ValueError(
+            f'reading {ending} needs {needed}, which is not installed: pip install "hessorbit[{extra(needed)}]"'
+        )
+    if (activation or output_activation) and ending not in (".pt", ".pth"):
+        raise ValueError(f"--activation is for state dicts of torch; a file {ending} has its own activations")
+    readers: dict[str, Callable[[], tuple[MLP, Array]]] = {
+        ".npz": lambda: saved(path),
+        ".pt": lambda: from_torch_file(path, activation, output_activation, logits),
+        ".pth": lambda: from_torch_file(path, activation, output_activation, logits),
+        ".onnx": lambda: interop.from_onnx(path, logits=logits),
+        ".keras": lambda: from_keras_file(path, logits),
+        ".skops": lambda: from_skops_file(path),
+    }
+    return readers[ending]()
+
+
+def extra(library: str) -> str:
+    return "sklearn" if library == "skops" else library
+
+
+def saved(path: Path) -> tuple[MLP, Array]:
+    net, theta = load(path)
+    if theta.ndim != 1:
+        raise ValueError(f"{str(path)!r} holds a batch of {len(theta)} parameter vectors; inspect takes one")
+    return net, theta
+
+
+def from_torch_file(
+    path: Path, activation: list[str] | None, output_activation: str | None, logits: bool
+) -> tuple[MLP, Array]:
+    """Read a state dict, or a module of torch's own layers; weights_only unpickles nothing else."""
+    import torch
+
+    try:
+        with torch.serialization.safe_globals(torch_layers()):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises what its unpickler or zip reader does
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{str(path)!r} cannot be read with weights_only=True, which runs no code from it ({reason}): save "
+            f"module.state_dict(), or export the module to ONNX"
+        ) from error
+    if isinstance(content, torch.nn.Module):
+        if activation or output_activation:
+            raise ValueError("--activation is for state dicts; this file holds a module, which has its own activations")
+        return interop.from_torch(content.eval(), logits=logits)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{str(path)!r} must hold a state dict or a module; it holds a {type(content).__name__}")
+    for name in STATES:
+        if isinstance(content.get(name), Mapping):
+            content = content[name]
+            break
+    try:
+        return interop.from_torch(
+            content,
+            activation=activation[0] if activation and len(activation) == 1 else activation,
+            output_activation=output_activation or DEFAULT_OUTPUT,
+        )
+    except ValueError as error:
+        if "activation must be given" in str(error):
+            raise ValueError(
+                "a state dict does not tell activations: give --activation, once for all or once for each layer"
+            ) from error
+        raise
+
+
+def torch_layers() -> list[Any]:
+    """Return the classes of torch that hold a network without code of its own."""
+    from torch import nn
+
+    names = ("Sequential", "Linear", "Flatten", "Dropout", "Softmax", "LogSoftmax", *interop.torch.OTHER_NAMES)
+    return [getattr(nn, name) for name in names] + [set]
+
+
+def from_keras_file(path: Path, logits: bool) -> tuple[MLP, Array]:
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # keras raises many kinds
+        raise ValueError(
+            f"{str(path)!r} is no model that Keras reads safely: {str(error).partition(chr(10))[0]}"
+        ) from error
+    return interop.from_keras(model, logits=logits)
+
+
+def from_skops_file(path: Path) -> tuple[MLP, Array]:
+    import skops.io
+
+    try:
+        unknown = skops.io.get_untrusted_types(file=path)
+    except Exception as error:  # of zip and JSON
+        raise ValueError(f"{str(path)!r} is damaged or no file of skops: {error}") from error
+    if unknown:
+        raise ValueError(f"{str(path)!r} holds types that skops does not trust: {', '.join(unknown)}")
+    return interop.from_sklearn(skops.io.load(path))
