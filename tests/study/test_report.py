@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 
 import hessorbit as ho
+from hessorbit.plot.style import new_figure
 from hessorbit.study import StudyResult, plots
 from hessorbit.study.cell import failure
 from hessorbit.study.claims import CLAIMS, Claim, Factor, Finding
-from hessorbit.study.drawing import new_figure
 from hessorbit.study.measurements import MEASUREMENTS
 from hessorbit.study.report import render, sure_together
 from hessorbit.study.written import of_kind
@@ -118,7 +118,7 @@ def test_plot_draws_all_figures(result: StudyResult) -> None:
 
 
 def test_axes_of_ones_own(result: StudyResult) -> None:
-    _, ax = new_figure(plots.SIZE)
+    _, ax = new_figure()
     assert plots.plot_trace(result, ax) is ax
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from .._checks import one_of
+from ..plot.drawing import FORMATS
 from ..study import load
-from ..study.drawing import FORMATS
 from .explanations import explained
 from .options import CSV, PAGE, PARQUET, check_page, check_tables
 from .summary import save_tables, summarise

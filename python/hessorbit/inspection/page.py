@@ -12,6 +12,7 @@ import numpy as np
 from ..conditioning import BestConditioned
 from ..config import configuration
 from ..plot import pages, spectrum
+from ..plot.drawing import style_variables
 from ..plot.landscape import draw
 from ..plot.style import BLUE, ORANGE
 from ..symmetry.factors import order_text
@@ -36,9 +37,12 @@ def render(found: Findings) -> str:
     layers = [block for block in found.blocks if block.neuron is None]
     neurons = [block for block in found.blocks if block.neuron is not None]
     facts = configuration()
+    light, dark = style_variables()
     return page.get_template("inspection.html").render(
         title="A network, inspected",
         found=found,
+        light=light,
+        dark=dark,
         norm=float(np.linalg.norm(found.theta)),
         matrices=MATRIX_NAMES,
         conventions=[(m, k, CONVENTIONS[k.convention.partition("=")[0]]) for m, k in found.condition_numbers],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from .drawing import page_style, svg_of
 from .style import SIZE, new_figure
 
 if TYPE_CHECKING:
@@ -26,11 +25,11 @@ class Drawing:
 
 
 def environment(package: str) -> Environment:
-    """Returns the environment of a package's templates, which may extend page.html of this one."""
+    """Returns the environment of a package's templates, which may extend base.html of this one."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def source(name: str) -> str:
-        owner = __package__ if name == "page.html" else package
+        owner = __package__ if name == "base.html" else package
         return (files(owner) / "templates" / name).read_text("utf-8")
 
     return Environment(
@@ -43,15 +42,8 @@ def environment(package: str) -> Environment:
 
 
 def drawing(name: str, caption: str, draw: Callable[[Axes], Any], size: tuple[float, float] = SIZE) -> Drawing:
-    """Returns a figure as an SVG whose text is text, the same for the same data."""
-    from matplotlib import rc_context
-
-    figure, ax = new_figure(size)
-    text = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
-        # The page's own fonts are chosen by the browser; matplotlib's are for measuring only.
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+    """Returns a figure as an SVG whose colours are the page's; the caption stands for it where it is not seen."""
+    with page_style():
+        figure, ax = new_figure(size)
         draw(ax)
-        figure.savefig(text, format="svg", metadata={"Date": None, "Title": caption})
-    svg = text.getvalue()
-    return Drawing(name, caption, svg[svg.index("<svg") :])
+    return Drawing(name, caption, svg_of(figure, name, caption))

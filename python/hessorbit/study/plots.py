@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
+from ..plot.drawing import width_scale
+from ..plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SIZE, YELLOW, finish, new_axes
 from .cells import StudyCells
 from .claims import Claim
-from .drawing import width_scale
 from .growth import SPLITS
 from .numbers import Numbers, numbers_by_width, numbers_of_losses, numbers_of_spectra
 from .rates import REPRESENTATIVES
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# The colours of Okabe and Ito, which people with colour-blindness can tell apart.
-BLUE, ORANGE, GREEN, PURPLE, GREY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555", "#E69F00"
-SIZE = (5.4, 3.9)  # inches
 FEW_POWERS = 30  # the axis spans less than this factor where numbers between powers of ten are labelled
 LEAST_PLAIN, MOST_PLAIN = 0.009, 9001  # between them numbers are written out
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -384,12 +382,6 @@ def claims_shown(result: StudyCells) -> tuple[Claim, ...]:
     return tuple(dict.fromkeys(finding.claim for finding in result.claims()))
 
 
-def new_axes() -> Axes:
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=SIZE, layout="constrained")[1]
-
-
 def axes_for_widths(result: StudyCells, ax: Axes | None, title: str, ylabel: str) -> Axes:
     from matplotlib.ticker import NullLocator
 
@@ -438,15 +430,6 @@ def plain_number(value: float) -> str:
         return f"{value:g}"
     digit, power = f"{value:.0e}".split("e")
     return f"{digit}·10".removeprefix("1·") + str(int(power)).translate(SUPERSCRIPTS)
-
-
-def finish(ax: Axes) -> Axes:
-    ax.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize="small", frameon=False)
-    return ax
 
 
 def width_colours(result: StudyCells) -> list[tuple[int, str]]:

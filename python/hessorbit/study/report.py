@@ -7,19 +7,21 @@ page for each claim, with the same figure for every variant.
 from __future__ import annotations
 
 from collections import Counter
-from importlib.resources import files
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..plot import pages as templates
+from ..plot.drawing import page_style, style_variables, svg_of
+from ..plot.style import SIZE, new_figure
 from .cells import StudyCells
 from .checks import INFINITE
 from .claims import Claim, Factor, Finding
-from .drawing import Drawing, new_figure, page_style, style_variables, svg_of
-from .numbers import number, numbers_by_width
-from .plots import SIZE, FigureKind, claims_shown, draw_all, figures, series_of
+from .numbers import Numbers, number, numbers_by_width
+from .plots import FigureKind, claims_shown, draw_all, figures, series_of
 from .settings import Settings
 from .statistics import LEVEL, holm
 
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
 FACTS = ("hessorbit", "level", "compiler", "eigen", "openmp", "threads", "python", "numpy", "scipy", "platform")
 SMALL = (3.4, 2.6)  # inches, of a figure beside others
 VERDICTS = ("supported", "contradicted", "not monotone", "undecided")
+
+
+@dataclass(frozen=True)
+class Drawing(templates.Drawing):
+    """A figure as it stands in a page, with its numbers."""
+
+    numbers: Numbers
 
 
 def pages(result: StudyCells, path: PurePath) -> dict[str, str]:
@@ -102,16 +111,7 @@ def page(template: str, result: StudyCells, **values: Any) -> str:
 
 
 def environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    folder = files(__package__) / "templates"
-    found = Environment(
-        loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    found = templates.environment(__package__)
     found.filters.update(number=number, factor=factor, spread=spread, chance=chance)
     return found
 

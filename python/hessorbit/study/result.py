@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _checks
+from ..plot.drawing import FORMATS
 from .cells import StudyCells
-from .drawing import FORMATS
 from .files import replace_file
 from .plots import plot_all
 from .report import pages

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from ..plot.drawing import written
+from ..plot.style import SIZE
 from .cells import StudyCells
-from .drawing import written
-from .plots import SIZE, claims_shown, figures, plot_variants
+from .plots import claims_shown, figures, plot_variants
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,19 +11,15 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .numbers import Numbers
-
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = ("pdf", "svg", "png")
 DOTS_PER_INCH = 200
 
-# Colours of plots.py by the names of variables, and what they are on a dark page.
+# Colours of style.py by the names of variables, and what they are on a dark page.
 INK, GRID = "#1d2733", "#dddddd"
 COLOURS = {
     INK: ("ink", "#e3e8ee"),
@@ -39,17 +35,7 @@ LIGHTEST_OF_DARK = 0.3  # where the scale of widths begins on a dark page
 WIDTH_SCALE = 0.9  # where it ends
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as it stands in a page."""
-
-    name: str
-    caption: str
-    svg: str
-    numbers: Numbers
-
-
-def svg_of(figure: Figure, name: str, words: str, widths: int) -> str:
+def svg_of(figure: Figure, name: str, words: str, widths: int = 0) -> str:
     """Returns a figure as an SVG whose text is text, with words that stand for it; the same for the same figure.
 
     Its colours are the variables of `style_variables`, for so many widths.
@@ -75,7 +61,7 @@ def colours(widths: int) -> dict[str, tuple[str, str]]:
     return {**COLOURS, **{light: (f"w{i}", dark) for i, (light, dark) in enumerate(scales)}}
 
 
-def style_variables(widths: int) -> tuple[str, str]:
+def style_variables(widths: int = 0) -> tuple[str, str]:
     """Returns the variables of a style sheet, for a light and for a dark page."""
     known = colours(widths)
     light = " ".join(f"--{name}: {colour};" for colour, (name, _) in known.items())
@@ -98,14 +84,6 @@ def page_style() -> Iterator[None]:
         style[name] = INK
     with rc_context(style):
         yield
-
-
-def new_figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """Returns a figure that no window system knows of, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots()
 
 
 def written(draw: Callable[[Figure], object], kind: str) -> bytes:
