@@ -40,6 +40,10 @@ def test_every_combination_is_a_variant() -> None:
     assert [cell.width for cell in study.cells()] == [4] * 48 + [2] * 48
 
 
+def test_lists_are_shown() -> None:
+    assert "activation=('erf', 'tanh'), bias=True" in repr(ho.WidthStudy(activation=["erf", "tanh"]))
+
+
 def test_a_list_of_one_is_its_value() -> None:
     assert ho.WidthStudy(activation=["tanh"]) == ho.WidthStudy(activation="tanh")
     assert len(ho.WidthStudy().variants) == 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,23 @@ def test_a_retried_cell_is_recovered_as_it_is(tmp_path: Path) -> None:
     assert recover(path, tmp_path / "new.sqlite").rows == 4
     saved = {record.cell: record for record in load(tmp_path / "new.sqlite").records}
     assert is_true(saved[cell])
+
+
+def test_variants_are_recovered_without_the_row_of_the_study(tmp_path: Path) -> None:
+    """Rows say by themselves which variant they are of."""
+    path = tmp_path / "grid.sqlite"
+    grid = ho.WidthStudy(**{**STUDY.as_dict(), "seeds": 2, "activation": ["erf", "tanh"], "l2": [0.0, 0.1]})
+    with Store.create_or_resume(path, grid) as store:
+        store.put(*(replace(written(cell), error=None) for cell in grid.cells()))
+    damaged = path.read_bytes().replace(b"title = ", b"titel = ")
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedStoreError, match="the settings in it do not match their checksum; 24 rows are intact"):
+        load(path)
+    recovery = recover(path, tmp_path / "new.sqlite")
+    saved = load(tmp_path / "new.sqlite")
+    assert (recovery.rows, recovery.lost, saved.missing) == (24, None, 0)
+    assert saved.settings.determining() == grid.determining()
+    assert all(map(is_true, saved.records))
 
 
 def test_refused_recoveries(original: Path, tmp_path: Path) -> None:

@@ -142,6 +142,9 @@ class Settings:
         if self.factors:
             _ = self.variants  # checks each
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.as_dict().items())})"
+
     def set(self, values: Mapping[str, Any]) -> None:
         """Sets fields while they are checked."""
         for name, value in values.items():
