@@ -229,6 +229,16 @@ def test_given_copies_against_a_semidefinite_program(
     assert best.value >= reference * (1 - SDP)
 
 
+@pytest.mark.parametrize(("seed", "widths", "activation"), [(3, (2, 3, 2), "leaky_relu"), (10, (2, 3, 1), "relu")])
+def test_bounds_where_factors_have_very_different_sizes(seed: int, widths: tuple[int, ...], activation: str) -> None:
+    """The program's multipliers lose digits there, unless its variables are counted in units of their own."""
+    problem, obj = planted(seed, widths, activation)
+    best = ho.best_conditioned(obj, problem.theta, copies=[[2, 2, 2]])
+    assert (best.certificate, best.gap <= GAP) == ("minimum", True)
+    wide = at(problem, best)
+    assert kappa_of(wide, best.net, best.theta, best.rank) == pytest.approx(best.value, rel=1e-8)
+
+
 @pytest.mark.parametrize(("activation", "most"), [("tanh", 5), ("gelu", 6)])
 def test_numbers_of_copies_against_all_of_them(activation: str, most: int) -> None:
     problem, obj = planted(2, (2, 3, 1), activation)

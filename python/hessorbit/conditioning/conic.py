@@ -29,6 +29,8 @@ from .smoothed_spectrum import Extremes, SpectralFunction
 
 LITTLE = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
 FAINT = (0.0, 1e-6, 1e-4, 1e-3)
+ACCURATE = 1e-5  # of log κ: how far the bound may fall short of what the solver says
+FAINTEST = 1e-8  # a factor that vanishes
 LARGEST_RANK = 120  # a solve takes seconds there, and grows with the fourth power
 VARIABLES = COPIES + 1  # per neuron
 
@@ -61,13 +63,23 @@ def conic_point(function: Extremes, scalings: NeuronScalings, beside: Array | No
     scale = np.sqrt(np.einsum("rp,rp->", function.factor, function.factor) / len(function.factor))
     root = function.factor / scale
     curvatures = np.zeros(len(scalings.neurons)) if beside is None else beside / scale**2
-    found = solve(root, scalings, curvatures)
+    found = solve(root, scalings, curvatures, np.ones(2 + VARIABLES * len(scalings.neurons)))
     if found is None:
         return None
-    factors, upper, lower, others = found
-    total = np.trace(lower) + others.sum()
+    point = point_of(root, scalings, curvatures, found)
+    if point.bound >= np.log(found.value) - ACCURATE:
+        return point
+    # Factors of very different sizes cost digits of the multipliers: once more, in units of this solution.
+    again = solve(root, scalings, curvatures, found.units)
+    finer = None if again is None else point_of(root, scalings, curvatures, again)
+    return finer if finer is not None and finer.bound > point.bound else point
+
+
+def point_of(root: Array, scalings: NeuronScalings, curvatures: Array, found: Solved) -> ConicPoint:
+    """Returns the point of a solution, with the lower bound that its multipliers prove."""
+    lower, others, total = found.lower, found.others, found.value
     further = others / total * curvatures
-    top = diagonal_of(root, upper)
+    top = diagonal_of(root, found.upper)
     even = np.einsum("rp,rp->p", root, root) / len(root)
     # The solver's errors may make the cost of a factor negative where it should vanish. Leaving faint parameters out
     # of the lower density, or a little of the identity beside the upper one, mends that and costs the bound as little.
@@ -75,7 +87,7 @@ def conic_point(function: Extremes, scalings: NeuronScalings, beside: Array | No
     for faint in FAINT:
         bottom = (1 - others.sum() / total) * diagonal_of(root, outside(lower, root, scalings, faint))
         bounds += [weighted_bound(scalings, (1 - little) * top + little * even, bottom, further) for little in LITTLE]
-    return ConicPoint(factors, max(bounds))
+    return ConicPoint(found.factors, max(bounds))
 
 
 def outside(multiplier: Array, root: Array, scalings: NeuronScalings, faint: float) -> Array:
@@ -101,11 +113,41 @@ def diagonal_of(root: Array, multiplier: Array) -> Array:
     return np.asarray((values / values.sum()) @ (vectors.T @ root) ** 2)
 
 
-def solve(root: Array, scalings: NeuronScalings, beside: Array) -> tuple[Array, Array, Array, Array] | None:
-    """Returns the factors (3, neurons), and the multipliers.
+@dataclass(frozen=True)
+class Solved:
+    """What the solver found: the variables κ, s and x (2 + 4 neurons,), and the multipliers.
 
-    These are of G D Gᵀ ⪯ κ 1 and of G D Gᵀ ⪰ 1, (r, r) each, and of a_i (s − x_i) ≥ 1, (neurons,).
+    These are `upper` of G D Gᵀ ⪯ κ 1 and `lower` of G D Gᵀ ⪰ 1, (r, r) each, and `others` of a_i (s − x_i) ≥ 1,
+    (neurons,).
     """
+
+    variables: Array
+    upper: Array
+    lower: Array
+    others: Array
+
+    @property
+    def factors(self) -> Array:
+        """D_in, D_out and D_flip of every neuron, (3, neurons)."""
+        x = self.variables[2:].reshape(-1, VARIABLES)[:, :COPIES].T
+        return np.asarray(np.maximum(x / self.variables[1], 0))
+
+    @property
+    def value(self) -> float:
+        """κ, by the multipliers."""
+        return float(np.trace(self.lower) + self.others.sum())
+
+    @property
+    def units(self) -> Array:
+        """The variables, those that vanish as large as s; κ keeps its own."""
+        x, s = self.variables.copy(), self.variables[1]
+        x[x < FAINTEST * s] = s
+        x[0] = 1
+        return x
+
+
+def solve(root: Array, scalings: NeuronScalings, beside: Array, units: Array) -> Solved | None:
+    """Returns the solution of the program, the variables being counted in given units."""
     import clarabel  # type: ignore[import-untyped]
     from scipy import sparse
 
@@ -136,26 +178,46 @@ def solve(root: Array, scalings: NeuronScalings, beside: Array) -> tuple[Array, 
             rows.append(power)
             right.append(np.zeros(3))
             cones.append(clarabel.PowerConeT(degree / (degree + 1)))
+    matrix, wanted = np.vstack(rows) * units, np.concatenate(right)
+    sizes = row_sizes(matrix, cones)
     settings: Any = clarabel.DefaultSettings()
     settings.verbose = False
     program = clarabel.DefaultSolver(
         sparse.csc_matrix((size, size)),
         np.eye(size)[0],
-        sparse.csc_matrix(np.vstack(rows)),
-        np.concatenate(right),
+        sparse.csc_matrix(matrix / sizes[:, None]),
+        wanted / sizes,
         cones,
         settings,
     )
     solution = program.solve()
     count = len(one)
-    x, z = np.asarray(solution.x), np.asarray(solution.z)
+    x, z = units * np.asarray(solution.x), np.asarray(solution.z) / sizes
     usable = np.isfinite(z).all() and z[:count].any() and z[count : 2 * count].any() and x[1] > 0
     if not usable:
         return None
-    factors = np.maximum(x[2:].reshape(neurons, VARIABLES)[:, :COPIES].T / x[1], 0)
     others = np.zeros(neurons)
     others[copied] = np.maximum(z[2 * count : 2 * count + len(copied)], 0)
-    return factors, from_triangle(z[:count], rank), from_triangle(z[count : 2 * count], rank), others
+    return Solved(x, from_triangle(z[:count], rank), from_triangle(z[count : 2 * count], rank), others)
+
+
+def row_sizes(matrix: Array, cones: list[Any]) -> Array:
+    """Returns what rows are divided by: the largest entry, alike within a cone where it has to be."""
+    import clarabel
+
+    sizes, start = np.abs(matrix).max(axis=1), 0
+    sizes[sizes == 0] = 1
+    for cone in cones:
+        if isinstance(cone, clarabel.PSDTriangleConeT):
+            stop = start + cone.dim * (cone.dim + 1) // 2
+            sizes[start:stop] = 1
+        elif isinstance(cone, clarabel.PowerConeT):
+            stop = start + 3
+            sizes[start + 2] = sizes[start] ** cone.α * sizes[start + 1] ** (1 - cone.α)
+        else:
+            stop = start + cone.dim
+        start = stop
+    return np.asarray(sizes)
 
 
 def variable(neuron: int, kind: int) -> int:
