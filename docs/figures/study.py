@@ -37,11 +37,11 @@ def medians(result: StudyResult) -> str:
 
 def claims(result: StudyResult) -> str:
     """Returns the claims as a Markdown table."""
-    lines = ["claim | factor per doubling | 95 % interval | n | p adjusted | verdict", " | ".join(["---"] * 6)]
+    lines = ["claim | factor | 95 % interval | n | p adjusted | verdict", " | ".join(["---"] * 6)]
     for finding in result.claims():
         found = finding.factor
         parts = (
-            finding.claim.sentence,
+            finding.claim.label,
             factor(found.value),
             spread(found),
             str(found.n),
