@@ -127,6 +127,11 @@ def test_bounds_enclose_the_probability() -> None:
     assert found.radius == pytest.approx(np.median([each.distance for each in found.starts]))
 
 
+def test_bounds_can_be_left_out() -> None:
+    found = small(init="normal(0.7)", samples=5, bounds=False)
+    assert all(chance.lower_bound is chance.upper_bound is None for chance in found.chance)
+
+
 def test_factor_per_doubling_is_the_slope_of_a_line() -> None:
     found = small()
     medians = [np.median(each.distance) for each in found.starts]

@@ -188,6 +188,7 @@ def reach_by_width(
     confidence: float = 0.95,
     gap_tolerance: float = 1e-6,
     max_nodes: int = 100,
+    bounds: bool = True,
     threads: int | None = None,
 ) -> ReachByWidth:
     """Returns how far random starts of growing width are from a global minimum, and how likely within a radius.
@@ -210,6 +211,9 @@ def reach_by_width(
         Of the intervals, below 1.
     gap_tolerance, max_nodes, threads
         As for `nearest_minimum`, but a search is cut earlier: the gaps are in the result.
+
+    bounds : bool
+        Whether to bound the probability where starts are Gaussian, which may take longer than the searches.
 
     Returns
     -------
@@ -252,7 +256,9 @@ def reach_by_width(
     )
     if reach is None:
         reach = float(np.median([each.distance for each in starts]))
-    chance = tuple(chance_of(*pair, scheme, reach, level) for pair in zip(settings, starts, strict=True))
+    chance = tuple(
+        chance_of(*pair, scheme if bounds else None, reach, level) for pair in zip(settings, starts, strict=True)
+    )
     return ReachByWidth(reach, level, starts, chance)
 
 
@@ -298,13 +304,15 @@ def sample(
     return Starts(setting.width, setting.net.num_parameters, distance, lower, size, not setting.missing)
 
 
-def chance_of(setting: Setting, starts: Starts, scheme: schemes.Scheme, radius: float, confidence: float) -> Chance:
+def chance_of(
+    setting: Setting, starts: Starts, scheme: schemes.Scheme | None, radius: float, confidence: float
+) -> Chance:
     samples = len(starts.distance)
     inside = np.array([(starts.distance <= radius).sum()])
     possible = np.array([(starts.distance_lower_bound <= radius).sum()])
     low, high = clopper_pearson(inside, samples, confidence)[0], clopper_pearson(possible, samples, confidence)[1]
     bounds = None
-    if not scheme.uniform:
+    if scheme is not None and not scheme.uniform:
         bounds = chi_square_bounds(SubspaceLaws(setting, variances(setting, scheme)), np.array([radius]))
     return Chance(
         estimate=float(inside[0] / samples),

@@ -178,7 +178,7 @@ def reach_over_teachers(
     first = _checks.integer(seed, "seed", minimum=0)
     part = _checks.positive(share, "share")
     seeds = tuple(range(first, first + count))
-    options = {"samples": samples, "max_nodes": max_nodes, "threads": threads}
+    options = {"samples": samples, "max_nodes": max_nodes, "threads": threads, "bounds": False}
     chosen = settings.widths if widths is None else widths
     of_median = None if radius is not None else part
     found = ReachOverTeachers((), (), of_median)
