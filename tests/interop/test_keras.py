@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,8 +11,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from typer.testing import CliRunner
 
 import hessorbit as ho
+from hessorbit.cli.app import app
 from hessorbit.interop import from_keras
 
 X = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
@@ -151,3 +154,16 @@ def test_conventions_of_jax() -> None:
         f = jnp.tanh(jnp.asarray(X, jnp.float64) @ w.T + b) @ v.T + c
         mean = float(jnp.mean((f - y) ** 2))
     assert ho.Objective(net, X, y).loss(theta) == pytest.approx(2 / 2 * mean, rel=1e-12)
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=X, y=X[:, :2])
+    mlp("tanh").save("net.keras")
+    keras.Sequential([keras.Input((3,)), layers.Lambda(lambda z: z), layers.Dense(2)]).save("code.keras")
+    result = CliRunner().invoke(app, ["inspect", "net.keras", "--data", "data.npz"])
+    assert result.exit_code == 0, result.output
+    assert "MLP([3, 4, 5, 2], 'tanh')" in result.output
+    refused = CliRunner().invoke(app, ["inspect", "code.keras", "--data", "data.npz"])
+    assert refused.exit_code == 2
+    assert "'code.keras' is no model that Keras reads safely" in refused.output

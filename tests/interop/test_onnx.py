@@ -10,9 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from typer.testing import CliRunner
 
 import hessorbit as ho
 from hessorbit import activations
+from hessorbit.cli.app import app
 from hessorbit.interop import from_onnx, to_onnx
 
 RNG = np.random.default_rng(0)
@@ -223,3 +225,12 @@ def test_to_onnx_refuses_mixed_layers(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"neurons of layer 1 .* relu, tanh"):
         to_onnx(ho.MLP([1, 2, 1], [["tanh", "relu"]]), np.ones(7), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=X, y=X[:, :2])
+    onnx.save(ACTIVATIONS["gelu"], "net.onnx")
+    result = CliRunner().invoke(app, ["inspect", "net.onnx", "--data", "data.npz"])
+    assert result.exit_code == 0, result.output
+    assert "MLP([3, 4, 2], 'gelu')" in result.output

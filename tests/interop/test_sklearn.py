@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import skops.io
 from scipy.special import expit, softmax
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from typer.testing import CliRunner
 
 import hessorbit as ho
+from hessorbit.cli.app import app
 from hessorbit.interop import from_sklearn
 
 RNG = np.random.default_rng(0)
@@ -126,3 +130,29 @@ def test_the_gradient_that_lbfgs_follows_is_of_the_sum_over_outputs(kind: str) -
     decayed = net.flatten([(estimator.alpha / len(X) * w.T, np.zeros(len(b))) for w, b in layers])
     gradient = ho.Objective(net, X, rows).gradient(theta) + decayed
     assert np.abs(followed - gradient).max() < 1e-12 * np.abs(gradient).max() + 1e-14
+
+
+class Own(MLPRegressor):
+    """A class that skops does not know."""
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+def test_command(solver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    estimator, y = fitted("three classes", solver=solver)
+    np.savez("data.npz", x=X, y=y)
+    skops.io.dump(estimator, "net.skops")
+    result = CliRunner().invoke(app, ["inspect", "net.skops", "--data", "data.npz"])
+    assert result.exit_code == 0, result.output
+    assert "MLP([3, 4, 5, 3], 'tanh'), 60 samples, loss='cross_entropy'" in result.output
+
+
+def test_files_that_skops_does_not_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    estimator, y = fitted("one output")
+    np.savez("data.npz", x=X, y=y)
+    skops.io.dump(Own(**estimator.get_params()), "net.skops")
+    result = CliRunner().invoke(app, ["inspect", "net.skops", "--data", "data.npz"], env={"COLUMNS": "120"})
+    assert result.exit_code == 2
+    assert "'net.skops' holds types that skops does not trust" in result.output
+    assert "Own" in result.output

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner, Result
 
 import hessorbit as ho
+from hessorbit.cli.app import app
 from hessorbit.interop import from_torch, to_torch
 
 X = np.random.default_rng(0).standard_normal((20, 3))
@@ -258,3 +262,66 @@ def test_conventions_of_losses(name: str) -> None:
     assert abs(obj.loss(theta) - factor * of(at).item()) < ROUNDING
     hessian = torch.func.hessian(of)(at).numpy()
     assert np.abs(obj.hessian(theta) - factor * hessian).max() < 1e-11
+
+
+class Runs:
+    """What runs code as it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("run",)
+
+
+FILES: dict[str, tuple[Any, list[str]]] = {
+    "a state dict": (mlp(nn.Tanh()).state_dict(), ["--activation", "tanh"]),
+    "a checkpoint": ({"epoch": 3, "model_state_dict": mlp(nn.Tanh()).state_dict()}, ["--activation", "tanh"]),
+    "a module": (nn.Sequential(mlp(nn.Tanh()), nn.Dropout()), []),
+    "a classifier": (nn.Sequential(mlp(nn.Tanh()), nn.Softmax(dim=1)), ["--logits"]),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=X, y=X[:, :2])
+    return tmp_path
+
+
+def inspect(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["inspect", "net.pt", "--data", "data.npz", *arguments], env={"COLUMNS": "120"})
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_command(name: str, folder: Path) -> None:
+    content, options = FILES[name]
+    torch.save(content, "net.pt")
+    result = inspect(*options)
+    assert result.exit_code == 0, result.output
+    assert "MLP([3, 4, 5, 2], 'tanh')" in result.output
+    assert folder.joinpath("inspection.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (mlp(nn.Tanh()).state_dict(), [], "a state dict does not tell activations: give --activation"),
+        (mlp(nn.Tanh()), ["--activation", "tanh"], "this file holds a module, which has its own activations"),
+        (
+            {"state_dict": mlp(nn.Tanh()).state_dict(), "more": Runs()},
+            [],
+            "holds more than tensors and torch's own layers",
+        ),
+        (Wrapped, [], "holds more than tensors and torch's own layers"),
+        (torch.zeros(2), [], "must hold a state dict or a module; it holds a Tensor"),
+    ],
+)
+def test_files_are_refused_and_never_run(content: Any, options: list[str], message: str, folder: Path) -> None:
+    torch.save(content, "net.pt")
+    result = inspect(*options)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not folder.joinpath("run").exists()
+
+
+def test_a_damaged_file(folder: Path) -> None:
+    folder.joinpath("net.pt").write_bytes(b"junk")
+    assert "'net.pt' is damaged or no file of torch.save" in inspect().output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +18,9 @@ from ..saving import load
 STATES = ("state_dict", "model_state_dict", "model")
 # What a file needs, and the extra that brings it.
 LIBRARIES = {".pt": "torch", ".pth": "torch", ".onnx": "onnx", ".keras": "keras", ".skops": "skops"}
+# Of scikit-learn's estimators, beside the types that skops knows.
+OPTIMISERS = "sklearn.neural_network._stochastic_optimizers."
+BACKENDS = ("tensorflow", "jax", "torch")
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".p")
 ENDINGS = (".npz", *LIBRARIES)
 
@@ -72,12 +77,13 @@ def from_torch_file(
     try:
         with torch.serialization.safe_globals(torch_layers()):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises what its unpickler or zip reader does
-        reason = str(error).partition("\n")[0]
+    except pickle.UnpicklingError:
         raise ValueError(
-            f"{str(path)!r} cannot be read with weights_only=True, which runs no code from it ({reason}): save "
-            f"module.state_dict(), or export the module to ONNX"
-        ) from error
+            f"{str(path)!r} holds more than tensors and torch's own layers, which only running its code would bring "
+            f"back: save module.state_dict(), or export the module to ONNX"
+        ) from None
+    except Exception as error:  # of the zip reader, and of TorchScript
+        raise ValueError(f"{str(path)!r} is damaged or no file of torch.save: {first_sentence(error)}") from error
     if isinstance(content, torch.nn.Module):
         if activation or output_activation:
             raise ValueError("--activation is for state dicts; this file holds a module, which has its own activations")
@@ -111,14 +117,15 @@ def torch_layers() -> list[Any]:
 
 
 def from_keras_file(path: Path, logits: bool) -> tuple[MLP, Array]:
+    if "KERAS_BACKEND" not in os.environ:  # Keras takes TensorFlow where nothing is said, installed or not
+        backends = [name for name in BACKENDS if find_spec(name) is not None]
+        os.environ["KERAS_BACKEND"] = next(iter(backends), "tensorflow")
     import keras
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # keras raises many kinds
-        raise ValueError(
-            f"{str(path)!r} is no model that Keras reads safely: {str(error).partition(chr(10))[0]}"
-        ) from error
+        raise ValueError(f"{str(path)!r} is no model that Keras reads safely: {first_sentence(error)}") from error
     return interop.from_keras(model, logits=logits)
 
 
@@ -129,6 +136,13 @@ def from_skops_file(path: Path) -> tuple[MLP, Array]:
         unknown = skops.io.get_untrusted_types(file=path)
     except Exception as error:  # of zip and JSON
         raise ValueError(f"{str(path)!r} is damaged or no file of skops: {error}") from error
-    if unknown:
-        raise ValueError(f"{str(path)!r} holds types that skops does not trust: {', '.join(unknown)}")
-    return interop.from_sklearn(skops.io.load(path))
+    known = [name for name in unknown if name.startswith(OPTIMISERS)]
+    if len(known) < len(unknown):
+        others = ", ".join(name for name in unknown if name not in known)
+        raise ValueError(f"{str(path)!r} holds types that skops does not trust: {others}")
+    return interop.from_sklearn(skops.io.load(path, trusted=known))
+
+
+def first_sentence(error: Exception) -> str:
+    """Return what is wrong, without the advice on how to run code after all."""
+    return str(error).partition("\n")[0].partition(". ")[0]
