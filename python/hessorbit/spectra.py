@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _checks, _core
+from . import _checks, _core, _html
 from ._bases import complement
 from ._blas import calm_blas
 from ._checks import FLOAT64, Array
@@ -437,6 +437,20 @@ class Spectrum:
             f"  eigenvalues {self.min:.4g} to {self.max:.4g}, {self.num_negative} negative; trace {self.trace:.6g}\n"
             f"  rank {self.rank} above the floor {self.floor:.1e}\n"
             f"  {self.zero_modes!r}"
+        )
+
+    def _repr_html_(self) -> str:
+        return _html.facts(
+            f"Spectrum of the {self.matrix.replace('_', '–')}, P = {len(self.eigenvalues)}",
+            {
+                "eigenvalues": f"{self.min:.6g} to {self.max:.6g}",
+                "negative": self.num_negative,
+                "trace": float(self.trace),
+                "rank": f"{self.rank}, above the floor {self.floor:.1e}",
+                "κ": self.condition_number(),
+                "zero modes": repr(self.zero_modes).removeprefix("zero modes: "),
+                "found by": f"method {self.method}, {DRIVERS[self.driver]}",
+            },
         )
 
 

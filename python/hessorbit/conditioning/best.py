@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks
+from .. import _checks, _html
 from .._blas import calm_blas
 from .._checks import Array
 from ..any_objective import AnyObjective, check_objective
@@ -162,6 +162,19 @@ class BestConditioned:
             f"Best {self.criterion.replace('_', ' ')} {self.value:.6g} of {self.net!r}, {self.start:.6g} at the start\n"
             f"  lower bound {self.lower_bound:.6g}, gap {self.gap:.1e}: {self.message}\n"
             f"  over {self.scope}"
+        )
+
+    def _repr_html_(self) -> str:
+        return _html.facts(
+            f"Best {self.criterion.replace('_', ' ')} of {self.net!r}",
+            {
+                "at the start": self.start,
+                "at best": self.value,
+                "lower bound": f"{self.lower_bound:.6g}, gap {self.gap:.1e}",
+                "certificate": f"{self.certificate}: {self.message}",
+                "over": self.scope,
+                "copies": self.copies if self.widening is not None else None,
+            },
         )
 
 

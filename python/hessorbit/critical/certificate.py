@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import _html
 from .._checks import Array
 
 
@@ -69,6 +70,19 @@ class Certificate:
                 f"  eigenvalues       from {shown(values[0])} to {shown(values[-1])}, inertia {self.inertia}",
                 f"  condition number  {shown(self.condition_number)}",
             ]
+        )
+
+    def _repr_html_(self) -> str:
+        known = self.proven and self.loss is not None and self.condition_number is not None
+        return _html.facts(
+            f"Certificate: {self.message}",
+            {
+                "loss": shown(self.loss) if known and self.loss else None,
+                "condition number": shown(self.condition_number) if known and self.condition_number else None,
+                "inertia": self.inertia,
+                "radius": self.radius,
+                "digits": self.digits,
+            },
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .. import _html
 from .._checks import Array
 
 
@@ -126,3 +127,16 @@ class CriticalPoint:
 
     def __repr__(self) -> str:
         return f"{self.kind}: {self.message}"
+
+    def _repr_html_(self) -> str:
+        return _html.facts(
+            f"A point that is {self.kind}" if self.kind.startswith(("not", "to")) else f"A {self.kind} point",
+            {
+                "what it is": self.message,
+                "loss": self.loss,
+                "max |gradient|": self.gradient_norm,
+                "eigenvalues": f"{self.num_negative} negative, {self.num_positive} positive, known to {self.floor:.1e}",
+                "flat directions": ", ".join(dict.fromkeys(self.causes)) or None,
+                "ways to infinity": ", ".join(f"{way.kind}: {way.unit}" for way in self.ways) or None,
+            },
+        )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from .. import _html
 from ..conditioning import BestConditioned
 from ..config import configuration
 from ..plot import pages, spectrum
@@ -137,8 +137,7 @@ def summary(found: Findings) -> str:
         "function needs": repr(found.canonical.net),
         **{f"layer {note.layer}": note.meaning for note in found.neurons},
     }
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
-    return f"<table><caption>{escape(found.objective)}</caption>{cells}</table>"
+    return _html.facts(found.objective, rows)
 
 
 def number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks
+from .. import _checks, _html
 from .._checks import LONGDOUBLE, Array
 from ..network import MLP
 from . import conserved, tangents
@@ -81,6 +81,16 @@ class SymmetryGroup:
         widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
         lines = ["  ".join(map(aligned, row, widths, "><><>><")).rstrip() for row in (titles, *rows)]
         return "\n  ".join([heading, *lines] if rows else [heading])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f.layer, f.kind, f.activation, len(f.neurons), "" if f.dimension else order_text(f.order),
+             f.dimension or "", f.action)
+            for f in self.factors
+        ]  # fmt: skip
+        headings = ("layer", "kind", "activation", "neurons", "order", "dimension", "action")
+        caption = f"Symmetries of {self.net!r}: order {order_text(self.order)}, dimension {self.dimension}"
+        return _html.table(caption, headings, rows)
 
     def identity(self) -> GroupElement:
         """Returns the element that moves nothing."""

@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, activations
+from .. import _checks, _html, activations
 from .._bases import span
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
@@ -119,6 +119,16 @@ class ZeroModes:
         if not self.resolved:
             lines.append("  their number is not resolved: rounding of theta hides which neurons are related")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        keys = list(zip(self.kinds, self.labels, strict=True))
+        residuals = [] if self.residuals is None else list(zip(keys, self.residuals, strict=True))
+        rows = [
+            (count, *key, *([f"{max(r for own, r in residuals if own == key):.1e}"] if residuals else []))
+            for key, count in Counter(keys).items()
+        ]
+        headings = ["number", "kind", "cause", *(["‖H z‖ / ‖H‖ at most"] if residuals else [])]
+        return _html.table(f"{len(self)} zero modes", headings, rows)
 
 
 def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
