@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -283,3 +286,10 @@ def test_command_says_what_is_wrong_in_a_line(folder: Path, arguments: list[str]
     assert result.output.startswith("hessorbit: ")
     assert "Traceback" not in result.output
     assert not folder.joinpath("inspection.html").exists()
+
+
+def test_commands_complete() -> None:
+    asked = {"_HESSORBIT_COMPLETE": "complete_bash", "COMP_WORDS": "hessorbit insp", "COMP_CWORD": "1"}
+    run = [sys.executable, "-c", "import sys; sys.argv = ['hessorbit']; from hessorbit.cli import main; main()"]
+    output = subprocess.run(run, env={**os.environ, **asked}, capture_output=True, text=True).stdout
+    assert output.split() == ["inspect"]
