@@ -470,6 +470,21 @@ def test_numbers_of_modes_are_the_same_along_an_orbit(case: tuple[Any, np.ndarra
         assert "not resolved" in repr(there)
 
 
+@pytest.mark.parametrize(("loss", "outputs"), [("squared_error", 1), ("cross_entropy", 3)])
+def test_samples_with_the_same_inputs_count_once(loss: str, outputs: int) -> None:
+    """Four different inputs, each ten times with other labels: J has the rank of four rows."""
+    net = ho.MLP([2, 3, outputs])
+    theta = net.init(rng(0), "normal(1)")
+    x = np.repeat([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], 10, axis=0)
+    y = rng(1).standard_normal(40) if outputs == 1 else rng(1).integers(0, outputs, 40)
+    obj = ho.Objective(net, x, y, loss=loss)
+    modes = ho.zero_modes(obj, theta)
+    assert len(modes) == net.num_parameters - 4 * (outputs - (loss == "cross_entropy"))
+    factor = obj.gauss_newton_factor(theta)
+    assert np.abs(factor @ modes.basis).max() <= 1e-12 * np.abs(factor).max()
+    assert "fewer outputs on samples" in repr(modes)
+
+
 @pytest.mark.parametrize("condition", [1.0, 1e3, 1e10])
 def test_rounding_that_hides_related_neurons_is_told(condition: float) -> None:
     """Two linear neurons that are one, mixed by a matrix that leaves float64 no digits for that."""

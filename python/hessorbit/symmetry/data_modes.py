@@ -5,7 +5,7 @@
     neurons linear on data    rectifiers on, or off, for every sample: as linear neurons, see `linear_pieces`
     few samples, N·K < P      the null space of the Jacobian
 
-Samples whose weight is zero do not count.
+Samples whose weight is zero do not count, and those with the same inputs count once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .rules import rule_of
 from .span import Directions
 
 FLAT, FIRST_ORDER = "flat", "first-order"
+MOST_JACOBIAN_ENTRIES = 10**7
 ROUNDING = 10 * float(np.finfo(float).eps)  # times a matrix's longer side: singular values of rounding
 
 
@@ -44,6 +45,14 @@ def counted(objective: Objective) -> Array:
     """Indices of the samples whose weight is not zero."""
     weight = objective.sample_weight
     return np.arange(objective.num_samples) if weight is None else np.flatnonzero(weight)
+
+
+def distinct(objective: Objective, parameters: int) -> Array:
+    """Those of them whose inputs are not another one's; all of them where a Jacobian would be large."""
+    samples = counted(objective)
+    if objective.num_samples * objective.net.widths[-1] * parameters > MOST_JACOBIAN_ENTRIES:
+        return samples
+    return samples[np.sort(np.unique(objective.x[samples], axis=0, return_index=True)[1])]
 
 
 def activations_on_data(objective: Objective, theta: Array) -> list[tuple[Array, Array]]:
@@ -104,7 +113,7 @@ def data_directions(objective: Objective, theta: Array, centred: bool) -> Iterat
     net = objective.net
     for number, (_, below) in enumerate(activations_on_data(objective, theta.astype(FLOAT64))[1:-1], start=2):
         yield from unseen_activations(objective, number, below)
-    samples, outputs = counted(objective), net.widths[-1]
+    samples, outputs = distinct(objective, len(theta)), net.widths[-1]
     if len(samples) * (outputs - centred) < len(theta):
         jacobian = objective.jacobian(theta).astype(FLOAT64).reshape(-1, outputs, len(theta))[samples]
         if centred:

@@ -171,7 +171,8 @@ def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 
     Of the loss are a vector added to every row of the last weights, and a number to all of the last biases, of which
     the cross-entropy sees nothing. Of the data, over samples whose weight is not zero: incoming directions that no
     activation below has (inputs of low rank among them); rectifiers that are linear or off on all samples; and, if
-    N·K < P, the null space of the Jacobian. These are null vectors to rounding, whatever the tolerance.
+    N·K < P for N different inputs, the null space of the Jacobian. These are null vectors to rounding, whatever the
+    tolerance.
 
     Of a restricted objective they are those of the whole that leave the held parameters alone; at its critical points,
     where the held parameters may have a gradient, flat ones are null vectors if their curves leave these alone too.
