@@ -102,3 +102,55 @@ def test_the_bound_is_joint(width: int, gap: float) -> None:
         shares = rng.dirichlet(np.full(width, size))
         other = ho.Widening(obj.net, [[width]], coefficients=[[shares]])
         assert kappa(obj, other.net, other(theta), best.rank) >= best.value * (1 - 1e-6)  # Nelder and Mead's minimum
+
+
+def with_forms(activation: str, sign: float) -> tuple[ho.Objective, np.ndarray]:
+    """A minimum of two neurons whose B are `sign` times a positive matrix, and minus that, by labels made for it.
+
+    B and the gradient are linear in the residuals, whose smallest solution is taken. Of random θ the first with a
+    well-conditioned Gauss–Newton matrix is.
+    """
+    net = ho.MLP([1, 2, 1], activation)
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        x, theta = 2 * rng.standard_normal((60, 1)), net.init(rng, "normal(2)")
+        jacobian = ho.Objective(net, x, np.zeros(60)).jacobian(theta)
+        values = np.linalg.eigvalsh(jacobian.T @ jacobian / 60)
+        if values[0] > 1e-5 * values[-1]:
+            break
+    (weights, biases), (outgoing, _) = net.unflatten(theta)
+    assert biases is not None
+    rows = np.column_stack([x, np.ones(60)])
+    bend = outgoing[0] * ho.activations.derivatives(activation, x @ weights.T + biases)[2]
+    forms = [bend[:, i] * rows[:, a] * rows[:, b] for i in range(2) for a, b in ((0, 0), (0, 1), (1, 1))]
+    # At a critical point with one output the Hessian is the Gauss–Newton matrix and the B on its diagonal.
+    wanted = sign * 0.1 * values[0] * np.array([1.0, 0.2, 1.0, -1.0, -0.2, -1.0])
+    equations = np.vstack([jacobian.T, forms]) / 60
+    residual = np.linalg.lstsq(equations, np.concatenate([np.zeros(7), wanted]), rcond=None)[0]
+    return ho.Objective(net, x, net(theta, x)[:, 0] - residual), theta
+
+
+@pytest.mark.parametrize("activation", ["tanh", "softplus", "gelu"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_one_positive_share_where_a_form_is_negative(activation: str, sign: float) -> None:
+    """The wide Hessian's inertia by brute force; best_conditioned uses such shares and no others."""
+    obj, theta = with_forms(activation, sign)
+    assert ho.classify(obj, theta).kind == "minimum"
+    for neuron, form in ((0, sign), (1, -sign)):
+        for shares in ([0.5, 0.5], [0.7, 0.2, 0.1], [1.5, -0.5], [1.6, -0.3, -0.3], [0.8, 0.6, -0.4]):
+            copies, parts = [1, 1], [[1.0], [1.0]]
+            copies[neuron], parts[neuron] = len(shares), shares
+            widening = ho.Widening(obj.net, [copies], coefficients=[parts])
+            values = np.linalg.eigvalsh(ho.Objective(widening.net, obj.x, obj.y).hessian(widening(theta)))
+            floor = 1e-13 * values[-1]
+            inertia = widening.inertia(obj, theta)
+            assert (inertia.negative, inertia.positive) == ((values < -floor).sum(), (values > floor).sum())
+            above, below = sum(s > 0 for s in shares), sum(s < 0 for s in shares)
+            expected = 2 * below if form > 0 else 2 * (above - 1)
+            assert inertia.negative == expected
+    for copies in ([3, 1], [1, 3]):
+        best = ho.best_conditioned(obj, theta, copies=[copies])
+        values = np.linalg.eigvalsh(ho.Objective(best.net, obj.x, obj.y).hessian(best.theta))
+        assert values[0] >= -1e-13 * values[-1]
+        assert values[-1] / values[-best.rank] == pytest.approx(best.value, rel=1e-6)
+        assert best.lower_bound <= best.value

@@ -230,6 +230,20 @@ def test_a_residual_at_the_kink_of_huber_is_named() -> None:
     assert proof.proven or "kink of the loss" in proof.message
 
 
+@pytest.mark.parametrize("start", [0.0, 1e-9, -1e-9])
+@pytest.mark.parametrize("sample", [0, 2])
+def test_a_critical_point_on_the_kink_of_huber_is_not_proven(start: float, sample: int) -> None:
+    """At w = 0 the clipped residuals −1, ½ and ½ cancel, the first of them at |f − y| = δ exactly."""
+    y = np.roll([1.0, -0.5, -0.5], sample)
+    obj = ho.Objective(ho.MLP([1, 1], bias=False), np.ones((3, 1)), y, loss="huber", delta=1.0)
+    proof = ho.certify(obj, [start])
+    assert not proof.proven
+    assert proof.kind == "not proven"
+    assert f"sample {sample}: a residual lies at the kink of the loss" in proof.message
+    wider = ho.Objective(obj.net, obj.x, obj.y, loss="huber", delta=1.0 + 1e-6)
+    assert ho.certify(wider, [start]).proven
+
+
 def test_radius_and_digits() -> None:
     problem = planted((2, 2, 1), "tanh", 5)
     obj = problem.objective()

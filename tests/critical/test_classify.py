@@ -280,6 +280,24 @@ def test_planted_channels(activation: str, outputs: int) -> None:
     assert np.abs(unit + bias - obj.net(end.x, obj.x)).max() < 1e-2
 
 
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "erf", "sigmoid"])
+def test_three_neurons_merge(activation: str) -> None:
+    """Their outgoing weights t² (1, −2, 1) and incoming ones at distances 1/t make (u · x̃)² σ''(z), and some σ(z)."""
+    x, t = rng(0).standard_normal((80, 1)), 5.0
+    rows, w, u = np.column_stack([x, np.ones(80)]), np.array([0.9, 0.3]), np.array([0.7, -0.5])
+    value, _, bend = ho.activations.derivatives(activation, rows @ w)
+    net = ho.MLP([1, 3, 1], activation)
+    incoming = np.array([w + u / t, w, w - u / t])
+    theta = net.flatten([(incoming[:, :1], incoming[:, 1]), (np.array([[t**2, 0.5 - 2 * t**2, t**2]]), np.zeros(1))])
+    obj = ho.Objective(net, x, (rows @ u) ** 2 * bend + 0.5 * value)
+    end = ho.minimize(obj, theta, method="lm", max_steps=40)
+    point = ho.classify(obj, end.x)
+    assert point.kind == "to infinity", point
+    (channel,) = point.channels
+    assert (sorted(channel.neurons), channel.unit) == ([0, 1, 2], "gated polynomial unit")
+    assert point.limit <= 0.1 * end.fun  # the loss at the end is 0
+
+
 def test_steps() -> None:
     x = np.linspace(-1, 1, 40)[:, None]
     for activation in ("sigmoid", "tanh"):
@@ -317,6 +335,26 @@ def test_every_start_goes_to_infinity() -> None:
         point = ho.classify(obj, end.x)
         assert len(point.channels) == 1
         assert point.limit < 0.2 * end.fun
+
+
+def test_twenty_starts() -> None:
+    """Of normal inputs: most go the same way to infinity, others to local minima or ways of larger loss."""
+    x = rng(0).standard_normal((100, 2))
+    obj = ho.Objective(ho.MLP([2, 3, 1]), x, np.sin(2 * x[:, 0]) + 0.7 * x[:, 1] ** 2, threads=1)
+    ends = [ho.minimize(obj, obj.net.init(rng(seed), "torch"), method="lm", max_steps=300) for seed in range(20)]
+    assert {end.outcome for end in ends} <= {"to infinity", "minimum"}
+    best = [end for end in ends if end.fun < 0.01]
+    assert len(best) >= 12
+    limits = []
+    for end in best:
+        assert end.outcome == "to infinity", end.message
+        point = ho.classify(obj, end.x)
+        (channel,) = point.channels
+        assert len(channel.neurons) == 2
+        assert np.linalg.norm(end.x) > 1e3
+        limits.append(point.limit)
+    # They are extrapolated from losses that differ by 1e-8.
+    assert np.ptp(limits) <= 1e-3 * min(limits)
 
 
 def test_a_minimum_far_out_is_none_at_infinity() -> None:

@@ -61,6 +61,7 @@ from .residual import (
     joint_bound,
     must_fill,
     numbers_of_copies,
+    open_shares,
     reached,
     reasons,
     shares,
@@ -520,7 +521,7 @@ def with_copies(
         ]
         widening = Widening(net, copies, coefficients=coefficients, dead=dead)
         trials.append((reached(obj, theta, widening, question.criterion, rank), widening))
-    if kappa and min(value for value, _ in trials) - bound > CLOSED * bound:
+    if kappa and open_shares(found, copies) and min(value for value, _ in trials) - bound > CLOSED * bound:
         trials.append(improved(obj, theta, min(trials, key=lambda pair: pair[0])[1], found, rank))
     value, widening = min(trials, key=lambda pair: pair[0])
     return replace(

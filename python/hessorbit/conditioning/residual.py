@@ -47,7 +47,8 @@ from .smoothed_spectrum import Extremes, SpectralFunction
 
 FREE, POSITIVE, NEGATIVE, NONE = "free", "positive", "negative", "none"
 MOST_NUMBERS = 100
-TRIALS, SMALLEST_SHARE = 150, 1e-6  # of shares that are improved: Hessians for each of them, and where they begin
+# Of shares that are improved: Hessians for each of them, where they begin at least, and the largest logarithm.
+TRIALS, SMALLEST_SHARE, MOST_BELOW = 150, 0.01, 8.0
 GAUSS_NEWTON_HINT = 'or use matrix="gauss_newton", which allows every widening'
 
 
@@ -189,7 +190,7 @@ def equal_shares(copies: Array) -> Array:
 def improved(
     obj: AnyObjective, theta: Array, widening: Widening, found: Sequence[Sequence[Splitting]], rank: int
 ) -> tuple[float, Widening]:
-    """Returns κ and a widening with other shares, none below 0, where κ is smallest nearby; by Nelder and Mead."""
+    """Returns κ and a widening with other shares of the same signs, where κ is smallest nearby; by Nelder and Mead."""
     from scipy.optimize import minimize
 
     shares_now = [
@@ -198,24 +199,43 @@ def improved(
     ]
     copies = [[len(each) for each in row] for row in shares_now]
     dead = [int((layer.source < 0).sum()) for layer in widening.layers]
-    moved = [(i, j) for i, row in enumerate(found) for j, each in enumerate(row)
-             if each.kind == POSITIVE and copies[i][j] > 1]  # fmt: skip
-    starts = np.cumsum([0, *(copies[i][j] for i, j in moved)]).tolist()
+    moved = open_shares(found, copies)
+    counts = [copies[i][j] - (found[i][j].kind == NEGATIVE) for i, j in moved]
+    starts = np.cumsum([0, *counts]).tolist()
 
     def with_logarithms(flat: Array) -> Widening:
         rows = [list(row) for row in shares_now]
         for (i, j), (start, stop) in zip(moved, pairwise(starts), strict=True):
-            weights = np.exp(flat[start:stop] - flat[start:stop].max())
-            rows[i][j] = weights / weights.sum()
+            rows[i][j] = shares_of(found[i][j].kind, flat[start:stop])
         return Widening(widening.source, copies, coefficients=rows, dead=dead)
 
     def logarithm(flat: Array) -> float:
         return float(np.log(reached(obj, theta, with_logarithms(flat), "condition_number", rank)))
 
-    start = np.log(np.maximum(np.concatenate([shares_now[i][j] for i, j in moved]), SMALLEST_SHARE))
+    sizes = [np.abs(shares_now[i][j][-count:]) for (i, j), count in zip(moved, counts, strict=True)]
+    start = np.log(np.maximum(np.concatenate(sizes), SMALLEST_SHARE))
     options: Any = {"maxfev": TRIALS * len(start), "xatol": 1e-7, "fatol": 1e-9}
     end = minimize(logarithm, start, method="Nelder-Mead", options=options)
     return float(np.exp(end.fun)), with_logarithms(end.x)
+
+
+def open_shares(found: Sequence[Sequence[Splitting]], copies: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Returns the layers and numbers of neurons whose copies have shares of given signs to choose."""
+    return [
+        (i, j)
+        for i, row in enumerate(found)
+        for j, each in enumerate(row)
+        if each.kind in (POSITIVE, NEGATIVE) and copies[i][j] > 1
+    ]
+
+
+def shares_of(kind: str, logarithms: Array) -> Array:
+    """Returns shares above 0, or all but the first below 0, from the logarithms of their sizes."""
+    if kind == POSITIVE:
+        weights = np.exp(logarithms - logarithms.max())
+        return np.asarray(weights / weights.sum())
+    below = np.exp(np.minimum(logarithms, MOST_BELOW))
+    return np.concatenate([[1 + below.sum()], -below])
 
 
 def reasons(found: Sequence[Sequence[Splitting]]) -> tuple[str, ...]:

@@ -219,9 +219,13 @@ class Proof:
     def of(self, start: Array) -> Certificate:
         """The certificate for a point near θ, or NotProvenError."""
         try:
-            centre, where = self.sharpened(balls(start))
+            return self.certificate(start)
         except KinkError as error:
             raise NotProvenError(at_kink(error)) from error
+
+    def certificate(self, start: Array) -> Certificate:
+        """The same, or KinkError where the point itself is at a kink."""
+        centre, where = self.sharpened(balls(start))
         shown = floats(centre)
         rounding = norm(centre - balls(shown))
         distance = float(np.linalg.norm(shown - self.theta))
