@@ -124,7 +124,7 @@ def test_claims_about_the_teacher_need_one() -> None:
     study = ho.WidthStudy(**SMALL, l2=[0.0, 0.01])
     result = StudyResult(study, [])
     claimed = {words: [finding.claim.id for finding in part.claims()] for words, part in result.parts.items()}
-    assert {"nearest", "condition_copies"} <= set(claimed["l2=0.0"])
+    assert {"nearest", "condition_copies"} <= set(claimed["l2=0"])
     assert not {"nearest", "condition_copies"} & set(claimed["l2=0.01"])
     assert "trace" in claimed["l2=0.01"]
 

@@ -186,7 +186,7 @@ def grid() -> StudyResult:
 
 
 def claims(grid: StudyResult) -> list[Claim]:
-    return [finding.claim for finding in grid.parts["l2=0.0"].claims()]
+    return [finding.claim for finding in grid.parts["l2=0"].claims()]
 
 
 def test_a_grid_has_a_page_for_each_claim(grid: StudyResult, tmp_path: Path) -> None:

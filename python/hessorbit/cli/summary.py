@@ -44,7 +44,9 @@ def variants_table(findings: list[Finding]) -> Table:
     """Return the verdict on each claim in each variant of a study."""
     table = Table(title="Where each claim holds", title_justify="left")
     for heading in ("claim", "variant", "factor per doubling", "n", "verdict"):
-        table.add_column(heading, justify="right" if heading in ("factor per doubling", "n") else "left")
+        table.add_column(
+            heading, justify="right" if heading in ("factor per doubling", "n") else "left", overflow="fold"
+        )
     last = None
     for finding in sorted(findings, key=lambda each: [entry.claim for entry in findings].index(each.claim)):
         sentence = finding.claim.sentence if finding.claim != last else ""

@@ -64,4 +64,9 @@ def united(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def words(combination: Mapping[str, Any]) -> str:
     """Says which variant this is, such as "activation=tanh, init=torch"; nothing where nothing varies."""
-    return ", ".join(f"{name}={value}" for name, value in combination.items())
+    return ", ".join(f"{name}={brief(value)}" for name, value in combination.items())
+
+
+def brief(value: Any) -> str:
+    """Writes a value, a whole number without a point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e6 else str(value)
