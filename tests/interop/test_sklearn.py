@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import hessorbit as ho
 from hessorbit.cli.app import app
+from hessorbit.cli.models import read_model
 from hessorbit.interop import from_sklearn
 
 RNG = np.random.default_rng(0)
@@ -136,15 +137,23 @@ class Own(MLPRegressor):
     """A class that skops does not know."""
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
-def test_command(solver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    estimator, y = fitted("three classes", solver=solver)
+    estimator, y = fitted("three classes")
     np.savez("data.npz", x=X, y=y)
     skops.io.dump(estimator, "net.skops")
     result = CliRunner().invoke(app, ["inspect", "net.skops", "--data", "data.npz"])
     assert result.exit_code == 0, result.output
     assert "MLP([3, 4, 5, 3], 'tanh'), 60 samples, loss='cross_entropy'" in result.output
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_files_with_the_state_of_a_solver(solver: str, tmp_path: Path) -> None:
+    estimator, _ = fitted("two outputs", solver=solver)
+    skops.io.dump(estimator, tmp_path / "net.skops")
+    net, theta = read_model(tmp_path / "net.skops", activation=None, output_activation=None, logits=False)
+    assert net == ho.MLP([3, 4, 5, 2])
+    assert (theta == from_sklearn(estimator)[1]).all()
 
 
 def test_files_that_skops_does_not_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

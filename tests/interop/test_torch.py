@@ -98,6 +98,7 @@ STRUCTURES: dict[str, tuple[nn.Module, ho.MLP]] = {
     "nested": (nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(3, 4), nn.Tanh()), nn.Sequential(nn.Linear(4, 2))),
                ho.MLP([3, 4, 2])),
     "in a module": (Wrapped(mlp(nn.Tanh())), ho.MLP([3, 4, 5, 2])),
+    "in parallel": (nn.DataParallel(mlp(nn.Tanh())), ho.MLP([3, 4, 5, 2])),
     "in modules": (Wrapped(Wrapped(mlp(nn.Tanh()))), ho.MLP([3, 4, 5, 2])),
     "one activation twice": (mlp(*[nn.SiLU()] * 2), ho.MLP([3, 4, 5, 2], "silu")),
     "two activations": (mlp(nn.SiLU(), nn.ReLU()), ho.MLP([3, 4, 5, 2], ["silu", "relu"])),
@@ -161,6 +162,9 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "skip around": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) + x[:, :2]), ValueError, "does not compute"),
     "cut outputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x)[:, :1]), ValueError, "gives outputs of shape"),
     "tied": (nn.Sequential(tied, nn.Tanh(), tied), ValueError, "share none"),
+    "reparametrised": (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))), ValueError,
+                       "has 10 parameters, its layers of weights 8.*remove_parametrizations"),
+    "forward that fails": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x[:, :, None])), ValueError, "cannot be evaluated"),
     "lazy": (nn.Sequential(nn.LazyLinear(3)), ValueError, "has no weights yet"),
     "nothing": (nn.Sequential(), ValueError, "must have a layer of weights"),
     "not finite": (nn.Sequential(nn.Linear(1, 1, bias=False)).requires_grad_(False).apply(

@@ -69,7 +69,11 @@ def check_outputs(
         How far their activations are off by design.
     """
     x = probes(net.widths[0])
-    theirs = np.asarray(answer(x))
+    try:
+        theirs = np.asarray(answer(x))
+    except Exception as error:  # whatever a library raises
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{what} cannot be evaluated on samples of {x.shape[1]} inputs: {reason}") from error
     ours = net(theta, x)
     allowed = 2 * output_error(net, theta, x, unit_roundoff(theirs), activation_error)
     if link is not None:

@@ -101,11 +101,16 @@ def from_torch(
         raise TypeError(f"module must be a torch.nn.Module or a state dict; got {_checks.with_article(type(module))}")
     if activation is not None or output_activation != DEFAULT_OUTPUT:
         raise ValueError("activation and output_activation are for state dicts; a module has its own")
+    if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+        module = module.module
     what = f"the module {type(module).__name__}"
     net, theta, link = assemble(parts_of(module, ""), what, logits=logits)
     stored = sum(each.numel() for each in module.parameters())
     if stored != net.num_parameters:
-        raise ValueError(f"{what} has {stored} parameters, its layers {net.num_parameters}: layers here share none")
+        raise ValueError(
+            f"{what} has {stored} parameters, its layers of weights {net.num_parameters}: layers here share none and "
+            f"have no others; torch.nn.utils.parametrize.remove_parametrizations undoes weight_norm and the like"
+        )
     slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(each, torch.nn.Softplus) for each in module.modules()) else 0.0
     check_outputs(net, theta, evaluation(module), what, link=link, activation_error=slack)
     return net, theta
