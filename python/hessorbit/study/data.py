@@ -82,7 +82,11 @@ def read_table(file: Path, names: list[str]) -> tuple[Any, Any]:
     read = pd.read_csv if file.suffix.lower() == ".csv" else pd.read_parquet
     try:
         table = read(file)
-    except (ValueError, OSError, ImportError) as error:
+    except ImportError:
+        raise ValueError(
+            f'data {str(file)!r} cannot be read without a package for Parquet files: pip install "hessorbit[parquet]"'
+        ) from None
+    except (ValueError, OSError) as error:
         raise ValueError(f"data {str(file)!r} cannot be read as a table: {' '.join(str(error).split())}") from None
     columns = [str(column) for column in table.columns]
     table.columns = pd.Index(columns)

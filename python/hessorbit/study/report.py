@@ -20,6 +20,7 @@ from ..plot.style import SIZE, new_figure
 from .cells import StudyCells
 from .checks import INFINITE
 from .claims import Claim, Factor, Finding
+from .factors import brief
 from .numbers import Numbers, number, numbers_by_width
 from .plots import FigureKind, claims_shown, draw_all, figures, series_of
 from .settings import Settings
@@ -118,11 +119,10 @@ def environment() -> Environment:
 
 def about(settings: Settings) -> str:
     """Says in a sentence what students learn."""
-    values = {name: " or ".join(map(str, each)) for name, each in settings.factors}
+    lists = dict(settings.factors)
 
     def said(name: str) -> str:
-        value = getattr(settings, name)
-        return values.get(name, f"{value:g}" if isinstance(value, float) else str(value))
+        return " or ".join(map(brief, lists.get(name, (getattr(settings, name),))))
 
     if settings.data_digest:
         return f"Students learn {said('samples')} rows of {PurePath(settings.data).name}."
