@@ -130,6 +130,8 @@ def test_numbers_along_an_axis() -> None:
 def test_nothing_to_plot(study: ho.WidthStudy) -> None:
     with pytest.raises(ValueError, match="no cell of the study is done"):
         StudyResult(study, []).plot()
+    with pytest.raises(ValueError, match="no cell of the study is done"):
+        StudyResult(ho.WidthStudy(**GRID, l2=[0.0, 0.1]), []).plot()
 
 
 def test_report_writes_the_page(result: StudyResult, page: str, tmp_path: Path) -> None:

@@ -348,12 +348,12 @@ def plot_all(result: StudyCells) -> list[Axes]:
     """Draws all figures into one and returns their axes; of variants, those of the claims beside each other."""
     from matplotlib import pyplot
 
+    if not result.done:
+        raise ValueError("there is nothing to plot: no cell of the study is done")
     if result.settings.factors:
         return plot_variants(result, pyplot.figure(layout="constrained"))
     kinds = figures(result)
     rows = -(-len(kinds) // 2)
-    if not kinds:
-        raise ValueError("there is nothing to plot: no cell of the study is done")
     _, grid = pyplot.subplots(rows, 2, figsize=(2 * SIZE[0], rows * SIZE[1]), layout="constrained", squeeze=False)
     axes = list(grid.flat)
     for extra in axes[len(kinds) :]:
