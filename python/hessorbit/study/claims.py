@@ -236,7 +236,7 @@ class Finding:
     >>> with ThreadPoolExecutor(1) as executor:
     ...     result = study.run(executor=executor)
 
-    >>> finding = result.claims()[-1]
+    >>> finding = next(each for each in result.claims() if each.claim.id == "nearest")
     >>> finding.claim.column, finding.factor.n, finding.verdict, finding.reason
     ('nearest_distance', 1, 'undecided', '1 of 1 seeds can be used, and 6 are the fewest')
     """
