@@ -20,6 +20,7 @@ if _typing.TYPE_CHECKING:
     from .config import configuration, show_config
     from .critical import Certificate, CriticalPoint, certify, classify
     from .equivalence import CanonicalForm, Equivalence, canonical, equivalent
+    from .extremes import PartialSpectrum
     from .inspection import Inspection, inspect
     from .minima import (
         MinimumSubspace,
@@ -45,6 +46,7 @@ _NAMES = {
     "config": ["configuration", "show_config"],
     "critical": ["Certificate", "CriticalPoint", "certify", "classify"],
     "equivalence": ["CanonicalForm", "Equivalence", "canonical", "equivalent"],
+    "extremes": ["PartialSpectrum"],
     "inspection": ["Inspection", "inspect"],
     "minima": [
         "MinimumSubspace",
@@ -81,6 +83,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "MinimumSubspace",
     "NearestMinimum",
     "Objective",
+    "PartialSpectrum",
     "PopulationObjective",
     "ReachProbability",
     "ReducibleTeacherError",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,7 @@ from ._checks import FLOAT64, Array
 from .any_objective import AnyObjective, check_objective
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
+from .extremes import PartialSpectrum, partial_spectrum
 from .objective import Objective
 from .restricted import whole
 
@@ -454,6 +455,27 @@ class Spectrum:
         )
 
 
+@overload
+def spectrum(
+    obj: AnyObjective,
+    theta: ArrayLike,
+    *,
+    vectors: bool = ...,
+    matrix: str | ArrayLike = ...,
+    method: str = ...,
+    zero_modes: str | ArrayLike | Modes | None = ...,
+    digits: int | None = ...,
+    largest: None = ...,
+    smallest: None = ...,
+) -> Spectrum: ...
+@overload
+def spectrum(
+    obj: AnyObjective, theta: ArrayLike, *, matrix: str = ..., largest: int, smallest: int | None = ...
+) -> PartialSpectrum: ...
+@overload
+def spectrum(
+    obj: AnyObjective, theta: ArrayLike, *, matrix: str = ..., largest: None = ..., smallest: int
+) -> PartialSpectrum: ...
 def spectrum(
     obj: AnyObjective,
     theta: ArrayLike,
@@ -463,7 +485,9 @@ def spectrum(
     method: str = "auto",
     zero_modes: str | ArrayLike | Modes | None = "auto",
     digits: int | None = None,
-) -> Spectrum:
+    largest: int | None = None,
+    smallest: int | None = None,
+) -> Spectrum | PartialSpectrum:
     """Returns the eigenvalues of the Hessian at θ, with the level below which they are unresolved.
 
     Parameters
@@ -491,10 +515,15 @@ def spectrum(
         Find the eigenvalues in ball arithmetic instead, for θ and data exactly as they are stored: `eigenvalues` are
         Decimals then, and `floor`, below 10^−digits times the largest, is proven. For P up to 100; needs the extra
         ``hessorbit[certify]``. Takes seconds, or minutes for hundreds of samples.
+    largest, smallest : int, optional
+        Find only so many eigenvalues at the upper and at the lower end, with vectors and residuals. For the smallest
+        the matrix is formed, up to P = 20 000; for the largest alone, beyond P = 1500, Lanczos's method needs products
+        only.
 
     Returns
     -------
     Spectrum
+        Or a `PartialSpectrum` with `largest` or `smallest`.
 
     Raises
     ------
@@ -539,6 +568,11 @@ def spectrum(
     check_objective(obj)
     count = obj.num_parameters
     at = _checks.parameter_vector(theta, count)
+    if largest is not None or smallest is not None:
+        plain = not vectors and method == "auto" and zero_modes == "auto" and digits is None
+        if not plain or not isinstance(matrix, str):
+            raise ValueError("largest and smallest are for matrix='hessian' or 'gauss_newton', without other options")
+        return partial_spectrum(obj, at, _checks.one_of(matrix, MATRICES, "matrix"), largest, smallest)
     way = _checks.one_of(method, METHODS, "method")
     if isinstance(zero_modes, str):
         _checks.one_of(zero_modes, ("auto",), "zero_modes")

@@ -1,0 +1,203 @@
+"""A few eigenvalues at the ends of the spectrum, each with its residual; H is formed only where it is small enough.
+
+For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r‖ of λ, and for the k of them together k
+eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _checks, _html
+from ._blas import calm_blas
+from ._checks import FLOAT64, Array
+from ._waiting import interruptible
+from .any_objective import AnyObjective
+from .objective import Objective
+from .restricted import whole
+
+MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
+MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
+MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
+EXTENDED = 2_000_000_000  # N·P·k up to which residuals are computed in extended precision
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PartialSpectrum:
+    """A partial spectrum holds a few eigenvalues at the ends of a spectrum; made by `spectrum`.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray, shape (k,)
+        Ascending.
+    vectors : ndarray, shape (P, k)
+        Column i belongs to eigenvalue i.
+    residuals : ndarray, shape (k,)
+        ‖H v − λ v‖₂ of each: an eigenvalue of H lies within this of λ. The product is in extended precision, where that
+        takes seconds; else its own rounding, about ``eps ‖H‖``, comes on top.
+    positions : ndarray of int, shape (k,)
+        Positions among all eigenvalues in ascending order.
+    counted : bool
+        Whether LAPACK counted these positions on the matrix. Lanczos's method counts nothing: of an eigenvalue of
+        multiplicity m it may find fewer than m.
+    matrix : {"hessian", "gauss_newton"}
+    size : int
+        P.
+    method : {"dense", "lanczos"}
+        Lanczos's if any of them was found by it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hessorbit as ho
+    >>> obj = ho.Objective(ho.MLP([3, 1], bias=False), np.diag([1.0, 2.0, 4.0]), [1.0, 1.0, 1.0])
+    >>> ho.spectrum(obj, np.zeros(3), largest=1, smallest=1)  # doctest: +ELLIPSIS
+    2 of 3 eigenvalues of the hessian (method dense, positions counted)
+      0.333333  residual ...e-...
+      5.33333   residual ...e-...
+    """
+
+    eigenvalues: Array
+    vectors: Array
+    residuals: Array
+    positions: Array
+    counted: bool
+    matrix: str
+    size: int
+    method: str
+
+    @property
+    def num_negative(self) -> int:
+        """Number of these eigenvalues that are negative by more than their residual."""
+        return int((self.eigenvalues < -self.residuals).sum())
+
+    @property
+    def participation_ratio(self) -> Array:
+        """(Σ_p v_p²)² / Σ_p v_p⁴ of each eigenvector, from 1 (one parameter) to P (all alike), shape (k,)."""
+        squares = self.vectors**2
+        return np.asarray(squares.sum(axis=0) ** 2 / (squares**2).sum(axis=0))
+
+    def _caption(self) -> str:
+        how = "counted" if self.counted else "not counted"
+        return (
+            f"{len(self.eigenvalues)} of {self.size} eigenvalues of the {self.matrix.replace('_', '–')} "
+            f"(method {self.method}, positions {how})"
+        )
+
+    def __repr__(self) -> str:
+        pairs = zip(self.eigenvalues, self.residuals, strict=True)
+        return "\n".join([self._caption(), *(f"  {value:<9.6g} residual {residual:.1e}" for value, residual in pairs)])
+
+    def _repr_html_(self) -> str:
+        rows = zip(self.positions, map(float, self.eigenvalues), (f"{r:.1e}" for r in self.residuals), strict=True)
+        return _html.table(self._caption(), ["position", "eigenvalue", "residual"], rows)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Eigenvalues (k,), vectors (P, k), and positions in ascending order."""
+
+    eigenvalues: Array
+    vectors: Array
+    positions: Array
+
+
+def partial_spectrum(
+    obj: AnyObjective, theta: Array, matrix: str, largest: int | None, smallest: int | None
+) -> PartialSpectrum:
+    """Returns the largest and the smallest eigenvalues of the Hessian or the Gauss–Newton matrix at θ (P,)."""
+    count = len(theta)
+    high, low = (0 if k is None else _checks.integer(k, name, minimum=1, maximum=count)
+                 for k, name in ((largest, "largest"), (smallest, "smallest")))  # fmt: skip
+    if _checks.is_extended(theta):
+        raise TypeError("theta must be float64 for largest and smallest; got longdouble: round it yourself")
+    at = theta.copy()
+    formed = low > 0 or count <= MOST_DENSE or high + low >= count - 1
+    if formed and count > MOST_FORMED:
+        raise ValueError(
+            f"smallest is for up to {MOST_FORMED} parameters, whose matrix is formed; theta has {count}: ask for the "
+            f"largest alone, or for some parameters, as spectrum(obj.restricted(theta, free), theta[free])"
+        )
+    with calm_blas(count):
+        if formed:
+            H = obj.hessian(at) if matrix == "hessian" else obj.gauss_newton(at)
+            parts = [within(H, *ends) for ends in distinct(count, low, high)]
+        else:
+            parts = [lanczos(product_of(obj, at, matrix), count, high)]
+    found = Pairs(
+        np.concatenate([part.eigenvalues for part in parts]),
+        np.concatenate([part.vectors for part in parts], axis=1),
+        np.concatenate([part.positions for part in parts]),
+    )
+    return PartialSpectrum(
+        eigenvalues=found.eigenvalues,
+        vectors=found.vectors,
+        residuals=residuals(obj, at, matrix, found),
+        positions=found.positions,
+        counted=formed,
+        matrix=matrix,
+        size=count,
+        method="dense" if formed else "lanczos",
+    )
+
+
+def distinct(count: int, low: int, high: int) -> list[tuple[int, int]]:
+    """Returns first and last positions of what is asked for, without what is asked for twice."""
+    if low + high >= count:
+        return [(0, count - 1)]
+    return [(first, last) for first, last in ((0, low - 1), (count - high, count - 1)) if first <= last]
+
+
+def within(H: Array, first: int, last: int) -> Pairs:
+    """The eigenvalues at these positions, by bisection of the tridiagonal form, which counts them."""
+    from scipy.linalg import eigh
+
+    values, vectors = interruptible(len(H), eigh, H, subset_by_index=(first, last), driver="evr", check_finite=True)
+    return Pairs(values, vectors, np.arange(first, last + 1))
+
+
+def lanczos(product: Callable[[Array], Array], count: int, high: int) -> Pairs:
+    """The largest eigenvalues by Lanczos's method with implicit restarts (ARPACK), from a fixed start."""
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+    operator = LinearOperator((count, count), matvec=product, dtype=FLOAT64)
+    start = np.random.default_rng(0).standard_normal(count)
+    try:
+        values, vectors = eigsh(operator, k=high, which="LA", v0=start, ncv=min(count, max(2 * high + 20, 40)))
+    except ArpackNoConvergence as error:
+        raise ArithmeticError(
+            f"Lanczos's method found {len(error.eigenvalues)} of the {high} largest eigenvalues: ask for fewer, or for "
+            f"some parameters"
+        ) from error
+    order = np.argsort(values)
+    return Pairs(values[order], vectors[:, order], np.arange(count - high, count))
+
+
+def product_of(obj: AnyObjective, theta: Array, matrix: str) -> Callable[[Array], Array]:
+    """Returns the product with a vector (P,), or with columns (P, k)."""
+    if matrix == "hessian":
+        return lambda v: obj.hvp(theta, v)
+    data = whole(obj, theta)[0]
+    rows = (data.num_samples if isinstance(data, Objective) else len(theta)) * obj.net.widths[-1]
+    if rows * len(theta) > MOST_FACTOR:
+        raise ValueError(
+            f"matrix='gauss_newton' needs its factor, of {rows} rows and {len(theta)} columns, which would take "
+            f"{8e-9 * rows * len(theta):.0f} GB: ask for the Hessian, or for fewer samples"
+        )
+    factor = obj.gauss_newton_factor(theta)
+    return lambda v: factor.T @ (factor @ v) + obj.l2 * v
+
+
+def residuals(obj: AnyObjective, theta: Array, matrix: str, found: Pairs) -> Array:
+    """‖H v − λ v‖₂ of each vector v, made a unit vector."""
+    vectors = found.vectors / np.linalg.norm(found.vectors, axis=0)
+    data = whole(obj, theta)[0]
+    if matrix == "hessian" and isinstance(data, Objective) and data.num_samples * vectors.size <= EXTENDED:
+        wide = vectors.astype(np.longdouble)
+        images: Any = obj.hvp(theta.astype(np.longdouble), wide)
+        return np.asarray(np.sqrt(((images - wide * found.eigenvalues) ** 2).sum(axis=0)), FLOAT64)
+    return np.asarray(np.linalg.norm(product_of(obj, theta, matrix)(vectors) - vectors * found.eigenvalues, axis=0))
