@@ -116,8 +116,15 @@ def test_a_study_of_a_file(tmp_path: Path) -> None:
         ("a.csv", "a,y\n1,2\n3,\n", {}, "must hold finite numbers as target 'y'; row 1 has none"),
         ("a.csv", "a,y\n" + "1,2\n" * 10, {"samples": 9}, "samples must be at most 8 with data .* 10 rows.*got 9"),
         ("a.csv", "a,y\n" + "1,2\n" * 10, {"samples": "infinite"}, "samples must be at most 8"),
-        ("a.csv", "", {}, "cannot be read as a table: No columns"),
-        ("a.npz", "no archive", {}, "must be an npz file of numbers"),
+        (
+            "a.csv",
+            "a,y\n1,x\n2,\n",
+            {"loss": "cross_entropy"},
+            "must have a class as target 'y' in each row; row 1",
+        ),
+        ("a.csv", "a,y\n1,x\n2,x\n", {"loss": "cross_entropy"}, "outputs must be at least 2, one for each class"),
+        ("a.csv", "", {}, "cannot be read: No columns"),
+        ("a.npz", "no archive", {}, "is damaged, or no npz file of plain arrays"),
     ],
 )
 def test_refused_files(name: str, write: str | None, settings: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import _checks
 from .._checks import Array
+from .._data_files import ENDINGS, npz_arrays, table
 
-ENDINGS = (".npz", ".csv", ".parquet")
 INPUTS, TARGETS, WEIGHTS = ("x", "X"), ("y", "Y"), ("sample_weight",)
 
 
@@ -35,11 +33,7 @@ def read_data(path: Path, target: list[str], weight: str | None) -> Data:
 
 
 def from_npz(path: Path, target: list[str], weight: str | None) -> Data:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except Exception as error:  # damage shows as anything
-        raise ValueError(f"--data {str(path)!r} is damaged, or no npz file of plain arrays: {error}") from error
+    arrays = npz_arrays(path, "--data")
     if len(target) > 1:
         raise ValueError(f"--target names one array of an .npz; got {', '.join(target)}")
     return Data(
@@ -57,14 +51,8 @@ def entry(arrays: dict[str, Array], names: tuple[str, ...], path: Path) -> Array
 
 
 def from_table(path: Path, target: list[str], weight: str | None) -> Data:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except Exception as error:  # of parsers, and where pyarrow is missing
-        raise ValueError(f"--data {str(path)!r} cannot be read: {str(error).partition(chr(10))[0]}") from error
-    columns = list(map(str, table.columns))
-    table.columns = columns
+    found = table(path, "--data")
+    columns = list(found.columns)
     if not target:
         raise ValueError(f"--target must name the column of targets; {str(path)!r} has {', '.join(columns)}")
     for name in [*target, *([weight] if weight else [])]:
@@ -74,5 +62,5 @@ def from_table(path: Path, target: list[str], weight: str | None) -> Data:
     inputs = [name for name in columns if name not in (*target, weight)]
     if not inputs:
         raise ValueError(f"{str(path)!r} has no column of inputs beside {', '.join(target)}")
-    chosen = table[target[0]] if len(target) == 1 else table[target]
-    return Data(table[inputs], chosen, table[weight] if weight else None)
+    chosen = found[target[0]] if len(target) == 1 else found[target]
+    return Data(found[inputs], chosen, found[weight] if weight else None)

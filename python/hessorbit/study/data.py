@@ -16,8 +16,8 @@ import numpy as np
 
 from .. import _checks
 from .._checks import Array
+from .._data_files import ENDINGS, npz_arrays, table
 
-SUFFIXES = (".npz", ".csv", ".parquet")
 DIGEST_BYTES = 8
 
 
@@ -40,26 +40,20 @@ def read_data(path: str, target: str, loss: str) -> Data:
         If it has no such target, or anything in it is not a finite number. Labels may be of any kind.
     """
     file = Path(path)
-    if file.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"data must be a file that ends in {', '.join(SUFFIXES)}; got {path!r}")
+    if file.suffix.lower() not in ENDINGS:
+        raise ValueError(f"data must be a file that ends in {', '.join(ENDINGS)}; got {path!r}")
     if not file.is_file():
         raise FileNotFoundError(f"data {path!r} does not exist")
     names = [name.strip() for name in target.split(",")]
-    columns = read_arrays(file, names) if file.suffix.lower() == ".npz" else read_table(file, names)
-    x, y = columns
+    x, y = (arrays_of if file.suffix.lower() == ".npz" else columns_of)(file, names)
     if loss == "cross_entropy" and y.shape[1] == 1:
-        kinds, labels = np.unique(y[:, 0], return_inverse=True)
-        return Data(numbers(x, "inputs", path), labels.astype(np.int64), len(kinds))
+        return Data(numbers(x, "inputs", path), *classes(y[:, 0], target, path))
     return Data(numbers(x, "inputs", path), numbers(y, f"target {target!r}", path), 0)
 
 
-def read_arrays(file: Path, names: list[str]) -> tuple[Any, Any]:
+def arrays_of(file: Path, names: list[str]) -> tuple[Any, Any]:
     """Returns inputs and targets of an npz file."""
-    try:
-        with np.load(file) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError) as error:
-        raise ValueError(f"data {str(file)!r} must be an npz file of numbers: {error}") from None
+    found = npz_arrays(file, "data")
     others = [name for name in found if name not in names]
     if len(names) != 1 or names[0] not in found or len(others) != 1:
         raise ValueError(
@@ -75,28 +69,31 @@ def read_arrays(file: Path, names: list[str]) -> tuple[Any, Any]:
     return x, y.reshape(len(y), -1)
 
 
-def read_table(file: Path, names: list[str]) -> tuple[Any, Any]:
+def columns_of(file: Path, names: list[str]) -> tuple[Any, Any]:
     """Returns inputs and targets of a table, whose columns they are."""
-    import pandas as pd
-
-    read = pd.read_csv if file.suffix.lower() == ".csv" else pd.read_parquet
-    try:
-        table = read(file)
-    except ImportError:
-        raise ValueError(
-            f'data {str(file)!r} cannot be read without a package for Parquet files: pip install "hessorbit[parquet]"'
-        ) from None
-    except (ValueError, OSError) as error:
-        raise ValueError(f"data {str(file)!r} cannot be read as a table: {' '.join(str(error).split())}") from None
-    columns = [str(column) for column in table.columns]
-    table.columns = pd.Index(columns)
+    found = table(file, "data")
+    columns = list(found.columns)
     missing = [name for name in names if name not in columns]
     if missing or len(columns) == len(names):
         raise ValueError(
             f"data {str(file)!r} must have the target's columns {', '.join(names)} and columns of inputs; it has "
             f"{', '.join(columns)}"
         )
-    return table.drop(columns=names).to_numpy(), table[names].to_numpy()
+    return found.drop(columns=names).to_numpy(), found[names].to_numpy()
+
+
+def classes(column: Any, target: str, path: str) -> tuple[Array, int]:
+    """Returns labels 0 … classes − 1 of a column of anything that can be sorted, and the number of classes."""
+    missing = [row for row, value in enumerate(column) if value is None or value != value]
+    if missing:
+        raise ValueError(
+            f"data {path!r} must have a class as target {target!r} in every row; row {missing[0]} has none"
+        )
+    try:
+        kinds, labels = np.unique(column, return_inverse=True)
+    except TypeError:
+        raise ValueError(f"data {path!r} must have classes of one kind as target {target!r}; some are not") from None
+    return labels.astype(np.int64), len(kinds)
 
 
 def numbers(array: Any, what: str, path: str) -> Array:

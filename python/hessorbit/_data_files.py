@@ -1,0 +1,59 @@
+"""Reads data files: the arrays of an npz, and the table of a CSV or Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._checks import Array
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ENDINGS = (".npz", ".csv", ".parquet")
+
+
+def npz_arrays(path: Path, name: str) -> dict[str, Array]:
+    """Returns the arrays of an npz file by name; `name` is the argument that it came by.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {each: stored[each] for each in stored.files}
+    except Exception as error:  # damage shows as anything
+        raise ValueError(
+            f"{name} {str(path)!r} is damaged, or no npz file of plain arrays: {one_line(error)}"
+        ) from error
+
+
+def table(path: Path, name: str) -> DataFrame:
+    """Returns the table of a CSV or Parquet file, whose columns have strings as names.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or is Parquet and pyarrow is missing.
+    """
+    import pandas as pd
+
+    try:
+        found = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+    except ImportError:
+        raise ValueError(
+            f'{name} {str(path)!r} cannot be read without a package for Parquet files: pip install "hessorbit[parquet]"'
+        ) from None
+    except Exception as error:  # of parsers
+        raise ValueError(f"{name} {str(path)!r} cannot be read: {one_line(error)}") from error
+    found.columns = pd.Index([str(column) for column in found.columns])
+    return found
+
+
+def one_line(error: Exception) -> str:
+    """Returns what an error says, without line breaks."""
+    return " ".join(str(error).split())
