@@ -120,7 +120,7 @@ def test_a_study_of_a_file(tmp_path: Path) -> None:
             "a.csv",
             "a,y\n1,x\n2,\n",
             {"loss": "cross_entropy"},
-            "must have a class as target 'y' in each row; row 1",
+            "must have a class as target 'y' in every row; row 1",
         ),
         ("a.csv", "a,y\n1,x\n2,x\n", {"loss": "cross_entropy"}, "outputs must be at least 2, one for each class"),
         ("a.csv", "", {}, "cannot be read: No columns"),
