@@ -130,7 +130,7 @@ def growth_claims(narrow: int) -> tuple[Claim, ...]:
             against="steps" if against == "wide" else f"steps_{against}",
             against_reached="reached" if against == "wide" else f"reached_{against}",
             above=narrow,
-            unit="ratio of steps",
+            unit="of the steps",
         )
 
     wide = [fewer(split, "the wide network from scratch", "wide") for split in SPLITS]

@@ -202,7 +202,7 @@ def representative_claims(teacher_width: int) -> tuple[Claim, ...]:
             against=f"steps_from_{worse}",
             against_reached=f"reached_from_{worse}",
             above=teacher_width,
-            unit="ratio of steps",
+            unit="of the steps",
         )
 
     return fewer("best", "equal"), fewer("best", "narrow"), fewer("equal", "narrow")
