@@ -17,7 +17,7 @@ FILES = [path.relative_to(ROOT).as_posix() for name in FOLDERS for path in (ROOT
 FILES += [path.name for path in ROOT.iterdir()]
 
 # Files of users.
-ELSEWHERE = {"study.toml"}
+ELSEWHERE = {"study.toml", "grid.toml"}
 MENTION = re.compile(r"(?<![\w./*{}<-])((?:[\w-]+/)*[\w-]+\.(?:py|pyi|hpp|cpp|md|toml))(?![\w(])")
 DOTTED = re.compile(r"`(hessorbit(?:\.\w+)+)`")
 COMMENT = {
