@@ -56,6 +56,20 @@ def test_gram_matrices(outputs: int, loss: str, options: dict[str, Any]) -> None
     np.testing.assert_allclose(unit * found[:count], expected[:count], atol=1e-13 * expected[0])
 
 
+def test_gram_matrices_of_populations() -> None:
+    net, law = ho.MLP([2, 2, 2], "erf"), {"mean": [0.3, 0.1], "covariance": [[1.0, 0.2], [0.2, 2.0]]}
+    theta = net.init(np.random.default_rng(0), "normal(1)")
+    widening, rng = ho.Widening(net, [[3, 2]]), np.random.default_rng(0)
+    at = with_vectors(widening, theta, rng, 0.7)
+    parts = outgoing_vectors(ho.PopulationObjective(net, net, theta, **law), theta, 5)
+    vectors = widening.net.unflatten(at)[-1][0].T
+    found = np.linalg.eigvalsh(parts.gram([3, 2], [u.T @ u for u in (vectors[:3], vectors[3:])]))[::-1]
+    expected = np.linalg.eigvalsh(ho.PopulationObjective(widening.net, net, theta, **law).gauss_newton(at))[::-1]
+    count, unit = min(len(found), len(expected)), expected[0] / found[0]
+    # The core's integrals err by 1e-12 at most.
+    np.testing.assert_allclose(unit * found[:count], expected[:count], atol=1e-11 * expected[0])
+
+
 @pytest.mark.parametrize(("seed", "copies"), [(0, [3, 3]), (2, [3, 1]), (3, [2, 4])])
 def test_two_outputs_are_decided(seed: int, copies: list[int]) -> None:
     obj, theta = problem(seed)

@@ -464,8 +464,8 @@ def with_outgoing_vectors(question: Question, choices: Choices, best: BestCondit
     found = search(parts, tuples if all_of_them else best.copies, best.value, nodes)
     bound = min(best.lower_bound, found.bound if all_of_them else 1.0)
     if found.best is None and best.value - bound > CLOSED * best.value:
-        known = f"; none better was found, and none is below {found.bound:.6g}" if all_of_them else ""
-        return replace(best, scope=best.scope + known)
+        below = f", and none is below {found.bound:.6g}" if all_of_them and found.bound > 1 else ""
+        return replace(best, scope=f"{best.scope}; none better was found{below}")
     if found.best is not None:
         best = apart(question, best, found.best)
     closed = best.value - bound <= CLOSED * best.value
