@@ -67,6 +67,7 @@ def test_show_prints_settings_that_can_be_read_back(folder: Path) -> None:
         (["--settings", "missing.toml"], "missing.toml"),
         (["--report", "nowhere/study.html"], "no folder"),
         (["--workers", "0"], "workers must be at least 1"),
+        (["--teacher-width", "two"], "teacher_width must be an integer; got 'two'"),
     ],
 )
 def test_errors_are_one_line(arguments: list[str], message: str) -> None:
@@ -105,6 +106,8 @@ def test_parts_and_variants(folder: Path) -> None:
     assert lines[0][0].startswith("width,seed,activation,parameters")
     shown = tomllib.loads(hessorbit("study", "--show", *grid, "--set", "l2=[0, 0.1]").output)
     assert (shown["activation"], shown["l2"]) == (["erf", "tanh"], [0.0, 0.1])
+    scaled = tomllib.loads(hessorbit("study", "--show", "--teacher-scale", "1,3", "--teacher-width", "2,3").output)
+    assert (scaled["teacher_scale"], scaled["teacher_width"]) == ([1.0, 3.0], [2, 3])
     growing = hessorbit("study", "--show", "--set", "grow_at=20,40", "--set", "grow_from=3").output
     assert tomllib.loads(growing)["grow_at"] == "20,40"
 

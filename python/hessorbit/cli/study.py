@@ -40,10 +40,10 @@ def study(
     ] = None,
     widths: Annotated[str | None, WIDTHS] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds.")] = None,
-    teacher_width: Annotated[int | None, TEACHER_WIDTH] = None,
-    teacher_scale: Annotated[float | None, TEACHER_SCALE] = None,
-    inputs: Annotated[int | None, INPUTS] = None,
-    outputs: Annotated[int | None, OUTPUTS] = None,
+    teacher_width: Annotated[str | None, TEACHER_WIDTH] = None,
+    teacher_scale: Annotated[str | None, TEACHER_SCALE] = None,
+    inputs: Annotated[str | None, INPUTS] = None,
+    outputs: Annotated[str | None, OUTPUTS] = None,
     activation: Annotated[str | None, ACTIVATION] = None,
     bias: Annotated[bool | None, BIAS] = None,
     init: Annotated[str | None, INIT] = None,
@@ -107,14 +107,15 @@ def study(
     """
     with explained("Interrupted. Finished students are stored; the same command goes on from there."):
         named = {
-            "widths": None if widths is None else parsed_widths(widths), "seeds": seeds,
-            "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
-            "bias": bias, "data": None if data is None else str(data), "target": target,
+            "widths": None if widths is None else parsed_widths(widths), "seeds": seeds, "bias": bias,
+            "data": None if data is None else str(data), "target": target,
         }  # fmt: skip
         changes = {name: value for name, value in named.items() if value is not None}
-        for name, given in {"activation": activation, "init": init, "samples": samples}.items():
-            if given is not None:
-                changes.update([assignment(f"{name}={given}")])
+        lists = {
+            "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
+            "activation": activation, "init": init, "samples": samples,
+        }  # fmt: skip
+        changes.update(assignment(f"{name}={given}") for name, given in lists.items() if given is not None)
         chosen = resolve(preset, settings, {**changes, **dict(map(assignment, set_ or []))})
         if show:
             typer.echo(chosen.to_toml(), nl=False)
