@@ -46,6 +46,12 @@ def test_grows_keeps_and_goes_on(folder: Path) -> None:
     assert len(load("growth.sqlite").records) == 3
 
 
+def test_lists_make_variants() -> None:
+    shown = hessorbit("grow", "--optimizer", "gd,adam", "--activation", "tanh", "--at", "200,400", "--show").output
+    assert 'optimizer = ["gd", "adam"]' in shown
+    assert 'grow_at = "200,400"' in shown
+
+
 def test_it_runs_the_preset() -> None:
     result = hessorbit("grow", "--show")
     assert result.output == hessorbit("study", "--preset", "growth", "--show").output

@@ -12,24 +12,25 @@ from rich.console import Console
 from rich.table import Table
 
 from ..study import StudyResult, WidthStudy
-from ..study.files import replace_file
 from ..study.growth import SPLITS
 from .explanations import explained
 from .options import (
     ACTIVATION,
     BIAS,
+    CSV,
     INIT,
     INPUTS,
     OUTPUTS,
     PAGE,
+    PARQUET,
     TEACHER_SCALE,
     TEACHER_WIDTH,
     check_page,
-    check_writable,
+    check_tables,
     parsed_widths,
 )
 from .study import assignment, resolve
-from .summary import summarise
+from .summary import save_tables, summarise
 
 
 def grow(
@@ -51,12 +52,12 @@ def grow(
         float | None, typer.Option(help="Loss at which training ends, over that of predicting the mean.")
     ] = None,
     max_steps: Annotated[int | None, typer.Option(help="Most steps, at all widths together.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="gd, momentum or adam.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Its learning rate.")] = None,
-    teacher_width: Annotated[int | None, TEACHER_WIDTH] = None,
-    teacher_scale: Annotated[float | None, TEACHER_SCALE] = None,
-    inputs: Annotated[int | None, INPUTS] = None,
-    outputs: Annotated[int | None, OUTPUTS] = None,
+    optimizer: Annotated[str | None, typer.Option(help="gd, momentum or adam; several make variants.")] = None,
+    learning_rate: Annotated[str | None, typer.Option(help="Its learning rate.")] = None,
+    teacher_width: Annotated[str | None, TEACHER_WIDTH] = None,
+    teacher_scale: Annotated[str | None, TEACHER_SCALE] = None,
+    inputs: Annotated[str | None, INPUTS] = None,
+    outputs: Annotated[str | None, OUTPUTS] = None,
     activation: Annotated[str | None, ACTIVATION] = None,
     bias: Annotated[bool | None, BIAS] = None,
     init: Annotated[str | None, INIT] = None,
@@ -73,7 +74,8 @@ def grow(
         Path, typer.Option(help="SQLite file that receives a row per width and seed. A file that exists is resumed.")
     ] = Path("growth.sqlite"),
     report: Annotated[Path, PAGE] = Path("growth.html"),
-    csv: Annotated[Path | None, typer.Option(help="CSV file to write; it holds the table.")] = None,
+    csv: Annotated[Path | None, CSV] = None,
+    parquet: Annotated[Path | None, PARQUET] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; by default one per CPU.")] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar on a terminal.")] = True,
     verbose: Annotated[
@@ -94,31 +96,32 @@ def grow(
     with explained("Interrupted. Finished rows are stored; the same command goes on from there."):
         named = {
             "grow_from": start, "widths": None if to is None else parsed_widths(to, "--to"), "grow_at": at,
-            "split_noise": noise, "seeds": seeds, "loss_tolerance": tolerance, "max_steps": max_steps,
-            "optimizer": optimizer, "learning_rate": learning_rate, "teacher_width": teacher_width,
-            "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs, "activation": activation,
-            "bias": bias, "init": init,
+            "split_noise": noise, "seeds": seeds, "loss_tolerance": tolerance, "max_steps": max_steps, "bias": bias,
         }  # fmt: skip
         changes = {name: value for name, value in named.items() if value is not None}
+        lists = {
+            "optimizer": optimizer, "learning_rate": learning_rate, "teacher_width": teacher_width,
+            "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs, "activation": activation,
+            "init": init,
+        }  # fmt: skip
+        changes.update(assignment(f"{name}={given}") for name, given in lists.items() if given is not None)
         chosen = resolve("growth", None, {**changes, **dict(map(assignment, set_ or []))})
         check_growth(chosen)
         if show:
             typer.echo(chosen.to_toml(), nl=False)
             return
         check_page(report, store)
-        if csv is not None:
-            check_writable(csv, "--csv", (".csv",))
+        check_tables(csv, parquet)
         told = not sys.stderr.isatty() if verbose is None else verbose
         logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
         result = chosen.run(store, workers=workers, progress=progress)
         summarise(result)
-        if not result.table.empty:
-            Console().print(steps_table(result))
+        for variant, part in result.parts.items():
+            if not part.table.empty:
+                Console().print(steps_table(part, variant))
         result.report(report)
         typer.echo(f"Rows are in {store}, the figures in {report}.")
-        if csv is not None:
-            replace_file(csv, result.table.to_csv(index=False).encode())
-            typer.echo(f"The table is in {csv}.")
+        save_tables(result, csv, parquet)
     if result.failures:
         raise typer.Exit(1)
 
@@ -131,12 +134,13 @@ def check_growth(study: WidthStudy) -> None:
         raise ValueError(f"--to must be widths above that of --from, {study.grow_from}; got {study.widths[0]}")
 
 
-def steps_table(result: StudyResult) -> Table:
-    """Return the median number of steps of every way, by width."""
+def steps_table(result: StudyResult, variant: str) -> Table:
+    """Return the median number of steps of every way, by width, of a variant of the study."""
     ways = {"wide from scratch": "steps", "narrow alone": "steps_narrow"}
     ways |= {f"{split} split": f"steps_grown_{split}" for split in SPLITS}
     medians = result.table.groupby("width")[list(ways.values())].median()
-    table = Table(title="Median steps to the tolerance, at all widths together", title_justify="left")
+    title = f"Median steps, at all widths together{f': {variant}' if variant else ''}"
+    table = Table(title=title, title_justify="left")
     table.add_column("way")
     for width in medians.index:
         table.add_column(f"to {width}", justify="right")
