@@ -133,6 +133,29 @@ def test_the_best_of_the_class_or_why_there_is_none() -> None:
     assert all(isinstance(each, str) for each in ho.inspect(decayed, at).best.values())
 
 
+@pytest.mark.parametrize(
+    ("net", "options", "scale"),
+    [
+        (ho.MLP([1, 1], bias=False), {}, 1.0),
+        (ho.MLP([2, 3]), {"loss": "cross_entropy"}, 1.0),
+        (ho.MLP([2, 3, 2], "relu"), {"loss": "logistic", "l2": 0.1}, 0.0),
+        (ho.MLP([2, 4, 1], [["tanh", "relu", "erf", "cos"]], parametrization="ntk"), {"loss": "poisson"}, 1.0),
+        (NET, {}, 1e160),
+        (NET, {}, 1e-160),
+    ],
+)
+def test_whatever_the_network(net: ho.MLP, options: dict[str, Any], scale: float, tmp_path: Path) -> None:
+    x = X[:, : net.widths[0]]
+    y = np.arange(40) % 3 if options.get("loss") == "cross_entropy" else (x[:, :1] > 0) * np.ones(net.widths[-1])
+    found = ho.inspect(ho.Objective(net, x, y, **options), scale * net.init(np.random.default_rng(0)))
+    found.report(tmp_path / "page.html")
+    json.dumps(found.as_dict(), allow_nan=False)
+    assert repr(found).startswith("Inspection of Objective")
+    assert sum(each.startswith("not searched for") for each in map(str, found.best.values())) == 2 * (
+        net.num_layers > 1 and net.widths[-1] > 1
+    )
+
+
 def test_slices_hold_the_loss(found: ho.Inspection) -> None:
     obj, theta = minimum(l2=1e-3)
     line, _, plane = found.slices

@@ -27,6 +27,7 @@ from .result import Inspection
 
 MOST_PARAMETERS = 4000  # whose Hessian's eigenvectors are found
 MOST_FOR_BEST = 150  # parameters of a network whose best-conditioned points are searched for
+MOST_NODES = 4  # of each search
 THRESHOLD = 1e-6  # of the condition number by threshold
 
 
@@ -85,7 +86,7 @@ def inspect(obj: AnyObjective, theta: ArrayLike, *, certify: bool = False) -> In
         hessian = spectrum(obj, at, vectors=True, method="dense")
         gauss_newton = spectrum(obj, at, matrix="gauss_newton")
         loss = float(obj.loss(at))
-        decay = 0.5 * obj.l2 * float(at @ at)
+        decay = 0.5 * obj.l2 * float(at @ at) if obj.l2 else 0.0
         return Inspection(
             objective=repr(obj),
             net=obj.net,
@@ -125,9 +126,13 @@ def best_points(obj: AnyObjective, theta: Array) -> Iterator[tuple[str, BestCond
     """Yields the best points of the orbit, and of widenings to twice the width; or why there is none."""
     net = obj.net
     hidden = net.widths[1:-1]
-    searches: dict[str, dict[str, Any]] = {"the network's own orbit": {"over": symmetries(net)}}
-    if hidden:
-        searches["all widenings to twice the width"] = {"widths": [2 * width for width in hidden]}
+    if not hidden:
+        yield "all networks of the same function", "without hidden neurons there is one such network, this one"
+        return
+    searches: dict[str, dict[str, Any]] = {
+        "the network's own orbit": {"over": symmetries(net)},
+        "all widenings to twice the width": {"widths": [2 * width for width in hidden]},
+    }
     for where, search in searches.items():
         for matrix in reversed(MATRICES):
             yield f"{where}, {matrix}", best_point(obj, theta, search, matrix)
@@ -136,8 +141,11 @@ def best_points(obj: AnyObjective, theta: Array) -> Iterator[tuple[str, BestCond
 def best_point(obj: AnyObjective, theta: Array, search: dict[str, Any], matrix: str) -> BestConditioned | str:
     if obj.num_parameters > MOST_FOR_BEST:
         return f"not searched for, as there are more than {MOST_FOR_BEST} parameters: call best_conditioned"
+    if "widths" in search and obj.net.widths[-1] > 1:
+        return f"not searched for, as that takes minutes for {obj.net.widths[-1]} outputs: call best_conditioned"
     try:
-        return best_conditioned(obj, theta, matrix=matrix, **search)
+        with np.errstate(all="ignore"):  # of weights near the ends of the range
+            return best_conditioned(obj, theta, matrix=matrix, max_nodes=MOST_NODES, **search)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return str(error)
 

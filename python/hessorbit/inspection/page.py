@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _html
+from .._norms import norm
 from ..conditioning import BestConditioned
 from ..config import configuration
 from ..plot import pages, spectrum
@@ -43,7 +44,7 @@ def render(found: Findings) -> str:
         found=found,
         light=light,
         dark=dark,
-        norm=float(np.linalg.norm(found.theta)),
+        norm=float(norm(found.theta)),
         matrices=MATRIX_NAMES,
         conventions=[(m, k, CONVENTIONS[k.convention.partition("=")[0]]) for m, k in found.condition_numbers],
         modes=modes(found),

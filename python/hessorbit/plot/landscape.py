@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._checks import Array
 from ..any_objective import AnyObjective
 from .slices import Slice, slice_of
 from .style import BLUE, GREY, ORANGE, finish, new_axes
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = 14  # of contours
+WIDEST = 1e300  # range of losses that matplotlib's axes can hold
 TALLEST = 4.0  # of the quadratic on a line, in ranges of the loss
 
 
@@ -81,20 +83,30 @@ def draw_line(found: Slice, ax: Axes, *, to: bool) -> Axes:
     ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
     if to:
         ax.axvline(1, color=GREY, linewidth=0.8, linestyle=":")
-    finite = found.losses[np.isfinite(found.losses)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    low, high = ends(found.losses)
+    least, most = ends(found.quadratic)
     room = (high - low) or 1.0
     # A steep quadratic must not flatten the loss.
-    bottom, top = low - min(room, max(low - found.quadratic.min(), 0.0)), high + room * (TALLEST - 1) / TALLEST
-    ax.set_ylim(bottom - 0.05 * room, min(top, max(high, found.quadratic.max())) + 0.05 * room)
+    bottom, top = low - min(room, max(low - least, 0.0)), high + room * (TALLEST - 1) / TALLEST
+    if np.isfinite(room) and room < WIDEST:
+        ax.set_ylim(bottom - 0.05 * room, min(top, max(high, most)) + 0.05 * room)
     ax.set_title(f"Loss along the {found.names[0]}", loc="left", fontsize="medium")
     ax.set(xlabel="step", ylabel="loss")
     return finish(ax)
 
 
+def ends(values: Array) -> tuple[float, float]:
+    """Returns the smallest and the largest of the values that are finite."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+
+
 def draw_plane(found: Slice, ax: Axes, *, to: bool) -> Axes:
     first, second = found.steps
     spread = np.where(np.isfinite(found.losses), found.losses, np.nan).T
+    if not np.isfinite(spread).any():
+        ax.set_title("The loss is not finite on this plane", loc="left", fontsize="medium")
+        return ax
     levels = levels_of(spread)
     filled = ax.contourf(first, second, spread, levels=levels, cmap="viridis", extend="both")
     ax.contour(first, second, found.quadratic.T, levels=levels, colors=ORANGE, linewidths=0.9, linestyles="dashed")
@@ -107,7 +119,7 @@ def draw_plane(found: Slice, ax: Axes, *, to: bool) -> Axes:
     return ax
 
 
-def levels_of(values: np.ndarray) -> np.ndarray:
+def levels_of(values: Array) -> Array:
     """Returns levels that crowd near the smallest loss, as losses grow like squares."""
-    low, high = float(np.nanmin(values)), float(np.nanquantile(values, 0.98))
+    low, high = ends(values)[0], float(np.nanquantile(values, 0.98))
     return low + ((high - low) or 1.0) * np.linspace(0, 1, LEVELS) ** 2

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import Array
+from .._norms import norm
 from ..any_objective import AnyObjective, check_objective
 
 POINTS = {1: 101, 2: 41}  # in each direction
@@ -126,12 +127,14 @@ def slice_of(
     grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1)  # (n, [n,] k)
     slopes = columns.T @ obj.gradient(at)
     curvatures = columns.T @ obj.hvp(at, columns)
+    with np.errstate(over="ignore", invalid="ignore"):  # far out, where losses overflow
+        model = obj.loss(at) + grid @ slopes + 0.5 * np.einsum("...i,ij,...j->...", grid, curvatures, grid)
     return Slice(
         directions=columns,
         names=names,
         steps=steps,
         losses=losses(obj, at, columns, grid.reshape(-1, count)).reshape(grid.shape[:-1]),
-        quadratic=obj.loss(at) + grid @ slopes + 0.5 * np.einsum("...i,ij,...j->...", grid, curvatures, grid),
+        quadratic=model,
         slopes=slopes,
         curvatures=curvatures,
     )
@@ -149,8 +152,7 @@ def limits(theta: Array, direction: Array, reach: float | None, *, towards: bool
     if reach is None and towards:
         return -BEYOND, 1 + BEYOND
     if reach is None:
-        length = float(np.linalg.norm(direction))
-        reach = REACH * max(1.0, float(np.linalg.norm(theta))) / (length or 1.0)
+        reach = REACH * max(1.0, float(norm(theta))) / (float(norm(direction)) or 1.0)
     return -reach, reach
 
 
