@@ -886,3 +886,13 @@ def test_every_neuron_is_a_copy_where_an_unused_one_would_not_be_silent(activati
             # The three null vectors of T are left out.
             kappa = values[-1] / values[len(values) - net.num_parameters]
             assert kappa >= best.lower_bound * (1 - 1e-6)
+
+
+def test_networks_without_hidden_neurons_are_alone_in_their_orbit() -> None:
+    net = ho.MLP([2, 1])
+    x = np.random.default_rng(0).standard_normal((20, 2))
+    obj = ho.Objective(net, x, x[:, 0])
+    best = ho.best_conditioned(obj, [1.0, 0.0, 0.0], over=ho.symmetries(net))
+    values = np.linalg.eigvalsh(obj.hessian([1.0, 0.0, 0.0]))
+    assert best.value == pytest.approx(values[-1] / values[0], rel=1e-10)
+    assert best.theta.tolist() == [1.0, 0.0, 0.0]

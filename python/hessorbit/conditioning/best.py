@@ -447,10 +447,11 @@ def with_residual(question: Question, choices: Choices) -> BestConditioned:
 
 def with_outgoing_vectors(question: Question, choices: Choices, best: BestConditioned) -> BestConditioned:
     """Returns copies whose outgoing vectors are not parallel, if they are better, or with what is known of them."""
-    obj, width = question.obj, question.widths[-1]
+    obj = question.obj
     copied = any(choice.high > 1 for choice in choices) and not question.orbit
     if not (copied and question.criterion == "condition_number" and searchable(obj, choices)):
         return best
+    width = question.widths[-1]
     parts = outgoing_vectors(obj, question.theta, width)
     everywhere = widening_scope(obj.net, question.widths, question.counted, parallel=False)
     if parts.vectors.shape[1] == 1:  # the loss sees one combination of the outputs, in which vectors are parallel
