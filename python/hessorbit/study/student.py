@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ..spectra import Spectrum
 
 
+# Nodes of the search for the best-conditioned widening where outgoing weights are vectors, of about a second each.
+NODES_OF_VECTORS = 10
+
+
 @dataclass(frozen=True)
 class Point:
     """A point of a student's way, and the curvature there."""
@@ -139,7 +143,8 @@ class Student:
         from ..conditioning import best_conditioned
 
         task = self.teacher_task
-        return best_conditioned(task.objective(task.teacher), task.theta, **which)  # type: ignore[arg-type]
+        nodes = None if self.settings.outputs == 1 else NODES_OF_VECTORS
+        return best_conditioned(task.objective(task.teacher), task.theta, max_nodes=nodes, **which)  # type: ignore[arg-type]
 
     @cached_property
     def nearest(self) -> NearestMinimum | None:
