@@ -18,6 +18,7 @@ from summary import duration, mark
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 FIGURE = Path("docs") / "figures" / "speed.svg"
+PUBLISHED = "https://raw.githubusercontent.com/hessorbit/hessorbit/main"  # where a package index finds pictures
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -74,7 +75,7 @@ def picture(result: dict[str, Any]) -> str:
     draw(result, ROOT / FIGURE)
     means = {mean["rival"]: mean["mean"] for mean in result["means"]}
     words = " and ".join(f"{means[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in means)
-    image = f"![Times of exact Hessians, side by side]({FIGURE})"
+    image = f"![Times of exact Hessians, side by side]({PUBLISHED}/{FIGURE.as_posix()})"
     return f"{image}\n\nOver these networks hessorbit is {words} (geometric means)."
 
 

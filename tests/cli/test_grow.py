@@ -78,6 +78,7 @@ def test_bad_options_are_one_line(options: list[str], message: str) -> None:
     assert result.output.startswith("hessorbit: ")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_what_is_finished(folder: Path) -> None:
     many = [*SMALL[:-6], "--seeds", "500", "--max-steps", "300", "--workers", "1", "--verbose"]
     command = [sys.executable, "-m", "hessorbit", "grow", *many]
