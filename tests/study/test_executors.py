@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +17,8 @@ import hessorbit as ho
 from hessorbit.study import StudyResult, executors, workers
 from hessorbit.study.cell import run_cell
 from hessorbit.study.executors import room_of
-from hessorbit.study.one_thread import one_thread
+from hessorbit.study.one_thread import one_thread, openmp
+from oracles.dying import first_cell_kills
 
 SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 60}
 STUDY = ho.WidthStudy(**SMALL)
@@ -90,6 +89,7 @@ def test_unknown_executors(name: str) -> None:
 
 def test_a_cell_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """BLAS and OpenMP, wherever it is computed; and as many as before in the end."""
+    openmp.cache_clear()  # of libraries that were loaded before other tests loaded more
     before = {each["filepath"]: each["num_threads"] for each in threadpool_info()}
     seen: list[int] = []
 
@@ -127,16 +127,6 @@ def test_a_cluster_is_handed_few_cells(client: distributed.Client) -> None:
         assert room_of(pool)() == 3
 
 
-def pid_once(path: str, settings: Any, cell: Any) -> Any:
-    """The worker that computes the first cell dies, and no other."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return run_cell(settings, cell)
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
 class Killing:
     """Dask's executor, whose first cell kills the worker that computes it."""
 
@@ -144,7 +134,7 @@ class Killing:
         self.executor, self.path = client.get_executor(), str(path)
 
     def submit(self, _: Any, *arguments: Any) -> Any:
-        return self.executor.submit(pid_once, self.path, *arguments)
+        return self.executor.submit(first_cell_kills, self.path, *arguments)
 
 
 def test_a_killed_worker_costs_nothing(client: distributed.Client, tmp_path: Path, wanted: list[int]) -> None:

@@ -266,8 +266,8 @@ Derivatives<V> selu(V z) { return exponential_unit<V>(z, selu_right, selu_left);
 
 template <class V>
 Derivatives<V> exp(V z) {
-    const V cut = at_most(at_least(z, -elementary::decay_limit<Lane<V>>), elementary::growth_limit<Lane<V>>);
-    const auto e = elementary::exponential_of_twice(half(cut));
+    constexpr auto limit = elementary::decay_limit<Lane<V>>;
+    const auto e = elementary::exponential_of_twice(half(at_most(at_least(z, -limit), limit)));
     const V value = e.power.times(e.above() / e.below());
     return {value, value, value};
 }

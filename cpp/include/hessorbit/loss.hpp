@@ -104,8 +104,8 @@ Terms<T> huber(T f, T y, T delta) {
 template <class T>
 Terms<T> poisson(T f, T y) {
     using std::exp;
-    const T cut = f > elementary::growth_limit<T> ? elementary::growth_limit<T> : f, mean = exp(cut);
-    return {mean - y * f, mean - y, mean, exp(cut / 2)};
+    const T mean = exp(f);
+    return {mean - y * f, mean - y, mean, exp(f / 2)};
 }
 
 // The loss that couples its outputs.

@@ -105,11 +105,6 @@ struct SinCos {
 template <class T>
 inline constexpr T decay_limit = std::numeric_limits<T>::max_exponent > 1024 ? 12000 : 800;
 
-// Where e^z is cut. In long double it stays finite, and so do its square and products with large weights: exact zeros
-// times it are zeros, and no six factors that float64 holds bring 10^2171 back. In float64 it is infinite: an overflow.
-template <class T>
-inline constexpr T growth_limit = std::numeric_limits<T>::max_exponent > 1024 ? 5000 : 800;
-
 // e^{2 (y + dy)}, where |dy| < 1e-3 holds digits that y has no room for.
 template <class T>
     requires std::is_floating_point_v<T>
