@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -59,6 +60,36 @@ def test_threads_inside_at_once_leave_everything_as_before() -> None:
         for thread in threads:
             thread.join()
         assert blas_threads() == before
+
+
+def test_whichever_thread_is_the_last_to_leave() -> None:
+    """A thread that set the limit first, and lives on, does not keep others from setting it."""
+    before = blas_threads()
+    entered, left, end = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with calm_blas(SMALL):
+            entered.set()
+            left.wait(60)
+        end.wait(60)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert entered.wait(60)
+    assert blas_threads() == {1}
+    inside = calm_blas(SMALL)
+    inside.__enter__()
+    left.set()
+    while len(_blas.wanted) > 1:
+        time.sleep(0.01)
+    assert blas_threads() == {1}
+    inside.__exit__(None, None, None)
+    assert blas_threads() == before
+    with calm_blas(SMALL):
+        assert blas_threads() == {1}
+    assert blas_threads() == before
+    end.set()
+    thread.join()
 
 
 def test_minimisation_runs_with_one() -> None:

@@ -63,7 +63,21 @@ def calm_blas(size: int) -> Iterator[None]:
 
 def apply() -> None:
     for library, threads in before:
-        library.set_num_threads(min(threads, *wanted) if wanted else threads)
+        set_threads(library, min(threads, *wanted) if wanted else threads)
+
+
+def set_threads(library: Any, count: int) -> None:
+    """Sets the number of a library, whichever thread of Python asks.
+
+    threadpoolctl from 3.8 on lets the first thread that sets OpenBLAS's keep it, and ignores others while that lives.
+    """
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is None:
+        library.set_num_threads(count)
+        return
+    release(force=True)
+    library.set_num_threads(count)
+    release(force=True)
 
 
 def in_forked_child() -> None:

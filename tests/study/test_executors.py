@@ -17,7 +17,7 @@ import hessorbit as ho
 from hessorbit.study import StudyResult, executors, workers
 from hessorbit.study.cell import run_cell
 from hessorbit.study.executors import room_of
-from hessorbit.study.one_thread import one_thread, openmp
+from hessorbit.study.one_thread import one_thread
 from oracles.dying import first_cell_kills
 
 SMALL = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 2, "samples": 30, "max_steps": 60}
@@ -89,7 +89,6 @@ def test_unknown_executors(name: str) -> None:
 
 def test_a_cell_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """BLAS and OpenMP, wherever it is computed; and as many as before in the end."""
-    openmp.cache_clear()  # of libraries that were loaded before other tests loaded more
     before = {each["filepath"]: each["num_threads"] for each in threadpool_info()}
     seen: list[int] = []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from .._blas import calm_blas
@@ -20,9 +19,8 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-@cache
 def openmp() -> Any:
-    """Returns the OpenMP libraries that are loaded, which take a millisecond to find."""
+    """Returns the OpenMP libraries that are loaded by then, which take a millisecond to find."""
     import scipy.linalg  # noqa: F401  libraries must be loaded to be found
     from threadpoolctl import ThreadpoolController
 
