@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +27,7 @@ from .options import (
     check_tables,
     parsed_widths,
 )
-from .study import assignment, resolve
+from .study import changes, resolve, tell_rows
 from .summary import save_tables, summarise
 
 
@@ -98,22 +96,19 @@ def grow(
             "grow_from": start, "widths": None if to is None else parsed_widths(to, "--to"), "grow_at": at,
             "split_noise": noise, "seeds": seeds, "loss_tolerance": tolerance, "max_steps": max_steps, "bias": bias,
         }  # fmt: skip
-        changes = {name: value for name, value in named.items() if value is not None}
         lists = {
             "optimizer": optimizer, "learning_rate": learning_rate, "teacher_width": teacher_width,
             "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs, "activation": activation,
             "init": init,
         }  # fmt: skip
-        changes.update(assignment(f"{name}={given}") for name, given in lists.items() if given is not None)
-        chosen = resolve("growth", None, {**changes, **dict(map(assignment, set_ or []))})
+        chosen = resolve("growth", None, changes(named, lists, set_))
         check_growth(chosen)
         if show:
             typer.echo(chosen.to_toml(), nl=False)
             return
         check_page(report, store)
         check_tables(csv, parquet)
-        told = not sys.stderr.isatty() if verbose is None else verbose
-        logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
+        tell_rows(verbose)
         result = chosen.run(store, workers=workers, progress=progress)
         summarise(result)
         for variant, part in result.parts.items():

@@ -110,21 +110,18 @@ def study(
             "widths": None if widths is None else parsed_widths(widths), "seeds": seeds, "bias": bias,
             "data": None if data is None else str(data), "target": target,
         }  # fmt: skip
-        changes = {name: value for name, value in named.items() if value is not None}
         lists = {
             "teacher_width": teacher_width, "teacher_scale": teacher_scale, "inputs": inputs, "outputs": outputs,
             "activation": activation, "init": init, "samples": samples,
         }  # fmt: skip
-        changes.update(assignment(f"{name}={given}") for name, given in lists.items() if given is not None)
-        chosen = resolve(preset, settings, {**changes, **dict(map(assignment, set_ or []))})
+        chosen = resolve(preset, settings, changes(named, lists, set_))
         if show:
             typer.echo(chosen.to_toml(), nl=False)
             return
         check_page(report, store)
         check_tables(csv, parquet)
         part = None if shard is None else parsed_shard(shard)
-        told = not sys.stderr.isatty() if verbose is None else verbose
-        logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
+        tell_rows(verbose)
         result = chosen.run(store, executor=executor, workers=workers, shard=part, progress=progress)
         summarise(result)
         result.report(report)
@@ -132,6 +129,19 @@ def study(
         save_tables(result, csv, parquet)
     if result.failures:
         raise typer.Exit(1)
+
+
+def changes(named: dict[str, Any], lists: dict[str, str | None], given: list[str] | None) -> dict[str, Any]:
+    """Return the settings that options change: plain ones, those that take several values, and what --set gives."""
+    changed = {name: value for name, value in named.items() if value is not None}
+    changed.update(assignment(f"{name}={text}") for name, text in lists.items() if text is not None)
+    return {**changed, **dict(map(assignment, given or []))}
+
+
+def tell_rows(verbose: bool | None) -> None:
+    """Have a line printed for every row; by default where there is no terminal."""
+    told = not sys.stderr.isatty() if verbose is None else verbose
+    logging.getLogger("hessorbit.study").setLevel(logging.INFO if told else logging.WARNING)
 
 
 def resolve(preset: str, settings: Path | None, changes: dict[str, Any]) -> WidthStudy:

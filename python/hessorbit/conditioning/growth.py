@@ -19,6 +19,7 @@ from .._checks import Array
 from ..any_objective import AnyObjective, check_objective
 from ..network import MLP
 from ..objective import Objective
+from ..symmetry.other_network import for_network
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
 from .best import BestConditioned, best_conditioned, checked_widening
@@ -182,15 +183,7 @@ def without_penalty(obj: AnyObjective) -> AnyObjective:
     if not obj.l2:
         return obj
     if isinstance(obj, Objective):
-        return Objective(
-            obj.net,
-            obj.x,
-            obj.y,
-            loss=obj.loss_name,
-            delta=obj.delta,
-            sample_weight=obj.sample_weight,
-            threads=obj.threads,
-        )
+        return for_network(obj, obj.net)
     raise ValueError(f"obj must have l2 = 0 for split='best', unless it is an Objective; got l2={obj.l2!r}")
 
 

@@ -40,6 +40,7 @@ from ..network import MLP
 from ..objective import Objective
 from ..population import PopulationObjective
 from ..symmetry.block_preconditioner import incoming, taken_apart
+from ..symmetry.other_network import for_network
 from ..symmetry.rules import rule_of
 from .branching import Choices
 from .conic import LITTLE, from_triangle, triangle
@@ -161,15 +162,7 @@ def seen_by_loss(obj: AnyObjective) -> Array:
 def untied_factor(obj: AnyObjective, theta: Array, untied: MLP, at: Array) -> Array:
     """Returns the root of the Gauss–Newton matrix of the untied network, with the loss's curvature at θ."""
     if isinstance(obj, PopulationObjective):
-        population = PopulationObjective(
-            untied,
-            obj.teacher,
-            obj.theta_teacher,
-            mean=obj.mean,
-            covariance=obj.covariance,
-            tolerance=obj.tolerance,
-        )
-        return population.gauss_newton_factor(at)
+        return for_network(obj, untied).gauss_newton_factor(at)
     assert isinstance(obj, Objective)
     outputs = obj.net.widths[-1]
     jacobian = Objective(untied, obj.x, np.zeros((obj.num_samples, outputs))).jacobian(at)

@@ -34,10 +34,9 @@ from ..decomposition import singular_values, symmetric_eigen
 from ..endings import examine
 from ..error_bounds import norm
 from ..network import MLP
-from ..objective import Objective
-from ..population import PopulationObjective
 from ..symmetry.inertia import coupled, form_of, signs_between
 from ..symmetry.neuron_forms import neuron_forms
+from ..symmetry.other_network import for_network
 from ..symmetry.related_neurons import layer_parameters
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
@@ -268,25 +267,9 @@ def shares(kind: str, count: int, incoming: float) -> Array:
     return np.concatenate([[larger], rest])
 
 
-def widened_objective(obj: AnyObjective, net: MLP) -> AnyObjective:
-    """Returns the objective of a wider network on the same data."""
-    if isinstance(obj, Objective):
-        options = {
-            "loss": obj.loss_name,
-            "delta": obj.delta,
-            "sample_weight": obj.sample_weight,
-            "threads": obj.threads,
-        }
-        return Objective(net, obj.x, obj.y, **options)  # type: ignore[arg-type]
-    assert isinstance(obj, PopulationObjective)
-    return PopulationObjective(
-        net, obj.teacher, obj.theta_teacher, mean=obj.mean, covariance=obj.covariance, tolerance=obj.tolerance
-    )
-
-
 def reached(obj: AnyObjective, theta: Array, widening: Widening, criterion: str, rank: int) -> float:
     """Returns the criterion at a widening, from its Hessian: over the `rank` largest eigenvalues for κ."""
-    values, _ = symmetric_eigen(widened_objective(obj, widening.net).hessian(widening(theta)))
+    values, _ = symmetric_eigen(for_network(obj, widening.net).hessian(widening(theta)))
     if criterion == "trace":
         return float(values.sum())
     if criterion == "max":

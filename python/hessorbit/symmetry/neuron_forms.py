@@ -24,6 +24,7 @@ from ..error_bounds import QuadratureErrors, passes
 from ..network import MLP
 from ..objective import Objective
 from ..population import PopulationObjective
+from .other_network import for_network
 from .related_neurons import layer_parameters
 
 
@@ -144,13 +145,6 @@ def with_idle_neuron(obj: PopulationObjective, theta: Array) -> tuple[Population
             (np.column_stack([outgoing * scale, np.zeros(outputs)]), above),
         ]
     )
-    objective = PopulationObjective(
-        wider,
-        obj.teacher,
-        obj.theta_teacher,
-        mean=obj.mean,
-        covariance=obj.covariance,
-        tolerance=obj.tolerance,
-        threads=obj.threads,
-    )
-    return objective, at
+    widened = for_network(obj, wider)
+    assert isinstance(widened, PopulationObjective)
+    return widened, at
