@@ -49,6 +49,15 @@ void spin(Condition condition) {
     } while (std::chrono::steady_clock::now() < end);
 }
 
+// Locks what others hold for moments. They need not be woken by the system, which takes longer than their work.
+inline void lock_soon(std::unique_lock<std::mutex>& lock) {
+    for (int i = 0; i < 100; ++i) {
+        if (lock.try_lock()) return;
+        pause_briefly();
+    }
+    lock.lock();
+}
+
 // How often the current thread has lost its core to another, where the system tells.
 inline long preemptions() {
 #if defined(RUSAGE_THREAD)
@@ -84,7 +93,8 @@ public:
     void run(Job& job) {
         const Clock::time_point start = Clock::now();
         const long preemptions = detail::preemptions();
-        Lock lock(mutex_);
+        Lock lock(mutex_, std::defer_lock);
+        detail::lock_soon(lock);
         hire(job.threads() - 1);
         if (start < alone_until_)
             job.leave_at = start + alone_at_first;
@@ -117,7 +127,7 @@ public:
                 lock.unlock();
                 detail::spin([&] { return posts_.load(std::memory_order_relaxed) != seen; });
                 const long before = std::exchange(preemptions, detail::preemptions());
-                lock.lock();
+                detail::lock_soon(lock);
                 if (preemptions != before) be_alone();
             }
             ++asleep_;
@@ -158,9 +168,9 @@ private:
         lock.unlock();
         wake(more);
         job.work(rank, *part);
-        lock.lock();
+        detail::lock_soon(lock);
         if (job.leave(rank)) {
-            ++posts_;
+            if (job.left() > 0) ++posts_;
             job.changed.notify_one();
         }
         return true;
@@ -174,7 +184,7 @@ private:
     void wait(Job& job, Lock& lock) {
         lock.unlock();
         detail::spin([&] { return job.inside() == 0 || job.left() > 0; });
-        lock.lock();
+        detail::lock_soon(lock);
         const auto ready = [&] { return job.over() || job.left() > 0; };
         while (!job.changed.wait_for(lock, std::chrono::milliseconds(50), ready)) {
             lock.unlock();
