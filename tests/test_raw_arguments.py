@@ -127,7 +127,8 @@ def entries() -> Iterator[tuple[str, Callable[..., Any], list[Any], dict[str, li
         )  # fmt: skip
         for at in (theta, batch):
             given: dict[str, list[Any]] = {name: [at] for name in methods}
-            given |= {"hvp": [at, directions], "hessian_block": [at, [3, 1], False]}
+            given |= {"hvp": [at, directions], "hessian_block": [at, [3, 1], False], "neuron_blocks": [at, True]}
+            given |= {name: [at, [3, 1]] for name in ("sample_gradients", "sample_hessians", "empirical_fisher")}
             yield kind.__name__, kind, objective(kind, scalar), given
         yield "all_finite", _core.all_finite, [theta], {}
         yield "outputs", module.outputs, [network(), theta, np.ones((4, 2), scalar), 2], {}

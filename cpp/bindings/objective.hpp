@@ -57,6 +57,19 @@ void bind_objective(py::module_& module, const char* name) {
     };
     const auto factor = [](const Core& core) { return Shape{core.factor_rows(), core.num_parameters()}; };
 
+    // One array per θ, of the shape of some parameters, positions in θ that are named once; none stand for all.
+    const auto of_parameters = [](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters,
+                                  auto shape_of, auto call) {
+        const Index p = self.core.num_parameters();
+        std::vector<bool> seen(p);
+        for (const Index index : parameters) {
+            require(index >= 0 && index < p && !seen[index], "parameters: expected different ones from 0 to P - 1");
+            seen[index] = true;
+        }
+        const Index n = parameters.empty() ? p : std::ssize(parameters);
+        return method<T>([&](const Core& core) { return shape_of(core, n); }, call)(self, at);
+    };
+
     py::class_<BoundObjective<T>> type(module, name, py::is_final());
     type.def(py::init(&make_objective<T>), py::arg("network"), py::arg("x").noconvert(), py::arg("y").noconvert(),
              py::arg("weight").noconvert(), py::arg("loss"), py::arg("parameter"), py::arg("l2"), py::arg("threads"))
@@ -82,23 +95,45 @@ void bind_objective(py::module_& module, const char* name) {
                  core.hessian(at, batch, threads, true, out);
              }), theta)
         .def("hessian_block",
-             [](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters, bool gauss_newton) {
-                 const Index p = self.core.num_parameters();
-                 const Batch<T> batch(at, p);
-                 std::vector<bool> seen(p);
-                 for (const Index index : parameters) {
-                     require(index >= 0 && index < p && !seen[index], "parameters: expected different ones from 0 to P - 1");
-                     seen[index] = true;
-                 }
-                 const auto n = static_cast<py::ssize_t>(parameters.size());
-                 Array<T> result = batch.result({n, n});
-                 T* out = result.mutable_data();
-                 {
-                     const py::gil_scoped_release release;
-                     self.core.hessian_block(batch.data, batch.count, parameters, self.team(), gauss_newton, out);
-                 }
-                 return result;
+             [=](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters, bool gauss_newton) {
+                 require(!parameters.empty(), "parameters: expected at least one");
+                 const auto block = [=, &parameters](Core& core, const T* theta, Index batch, int threads, T* out) {
+                     core.hessian_block(theta, batch, parameters, threads, gauss_newton, out);
+                 };
+                 return of_parameters(self, at, parameters, [](const Core&, Index n) { return Shape{n, n}; }, block);
              }, theta, py::arg("parameters"), py::arg("gauss_newton"))
+        .def("neuron_blocks",
+             [](BoundObjective<T>& self, const Array<T>& at, bool gauss_newton) {
+                 const auto blocks = [](const Core& core) { return Shape{neuron_blocks_size(core.network())}; };
+                 return method<T>(blocks, [=](Core& core, const T* theta, Index batch, int threads, T* out) {
+                     core.neuron_blocks(theta, batch, threads, gauss_newton, out);
+                 })(self, at);
+             }, theta, py::arg("gauss_newton"))
+        .def("sample_gradients",
+             [=](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters) {
+                 return of_parameters(
+                     self, at, parameters, [](const Core& core, Index n) { return Shape{core.samples(), n}; },
+                     [&](Core& core, const T* theta, Index batch, int threads, T* out) {
+                         core.sample_gradients(theta, batch, parameters, threads, out);
+                     });
+             }, theta, py::arg("parameters"))
+        .def("sample_hessians",
+             [=](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters) {
+                 require(!parameters.empty(), "parameters: expected at least one");
+                 return of_parameters(
+                     self, at, parameters, [](const Core& core, Index n) { return Shape{core.samples(), n, n}; },
+                     [&](Core& core, const T* theta, Index batch, int threads, T* out) {
+                         core.sample_hessians(theta, batch, parameters, threads, out);
+                     });
+             }, theta, py::arg("parameters"))
+        .def("empirical_fisher",
+             [=](BoundObjective<T>& self, const Array<T>& at, const std::vector<Index>& parameters) {
+                 return of_parameters(
+                     self, at, parameters, [](const Core&, Index n) { return Shape{n, n}; },
+                     [&](Core& core, const T* theta, Index batch, int threads, T* out) {
+                         core.empirical_fisher(theta, batch, parameters, threads, out);
+                     });
+             }, theta, py::arg("parameters"))
         .def("gauss_newton_factor", method<T>(factor, [](Core& core, const T* at, Index batch, int threads, T* out) {
                  core.gauss_newton_factor(at, batch, threads, out);
              }), theta)

@@ -16,6 +16,7 @@ from .objective import Objective
 
 if _typing.TYPE_CHECKING:
     from . import conditioning, critical, equivalence, inspection, interop, minima, optimize, plot, study, symmetry
+    from .blocks import BlockDiagonal, block_diagonal
     from .conditioning import BestConditioned, Growth, best_conditioned, grow
     from .config import configuration, show_config
     from .critical import Certificate, CriticalPoint, certify, classify
@@ -42,6 +43,7 @@ if _typing.TYPE_CHECKING:
 
 # Where public names are found. These modules are loaded at first use, as they import SciPy and more.
 _NAMES = {
+    "blocks": ["BlockDiagonal", "block_diagonal"],
     "conditioning": ["BestConditioned", "Growth", "best_conditioned", "grow"],
     "config": ["configuration", "show_config"],
     "critical": ["Certificate", "CriticalPoint", "certify", "classify"],
@@ -70,6 +72,7 @@ _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names
 
 __all__ = [  # noqa: RUF022, in the order of dir
     "BestConditioned",
+    "BlockDiagonal",
     "CanonicalForm",
     "Certificate",
     "ConditionNumber",
@@ -98,6 +101,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "ZeroModeTest",
     "ZeroModes",
     "best_conditioned",
+    "block_diagonal",
     "canonical",
     "certify",
     "classify",

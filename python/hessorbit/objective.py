@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks, _core
+from . import _checks, _core, _memory
 from ._checks import FLOAT64, Array
 from ._core import all_finite
 from .any_objective import as_scalar, read_only
@@ -31,6 +31,7 @@ ONE_OUTPUT = (
     "the loss {loss!r} of one output is 0 whatever theta is, as the only class has probability 1: for two classes give "
     "the network two outputs, or one and loss='logistic'"
 )
+FEWER = "ask for some parameters=, such as net.block gives, or take an Objective of fewer samples"
 
 _T = TypeVar("_T", np.float64, np.longdouble)
 Compiled = _core.Objective | _core.ObjectiveLongDouble
@@ -308,6 +309,119 @@ class Objective:
         core, at = self._at(theta)
         return core.gauss_newton_factor(at)
 
+    def per_sample_gradients(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
+        """Returns the gradient of each sample's own loss, ∂ℓ(f(x_n; θ), y_n)/∂θ_p, of shape (N, P).
+
+        Sample weights and weight decay have no part in it, nor the mean over samples: with normalised weights
+        ``w = sample_weight / sample_weight.sum()``, or 1/N where there are none, `gradient` is ``w @ result +
+        l2 * theta``. (``BatchGrad`` of BackPACK divides by N where the loss is a mean.) Of some `parameters` there are
+        their columns, of shape (N, p). Takes about 6·N·P operations and the memory of the result.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        parameters : array_like of int or bool, optional
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `hessian`; or if the result has no room in memory, with its size.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 2.0])
+        >>> obj.per_sample_gradients([0.5, 0.5])  # (f − y) x, in a linear model
+        array([[ 1.5,  3. ],
+               [-3. ,  1. ]])
+        >>> obj.per_sample_gradients([0.5, 0.5]).mean(axis=0) == obj.gradient([0.5, 0.5])
+        array([ True,  True])
+        """
+        core, at, chosen = self._part_of(theta, parameters)
+        shape = (self.num_samples, len(chosen) or self.num_parameters)
+        _memory.check_room(shape, at, f"the gradients of {shape[0]} samples in {shape[1]} parameters", FEWER)
+        return core.sample_gradients(at, chosen)
+
+    def per_sample_hessians(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
+        """Returns the Hessian of each sample's own loss, ∂²ℓ(f(x_n; θ), y_n)/∂θ², of shape (N, P, P).
+
+        Exact and symmetric to the last bit, as `hessian`. Sample weights and weight decay have no part in it, nor the
+        mean over samples: with weights w as for `per_sample_gradients`, `hessian` is ``np.tensordot(w, result, 1)``
+        plus l2 on the diagonal. Of some `parameters` it is a principal block of each, of shape (N, p, p), which is what
+        memory has room for beyond a few hundred parameters. Takes about 8·N·p² operations.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        parameters : array_like of int or bool, optional
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `hessian`; or if the result has no room in memory, with its size.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([1, 1, 1], "square", bias=False)
+        >>> obj = ho.Objective(net, [[1.0], [2.0]], [1.0, 0.0])
+        >>> obj.per_sample_hessians([1.0, 1.0])  # of ½ (v w² x² − y)² in w and v
+        array([[[ 4.,  2.],
+                [ 2.,  1.]],
+        <BLANKLINE>
+               [[96., 64.],
+                [64., 16.]]])
+        """
+        core, at, chosen = self._part_of(theta, parameters)
+        chosen = chosen or list(range(self.num_parameters))
+        count = len(chosen)
+        what = f"the Hessians of {self.num_samples} samples in {count} parameters"
+        _memory.check_room((self.num_samples, count, count), at, what, FEWER)
+        return core.sample_hessians(at, chosen)
+
+    def empirical_fisher(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
+        """Returns the empirical Fisher matrix Σ_n w_n g_n g_nᵀ / Σ_n w_n + l2·I, of shape (P, P).
+
+        The g_n are `per_sample_gradients`; the matrix is the second moment of the gradients over the samples, scaled as
+        `hessian` and `gauss_newton` are: a mean over samples with weights once (not squared), and weight decay as the
+        Hessian has it. Positive semidefinite, and symmetric to the last bit. Of some `parameters` it is a principal
+        block, as for `hessian`. Takes N·P² operations, and memory for the result and a chunk of samples.
+
+        Parameters
+        ----------
+        theta : array_like, shape (P,) or (B, P)
+        parameters : array_like of int or bool, optional
+            Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,).
+
+        Notes
+        -----
+        Targets are those of the data, not drawn from the model. With targets drawn from it, the matrix would be the
+        Fisher matrix, which is the Gauss–Newton matrix for ``"squared_error"``, ``"cross_entropy"``, ``"logistic"`` and
+        ``"poisson"``; the empirical one is near that only where the model fits and its noise is that of the likelihood,
+        and vanishes with the residuals, where the Hessian does not [1]_. It is quadratic in the loss: twice the loss,
+        as torch's ``MSELoss`` has it for one output, makes it four times as large and the Hessian twice.
+
+        References
+        ----------
+        .. [1] Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation for natural gradient
+           descent", NeurIPS 2019.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> G = obj.per_sample_gradients([0.5, 0.5])
+        >>> obj.empirical_fisher([0.5, 0.5])
+        array([[1.125, 2.25 ],
+               [2.25 , 4.5  ]])
+        >>> bool((obj.empirical_fisher([0.5, 0.5]) == G.T @ G / 2).all())
+        True
+        """
+        core, at, chosen = self._part_of(theta, parameters)
+        return core.empirical_fisher(at, chosen)
+
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
         """Returns the diagonal of the Hessian, of shape (P,), without forming it.
 
@@ -383,6 +497,16 @@ class Objective:
     def _factor_part(self, theta: Array, positions: Array) -> Array:
         """A factor of the Gauss–Newton matrix of some parameters; of restricted objectives."""
         return np.ascontiguousarray(self.gauss_newton_factor(theta)[..., positions])
+
+    def _part_of(self, theta: ArrayLike, parameters: ArrayLike | None) -> tuple[Compiled, Array, list[int]]:
+        """The compiled objective for theta's precision, theta, and the parameters asked for; none stand for all."""
+        core, at = self._at(theta)
+        return core, at, [] if parameters is None else self._positions(parameters)
+
+    def _neuron_blocks(self, theta: ArrayLike, matrix: str) -> Array:
+        """The blocks of all neurons' incoming parameters, one after the other, flat."""
+        core, at = self._at(theta)
+        return core.neuron_blocks(at, matrix == "gauss_newton")
 
     def _positions(self, parameters: ArrayLike) -> list[int]:
         return _checks.positions(parameters, self.net.num_parameters, "parameters")

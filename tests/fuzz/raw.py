@@ -77,6 +77,8 @@ def call_objective(draw: Draw) -> None:
     calls = [partial(getattr(compiled, name), theta) for name in names]
     chosen = places(draw, count, int(draw.integers(0, count + 1)))
     block = partial(compiled.hessian_block, theta, chosen, bool(draw.integers(2)))
+    calls += [partial(getattr(compiled, f"sample_{name}"), theta, chosen) for name in ("gradients", "hessians")]
+    calls += [partial(compiled.empirical_fisher, theta, chosen), partial(compiled.neuron_blocks, theta, True)]
     attempt(draw, [*calls, block, partial(compiled.hvp, theta, v), partial(copy.copy, compiled)])
 
 

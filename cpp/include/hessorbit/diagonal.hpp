@@ -5,6 +5,7 @@
 // For q = l + 1, Z_lq[i,u] = σ'_l[i] V_q[i,u], so the sum is a product with the squares of V_q; and for l = L − 1 the one
 // over k is σ'_l[i]² Σ_kj V_L[i,k] M_kj V_L[i,j] (loss_product.hpp). With one hidden layer the cost is O(N P). With more,
 // the F_l below the last take O(N K d_l d_{l+1}), as K gradients, and distant layers the Z_lq, O(N d_l d_{l+1} d_q) each.
+// Without the terms in e, which a tape of order gauss_newton does not have, it is the diagonal of the Gauss–Newton part.
 #pragma once
 
 #include "gradient.hpp"
@@ -38,21 +39,23 @@ template <class T>
 void diagonal_curvature(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
                         Sensitivity<T>* sensitivity, Index l, Index n, DiagonalScratch<T>& scratch) {
     const Index width = network.layer(l).width, top = network.depth() - 1;
-    const RowsView<T> out(scratch.curvature);
+    const RowsView<T> out(scratch.curvature), own = view_or_null(tape.curvature[l], 0);
     if (l + 1 == top) {
         quadratic_forms_of_loss<T>(tape, parameters.backward[top], n, [&](Index i, Index column, const auto& form) {
             const auto& slope = lanes(RowsView<T>(tape.slope[l]).row(i) + column);
-            lanes(out.row(i) + column) =
-                slope * slope * form + lanes(RowsView<T>(tape.curvature[l]).row(i) + column);
+            lanes(out.row(i) + column) = slope * slope * form;
+            if (own.data) lanes(out.row(i) + column) += lanes(own.row(i) + column);
         });
         return;
     }
     for (Index i = 0; i < width; ++i) {
-        out.array(i, n) = RowsView<T>(tape.curvature[l]).array(i, n);
+        if (own.data) out.array(i, n) = own.array(i, n);
+        else out.array(i, n).setZero();
         for (Index k = 0; k < network.outputs(); ++k)
             out.array(i, n) += RowsView<T>(sensitivity->to_output[l]).array(k * width + i, n) *
                                RowsView<T>(sensitivity->weighted[l]).array(k * width + i, n);
     }
+    if (!own.data) return;
     const Matrix<T>& v = parameters.backward[l + 1];
     for (Index i = 0; i < v.size(); ++i) scratch.squared.data()[i] = v.data()[i] * v.data()[i];
     combine<T>(scratch.squared.data(), v.cols(), width, v.cols(), RowsView<T>(tape.curvature[l + 1]),

@@ -96,6 +96,34 @@ public:
                      });
     }
 
+    void neuron_blocks(const T* theta, Index batch, int threads, bool gauss_newton, T* out) {
+        evaluate_one(theta, batch, out, neuron_blocks_size(network()),
+                     [=](auto& objective, auto* at, Index count, auto* to) {
+                         objective.neuron_blocks(at, count, threads, gauss_newton, to);
+                     });
+    }
+
+    void sample_gradients(const T* theta, Index batch, const std::vector<Index>& parameters, int threads, T* out) {
+        evaluate_one(theta, batch, out, samples() * number_of(parameters),
+                     [=, &parameters](auto& objective, auto* at, Index count, auto* to) {
+                         objective.sample_gradients(at, count, parameters, threads, to);
+                     });
+    }
+
+    void sample_hessians(const T* theta, Index batch, const std::vector<Index>& parameters, int threads, T* out) {
+        evaluate_one(theta, batch, out, samples() * std::ssize(parameters) * std::ssize(parameters),
+                     [=, &parameters](auto& objective, auto* at, Index count, auto* to) {
+                         objective.sample_hessians(at, count, parameters, threads, to);
+                     });
+    }
+
+    void empirical_fisher(const T* theta, Index batch, const std::vector<Index>& parameters, int threads, T* out) {
+        evaluate_one(theta, batch, out, number_of(parameters) * number_of(parameters),
+                     [=, &parameters](auto& objective, auto* at, Index count, auto* to) {
+                         objective.empirical_fisher(at, count, parameters, threads, to);
+                     });
+    }
+
     void product(const T* theta, Index batch, const T* v, Index directions, bool shared, int threads, T* product) {
         const Index length = directions * num_parameters();
         evaluate<2, 1>(batch, {parameters(theta), Input{v, length, shared ? 0 : length}}, {{{product, length}}},
@@ -120,6 +148,11 @@ private:
         T* data;
         Index length;
     };
+
+    // None stands for all.
+    Index number_of(const std::vector<Index>& parameters) const {
+        return parameters.empty() ? num_parameters() : std::ssize(parameters);
+    }
 
     Input parameters(const T* theta) const { return {theta, num_parameters(), num_parameters()}; }
 

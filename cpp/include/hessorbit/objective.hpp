@@ -9,6 +9,8 @@
 #include "gradient.hpp"
 #include "hessian/schedule.hpp"
 #include "jacobian.hpp"
+#include "neuron_blocks.hpp"
+#include "per_sample.hpp"
 #include "schedule.hpp"
 #include "workspace.hpp"
 
@@ -192,14 +194,98 @@ public:
     void hessian_block(const T* theta, Index batch, const std::vector<Index>& parameters, int threads,
                        bool gauss_newton, T* out) {
         const HessianPlan block(shape(gauss_newton, Selection(network_, parameters)));
-        const Index size = block.size(), n = std::ssize(parameters);
-        std::vector<Index> places;
-        for (const Index p : parameters) places.push_back(block.shape().selection.places()[p]);
-        run(block, theta, batch, threads, [&](Index b, const auto& write) {
-            std::vector<T> whole(size * size);
-            write(whole.data());
-            for (Index i = 0; i < n; ++i)
-                for (Index j = 0; j < n; ++j) out[(b * n + i) * n + j] = whole[places[i] * size + places[j]];
+        const Index n = std::ssize(parameters);
+        run(block, theta, batch, threads,
+            [&](Index b, const auto& write) { write_block(block, parameters, out + b * n * n, write); });
+    }
+
+    // The blocks of neurons' incoming parameters in the Hessian, or in its Gauss–Newton part: (batch,
+    // neuron_blocks_size), as in neuron_blocks.hpp.
+    void neuron_blocks(const T* theta, Index batch, int threads, bool gauss_newton, T* out) {
+        const Index size = neuron_blocks_size(network_);
+        const bool deep = diagonal_needs_sensitivity(network_);
+        const auto extent = gauss_newton ? Sensitivity<T>::Extent::gauss_newton : Sensitivity<T>::Extent::hessian;
+        ChunkNeeds<T> needs{.order = gauss_newton ? Order::gauss_newton : Order::hessian,
+                            .coupled = couples_outputs(loss_),
+                            .diagonal = true};
+        if (deep) needs.sensitivity = extent;
+        Chunks chunks = schedule_.chunks(tape_rows(network_, needs.order) + (deep ? sensitivity_rows(network_) : 0));
+        chunks.slots = std::min(chunks.slots, std::max<Index>(2, most_sums / size));
+        const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
+            const Columns all{0, chunks.columns(chunk)};
+            Sensitivity<T>* const sensitivity = deep ? &*space.sensitivity : nullptr;
+            pass(space, chunks.begin(chunk), all.size, needs.order);
+            if (deep)
+                differentiate(network_, space.parameters, space.tape, extent, *sensitivity, all, space.coefficients);
+            add_neuron_blocks(network_, space.parameters, space.tape, sensitivity, all.size, *space.diagonal, sum);
+        };
+        schedule_.for_each_theta(batch, threads, 12 + size / num_parameters(), [&](Index b, int team) {
+            const auto work = neuron_[gauss_newton].take();
+            schedule_.sum_over_samples(*work, theta + b * num_parameters(), chunks, size, team, needs, add);
+            std::copy_n(work->partial.begin(), size, out + b * size);
+            complete_neuron_blocks(network_, l2_, out + b * size);
+        });
+    }
+
+    // ∂ℓ_n/∂θ without weights and l2, of some parameters or of all if none is named: (batch, N, n) for n of them.
+    void sample_gradients(const T* theta, Index batch, const std::vector<Index>& parameters, int threads, T* out) {
+        const std::vector<Place> places = places_of(network_, parameters);
+        Data<T> data = with_unit_weights(data_, data_.every_target());
+        const Index p = std::ssize(places);
+        const auto write = [&](Index b, ChunkSpace<T>& space, Index begin, Index count) {
+            propagate(network_, space.parameters, loss_, data, begin, Order::gradient, space.tape, {0, padded(count)});
+            write_sample_gradients(space.tape, places, count, out + (b * samples() + begin) * p);
+        };
+        for_each_chunk(sample_gradient_, theta, batch, threads, {.order = Order::gradient}, write);
+    }
+
+    // ∂²ℓ_n/∂θ² without weights and l2, of some parameters, each named once: (batch, N, n, n).
+    void sample_hessians(const T* theta, Index batch, const std::vector<Index>& parameters, int threads, T* out) {
+        const HessianPlan block(shape(false, Selection(network_, parameters)));
+        const Index n = std::ssize(parameters), p = num_parameters();
+        share_parts(schedule_.useful_threads(threads, std::max<Index>(12, n)), samples(), [&](Share& share) {
+            const auto work = sample_hessian_[HessianSchedule<T>::is_large(block)].take();
+            for (const Part sample : share) {
+                Data<T> one = one_sample(data_, sample.index);
+                const HessianSchedule<T> schedule(block, loss_, one, T(0));
+                for (Index b = 0; b < batch; ++b)
+                    write_block(block, parameters, out + (b * samples() + sample.index) * n * n,
+                                [&](T* to) { schedule.run(*work, theta + b * p, 1, to); });
+            }
+        });
+    }
+
+    // Σ_n w_n ∂ℓ_n/∂θ ∂ℓ_n/∂θᵀ + l2·I of some parameters, or of all if none is named: (batch, n, n).
+    void empirical_fisher(const T* theta, Index batch, const std::vector<Index>& parameters, int threads, T* out) {
+        const std::vector<Place> places = places_of(network_, parameters);
+        const Index p = std::ssize(places);
+        Data<T> data = with_unit_weights(data_, data_.targets);
+        const Chunks chunks(samples(), FisherSum<T>::capacity(p));
+        schedule_.for_each_theta(batch, threads, 12 + p * p / num_parameters(), [&](Index b, int team) {
+            ChunkSpace<T> space(network_, row_stride(chunks.size), {.order = Order::gradient});
+            space.parameters.unpack(network_, theta + b * num_parameters());
+            std::fill_n(out + b * p * p, p * p, T(0));
+            FisherSum<T> sum(places, chunks.size, out + b * p * p);
+            for (Index chunk = 0; chunk < chunks.count; ++chunk) {
+                const Index begin = chunks.begin(chunk), n = chunks.columns(chunk);
+                space.start_chunk(data_.features, begin);
+                const auto parts = [&](int phase) {
+                    return phase == 0 ? (n + fisher_columns - 1) / fisher_columns : sum.tiles();
+                };
+                share_phases(team, 2, parts, [&](Share& share) {
+                    for (const auto [phase, part] : share) {
+                        if (phase == 1) {
+                            sum.add(part, n);
+                            continue;
+                        }
+                        const Index first = part * fisher_columns;
+                        const Columns columns{first, std::min(fisher_columns, n - first)};
+                        propagate(network_, space.parameters, loss_, data, begin, Order::gradient, space.tape, columns);
+                        sum.fill(space.tape, RowsView<T>(data_.weight).from_column(begin), columns);
+                    }
+                });
+            }
+            sum.complete(l2_);
         });
     }
 
@@ -269,6 +355,21 @@ private:
         });
     }
 
+    // out (n, n) = the rows and columns of some parameters, in their order, of what write(to) gives of a plan.
+    template <class Write>
+    static void write_block(const HessianPlan& plan, const std::vector<Index>& parameters, T* out, const Write& write) {
+        const Index size = plan.size(), n = std::ssize(parameters);
+        const Index* places = plan.shape().selection.places();
+        bool in_place = n == size;
+        for (Index i = 0; in_place && i < n; ++i) in_place = places[parameters[i]] == i;
+        if (in_place) return write(out);
+        std::vector<T> whole(size * size);
+        write(whole.data());
+        for (Index i = 0; i < n; ++i)
+            for (Index j = 0; j < n; ++j)
+                out[i * n + j] = whole[places[parameters[i]] * size + places[parameters[j]]];
+    }
+
     HessianShape shape(bool gauss_newton, Selection selection) const {
         return {network_, gauss_newton, !couples_outputs(loss_), constant_loss(), std::move(selection)};
     }
@@ -287,14 +388,18 @@ private:
         return kept.compare_exchange_strong(other, made.get()) ? *made.release() : *other;
     }
 
+    static constexpr Index most_sums = 4000000;   // numbers in the sums of slots
+    static constexpr Index fisher_columns = 64;   // samples of a chunk that one thread propagates
+
     Network network_;
     Loss loss_;
     T l2_;
     Data<T> data_;
     Schedule<T> schedule_{network_, data_};
     std::atomic<HessianPlan*> plans_[2]{};
-    Workspaces<T> value_, gradient_, residual_, jacobian_, factor_, diagonal_, product_;
+    Workspaces<T> value_, gradient_, residual_, jacobian_, factor_, diagonal_, product_, sample_gradient_;
     Workspaces<T> hessian_[2][2];  // by whether it is the Gauss–Newton matrix, and whether it is large
+    Workspaces<T> sample_hessian_[2], neuron_[2];  // by whether the block is large; whether it is the Gauss–Newton matrix
 };
 
 }  // namespace hessorbit

@@ -41,6 +41,21 @@ inline std::unique_ptr<WideObjective> make_wide_objective(const Network& network
                            bool gauss_newton, Wide* out) override {
             objective.hessian_block(theta, batch, parameters, threads, gauss_newton, out);
         }
+        void neuron_blocks(const Wide* theta, Index batch, int threads, bool gauss_newton, Wide* out) override {
+            objective.neuron_blocks(theta, batch, threads, gauss_newton, out);
+        }
+        void sample_gradients(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                              Wide* out) override {
+            objective.sample_gradients(theta, batch, parameters, threads, out);
+        }
+        void sample_hessians(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                             Wide* out) override {
+            objective.sample_hessians(theta, batch, parameters, threads, out);
+        }
+        void empirical_fisher(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                              Wide* out) override {
+            objective.empirical_fisher(theta, batch, parameters, threads, out);
+        }
         void product(const Wide* theta, Index batch, const Wide* v, Index directions, bool shared, int threads,
                      Wide* out) override {
             objective.product(theta, batch, v, directions, shared, threads, out);

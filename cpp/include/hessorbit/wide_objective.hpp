@@ -23,6 +23,13 @@ public:
     virtual void hessian(const Wide* theta, Index batch, int threads, bool gauss_newton, Wide* out) = 0;
     virtual void hessian_block(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
                                bool gauss_newton, Wide* out) = 0;
+    virtual void neuron_blocks(const Wide* theta, Index batch, int threads, bool gauss_newton, Wide* out) = 0;
+    virtual void sample_gradients(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                                  Wide* out) = 0;
+    virtual void sample_hessians(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                                 Wide* out) = 0;
+    virtual void empirical_fisher(const Wide* theta, Index batch, const std::vector<Index>& parameters, int threads,
+                                  Wide* out) = 0;
     virtual void product(const Wide* theta, Index batch, const Wide* v, Index directions, bool shared, int threads,
                          Wide* out) = 0;
 };
