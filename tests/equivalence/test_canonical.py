@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
+from hessorbit.equivalence.canonical_form import lexicographic
 from oracles.networks import NAMES, STEEP, points_of_an_orbit
 from oracles.problem import PARAMETRIZATIONS
 
@@ -267,3 +268,14 @@ def test_what_is_removed_is_small_by_its_effect() -> None:
     x *= small.radius / np.linalg.norm(x, axis=1, keepdims=True)
     change = np.abs(net(np.array([1.0, 0.5, -2.0, 1.0, 1.0, 1e-12]), x) - small.net(small.theta, x)).max()
     assert 0 < change <= small.bound <= 1e-10 * small.scale
+
+
+def test_order_of_rows_is_that_of_tuples() -> None:
+    """Columns with few values tie often; with the tolerance, ties that rounding breaks stay ties."""
+    values = rng().integers(0, 3, (200, 6)).astype(float)
+    rounded = values * (1 + 1e-13 * rng(1).uniform(-1, 1, values.shape))
+    expected = sorted(map(tuple, values))
+    for keys, tolerance in ((values, 0.0), (rounded, 1e-10)):
+        order = lexicographic(keys, tolerance)
+        assert sorted(order) == list(range(200))
+        assert list(map(tuple, values[order])) == expected

@@ -47,10 +47,11 @@ class Layer:
     gains: Array
 
 
-def by_name(names: Sequence[str]) -> Iterator[tuple[str, Array]]:
-    """Each activation with the neurons that have it."""
-    for name in dict.fromkeys(names):
-        yield name, np.flatnonzero([n == name for n in names])
+def by_name(names: Sequence[str]) -> Iterator[tuple[str, Array | slice]]:
+    """Each activation with the neurons that have it; a slice, which copies nothing, where all have."""
+    kinds = dict.fromkeys(names)
+    for name in kinds:
+        yield name, np.flatnonzero([n == name for n in names]) if len(kinds) > 1 else slice(None)
 
 
 def on_ball(net: MLP, theta: Array, radius: float) -> list[Layer]:

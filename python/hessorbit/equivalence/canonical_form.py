@@ -164,23 +164,26 @@ def scaling(parameters: LayerParameters, tolerance: float) -> LayerMove:
     hidden = parameters.layer
     move = identity_move(hidden)
     factors, shifts = move.factors.copy(), move.shifts.copy()
-    for neuron, (rule, vector) in enumerate(zip(hidden.rules, parameters.incoming, strict=True)):
+    lengths, signs = norm(parameters.incoming, 1), first_signs(parameters.incoming, tolerance)
+    for members in hidden.classes.values():
+        neurons, rule = np.array(members), hidden.rules[members[0]]
         if rule.linear:
             continue
-        if hidden.can_shift(neuron):
-            shifts[neuron] = -np.longdouble(vector[-1])
-        length = norm(vector)
-        if rule.degree and length > 0:
-            factors[neuron] = 1 / np.longdouble(length)
-        if hidden.can_flip(neuron) and first_sign(vector, tolerance) < 0:
-            factors[neuron] *= -1
+        if hidden.can_shift(members[0]):
+            shifts[neurons] = -parameters.incoming[neurons, -1].astype(LONGDOUBLE)
+        if rule.degree:
+            scaled = neurons[lengths[neurons] > 0]
+            factors[scaled] = 1 / lengths[scaled].astype(LONGDOUBLE)
+        if hidden.can_flip(members[0]):
+            factors[neurons[signs[neurons] < 0]] *= -1
     return echelon(replace(move, factors=factors, shifts=shifts), parameters, tolerance)
 
 
-def first_sign(vector: Array, tolerance: float) -> float:
-    """The sign of the first entry that is not zero beside the norm."""
-    large = np.flatnonzero(np.abs(vector) > tolerance * norm(vector))
-    return float(np.sign(vector[large[0]])) if len(large) else 0.0
+def first_signs(vectors: Array, tolerance: float) -> Array:
+    """The sign of each row's first entry that is not zero beside the row's norm; 0 if there is none."""
+    large = np.abs(vectors) > tolerance * norm(vectors, 1)[:, None]
+    first = np.take_along_axis(vectors, large.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(large.any(axis=1), np.sign(first), 0.0)
 
 
 def echelon(move: LayerMove, parameters: LayerParameters, tolerance: float) -> LayerMove:
@@ -239,18 +242,20 @@ def lexicographic(keys: Array, tolerance: float) -> Array:
     """The order of rows by their first entries, then second and so on, entries that nearly agree counting as equal.
 
     Sorted entries are of one group as long as no gap is larger than the tolerance allows: so rounding cannot turn
-    the order around, as it would by making one of two equal entries the smaller.
+    the order around, as it would by making one of two equal entries the smaller. A column looks only at groups of
+    several rows.
     """
     order = np.arange(len(keys))
+    group = np.zeros(len(keys), int)  # the first place of each place's group
     scale = np.abs(keys).max(axis=0, initial=0)
-    groups = [order]
     for column, size in zip(keys.T, scale, strict=True):
-        groups = [part for group in groups for part in split(group, column[group], tolerance * size)]
-    return np.concatenate(groups) if groups else order
-
-
-def split(rows: Array, values: Array, gap: float) -> list[Array]:
-    """Rows by value, cut where neighbouring values are further apart than the gap."""
-    order = np.argsort(values, kind="stable")
-    cuts = np.flatnonzero(np.diff(values[order]) > gap) + 1
-    return list(np.split(rows[order], cuts))
+        same = group[1:] == group[:-1]
+        at = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        if not len(at):
+            break
+        values = column[order[at]]
+        sort = np.lexsort((values, group[at]))
+        order[at] = order[at[sort]]
+        apart = (np.diff(group[at]) > 0) | (np.diff(values[sort]) > tolerance * size)
+        group[at] = np.maximum.accumulate(np.where(np.append(True, apart), at, 0))
+    return order

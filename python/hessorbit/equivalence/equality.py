@@ -173,8 +173,10 @@ def equivalent(
     allowed = _checks.fraction(tolerance, "tolerance")
     source = np.random.default_rng(0) if rng is None else _checks.generator(rng)
     pairs = (first, second)
-    comparison = compared(pairs, allowed, None if radius is None else _checks.positive(radius, "radius"))
-    if comparison.equal and not seem_different(pairs, allowed):
+    ball = None if radius is None else _checks.positive(radius, "radius")
+    differ = seem_different(pairs, allowed)
+    comparison = compared(pairs, allowed, ball, differ)
+    if comparison.equal and not differ:
         return equality(pairs, allowed, comparison)
     element = rearrangement(pairs)
     if element is not None:
@@ -203,16 +205,19 @@ class Comparison(NamedTuple):
     nested: bool
 
 
-def compared(pairs: Pairs, tolerance: float, radius: float | None) -> Comparison:
-    """The first comparison that shows equality; else the last, on the smallest ball.
+def compared(pairs: Pairs, tolerance: float, radius: float | None, differ: bool) -> Comparison:
+    """The first comparison that shows equality; else the last, on the smallest ball: that alone if functions differ.
 
     Merging more neurons needs fewer features, but adds to the bound: so few are merged first.
     """
     radii = [radius] if radius is not None else default_radii(pairs)
     merging = sorted({min(tolerance, ROUNDING), float(np.sqrt(ROUNDING * max(tolerance, ROUNDING))), tolerance})
+    merging = [closeness for closeness in merging if closeness <= tolerance]
+    if differ:
+        radii, merging = radii[-1:], merging[-1:]
     for r in radii:
         scale = joined(*(scale_of(*each, r) for each in pairs))
-        for closeness in [c for c in merging if c <= tolerance]:
+        for closeness in merging:
             result = comparison_at(pairs, r, closeness, scale, tolerance)
             if result.equal:
                 return result

@@ -61,7 +61,7 @@ class Expression:
     sizes: Array
     errors: Array
 
-    def __getitem__(self, rows: Array) -> Expression:
+    def __getitem__(self, rows: Array | slice) -> Expression:
         return Expression(self.values[rows], self.sizes[rows], self.errors[rows])
 
     def scaled(self, factor: float | Array) -> Expression:
@@ -185,6 +185,8 @@ class Features:
     def _activated(self, names: tuple[str, ...], z: Expression) -> Expression:
         """σ of rows, one activation each."""
         parts = [(rows, self._activation(name, z[rows])) for name, rows in by_name(names)]
+        if len(parts) == 1:
+            return parts[0][1]
         values, sizes = np.zeros((2, len(names), len(self.kinds)))
         result = Expression(values, sizes, np.zeros(len(names)))
         for rows, part in parts:

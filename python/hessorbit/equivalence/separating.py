@@ -44,14 +44,23 @@ def separation(pairs: Pairs, rng: np.random.Generator) -> Separation | None:
 
 
 def largest_difference(pairs: Pairs, x: Array) -> Separation:
-    first, second = (
-        np.asarray(_core.outputs(net.core, theta.astype(LONGDOUBLE), x.astype(LONGDOUBLE), 0)) for net, theta in pairs
-    )
+    """The input of x at which outputs differ most, and their difference there.
+
+    Extended precision decides among the inputs that float64, right to half of ROUNDING, leaves in question.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        sizes = [error_sizes(net, theta, x)[1] for net, theta in pairs]
-    relative = relative_difference(first, second, sizes)
-    best = int(relative.max(axis=1).argmax())
-    return Separation(x[best], float(relative[best].max()))
+        (first, size), (second, other) = (error_sizes(net, theta, x) for net, theta in pairs)
+    rough = relative_difference(first, second, [size, other]).max(axis=1)
+    near = np.flatnonzero(rough > max(rough.max() - ROUNDING, ROUNDING / 2))
+    if not len(near):
+        return Separation(x[int(rough.argmax())], float(rough.max()))
+    first, second = (
+        np.asarray(_core.outputs(net.core, theta.astype(LONGDOUBLE), x[near].astype(LONGDOUBLE), 0))
+        for net, theta in pairs
+    )
+    differences = relative_difference(first, second, [size[near], other[near]]).max(axis=1)
+    best = int(differences.argmax())
+    return Separation(x[near[best]], float(differences[best]))
 
 
 def seem_different(pairs: Pairs, tolerance: float) -> bool:

@@ -82,16 +82,50 @@ def layer_parameters(net: MLP, theta: Array) -> list[LayerParameters]:
 
 
 def related_neurons(parameters: LayerParameters, tolerance: float) -> list[RelatedNeurons]:
-    """All classes of related neurons, single ones included; neurons without incoming parameters stand alone."""
-    layer = parameters.layer
+    """All classes of related neurons, single ones included; neurons without incoming parameters stand alone.
+
+    Neurons are sorted by the product of their vector, or its direction where the activation is homogeneous, with one
+    fixed vector, so that each is compared with the few alone whose product is near its own or minus that.
+    """
+    layer, directions = parameters.layer, parameters.directions
     classes = []
     for members in layer.classes.values():
-        rest = np.array(members)
-        while len(rest):
-            factors = factors_between(layer, parameters.directions[rest], rest[0], tolerance)
-            classes.append(make_class(parameters, rest[factors != 0], factors[factors != 0]))
-            rest = rest[factors == 0]
+        neurons = np.array(members)
+        near = Neighbours(directions[neurons], tolerance, bool(layer.rules[neurons[0]].degree))
+        left = np.ones(len(neurons), bool)
+        for first in range(len(neurons)):
+            if not left[first]:
+                continue
+            others = near.of(first)
+            found = np.concatenate([[first], others[left[others] & (others != first)]])
+            factors = factors_between(layer, directions[neurons[found]], neurons[first], tolerance)
+            found, factors = found[factors != 0], factors[factors != 0]
+            left[found] = False
+            classes.append(make_class(parameters, neurons[found], factors))
     return sorted(classes, key=lambda related: int(related.neurons[0]))
+
+
+class Neighbours:
+    """Rows near each row or minus it, up to the tolerance, and a few others.
+
+    Related rows have |(v ∓ u) · p| ≤ t ‖v‖ ‖p‖, and ‖v‖ ≤ ‖u‖ / (1 − t); directions instead of v and u if homogeneous.
+    """
+
+    def __init__(self, vectors: Array, tolerance: float, homogeneous: bool) -> None:
+        sizes = norm(vectors, 1)
+        units = np.where(sizes > 0, sizes, 1) if homogeneous else np.full(len(sizes), sizes.max(initial=0) or 1.0)
+        probe = np.random.default_rng(0).standard_normal(vectors.shape[1])
+        self.products = vectors / units[:, None] @ probe
+        self.order = np.argsort(self.products)
+        self.sorted = self.products[self.order]
+        slack = (tolerance / (1 - tolerance) + 1e-13) * np.linalg.norm(probe)
+        self.reach = slack * sizes / units + np.finfo(float).tiny
+
+    def of(self, row: int) -> Array:
+        """The rows, ascending, (m,)."""
+        product, reach = self.products[row], self.reach[row]
+        starts, stops = np.searchsorted(self.sorted, np.add.outer([-reach, reach], [product, -product]))
+        return np.unique(np.concatenate([self.order[a:b] for a, b in zip(starts, stops, strict=True)]))
 
 
 def factors_between(layer: HiddenLayer, vectors: Array, neuron: int, tolerance: float) -> Array:
