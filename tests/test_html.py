@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from typing import Any
 
@@ -39,6 +40,18 @@ class Table(HTMLParser):
         self.cells[-1] += data
 
 
+TEACHER = ho.MLP([1, 1, 1], bias=False)
+WIDE = ho.MLP([1, 2, 1], bias=False)
+STARTS = np.random.default_rng(0)
+EQUAL, OTHER = [2.0, -1.0, 4.0, -3.0], [2.0, 1.0, 4.0, -3.0]
+
+
+def study() -> ho.StudyResult:
+    settings: dict[str, Any] = {"inputs": 2, "teacher_width": 2, "widths": [2, 4], "seeds": 1, "samples": 50}
+    with ThreadPoolExecutor(1) as executor:
+        return ho.WidthStudy(**settings, max_steps=50).run(executor=executor)
+
+
 RESULTS: dict[str, tuple[Any, list[str]]] = {
     "spectrum": (ho.spectrum(SMALL, [1.5, 0.8]), ["Spectrum of the hessian, P = 2", "trace", "2.66667", "κ"]),
     "point": (ho.classify(SMALL, [1.5, 0.8]), ["A minimum point", "loss", "max |gradient|"]),
@@ -47,6 +60,44 @@ RESULTS: dict[str, tuple[Any, list[str]]] = {
     "zero modes": (ho.zero_modes(OBJ, THETA), ["number", "kind", "cause", "‖H z‖ / ‖H‖ at most", "2", "flat"]),
     "zero modes of a network": (ho.zero_modes(NET, THETA), ["number", "kind", "cause"]),
     "group": (ho.symmetries(NET), ["layer", "rescaling", "incoming × c, outgoing × 1/c", "relu"]),
+    "nearest": (
+        ho.nearest_minimum(WIDE, [0.9, 0.0, 1.0, 0.1], TEACHER, [1.0, 1.0]),
+        ["Nearest minimum of a start", "0 copies 0; 1 is off", "signed copies, zero groups, neurons off"],
+    ),
+    "several nearest": (
+        ho.nearest_minimum(WIDE, [[0.9, 0.0, 1.0, 0.1]] * 2, TEACHER, [1.0, 1.0]), ["Nearest minimum of 2 starts"]
+    ),
+    "equivalence": (
+        ho.equivalent(WIDE, [1.0, 2.0, 3.0, 4.0], WIDE, EQUAL),
+        ["Two networks: equal", "a group element takes theta1 to theta2"],
+    ),
+    "different": (ho.equivalent(WIDE, EQUAL, WIDE, OTHER), ["Two networks: different", "outputs differ by", "input"]),
+    "canonical": (ho.canonical(WIDE, EQUAL), ["Canonical form", "[1. 2. 3. 4.]"]),
+    "reduced": (ho.canonical(WIDE, [1.0, 1.0, 3.0, 4.0], reduce=True), ["MLP([1, 1, 1], 'tanh', bias=False)"]),
+    "growth": (ho.grow(OBJ, THETA, [3], split="equal"), ["A grown network", "layer 1: 2, 1"]),
+    "reach": (
+        ho.reach_probability(TEACHER, TEACHER, [1.0, 1.0], [0.5, 1.0], init="normal(1)", samples=20, rng=STARTS),
+        ["radius", "probability", "0.5", "1", "Reach of a global minimum: 20 samples, 95% intervals"],
+    ),
+    "reach of a uniform start": (
+        ho.reach_probability(TEACHER, TEACHER, [1.0, 1.0], 0.5, samples=20, rng=STARTS), ["0.5", "–"]
+    ),
+    "reach by width": (
+        ho.minima.reach_by_width(TEACHER, [1.0, 1.0], [1, 2], samples=20, rng=STARTS), ["median distance", "1", "2"]
+    ),
+    "trajectory": (
+        ho.minimize(SMALL, [0.0, 0.0], method="gd", learning_rate=0.1, max_steps=20).trajectory,
+        ["step", "0", "20", "max |gradient|", "3.5"],
+    ),
+    "study": (
+        study(),
+        ["claim", "verdict", "The trace falls with width", "StudyResult(2 cells: widths 2, 4, 1 seeds)"],
+    ),
+    "blocks": (
+        ho.block_diagonal(SMALL, [0.0, 0.0]),
+        ["layer 1", "parameters", "2", "BlockDiagonal(1 block of the hessian, of 2 of 2 parameters)", "2.66667"],
+    ),
+    "blocks of a batch": (ho.block_diagonal(SMALL, [[0.0, 0.0]], by="neuron"), ["layer 1, neuron 0", "2"]),
     "best": (ho.best_conditioned(OBJ, THETA, over=ho.symmetries(NET), matrix="gauss_newton"), ["at the start", "over"]),
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks
+from .. import _checks, _html
 from .._checks import Array
 from ..any_objective import AnyObjective, check_objective
 from ..network import MLP
@@ -74,6 +74,19 @@ class Growth:
         how = {"best": "at best", "equal": "equally", "random": "at random"}[self.split]
         copies = ", ".join(str(tuple(numbers_of(layer.source))) for layer in self.widening.layers)
         return f"Growth: {self.widening.source!r} -> {self.net!r}, split {how} into {copies} copies"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "from": repr(self.widening.source),
+            "to": repr(self.net),
+            "split": self.split,
+            "copies": "; ".join(
+                f"layer {layer}: {', '.join(map(str, numbers_of(each.source)))}"
+                for layer, each in enumerate(self.widening.layers, 1)
+            ),
+            "κ of the Gauss–Newton matrix": None if self.best is None else self.best.value,
+        }
+        return _html.facts("A grown network", rows)
 
 
 def grow(

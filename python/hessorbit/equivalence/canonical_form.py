@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks
+from .. import _checks, _html
 from .._checks import LONGDOUBLE, Array
 from .._norms import norm
 from ..network import MLP
@@ -72,6 +72,15 @@ class CanonicalForm:
 
     def __repr__(self) -> str:
         return f"CanonicalForm({self.net!r}, theta={np.array2string(self.theta, precision=4, threshold=8)})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "network": repr(self.net),
+            "theta": np.array2string(self.theta, precision=4, threshold=8),
+            "element": None if self.element is None else repr(self.element),
+            "outputs change by": f"at most {self.bound:.2g} for ‖x‖ ≤ {self.radius:.3g}" if self.bound else None,
+        }
+        return _html.facts("Canonical form", rows)
 
 
 def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: float = 1e-10) -> CanonicalForm:

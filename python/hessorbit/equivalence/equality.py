@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks
+from .. import _checks, _html
 from .._checks import Array
 from ..network import MLP
 from ..symmetry.element import GroupElement
@@ -71,6 +71,18 @@ class Equivalence:
 
     def __repr__(self) -> str:
         return f"Equivalence({self.verdict}: {self.reason})"
+
+    def _repr_html_(self) -> str:
+        proof = isinstance(self.witness, GroupElement)
+        rows = {
+            "reason": self.reason,
+            "element": repr(self.witness) if proof else None,
+            "input": None if proof or self.witness is None else np.array2string(np.asarray(self.witness), precision=6),
+            "outputs differ by": self.difference or None,
+            "|f₁ − f₂|": f"at most {self.bound:.2g} for ‖x‖ ≤ {self.radius:.3g}" if np.isfinite(self.bound) else None,
+            "|f|": f"up to {self.scale:.2g}" if np.isfinite(self.scale) else None,
+        }
+        return _html.facts(f"Two networks: {self.verdict}", rows)
 
     def __str__(self) -> str:
         shown = f"|f₁ − f₂| ≤ {self.bound:.2g} for ‖x‖ ≤ {self.radius:.3g}, where |f| reaches {self.scale:.2g}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, _core
+from .. import _checks, _core, _html
 from .._checks import Array
 from ..network import MLP
 from .teacher import Setting, check_size, setting_of
@@ -93,6 +93,25 @@ class NearestMinimum:
             f"NearestMinimum(distance={self.distance:.10g}, gap={self.gap:.1e}, "
             f"assignment={np.asarray(self.assignment).tolist()}; {kinds})"
         )
+
+    def _repr_html_(self) -> str:
+        alone = not np.ndim(self.distance)
+        rows = {
+            "distance": self.distance if alone else f"{np.median(self.distance):.6g}, the median of them",
+            "gap": f"{np.max(self.gap):.1e}{'' if alone else ' at most'}",
+            "neurons": "; ".join(map(self._role, range(len(self.assignment)))) if alone else None,
+            "searched": ", ".join(self.pieces),
+            "other minima": None if self.complete else self.missing,
+        }
+        return _html.facts(f"Nearest minimum of {'a start' if alone else f'{np.size(self.distance)} starts'}", rows)
+
+    def _role(self, neuron: int) -> str:
+        """What a neuron of a single start does at the minimum, in words."""
+        code, group = int(self.assignment[neuron]), int(self.group[neuron])
+        if code >= 0:
+            return f"{neuron} copies {code}"
+        silent = _core.NeuronRole(code).name if group < 0 else f"in zero group {group}"
+        return f"{neuron} is {silent}"
 
 
 def nearest_minimum(

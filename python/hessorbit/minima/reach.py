@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, schemes
+from .. import _checks, _html, schemes
 from .._checks import Array
 from ..network import MLP
 from .nearest import checked_gap, default_nodes, search
@@ -100,6 +100,17 @@ class ReachProbability:
                 line += f", bounds {texts[0]} and {texts[1]}"
             lines.append(line)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        def each(values: Any) -> list[Any]:
+            shape = np.shape(self.radius)
+            return [None] * max(1, np.size(self.radius)) if values is None else np.broadcast_to(values, shape).ravel()
+
+        columns = (self.radius, self.estimate, *self.interval, self.lower_bound, self.upper_bound)
+        rows = [["–" if v is None else f"{v:.4g}" for v in row] for row in zip(*map(each, columns), strict=True)]
+        headings = ("radius", "probability", "at least", "at most", "lower bound", "upper bound")
+        caption = f"Reach of a global minimum: {len(self.distance)} samples, {self.confidence:.0%} intervals"
+        return _html.table(caption, headings, rows)
 
 
 def reach_probability(

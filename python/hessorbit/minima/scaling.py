@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, schemes
+from .. import _checks, _html, schemes
 from .._checks import Array
 from ..network import MLP
 from .nearest import checked_gap, relative_gap, row_norms, search
@@ -174,6 +174,15 @@ class ReachByWidth:
                 f"P(distance ≤ radius) {chance.estimate:.3g} in [{low:.3g}, {high:.3g}]"
             )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (each.width, f"{np.median(each.distance):.4g}", f"{each.gap:.0e}", f"{chance.estimate:.3g}",
+             f"{chance.interval[0]:.3g} to {chance.interval[1]:.3g}")
+            for each, chance in zip(self.starts, self.chance, strict=True)
+        ]  # fmt: skip
+        headings = ("width", "median distance", "gap at most", f"P(distance ≤ {self.radius:g})", "interval")
+        return _html.table("Distance of random starts from the nearest global minimum", headings, rows)
 
 
 def reach_by_width(

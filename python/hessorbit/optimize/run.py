@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
+from .. import _core, _html
 from .._checks import Array
 from ..any_objective import AnyObjective
 from ..population import PopulationObjective
@@ -58,6 +58,11 @@ class Trajectory:
             return "Trajectory(no points)"
         losses = f"loss {self.losses[0]:.3g} to {self.losses[-1]:.3g}"
         return f"Trajectory({len(self)} points, {self.steps[-1]} steps, {losses})"
+
+    def _repr_html_(self) -> str:
+        shown = sorted({0, *range(0, len(self), max(1, len(self) // 8)), len(self) - 1}) if len(self) else []
+        rows = [(int(self.steps[k]), float(self.losses[k]), float(self.gradient_norms[k])) for k in shown]
+        return _html.table(repr(self), ("step", "loss", "max |gradient|"), rows)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import _checks
+from .. import _checks, _html
 from ..plot.drawing import FORMATS
 from .cells import StudyCells
 from .files import replace_file
@@ -128,6 +128,16 @@ class StudyResult(StudyCells):
         if self.missing:
             parts.append(f"{self.missing} missing")
         return f"StudyResult({'; '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        several = bool(self.settings.factors)
+        rows = [
+            (finding.claim.label, *([finding.variant] if several else []), f"×{finding.factor.value:.3g}",
+             f"{finding.factor.low:.3g} to {finding.factor.high:.3g}", finding.factor.n, finding.conclusion)
+            for finding in self.claims()
+        ]  # fmt: skip
+        headings = ("claim", *(["variant"] if several else []), "factor", "95 % interval", "n", "verdict")
+        return _html.table(repr(self), headings, rows)
 
 
 def load(store: str | PathLike[str]) -> StudyResult:
