@@ -198,12 +198,13 @@ def minimize(
     )
     descend = getattr(import_module(f".{METHODS[name]}", __package__), name)
     check_options(options, descend, name)
-    with calm_blas(obj.num_parameters):
-        try:
+    try:
+        # First-order methods have no matrix to factor, and threads of BLAS take cores from those of the core.
+        with calm_blas(0 if METHODS[name] == "first_order" else obj.num_parameters):
             stop = descend(run, **options)
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(OptimizeResult(**run.result(Stop.INTERRUPTED))) from interrupt
-        return OptimizeResult(**run.result(stop))
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(OptimizeResult(**run.result(Stop.INTERRUPTED))) from interrupt
+    return OptimizeResult(**run.result(stop))
 
 
 def check_options(options: dict[str, Any], descend: Callable[..., Stop], method: str) -> None:
