@@ -64,8 +64,7 @@ def rising_floor(obj: AnyObjective, candidate: Candidate) -> bool:
 def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
     """Returns the way, if the loss falls along it: before θ too, and from θ on until only rounding is left of that."""
     curve, doublings = candidate.curve, DOUBLINGS if candidate.kind == "channel" else MOST_DOUBLINGS
-    here, after = (loss_and_noise(obj, curve(t), double=True) for t in (1.0, 2.0))
-    if not after[0] - here[0] <= after[1] + here[1]:  # the cheap test first
+    if rises(obj, candidate, doublings):
         return []
     losses, noise = map(list, zip(*[loss_and_noise(obj, curve(t)) for t in (0.5, 1.0, 2.0)], strict=True))
     if not (losses[0] - losses[2] > noise[0] + noise[2] and losses[0] > losses[1] - noise[1]):
@@ -81,6 +80,19 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
         noise.append(error)
     tangent = (curve(1 + BESIDE) - curve(1 - BESIDE)) / (2 * BESIDE)
     return [way_along(candidate, extrapolated(losses, noise), tangent)]
+
+
+def rises(obj: AnyObjective, candidate: Candidate, doublings: int) -> bool:
+    """Tells whether float64 shows that the loss rises along a curve, which spares a look in extended precision."""
+    last, error = loss_and_noise(obj, candidate.curve(0.5), double=True)
+    for exponent in range(doublings + 1):
+        loss, noise = loss_and_noise(obj, candidate.curve(2.0**exponent), double=True)
+        if loss - last > noise + error:
+            return True
+        if exponent > 0 and last - loss <= noise + error:
+            return False
+        last, error = loss, noise
+    return False
 
 
 def way_along(candidate: Candidate, limit: float, tangent: Array) -> WayToInfinity:
