@@ -1,6 +1,7 @@
 """What is compared with what.
 
-Every contest yields rows: what was timed, on what, both times, and the goal set for the ratio, theirs / ours.
+Every contest yields rows: what was timed, on what, both times, and the goal set for the ratio, theirs / ours. Where
+there is no rival, what hessorbit takes stands alone, or beside a budget.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from cases import COSTS, EQUIVALENCE, Case
 from problems import Problem, jax_loss, torch_loss
-from rows import Row
-from timing import Call, contest
+from rows import Row, budget
+from timing import Call, Times, contest
 
 import hessorbit as ho
 
@@ -65,6 +67,29 @@ def hessian_against_torch() -> Iterator[Row]:
         yield Row("Hessian", str(problem), "torch", times["ours"], times["torch"], 25)
 
 
+def curvlinops_hessian(problem: Problem) -> Call:
+    """The dense Hessian of a torch module, as curvlinops makes it: its linear operator times the unit matrix."""
+    import torch
+    from curvlinops import HessianLinearOperator
+
+    theta, x, y = (torch.from_numpy(a) for a in problem.data())
+    inputs, hidden, outputs = problem.sizes
+    model = torch.nn.Sequential(torch.nn.Linear(inputs, hidden), torch.nn.Tanh(), torch.nn.Linear(hidden, outputs))
+    model.double()
+    torch.nn.utils.vector_to_parameters(theta, model.parameters())
+    arguments = (model, torch.nn.MSELoss(), list(model.parameters()), [(x, y)])
+    operator = HessianLinearOperator(*arguments, check_deterministic=False)
+    unit = torch.eye(len(theta), dtype=torch.float64)
+    return lambda: operator @ unit
+
+
+def hessian_against_curvlinops() -> Iterator[Row]:
+    for problem in GRID[:-1]:  # the last takes it minutes
+        makers = {"ours": partial(our, "hessian", problem), "curvlinops": partial(curvlinops_hessian, problem)}
+        times = contest(makers)
+        yield Row("Hessian", str(problem), "curvlinops", times["ours"], times["curvlinops"])
+
+
 def syrk(problem: Problem) -> Call:
     """JᵀJ from a ready Jacobian."""
     from scipy.linalg.blas import dsyrk
@@ -90,7 +115,7 @@ def hessian_against_blas() -> Iterator[Row]:
         if problem not in BLAS[:2]:
             continue
         inputs, hidden, _ = problem.sizes
-        ideal = problem.samples * (hidden * (inputs + 1)) ** 2 / 2 / (2 * 2000**3 / times["dgemm"])
+        ideal = times["dgemm"].scaled(problem.samples * (hidden * (inputs + 1)) ** 2 / 2 / (2 * 2000**3))
         note = "time for N·P₁²/2 flops at dgemm's rate"
         yield Row("Hessian", str(problem), "dgemm", times["ours"], ideal, 0.75, note)
 
@@ -177,8 +202,8 @@ def call_overhead(count: int = 10_000) -> Iterator[Row]:
     """A call from Python less the same work inside a batch, on the smallest network."""
     for name in ("loss", "gradient", "hessian"):
         times = contest({"call": partial(our, name, SMALLEST, 1), "batch": partial(our_batch, name, count)})
-        overhead = times["call"] - times["batch"] / count
-        yield Row("overhead of a call", name, "4 µs", overhead, 4e-6, 1, "theirs is the budget")
+        overhead = times["call"].less(times["batch"].median / count)
+        yield Row("overhead of a call", name, "a budget", overhead, budget(4e-6), 1)
 
 
 def eigenvalues_of(rival: str, problem: Problem, planted: bool) -> Call:
@@ -238,13 +263,24 @@ def width_study() -> Iterator[Row]:
     from jax_study import CASE, contest_of_studies
 
     ours, theirs, note = contest_of_studies()
-    yield Row("width study", CASE, "jax", ours, theirs, 15, note)
+    yield Row("width study", CASE, "jax", Times((ours,)), Times((theirs,)), 15, note)
+
+
+def alone(cases: Sequence[Case]) -> Iterator[Row]:
+    """What has no rival."""
+    for case in cases:
+        times = contest({"ours": case.make})["ours"]
+        if case.budget is None:
+            yield Row(case.name, case.of, "", times, note=case.cost)
+        else:
+            yield Row(case.name, case.of, "a budget", times, budget(case.budget), 1, case.cost)
 
 
 CONTESTS: dict[str, Callable[[], Iterator[Row]]] = {
     "jax": partial(hessian_against_jax, GRID, "Hessian", 25),
     "deep": partial(hessian_against_jax, DEEP, "deep Hessian", 60),
     "torch": hessian_against_torch,
+    "curvlinops": hessian_against_curvlinops,
     "blas": hessian_against_blas,
     "gradient": gradient_against_jax,
     "descent": descent_against_jax,
@@ -253,4 +289,6 @@ CONTESTS: dict[str, Callable[[], Iterator[Row]]] = {
     "eigenvalues": eigenvalues,
     "population": population,
     "study": width_study,
+    "equivalence": partial(alone, EQUIVALENCE),
+    "costs": partial(alone, COSTS),
 }

@@ -1,24 +1,27 @@
 """Fill the tables of docs/performance.md and the picture of README.md from measured results.
 
-    python benchmarks/python/report.py
+    python benchmarks/python/report.py [--machine NAME]
 
-Reads benchmarks/results/comparison.json (compare.py --json) and benchmarks/results/cost_model.json (cost_model.py
---json); replaces what stands between `<!-- name -->` and `<!-- end of name -->` in both pages, and draws
-docs/figures/speed.svg. A result that is not there leaves its part as it is.
+Takes the newest rows of a machine from the history (history.py): of the one whose name contains what is asked for, by
+default of the newest run's. Takes the cost model from benchmarks/results/cost_model.json (cost_model.py --json).
+Replaces what stands between `<!-- name -->` and `<!-- end of name -->` in both pages, and draws docs/figures/speed.svg.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from history import ROOT, name_of, newest, read
+from rows import Record, means, ratio, reached
 from summary import duration, mark
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
+COST_MODEL = ROOT / "benchmarks" / "results" / "cost_model.json"
 FIGURE = Path("docs") / "figures" / "speed.svg"
 PUBLISHED = "https://raw.githubusercontent.com/hessorbit/hessorbit/main"  # where a package index finds pictures
+BUDGET = "a budget"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -26,33 +29,62 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def machine(about: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items()))
-    return (
-        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, instruction level "
-        f"{about['level']}; {versions}."
-    )
+def about(runs: Sequence[Record]) -> str:
+    """The machine and the commits, in a sentence."""
+    machine = runs[-1]["machine"]
+    details = [machine[key] for key in ("system", "compiler", "blas") if machine.get(key)]
+    versions = [f"{name} {version}" for name, version in sorted(machine["versions"].items())]
+    commits = [f"{run['commit']} ({run['date'][:10]}, {len(run['rows'])} rows)" for run in runs]
+    of = "commit" if len(commits) == 1 else "commits"
+    return f"{name_of(machine)}; {', '.join(details + versions)}; {of} {', '.join(commits)}."
 
 
-def comparison(result: dict[str, Any]) -> str:
-    rows = [
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def percent(times: Record) -> str:
+    """The range between the quartiles; nothing where there was one turn, or it was not kept."""
+    return "" if times["turns"] < 2 or times["spread"] is None else f"{times['spread']:.0%}"
+
+
+def comparison(rows: Sequence[Record], runs: Sequence[Record]) -> str:
+    """Rows with a rival."""
+    beside = [row for row in rows if row["rival"] not in ("", BUDGET)]
+    lines = [
         [
-            row["contest"], row["case"], row["rival"], duration(row["ours"]), duration(row["theirs"]),
-            f"{row['ratio']:.3g}", f"{row['goal']:.3g}", mark(row["reached"]),
+            row["contest"], row["case"], row["rival"], duration(row["ours"]["median"]), percent(row["ours"]),
+            duration(row["theirs"]["median"]), number(ratio(row)), number(ratio(row, "busy")), number(row["goal"]),
+            mark(reached(row)),
         ]
-        for row in result["rows"]
+        for row in beside
     ]  # fmt: skip
-    rows += [
-        [f"{mean['contest']}, geometric mean", f"{mean['count']} cases", mean["rival"], "", "",
-         f"{mean['mean']:.3g}", f"{mean['goal']:.3g}", mark(mean["reached"])]
-        for mean in result["means"]
+    lines += [
+        [f"{mean['contest']}, geometric mean", f"{mean['count']} cases", mean["rival"], "", "", "",
+         number(mean["mean"]), "", number(mean["goal"]), mark(mean["reached"])]
+        for mean in means(rows)
     ]  # fmt: skip
-    head = ["what", "case", "against", "hessorbit", "theirs", "ratio", "goal", ""]
-    notes = sorted({f"{row['contest']} against {row['rival']}: {row['note']}" for row in result["rows"] if row["note"]})
-    return "\n\n".join([machine(result["machine"]), table(head, rows), *(f"- {note}" for note in notes)])
+    head = ["what", "case", "against", "hessorbit", "spread", "theirs", "ratio", "busy", "goal", ""]
+    notes = sorted({f"{row['contest']} against {row['rival']}: {row['note']}" for row in beside if row.get("note")})
+    return "\n\n".join([about(runs), table(head, lines), "\n".join(f"- {note}" for note in notes)]).rstrip()
 
 
-def cost_model(result: dict[str, Any]) -> str:
+def costs(rows: Sequence[Record], runs: Sequence[Record]) -> str:
+    """Rows without a rival, or beside a budget."""
+    lines = [
+        [
+            row["contest"], row["case"], duration(row["ours"]["median"]), percent(row["ours"]),
+            duration(row["ours"]["busy"]) if "busy" in row["ours"] else "",
+            duration(row["theirs"]["median"]) if "theirs" in row else "", mark(reached(row)), row.get("note", ""),
+        ]
+        for row in rows
+        if row["rival"] in ("", BUDGET)
+    ]  # fmt: skip
+    head = ["call", "of", "takes", "spread", "beside a busy process", "budget", "", "grows with"]
+    return f"{about(runs)}\n\n{table(head, lines)}"
+
+
+def cost_model(result: Record) -> str:
     fitted = result["fitted_seconds"]
     rates = (
         f"dgemm {result['flops'] / 1e9:.3g} Gflop/s on one thread; fitted: a row entry {fitted['row_entry'] * 1e9:.2g} "
@@ -70,30 +102,30 @@ def cost_model(result: dict[str, Any]) -> str:
     return f"{rates}\n\n{table(head, rows)}"
 
 
-def picture(result: dict[str, Any]) -> str:
-    """The lines of the README, with the picture drawn."""
-    draw(result, ROOT / FIGURE)
-    means = {mean["rival"]: mean["mean"] for mean in result["means"]}
-    words = " and ".join(f"{means[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in means)
+def picture(rows: Sequence[Record], runs: Sequence[Record]) -> str:
+    """The lines of the README about the picture."""
+    found = {mean["rival"]: mean["mean"] for mean in means(rows)}
+    words = " and ".join(f"{found[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in found)
     image = f"![Times of exact Hessians, side by side]({PUBLISHED}/{FIGURE.as_posix()})"
-    return f"{image}\n\nOver these networks hessorbit is {words} (geometric means)."
+    where = f"{name_of(runs[-1]['machine'])}, {runs[-1]['date'][:10]}"
+    return f"{image}\n\nOver these networks hessorbit is {words} (geometric means; {where})."
 
 
-def draw(result: dict[str, Any], path: Path) -> None:
+def draw(rows: Sequence[Record], path: Path) -> None:
     """Times of exact Hessians as bars, one group for each network, on a logarithmic scale."""
     import matplotlib
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
-    hessians = [row for row in result["rows"] if row["contest"] == "Hessian" and row["rival"] in ("jax", "torch")]
+    hessians = [row for row in rows if row["contest"] == "Hessian" and row["rival"] in ("jax", "torch")]
     cases = list(dict.fromkeys(row["case"] for row in hessians))
     names = ["hessorbit", *dict.fromkeys(row["rival"] for row in hessians)]
     times = {name: dict.fromkeys(cases, float("nan")) for name in names}
     for row in hessians:
-        times[row["rival"]][row["case"]] = row["theirs"]
+        times[row["rival"]][row["case"]] = row["theirs"]["median"]
         if row["rival"] == "jax":
-            times["hessorbit"][row["case"]] = row["ours"]
+            times["hessorbit"][row["case"]] = row["ours"]["median"]
     plt.rcParams.update({"svg.hashsalt": "speed", "font.size": 9})
     figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
     for index, (name, colour) in enumerate(zip(times, ("#1b6ca8", "#e0a030", "#c0504d"), strict=False)):
@@ -108,31 +140,36 @@ def draw(result: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def fill(page: Path, name: str, text: str) -> None:
-    """Replace what stands between the markers of `name`."""
+def filled(page: Path, name: str, text: str) -> str:
+    """The page with `text` between the markers of `name`."""
     start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, opening, rest = page.read_text("utf-8").partition(start)
     _, closing, after = rest.partition(end)
     if not opening or not closing:
         raise SystemExit(f"{page} has no place marked {start} … {end}")
-    page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", "utf-8")
+    return f"{before}{start}\n\n{text}\n\n{end}{after}"
 
 
-PLACES = [
-    ("comparison.json", "docs/performance.md", "comparison", comparison),
-    ("cost_model.json", "docs/performance.md", "cost model", cost_model),
-    ("comparison.json", "README.md", "speed", picture),
-]
+def parts(machine: str | None = None) -> list[tuple[Path, str, str]]:
+    """What stands where: page, name and text."""
+    rows, runs = newest(read(), machine)
+    performance, readme = ROOT / "docs" / "performance.md", ROOT / "README.md"
+    return [
+        (performance, "comparison", comparison(rows, runs)),
+        (performance, "costs", costs(rows, runs)),
+        (performance, "cost model", cost_model(json.loads(COST_MODEL.read_text("utf-8")))),
+        (readme, "speed", picture(rows, runs)),
+    ]
 
 
 def main() -> None:
-    for source, page, name, text in PLACES:
-        path = RESULTS / source
-        if path.exists():
-            fill(ROOT / page, name, text(json.loads(path.read_text("utf-8"))))
-            print(f"{page}: {name}")
-        else:
-            print(f"{page}: {name} left as it is, there is no {path.relative_to(ROOT)}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--machine", help="part of its name, as “AMD EPYC” or “level v3”")
+    machine = parser.parse_args().machine
+    for page, name, text in parts(machine):
+        page.write_text(filled(page, name, text), "utf-8")
+        print(f"{page.relative_to(ROOT)}: {name}")
+    draw(newest(read(), machine)[0], ROOT / FIGURE)
 
 
 if __name__ == "__main__":

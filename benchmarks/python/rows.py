@@ -4,43 +4,60 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from timing import Times
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing timed on both sides; `goal` is the least ratio theirs / ours asked for."""
+    """One thing timed, beside a rival or a budget if there is one; `goal` is the least ratio theirs / ours wanted."""
 
     contest: str
     case: str
     rival: str
-    ours: float  # seconds
-    theirs: float  # seconds
-    goal: float
+    ours: Times
+    theirs: Times | None = None
+    goal: float | None = None
     note: str = ""
 
-    @property
-    def ratio(self) -> float:
-        return self.theirs / self.ours
-
-    @property
-    def reached(self) -> bool:
-        return self.ratio >= self.goal
-
     def record(self) -> dict[str, Any]:
-        return {**asdict(self), "ratio": self.ratio, "reached": self.reached}
+        """The row as a history keeps it."""
+        theirs = {} if self.theirs is None else {"theirs": self.theirs.record(), "goal": self.goal}
+        note = {"note": self.note} if self.note else {}
+        key = {"contest": self.contest, "case": self.case, "rival": self.rival}
+        return {**key, "ours": self.ours.record(), **theirs, **note}
 
+
+def budget(seconds: float) -> Times:
+    """What a call may take."""
+    return Times((seconds,))
+
+
+# From here on rows are what `Row.record` made of them.
+Record = dict[str, Any]
 
 # Goals for geometric means, by contest and rival.
 MEAN_GOALS = {("Hessian", "jax"): 150.0, ("Hessian", "torch"): 400.0}
 
 
-def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def ratio(row: Record, when: str = "median") -> float | None:
+    """Their time over ours, idle or "busy"; None if it was not measured."""
+    theirs = row.get("theirs", {})
+    return theirs[when] / row["ours"][when] if when in theirs and when in row["ours"] else None
+
+
+def reached(row: Record) -> bool | None:
+    value = ratio(row)
+    return None if value is None or row["goal"] is None else value >= row["goal"]
+
+
+def means(rows: Sequence[Record]) -> list[Record]:
     """Geometric means of ratios over the contests that have a goal for it."""
     found = []
     for (contest, rival), goal in MEAN_GOALS.items():
-        ratios = [row.ratio for row in rows if (row.contest, row.rival) == (contest, rival)]
+        ratios = [value for row in rows if (row["contest"], row["rival"]) == (contest, rival) and (value := ratio(row))]
         if ratios:
             mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
             found.append(

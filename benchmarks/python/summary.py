@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rows import Row, means
+from rows import Record, means, ratio, reached
 
 
 def duration(value: float) -> str:
@@ -15,19 +15,22 @@ def duration(value: float) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
-def mark(reached: bool) -> str:
-    return "reached" if reached else "missed"
+def mark(reached: bool | None) -> str:
+    return "" if reached is None else "reached" if reached else "missed"
 
 
-def print_row(row: Row) -> None:
-    print(
-        f"{row.contest:24} {row.case:38} ours {duration(row.ours):>8}   {row.rival:>10} {duration(row.theirs):>8}   "
-        f"ratio {row.ratio:8.3g}  (goal {row.goal:.3g}: {mark(row.reached)})  {row.note}",
-        flush=True,
-    )
+def print_row(row: Record) -> None:
+    text = f"{row['contest']:24} {row['case']:38} ours {duration(row['ours']['median']):>8}"
+    text += f" ± {row['ours']['spread'] / 2:.0%}"
+    if "theirs" in row:
+        text += f"   {row['rival']:>10} {duration(row['theirs']['median']):>8}   ratio {ratio(row):8.3g}"
+        text += f"  (goal {row['goal']:.3g}: {mark(reached(row))})" if row["goal"] is not None else ""
+        busy = ratio(row, "busy")
+        text += f"  busy {busy:.3g}" if busy else ""
+    print(text, row.get("note", ""), flush=True)
 
 
-def print_summary(rows: Sequence[Row]) -> None:
+def print_summary(rows: Sequence[Record]) -> None:
     averages = means(rows)
     print()
     for mean in averages:
@@ -35,8 +38,9 @@ def print_summary(rows: Sequence[Row]) -> None:
             f"geometric mean over {mean['count']} {mean['contest']}s against {mean['rival']}: {mean['mean']:.3g}  "
             f"(goal {mean['goal']:.3g}: {mark(mean['reached'])})"
         )
-    missed = [f"{row.contest} {row.case} against {row.rival}" for row in rows if not row.reached]
+    judged = [row for row in rows if reached(row) is not None]
+    missed = [f"{row['contest']} {row['case']} against {row['rival']}" for row in judged if not reached(row)]
     missed += [f"mean of {mean['contest']} against {mean['rival']}" for mean in averages if not mean["reached"]]
-    print(f"{len(rows) + len(averages) - len(missed)} goals reached, {len(missed)} missed")
+    print(f"{len(judged) + len(averages) - len(missed)} goals reached, {len(missed)} missed")
     for name in missed:
         print(f"  missed: {name}")
