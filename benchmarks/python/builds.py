@@ -4,7 +4,7 @@
     python benchmarks/python/builds.py OLD/bin/python NEW/bin/python --calls hessian "canonical (10, 2000, 1)"
 
 Runs the same calls in both and prints a table. What is slower is measured once more, with twice the turns; a call that
-stays slower by more than 15 % and by more than its times spread makes the exit status 1.
+stays slower by more than 15 % and by more than its times leave in doubt makes the exit status 1.
 """
 
 from __future__ import annotations

@@ -40,11 +40,11 @@ def our(method: str, problem: Problem, threads: int | None = None) -> Call:
 
 
 def jax_derivative(transform: str, problem: Problem) -> Call:
-    """A jitted derivative (`hessian`, `grad`) of the loss; a call returns when the result is there."""
+    """A compiled derivative (`hessian`, `grad`) of the loss; a call returns when the result is there."""
     import jax
 
     loss, at = jax_loss(problem)
-    derivative = jax.jit(getattr(jax, transform)(loss))
+    derivative = jax.jit(getattr(jax, transform)(loss)).lower(at).compile()
     return lambda: derivative(at).block_until_ready()
 
 

@@ -1,7 +1,7 @@
 """Whether the second of two builds is slower than the first, from times in turns.
 
-A call is slower if its median grew by more than the allowed part, and by more than both builds' times spread: the
-ranges between the quartiles of the turns, as parts of the medians, added as errors are.
+A call is slower if its median grew by more than the allowed part, and by more than twice what the turns leave in doubt
+of the medians: of n turns the range between the quartiles over √n, of both builds together.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ class Change:
         return self.new.median / self.old.median - 1 if self.old and self.new else 0.0
 
     @property
-    def spread(self) -> float:
-        return math.hypot(self.old.spread, self.new.spread) if self.old and self.new else 0.0
+    def doubt(self) -> float:
+        """How uncertain new/old is."""
+        both = [times for times in (self.old, self.new) if times]
+        return 2 * math.hypot(*(times.spread / math.sqrt(len(times.turns)) for times in both))
 
     def slower(self, allowed: float = ALLOWED) -> bool:
-        return self.slow_down > max(allowed, self.spread)
+        return self.slow_down > max(allowed, self.doubt)
 
 
 def table(changes: Sequence[Change], allowed: float = ALLOWED) -> str:
     """The changes as lines of a table."""
-    lines = ["| call | old | new | change | spread | |", "|---|---|---|---|---|---|"]
+    lines = ["| call | old | new | change | ± | |", "|---|---|---|---|---|---|"]
     for each in changes:
         times = ["–" if t is None else duration(t.median) for t in (each.old, each.new)]
-        numbers = [f"{each.slow_down:+.0%}", f"{each.spread:.0%}"] if each.old and each.new else ["", ""]
+        numbers = [f"{each.slow_down:+.0%}", f"{each.doubt:.0%}"] if each.old and each.new else ["", ""]
         verdict = "slower" if each.slower(allowed) else each.note
         lines.append(f"| {' | '.join([each.name, *times, *numbers, verdict])} |")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,7 +109,8 @@ def picture(rows: Sequence[Record], runs: Sequence[Record]) -> str:
     words = " and ".join(f"{found[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in found)
     image = f"![Times of exact Hessians, side by side]({PUBLISHED}/{FIGURE.as_posix()})"
     where = f"{name_of(runs[-1]['machine'])}, {runs[-1]['date'][:10]}"
-    return f"{image}\n\nOver these networks hessorbit is {words} (geometric means; {where})."
+    text = f"Over these networks hessorbit is {words} (geometric means; {where})."
+    return f"{image}\n\n{textwrap.fill(text, 120)}"
 
 
 def draw(rows: Sequence[Record], path: Path) -> None:
