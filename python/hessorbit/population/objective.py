@@ -394,8 +394,7 @@ class PopulationObjective:
         if self._is_wide(layer):
             self._check_tolerance(theta)
             return self._compressed(layer, 1.0).product
-        hessian = self.hessian(theta)
-        return lambda v: np.asarray(hessian @ v)
+        return partial(np.matmul, self.hessian(theta))  # unlike a function of this place it can be pickled
 
     def _is_wide(self, layer: Layer) -> bool:
         """Whether the weights span fewer dimensions than there are inputs, with one to spare."""
