@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 import hessorbit as ho
 from hessorbit.cli.app import app
+from hessorbit.cli.data import Data
+from hessorbit.cli.inspect import objective_of
 from hessorbit.cli.models import read_model
 from hessorbit.interop import from_sklearn
 
@@ -151,9 +153,25 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_with_the_state_of_a_solver(solver: str, tmp_path: Path) -> None:
     estimator, _ = fitted("two outputs", solver=solver)
     skops.io.dump(estimator, tmp_path / "net.skops")
-    net, theta = read_model(tmp_path / "net.skops", activation=None, output_activation=None, logits=False)
+    net, theta, _ = read_model(tmp_path / "net.skops", activation=None, output_activation=None, logits=False)
     assert net == ho.MLP([3, 4, 5, 2])
     assert (theta == from_sklearn(estimator)[1]).all()
+
+
+@pytest.mark.parametrize(("words", "loss"), [(["no", "yes"], "logistic"), (["b", "c", "a"], "cross_entropy")])
+def test_classifiers_know_their_classes(words: list[str], loss: str, tmp_path: Path) -> None:
+    estimator, y = fitted("two classes" if len(words) == 2 else "three classes")
+    named = np.array(words)[y]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        estimator.fit(X, named)
+    skops.io.dump(estimator, tmp_path / "net.skops")
+    model = read_model(tmp_path / "net.skops", activation=None, output_activation=None, logits=False)
+    assert model.classes == sorted(words)
+    obj = objective_of(model.net, Data(X, named), None, 0.0, model.classes)
+    assert obj.loss_name == loss
+    chances = estimator.predict_proba(X)[np.arange(60), np.searchsorted(estimator.classes_, named)]
+    assert obj.loss(model.theta) == pytest.approx(-np.log(chances).mean(), rel=1e-10)
 
 
 def test_files_that_skops_does_not_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

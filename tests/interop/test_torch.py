@@ -326,6 +326,25 @@ def test_files_are_refused_and_never_run(content: Any, options: list[str], messa
     assert not folder.joinpath("run").exists()
 
 
-def test_a_damaged_file(folder: Path) -> None:
-    folder.joinpath("net.pt").write_bytes(b"junk")
-    assert "'net.pt' is damaged or no file of torch.save" in inspect().output
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"junk", "'net.pt' is damaged or no file of torch.save"),
+        (b"hello", "'net.pt' is damaged or no file of torch.save: it is no zip archive"),
+        (b"", "MODEL 'net.pt' is empty"),
+        (900, "'net.pt' is damaged or no file of torch.save: "),
+        ({"0.weight": torch.zeros(3, 3), "2.weight": torch.zeros(1, 4)}, "'2' takes 4 inputs, but '0' before it has 3"),
+        ({"0.weight": torch.full((1, 3), torch.nan)}, "weights of '0' must be finite"),
+    ],
+)
+def test_damaged_files(content: Any, message: str, folder: Path) -> None:
+    file = folder.joinpath("net.pt")
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(mlp(nn.Tanh()).state_dict() if isinstance(content, int) else content, file)
+        file.write_bytes(file.read_bytes()[: content if isinstance(content, int) else None])
+    result = inspect("--activation", "tanh")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from ..study.files import replace_file
 from ..targets import LOSSES
 from .data import Data, read_data
 from .explanations import explained
+from .labels import is_text, labels_of, listed, without_order
 from .models import read_model
 from .options import check_writable
 
@@ -43,8 +45,15 @@ def inspect(
     loss: Annotated[
         str | None,
         typer.Option(
-            help=f"Loss: {', '.join(LOSSES)}. By default cross_entropy for integer targets and several outputs, else "
-            f"squared_error."
+            help=f"Loss: {', '.join(LOSSES)}. By default cross_entropy for classes, which are integer targets of "
+            f"several outputs, or targets with --classes; logistic for two classes and one output; else squared_error."
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes in the order of the outputs, with commas between them, where targets are words or "
+            "numbers of another kind; the classifiers of scikit-learn know theirs."
         ),
     ] = None,
     l2: Annotated[float, typer.Option(help="Weight decay: the coefficient of ½‖θ‖², biases included.")] = 0.0,
@@ -70,10 +79,11 @@ def inspect(
         check_writable(report, "--report", (".html", ".htm"))
         if json is not None:
             check_writable(json, "--json", (".json",))
-        net, theta = read_model(model, activation=activation, output_activation=output_activation, logits=logits)
+        read = read_model(model, activation=activation, output_activation=output_activation, logits=logits)
         found = read_data(data, target or [], weight)
-        objective = objective_of(net, found, loss, l2)
-        result = inspected(objective, theta, certify=certify)
+        named = [name.strip() for name in classes.split(",")] if classes else read.classes
+        objective = objective_of(read.net, found, loss, l2, named)
+        result = inspected(objective, read.theta, certify=certify)
         typer.echo(repr(result))
         replace_file(report, render(result).encode())
         typer.echo(f"The page is in {report}.")
@@ -82,11 +92,24 @@ def inspect(
             typer.echo(f"The numbers are in {json}.")
 
 
-def objective_of(net: MLP, data: Data, loss: str | None, l2: float) -> Objective:
-    """Return the objective of the data; without a loss given, integer targets of several outputs are labels."""
-    y = _checks.as_array(data.y, "y")
-    labels = y.ndim == 1 and y.dtype.kind in "iub" and net.widths[-1] > 1
-    chosen = loss or next(name for name, each in LOSSES.items() if (each["targets"] == "probabilities") == labels)
+def objective_of(net: MLP, data: Data, loss: str | None, l2: float, classes: Sequence[Any] | None = None) -> Objective:
+    """Return the objective of the data, whose loss and labels follow from the targets where they are not given."""
+    inputs, outputs = net.widths[0], net.widths[-1]
+    if data.columns and len(data.columns) != inputs:
+        raise ValueError(
+            f"the network has {inputs} inputs, and there are {len(data.columns)} columns besides targets and weights: "
+            f"{listed(data.columns)}"
+        )
+    y, chosen = data.y, loss
+    of_classes = {"cross_entropy" if outputs > 1 else "logistic", None}
+    if classes is not None and loss in of_classes and np.ndim(y) == 1:
+        y, chosen = labels_of(y, classes, outputs), loss or ("cross_entropy" if outputs > 1 else "logistic")
+    elif is_text(y):
+        raise without_order(y)
+    y = _checks.as_array(y, "y")
+    if outputs > 1 and y.ndim == 1 and y.dtype.kind in "bf" and (y == np.round(y)).all():
+        y = y.astype(int)  # numbers of classes that a table holds as floats
+    chosen = chosen or ("cross_entropy" if outputs > 1 and y.ndim == 1 and y.dtype.kind in "iu" else "squared_error")
     options: dict[str, Any] = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
     return Objective(net, data.x, np.asarray(y), loss=chosen, l2=l2, **options)
 

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import interop
 from .._checks import Array
@@ -25,10 +25,16 @@ PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".p")
 ENDINGS = (".npz", *LIBRARIES)
 
 
-def read_model(
-    path: Path, *, activation: list[str] | None, output_activation: str | None, logits: bool
-) -> tuple[MLP, Array]:
-    """Return the network and the parameters of a file."""
+class Model(NamedTuple):
+    """A network, its parameters, and the classes of its outputs in their order, where the file tells them."""
+
+    net: MLP
+    theta: Array
+    classes: list[Any] | None = None
+
+
+def read_model(path: Path, *, activation: list[str] | None, output_activation: str | None, logits: bool) -> Model:
+    """Return what a file holds."""
     ending = path.suffix.lower()
     if ending in PICKLES:
         raise ValueError(
@@ -37,8 +43,9 @@ def read_model(
         )
     if ending not in ENDINGS:
         raise ValueError(f"MODEL {str(path)!r} must end in {', '.join(ENDINGS)}; got {ending or 'no ending'}")
-    with open(path, "rb"):
-        pass
+    with open(path, "rb") as file:
+        if not file.read(1):
+            raise ValueError(f"MODEL {str(path)!r} is empty")
     needed = LIBRARIES.get(ending)
     if needed and find_spec(needed) is None:
         raise ValueError(
@@ -46,7 +53,7 @@ def read_model(
         )
     if (activation or output_activation) and ending not in (".pt", ".pth"):
         raise ValueError(f"--activation is for state dicts of torch; a file {ending} has its own activations")
-    readers: dict[str, Callable[[], tuple[MLP, Array]]] = {
+    readers: dict[str, Callable[[], tuple[Any, ...]]] = {
         ".npz": lambda: saved(path),
         ".pt": lambda: from_torch_file(path, activation, output_activation, logits),
         ".pth": lambda: from_torch_file(path, activation, output_activation, logits),
@@ -54,7 +61,7 @@ def read_model(
         ".keras": lambda: from_keras_file(path, logits),
         ".skops": lambda: from_skops_file(path),
     }
-    return readers[ending]()
+    return Model(*readers[ending]())
 
 
 def extra(library: str) -> str:
@@ -83,7 +90,9 @@ def from_torch_file(
             f"back: save module.state_dict(), or export the module to ONNX"
         ) from None
     except Exception as error:  # of the zip reader, and of TorchScript
-        raise ValueError(f"{str(path)!r} is damaged or no file of torch.save: {first_sentence(error)}") from error
+        reason = first_sentence(error)
+        told = reason if any(map(str.isalpha, reason)) else "it is no zip archive"
+        raise ValueError(f"{str(path)!r} is damaged or no file of torch.save: {told}") from error
     if isinstance(content, torch.nn.Module):
         if activation or output_activation:
             raise ValueError("--activation is for state dicts; this file holds a module, which has its own activations")
@@ -129,7 +138,7 @@ def from_keras_file(path: Path, logits: bool) -> tuple[MLP, Array]:
     return interop.from_keras(model, logits=logits)
 
 
-def from_skops_file(path: Path) -> tuple[MLP, Array]:
+def from_skops_file(path: Path) -> tuple[MLP, Array, list[Any] | None]:
     import skops.io
 
     try:
@@ -140,7 +149,13 @@ def from_skops_file(path: Path) -> tuple[MLP, Array]:
     if len(known) < len(unknown):
         others = ", ".join(name for name in unknown if name not in known)
         raise ValueError(f"{str(path)!r} holds types that skops does not trust: {others}")
-    return interop.from_sklearn(skops.io.load(path, trusted=known))
+    estimator = skops.io.load(path, trusted=known)
+    net, theta = interop.from_sklearn(estimator)
+    classes = list(getattr(estimator, "classes_", []))
+    # With several labels for each sample, the outputs are no classes that exclude each other.
+    outputs = net.widths[-1]
+    exclusive = outputs == 1 or getattr(estimator, "out_activation_", "") == "softmax"
+    return net, theta, classes if exclusive and len(classes) == max(outputs, 2) else None
 
 
 def first_sentence(error: Exception) -> str:

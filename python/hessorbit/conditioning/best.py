@@ -215,6 +215,7 @@ def best_conditioned(
         What is minimised: λ_max/λ_min over the nonzero eigenvalues, the trace, or λ_max.
     max_nodes : int, optional
         How many nodes branch and bound may minimise, where one is not enough. By default 100, and fewer beyond P = 140.
+        With fewer than 5, copies whose outgoing vectors are not parallel are not searched, which takes longest.
 
     Returns
     -------
@@ -448,7 +449,7 @@ def with_residual(question: Question, choices: Choices) -> BestConditioned:
 def with_outgoing_vectors(question: Question, choices: Choices, best: BestConditioned) -> BestConditioned:
     """Returns copies whose outgoing vectors are not parallel, if they are better, or with what is known of them."""
     obj = question.obj
-    copied = any(choice.high > 1 for choice in choices) and not question.orbit
+    copied = any(choice.high > 1 for choice in choices) and not question.orbit and question.nodes >= SHARE
     if not (copied and question.criterion == "condition_number" and searchable(obj, choices)):
         return best
     width = question.widths[-1]
@@ -459,7 +460,7 @@ def with_outgoing_vectors(question: Question, choices: Choices, best: BestCondit
     if parts.rank > LARGEST_RANK:
         return best
     fill = not question.counted and resting_bias(hidden_layers(obj.net)[0]) is None
-    nodes = max(1, question.nodes // SHARE)
+    nodes = question.nodes // SHARE
     tuples = list(islice(copies_within([(c.low, c.high) for c in choices], width, fill), nodes + 1))
     all_of_them = len(tuples) <= nodes
     found = search(parts, tuples if all_of_them else best.copies, best.value, nodes)

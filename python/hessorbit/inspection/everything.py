@@ -27,7 +27,7 @@ from .result import Inspection
 
 MOST_PARAMETERS = 4000  # whose Hessian's eigenvectors are found
 MOST_FOR_BEST = 150  # parameters of a network whose best-conditioned points are searched for
-MOST_NODES = 4  # of each search
+MOST_NODES = 4  # of each search: too few for outgoing vectors that are not parallel, which take minutes
 THRESHOLD = 1e-6  # of the condition number by threshold
 
 
@@ -141,8 +141,6 @@ def best_points(obj: AnyObjective, theta: Array) -> Iterator[tuple[str, BestCond
 def best_point(obj: AnyObjective, theta: Array, search: dict[str, Any], matrix: str) -> BestConditioned | str:
     if obj.num_parameters > MOST_FOR_BEST:
         return f"not searched for, as there are more than {MOST_FOR_BEST} parameters: call best_conditioned"
-    if "widths" in search and obj.net.widths[-1] > 1:
-        return f"not searched for, as that takes minutes for {obj.net.widths[-1]} outputs: call best_conditioned"
     try:
         with np.errstate(all="ignore"):  # of weights near the ends of the range
             return best_conditioned(obj, theta, matrix=matrix, max_nodes=MOST_NODES, **search)
