@@ -104,7 +104,8 @@ class ReachProbability:
     def _repr_html_(self) -> str:
         def each(values: Any) -> list[Any]:
             shape = np.shape(self.radius)
-            return [None] * max(1, np.size(self.radius)) if values is None else np.broadcast_to(values, shape).ravel()
+            found = [None] if values is None else np.broadcast_to(values, shape).ravel().tolist()
+            return found if len(found) > 1 else found * max(1, np.size(self.radius))
 
         columns = (self.radius, self.estimate, *self.interval, self.lower_bound, self.upper_bound)
         rows = [["–" if v is None else f"{v:.4g}" for v in row] for row in zip(*map(each, columns), strict=True)]
