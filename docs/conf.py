@@ -79,3 +79,12 @@ html_sidebars = {
 }
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+
+
+def without_last_line(app: Any, name: str, source: list[str]) -> None:
+    """Leave out the empty line that ends what an example prints, which doctest needs and a reader does not."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", without_last_line)
