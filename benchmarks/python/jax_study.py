@@ -53,7 +53,7 @@ def our_cell(width: int, seed: int, max_steps: int) -> int:
         "zero_modes_measured": spectrum.zero_modes.measured,
         "participation_ratio": spectrum.participation_ratio[-study.leading :].mean(),
     }
-    return int(student.training.nit)
+    return int(student.training.steps)
 
 
 def jax_cell() -> Cell:
@@ -95,7 +95,7 @@ def jax_cell() -> Cell:
         study = settings(max_steps)
         task: Any = make_task(study, seed)
         start = study.network(width).init(stream(study, seed, 2, width), study.init)
-        x, y = jnp.asarray(task.x), jnp.asarray(task.y)
+        x, y = jnp.asarray(task.seen.x), jnp.asarray(task.seen.y)
         count, theta, _, _, _, gradient = train(
             jnp.asarray(start), x, y, study.learning_rate, study.loss_tolerance * task.baseline, max_steps
         )
@@ -129,13 +129,17 @@ def measure(hessian: np.ndarray, gradient: np.ndarray, incoming: int, study: Any
 
 def work(side: str, seed: int, ready: Any, results: Any) -> None:
     """One process: all widths of a seed, after a warm-up of two steps each."""
-    cell = our_cell if side == "ours" else jax_cell()
-    for width in WIDTHS:
-        cell(width, seed, 2)
-    ready.wait()
-    start = time.perf_counter()
-    steps = sum(cell(width, seed, MAX_STEPS) for width in WIDTHS)
-    results.put((time.perf_counter() - start, steps))
+    try:
+        cell = our_cell if side == "ours" else jax_cell()
+        for width in WIDTHS:
+            cell(width, seed, 2)
+        ready.wait()
+        start = time.perf_counter()
+        steps = sum(cell(width, seed, MAX_STEPS) for width in WIDTHS)
+        results.put((time.perf_counter() - start, steps))
+    except Exception as error:  # nobody waits for this process
+        ready.abort()
+        results.put(f"{type(error).__name__}: {error}")
 
 
 def run(side: str) -> tuple[float, int]:
@@ -148,6 +152,9 @@ def run(side: str) -> tuple[float, int]:
     found = [results.get(timeout=900) for _ in processes]
     for process in processes:
         process.join()
+    for answer in found:
+        if isinstance(answer, str):
+            raise RuntimeError(answer)
     return max(seconds for seconds, _ in found), sum(steps for _, steps in found)
 
 
