@@ -96,17 +96,23 @@ EQUIVALENCE = [
     for case in (
         Case("canonical", f"{widths}", partial(canonical, widths, False), "P, and sorting", 2),
         Case("canonical", f"{widths} reduce=True", partial(canonical, widths, True), "P, and sorting", 2),
-        Case("equivalent", f"{widths} equal", partial(equivalent, widths, True), "n F for n neurons, F features", 2),
-        Case("equivalent", f"{widths} different", partial(equivalent, widths, False), "n F", 2),
+        Case("equivalent", f"{widths} equal", partial(equivalent, widths, True), "n F for n neurons and F features", 2),
+        Case(
+            "equivalent",
+            f"{widths} different",
+            partial(equivalent, widths, False),
+            "n F for n neurons and F features",
+            2,
+        ),
     )
 ]
 PEOPLE = Population("gelu")
 POPULATION = [
     Case(f"PopulationObjective.{method}", str(PEOPLE), partial(population, method, PEOPLE), cost)
     for method, cost in (
-        ("loss", "pairs of neurons, m²"),
-        ("gradient", "m² d"),
-        ("hessian", "m² d², and P² numbers"),
+        ("loss", "pairs (m + r)² of student and teacher neurons"),
+        ("gradient", "the same, times d inputs"),
+        ("hessian", "the same, times d²; P² numbers"),
     )
 ]
 EIGENVALUES = [
