@@ -2,8 +2,9 @@ r"""
 A teacher of four neurons, and students that always find it
 ===========================================================
 
-Şimşek and others (`2021 <https://arxiv.org/abs/2105.12221>`_) counted the symmetric pieces of a student's landscape
-and saw that mild overparametrisation suffices to find a global minimum. Their counts, and runs of their kind.
+Şimşek and others (`2021 <https://arxiv.org/abs/2105.12221>`_) counted the affine pieces of a student's critical
+points and of its global minima. Few spare neurons make critical pieces the more numerous, many make minima so. Here are
+their counts, and students of a small teacher, which find it always once they are wide enough.
 """
 
 # %%
@@ -14,8 +15,8 @@ and saw that mild overparametrisation suffices to find a global minimum. Their c
 #
 # .. math::
 #
-#    G(r, m) = \sum_{i=1}^{r} (-1)^{r-i} \binom{r}{i} i^m, \qquad
-#    T(r, m) = G(r, m) + \sum_{u=1}^{m-r} \binom{m}{u}\, G(r, m-u)\, g(u)
+#    G(r, m) &= \sum_{i=1}^{r} (-1)^{r-i} \binom{r}{i} i^m, \\
+#    T(r, m) &= G(r, m) + \sum_{u=1}^{m-r} \binom{m}{u}\, G(r, m-u)\, g(u)
 #
 # such affine pieces: :math:`G` where every student neuron is a copy, and :math:`T` with groups of neurons whose
 # outgoing weights sum to zero, where :math:`g` are Bell's numbers. With :math:`r` the width of the teacher, :math:`T`
@@ -48,11 +49,22 @@ for r, m in [(1, 1), (1, 4), (2, 2), (2, 4), (3, 3), (3, 5), (4, 4), (4, 5)]:
     print(f"{r}  {m}   {counts[0]:12d}   {counts[1]:10d}")
 
 # %%
-# The pieces of global minima multiply faster with the width than the critical pieces of copies of three neurons,
-# which they outnumber from the first spare neuron on:
-for m in (4, 5, 6, 10):
-    critical = ho.count_minima(3, m, isolated=True)
-    print(f"m = {m:2d}: {ho.count_minima(4, m)} pieces of global minima, {critical} of copies of three neurons")
+# Let every narrower network have one critical point, up to permutations. Then the critical pieces of a student
+# outnumber those of its global minima while it has few neurons to spare, and are outnumbered with many: the wider the
+# teacher, the later.
+figure, ax = plt.subplots(layout="constrained")
+spare = range(31)
+for r, colour in [(4, "#0072B2"), (10, "#D55E00"), (30, "#009E73")]:
+    critical = [sum(ho.count_minima(k, r + h, isolated=True) for k in range(1, r)) for h in spare]
+    minima = [ho.count_minima(r, r + h) for h in spare]
+    ax.plot(spare, [a / b for a, b in zip(critical, minima)], color=colour, label=f"teacher of {r} neurons")
+    assert critical[0] > minima[0]
+    assert critical[-1] < minima[-1]
+    turn = next(h for h in spare if critical[h] < minima[h])
+    print(f"teacher of {r:2d}: minima have more pieces from {turn} spare neurons on")
+ax.axhline(1, color="#555555", linewidth=0.8, linestyle=":")
+ax.set(title="Critical pieces for each piece of global minima", xlabel="spare neurons", yscale="log")
+ax.legend()
 
 # %%
 # Runs

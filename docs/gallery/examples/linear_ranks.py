@@ -2,9 +2,9 @@ r"""
 Ranks of linear networks' Hessians
 ==================================
 
-Singh, Bachmann and Hofmann (`2021 <https://arxiv.org/abs/2106.16225>`_) found in closed form how far the Hessian of a
-deep *linear* network :math:`f(x) = W_L \cdots W_1 x` is from full rank, for the squared error and without biases.
-Their formulas are compared here with the ranks of exact Hessians. The script fails where one differs.
+Singh, Bachmann and Hofmann (`2021 <https://arxiv.org/abs/2106.16225>`_) found exact formulas and tight bounds for the
+rank of the Hessian of a deep *linear* network :math:`f(x) = W_L \cdots W_1 x` with the squared error. Here ranks of
+exact Hessians are compared with them, for networks without biases. The script fails where one differs.
 """
 
 # %%
@@ -17,7 +17,7 @@ Their formulas are compared here with the ranks of exact Hessians. The script fa
 #    \operatorname{rank} G = q\,(r + K - q), \qquad \operatorname{rank} H = 2qS - Lq^2 + q\,(r + K),
 #
 # where :math:`G` is the Gauss–Newton matrix, which they call the outer-product Hessian. At zero residual
-# :math:`H = G`.
+# :math:`H = G`, and the rank falls to the first formula.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -34,17 +34,18 @@ def ranks(widths, r):
 
 # %%
 # Computed ranks are numbers of eigenvalues above the `floor` of a spectrum, a bound on all rounding errors. A rank
-# counted so is never too large; it is too small only if an eigenvalue that is not zero lies below the floor. Targets
-# are random, so that the residual is not zero.
+# counted so is never too large; it is too small only if an eigenvalue that is not zero lies below the floor. The
+# residual is random, unless it is to be zero.
 rng = np.random.default_rng(0)
 
 
-def computed(widths, r, matrix="hessian"):
+def computed(widths, r, matrix="hessian", residual=1):
     """The rank at a random θ, for inputs of rank r."""
     net = ho.MLP(widths, "identity", bias=False)
     x = rng.standard_normal((50, r)) @ np.linalg.qr(rng.standard_normal((widths[0], r)))[0].T
-    obj = ho.Objective(net, x, rng.standard_normal((50, widths[-1])))
-    return ho.spectrum(obj, net.init(rng, "glorot_normal"), matrix=matrix).rank
+    theta = net.init(rng, "glorot_normal")
+    obj = ho.Objective(net, x, net(theta, x) + residual * rng.standard_normal((50, widths[-1])))
+    return ho.spectrum(obj, theta, matrix=matrix).rank
 
 
 print("widths              r   parameters   rank of G         rank of H")
@@ -64,6 +65,11 @@ for widths, r in cases:
     size = ho.MLP(widths, bias=False).num_parameters
     print(f"{widths!s:19s} {r}   {size:10d}   {found[0]:3d} = {expected[0]:3d}   {found[1]:9d} = {expected[1]}")
     assert found == expected
+
+# %%
+# At zero residual, with the labels that the network itself computes:
+for widths, r in cases:
+    assert computed(widths, r, residual=0) == ranks(widths, r)[0]
 
 # %%
 # The rank grows linearly with the width, where the number of parameters grows quadratically.
