@@ -180,6 +180,20 @@ def test_everything_public_has_a_reference_page_with_an_example(room: str | None
     assert {name for name, value in values.items() if ">>>" not in value.__doc__} == set()
 
 
+def methods(value: type) -> dict[str, Any]:
+    """The public methods of a class, those that it inherits from the package's classes too, and its call."""
+    own = {name: member for base in reversed(own_bases(value)) for name, member in vars(base).items()}
+    plain = {n: getattr(m, "__func__", m) for n, m in own.items() if not n.startswith("_") or n == "__call__"}
+    return {name: member for name, member in plain.items() if inspect.isfunction(member)}
+
+
+@pytest.mark.parametrize("room", [None, *ROOMS])
+def test_public_methods_have_examples(room: str | None) -> None:
+    classes = {n: v for n, v in public(ho if room is None else getattr(ho, room)).items() if inspect.isclass(v)}
+    found = {f"{name}.{m}": member.__doc__ for name, value in classes.items() for m, member in methods(value).items()}
+    assert {name for name, doc in found.items() if ">>>" not in (doc or "")} == set()
+
+
 def attributes(value: type) -> dict[str, property | cached_property[Any] | None]:
     """The public attributes of a class: fields, what __init__ sets, and properties, with their functions."""
     names = set(vars(value).get("__annotations__", {}))

@@ -183,12 +183,28 @@ class MLP:
         Notes
         -----
         Takes about 2·N·P floating-point operations.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "relu", bias=False)
+        >>> net([1.0, 2.0, 3.0], [[1.0, 1.0], [-1.0, 0.0]])
+        array([[9.],
+               [0.]])
         """
         at, workers = _checks.parameters(theta, self.num_parameters), _checks.threads(threads)
         return _core.outputs(self.core, at, _checks.cast(self.samples(x), at.dtype, "x", "theta"), workers)
 
     def samples(self, x: ArrayLike) -> Array:
-        """Returns `x` as checked rows of inputs, (N, inputs)."""
+        """Returns `x` as checked rows of inputs, (N, inputs).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.MLP([2, 1]).samples([[1, 2], [3, 4]])
+        array([[1., 2.],
+               [3., 4.]])
+        """
         rows = _checks.as_floats(x, "x")
         if rows.ndim != 2 or rows.shape[1] != self.widths[0]:
             raise _checks.shape_error("x", f"(N, {self.widths[0]}), one sample per row", rows.shape)
@@ -255,6 +271,12 @@ class MLP:
         ------
         TypeError, ValueError
             If a layer or one of its parts is missing, superfluous, not numeric, or of the wrong shape.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.MLP([2, 1]).flatten([([[1.0, 2.0]], [3.0])])
+        array([1., 2., 3.])
         """
         check_layers(layers)
         if len(layers) != self.num_layers:

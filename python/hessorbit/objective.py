@@ -201,6 +201,13 @@ class Objective:
         """Returns the loss L(θ), a float.
 
         Takes about 2·N·P operations.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.loss([0.5, 0.5])  # residuals are 1.5 and 0
+        0.5625
         """
         core, at = self._at(theta)
         return core.loss(at)
@@ -209,17 +216,41 @@ class Objective:
         """Returns the gradient ∇L(θ), of shape (P,).
 
         By back-propagation, about 6·N·P operations.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.gradient([0.5, 0.5])
+        array([0.75, 1.5 ])
         """
         core, at = self._at(theta)
         return core.gradient(at)
 
     def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
-        """Returns the pair of `loss` and `gradient`, for the cost of the gradient."""
+        """Returns the pair of `loss` and `gradient`, for the cost of the gradient.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.value_and_gradient([0.5, 0.5])
+        (0.5625, array([0.75, 1.5 ]))
+        """
         core, at = self._at(theta)
         return core.value_and_gradient(at)
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """Returns the outputs f(x_n; θ) on the data, of shape (N, K)."""
+        """Returns the outputs f(x_n; θ) on the data, of shape (N, K).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.outputs([0.5, 0.5])
+        array([[1.5],
+               [1. ]])
+        """
         core, at = self._at(theta)
         return core.outputs(at)
 
@@ -229,6 +260,13 @@ class Objective:
         Entry n·K + k belongs to sample n and output k. It is f − y for the squared error, that clipped to [−δ, δ] for
         ``"huber"``, e^f − y for ``"poisson"``, and q − y for the others, q being the predicted probabilities. Sample
         weights have no part in it.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.residual([0.5, 0.5])
+        array([1.5, 0. ])
         """
         core, at = self._at(theta)
         return core.residual(at)
@@ -238,6 +276,14 @@ class Objective:
 
         Row n·K + k belongs to sample n and output k, as in `residual`. Sample weights have no part in it. Takes about
         4·N·K·P operations.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.jacobian([0.5, 0.5])  # of a linear model, the inputs
+        array([[ 1.,  2.],
+               [ 3., -1.]])
         """
         core, at = self._at(theta)
         return core.jacobian(at)
@@ -269,6 +315,17 @@ class Objective:
         ----------
         .. [1] Bishop, "Exact calculation of the Hessian matrix for the multilayer perceptron", Neural Computation
            4 (1992).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([1, 1, 1], "square", bias=False)  # f = v w² x²
+        >>> obj = ho.Objective(net, [[1.0]], [0.0])
+        >>> obj.hessian([1.0, 1.0])
+        array([[6., 4.],
+               [4., 1.]])
+        >>> obj.hessian([1.0, 1.0], parameters=net.block(layer=1, part="weights"))
+        array([[6.]])
         """
         core, at = self._at(theta)
         if parameters is None:
@@ -285,6 +342,17 @@ class Objective:
         ----------
         .. [1] Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural
            Computation 14 (2002).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([1, 1, 1], "square", bias=False), [[1.0]], [0.0])
+        >>> obj.gauss_newton([1.0, 1.0])  # J = (2, 1)
+        array([[4., 2.],
+               [2., 1.]])
+        >>> obj.hessian([1.0, 1.0])  # the residual is 1
+        array([[6., 4.],
+               [4., 1.]])
         """
         core, at = self._at(theta)
         if parameters is None:
@@ -426,12 +494,27 @@ class Objective:
         """Returns the diagonal of the Hessian, of shape (P,), without forming it.
 
         The cost is about two gradients with up to one hidden layer; with more hidden layers it takes up to K of them.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.hessian_diagonal([0.5, 0.5])
+        array([5. , 2.5])
         """
         core, at = self._at(theta)
         return core.hessian_diagonal(at)
 
     def hessian_trace(self, theta: ArrayLike) -> Any:
-        """Returns the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
+        """Returns the trace of the Hessian, a float, for the cost of `hessian_diagonal`.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
+        >>> obj.hessian_trace([0.5, 0.5])
+        7.5
+        """
         diagonal = self.hessian_diagonal(theta)
         with np.errstate(over="ignore", invalid="ignore"):
             return as_scalar(np.add.reduce(diagonal, axis=-1))

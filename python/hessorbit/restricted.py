@@ -110,7 +110,16 @@ class RestrictedObjective:
         return len(self.free)
 
     def full(self, part: ArrayLike) -> Array:
-        """Returns θ, of shape (P,), or (B, P) for a batch: the held parameters with `part` at the free positions."""
+        """Returns θ, of shape (P,), or (B, P) for a batch: the held parameters with `part` at the free positions.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.full([2.0])
+        array([0., 2.])
+        """
         at = self._checked(part)
         theta = np.empty((*at.shape[:-1], len(self.theta)), np.result_type(at, self.theta))
         theta[...] = self.theta
@@ -118,42 +127,124 @@ class RestrictedObjective:
         return theta
 
     def loss(self, part: ArrayLike) -> Any:
-        """Returns the loss, a float."""
+        """Returns the loss, a float.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.loss([2.0]) == obj.loss([0.0, 2.0])
+        True
+        """
         return self.objective.loss(self.full(part))
 
     def gradient(self, part: ArrayLike) -> Array:
-        """Returns the gradient in the free parameters, of shape (F,)."""
+        """Returns the gradient in the free parameters, of shape (F,).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.gradient([2.0]), obj.gradient([0.0, 2.0])
+        (array([-0.5]), array([-0.5, -0.5]))
+        """
         return self.value_and_gradient(part)[1]
 
     def value_and_gradient(self, part: ArrayLike) -> tuple[Any, Array]:
-        """Returns the pair of `loss` and `gradient`, for the cost of the gradient."""
+        """Returns the pair of `loss` and `gradient`, for the cost of the gradient.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.value_and_gradient([2.0])
+        (0.25, array([-0.5]))
+        """
         return self.objective._part(self.full(part), self.free)
 
     def hessian(self, part: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
         """Returns the Hessian in the free parameters, of shape (F, F), for the cost of this block.
 
         Of some `parameters`, positions among the free ones, it is a principal block of that.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.hessian([2.0]), obj.hessian([0.0, 2.0])
+        (array([[2.5]]), array([[0.5, 0.5],
+               [0.5, 2.5]]))
         """
         return self.objective.hessian(self.full(part), parameters=self._chosen(parameters))
 
     def gauss_newton(self, part: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
-        """Returns the Gauss–Newton matrix in the free parameters, of shape (F, F); of some `parameters`, a block."""
+        """Returns the Gauss–Newton matrix in the free parameters, of shape (F, F); of some `parameters`, a block.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.gauss_newton([2.0])
+        array([[2.5]])
+        """
         return self.objective.gauss_newton(self.full(part), parameters=self._chosen(parameters))
 
     def gauss_newton_factor(self, part: ArrayLike) -> Array:
-        """Returns a matrix F, of F columns, such that the Gauss–Newton matrix is FᵀF + l2·I."""
+        """Returns a matrix F, of F columns, such that the Gauss–Newton matrix is FᵀF + l2·I.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> F = sub.gauss_newton_factor([2.0])
+        >>> (F.T @ F).round(12)
+        array([[2.5]])
+        """
         return self.objective._factor_part(self.full(part), self.free)
 
     def hessian_diagonal(self, part: ArrayLike) -> Array:
-        """Returns the diagonal of the Hessian, of shape (F,)."""
+        """Returns the diagonal of the Hessian, of shape (F,).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.hessian_diagonal([2.0])
+        array([2.5])
+        """
         return self._free(self.objective.hessian_diagonal(self.full(part)))
 
     def hessian_trace(self, part: ArrayLike) -> Any:
-        """Returns the trace of the Hessian, a float."""
+        """Returns the trace of the Hessian, a float.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.hessian_trace([2.0])
+        2.5
+        """
         return as_scalar(np.add.reduce(self.hessian_diagonal(part), axis=-1))
 
     def hvp(self, part: ArrayLike, v: ArrayLike) -> Array:
-        """Returns products of the Hessian with vectors, of the shape of v: (F,), (F, m), or (B, F, m) for a batch."""
+        """Returns products of the Hessian with vectors, of the shape of v: (F,), (F, m), or (B, F, m) for a batch.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.hvp([2.0], [1.0])
+        array([2.5])
+        """
         theta = self.full(part)
         vectors = _checks.as_floats(v, "v")
         batched = theta.ndim == 2 and vectors.ndim == 3
@@ -168,7 +259,16 @@ class RestrictedObjective:
         return np.ascontiguousarray(np.take(products, self.free, axis=theta.ndim - 1))
 
     def hessian_operator(self, part: ArrayLike) -> LinearOperator:
-        """Returns the Hessian at one point as a SciPy linear operator, of shape (F, F)."""
+        """Returns the Hessian at one point as a SciPy linear operator, of shape (F, F).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([2, 1], bias=False), [[1.0, 1.0], [0.0, 2.0]], [3.0, 4.0])
+        >>> sub = obj.restricted([0.0, 0.0], free=[1])
+        >>> sub.hessian_operator([2.0]) @ [1.0]
+        array([2.5])
+        """
         from scipy.sparse.linalg import LinearOperator
 
         at = _checks.parameter_vector(part, len(self.free))
@@ -177,7 +277,16 @@ class RestrictedObjective:
         return LinearOperator(shape, matvec=product, rmatvec=product, matmat=product, rmatmat=product, dtype=at.dtype)
 
     def restricted(self, part: ArrayLike, free: ArrayLike) -> RestrictedObjective:
-        """Returns the loss as a function of some of the free parameters, `free` being positions among these."""
+        """Returns the loss as a function of some of the free parameters, `free` being positions among these.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([1, 1, 1], bias=False)
+        >>> sub = ho.Objective(net, [[1.0]], [2.0]).restricted([1.0, 1.0], free=[0, 1])
+        >>> sub.restricted([0.5, 3.0], free=[1]).full([4.0])
+        array([0.5, 4. ])
+        """
         at = _checks.parameter_vector(part, len(self.free))
         chosen = self.free[_checks.positions(free, len(self.free), "free")]
         return RestrictedObjective(self.objective, self.full(at), chosen)

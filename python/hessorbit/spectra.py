@@ -167,7 +167,19 @@ class ZeroModeTest:
     measured: int
 
     def are_null(self, floor: float) -> bool:
-        """Tells whether H annihilates them up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation."""
+        """Tells whether H annihilates them up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 2, 1], "relu")
+        >>> x = np.random.default_rng(0).standard_normal((20, 2))
+        >>> theta = net.init(np.random.default_rng(1))
+        >>> spectrum = ho.spectrum(ho.Objective(net, x, net(theta, x)), theta)
+        >>> spectrum.zero_modes.are_null(spectrum.floor)
+        True
+        """
         return self.together * self.scale <= max(floor, NULL * self.scale)
 
     def __len__(self) -> int:

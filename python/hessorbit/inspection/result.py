@@ -61,7 +61,16 @@ class Inspection(Findings):
     """
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns what was found as numbers, strings, lists and dicts, for JSON; what is not finite is None."""
+        """Returns what was found as numbers, strings, lists and dicts, for JSON; what is not finite is None.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), [[1.0], [2.0]], [1.0, 0.5])
+        >>> found = ho.inspect(obj, [1.0, 1.0])
+        >>> found.as_dict()["blocks"][0]["name"]
+        'layer 1, incoming'
+        """
         return as_dict(self)
 
     def report(self, path: str | os.PathLike[str]) -> None:
@@ -76,6 +85,19 @@ class Inspection(Findings):
         ------
         OSError
             If it cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), [[1.0], [2.0]], [1.0, 0.5])
+        >>> found = ho.inspect(obj, [1.0, 1.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "page.html")
+        ...     found.report(path)
+        ...     path.read_text("utf-8")[:15]
+        '<!DOCTYPE html>'
         """
         with _files.replacing(_files.path_of(path)) as file:
             file.write(render(self).encode())

@@ -86,7 +86,18 @@ class ReachProbability:
     missing: str
 
     def quantile(self, level: float | Sequence[float]) -> Array:
-        """Returns quantiles of the distance among the samples."""
+        """Returns quantiles of the distance among the samples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([1, 1, 1], bias=False)
+        >>> reach = ho.reach_probability(net, net, [1.0, 1.0], 0.5, samples=200, rng=np.random.default_rng(0))
+        >>> low, middle, high = reach.quantile([0.25, 0.5, 0.75])
+        >>> bool(low < middle < high)
+        True
+        """
         return np.asarray(np.quantile(self.distance, level))
 
     def __repr__(self) -> str:

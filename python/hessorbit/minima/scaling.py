@@ -156,6 +156,15 @@ class ReachByWidth:
         -------
         float
             Below 1 where the nearest minimum comes nearer; nan for a single width.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> teacher = ho.MLP([1, 1, 1], bias=False)
+        >>> reach = ho.minima.reach_by_width(teacher, [1.0, 1.0], [1, 2, 4], samples=100, rng=np.random.default_rng(0))
+        >>> reach.factor_per_doubling() < 1
+        True
         """
         _checks.one_of(measure, ("distance", "relative", "per_parameter"), "measure")
         if len(self.starts) < 2:

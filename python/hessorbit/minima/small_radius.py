@@ -54,7 +54,16 @@ class SmallRadiusLaw:
     log_coefficient: float
 
     def __call__(self, radius: float) -> float:
-        """Returns the probability that the law gives for one radius; above 1 where the law does not hold."""
+        """Returns the probability that the law gives for one radius; above 1 where the law does not hold.
+
+        Examples
+        --------
+        >>> import math
+        >>> import hessorbit as ho
+        >>> law = ho.minima.SmallRadiusLaw(exponent=2, log_coefficient=math.log(3.0))
+        >>> round(law(0.1), 12), round(law(0.2), 12)
+        (0.03, 0.12)
+        """
         log = self.log_coefficient + self.exponent * math.log(radius)
         return math.exp(min(log, 700.0)) if log > -745 else 0.0
 

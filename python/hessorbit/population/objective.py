@@ -174,18 +174,46 @@ class PopulationObjective:
         return self.net.num_parameters
 
     def loss(self, theta: ArrayLike) -> Any:
-        """Returns the loss L(θ), a float."""
+        """Returns the loss L(θ), a float.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> round(pop.loss([1.0, 1.0, 1.0]), 12)  # ½ E[x₂²]
+        0.5
+        """
         at = self._at(theta)
         if at.ndim == 1:
             return self._derivatives(at, LOSS)[0]
         return np.array([self._derivatives(one, LOSS)[0] for one in at])
 
     def gradient(self, theta: ArrayLike) -> Array:
-        """Returns the gradient ∇L(θ), of shape (P,)."""
+        """Returns the gradient ∇L(θ), of shape (P,).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> pop.gradient([1.0, 1.0, 1.0]).round(12) + 0.0
+        array([0., 1., 1.])
+        """
         return each(self._at(theta), lambda one: self._derivatives(one, GRADIENT)[1])
 
     def value_and_gradient(self, theta: ArrayLike) -> tuple[Any, Array]:
-        """Returns the pair of `loss` and `gradient`, for the cost of the gradient."""
+        """Returns the pair of `loss` and `gradient`, for the cost of the gradient.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> value, gradient = pop.value_and_gradient([1.0, 1.0, 1.0])
+        >>> round(value, 12), gradient.round(12) + 0.0
+        (0.5, array([0., 1., 1.]))
+        """
         at = self._at(theta)
         if at.ndim == 1:
             value, gradient, _ = self._derivatives(at, GRADIENT)
@@ -206,6 +234,18 @@ class PopulationObjective:
             Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,). Then only the
             principal block of these p parameters is formed, of shape (p, p), its rows in their order: for the cost of
             the integrals, and of the blocks between the neurons that have these parameters.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> pop.hessian([1.0, 1.0, 1.0]).round(12) + 0.0
+        array([[1., 0., 1.],
+               [0., 1., 2.],
+               [1., 2., 2.]])
+        >>> pop.hessian([1.0, 1.0, 1.0], parameters=[2]).round(12)
+        array([[2.]])
         """
         return self._matrix(theta, parameters, gauss_newton=False)
 
@@ -213,6 +253,16 @@ class PopulationObjective:
         """Returns the Gauss–Newton matrix E[JᵀJ] + l2·I, J = ∂f(x; θ)/∂θ, of shape (P, P); positive semidefinite.
 
         Of some `parameters` it is a principal block, as for `hessian`.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> pop.gauss_newton([1.0, 1.0, 1.0]).round(12) + 0.0
+        array([[1., 0., 1.],
+               [0., 1., 1.],
+               [1., 1., 2.]])
         """
         return self._matrix(theta, parameters, gauss_newton=True)
 
@@ -284,6 +334,16 @@ class PopulationObjective:
         """Returns a square matrix F such that the Gauss–Newton matrix is FᵀF + l2·I, of shape (P, P).
 
         From the eigenvectors of the matrix, as there are no samples; eigenvalues within its rounding are taken to be 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> F = pop.gauss_newton_factor([1.0, 1.0, 1.0])
+        >>> np.allclose(F.T @ F, pop.gauss_newton([1.0, 1.0, 1.0]))
+        True
         """
         return self._factor_part(theta, None)
 
@@ -326,6 +386,14 @@ class PopulationObjective:
         """Returns ½ (Σ_a ‖v_a‖ √E[σ_a²])² over all neurons of student and teacher: the loss, if none cancelled.
 
         The loss is known to rounding of this number, however small it is: a loss of 1e-20 is not told from 0.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> round(pop.size([1.0, 0.0, 1.0]), 12), pop.loss([1.0, 0.0, 1.0])
+        (2.0, 0.0)
         """
         layer = layer_of(self.net, float64_vector(theta, self.num_parameters, "theta"), self._whiten, self._parities)
         bias = float(np.linalg.norm(layer.output_bias - self._teacher.output_bias))
@@ -348,7 +416,16 @@ class PopulationObjective:
         return _core.Population(names, students, self.tolerance, self.threads or 0)
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """Returns the diagonal of the Hessian, of shape (P,), for the cost of the Hessian; in many inputs, of `hvp`."""
+        """Returns the diagonal of the Hessian, of shape (P,), for the cost of the Hessian; in many inputs, of `hvp`.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> pop.hessian_diagonal([1.0, 1.0, 1.0]).round(12)
+        array([1., 1., 2.])
+        """
 
         def diagonal(one: Array) -> Array:
             layer = layer_of(self.net, one, self._whiten, self._parities)
@@ -360,7 +437,16 @@ class PopulationObjective:
         return each(self._at(theta), diagonal)
 
     def hessian_trace(self, theta: ArrayLike) -> Any:
-        """Returns the trace of the Hessian, a float, for the cost of `hessian_diagonal`."""
+        """Returns the trace of the Hessian, a float, for the cost of `hessian_diagonal`.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> round(pop.hessian_trace([1.0, 1.0, 1.0]), 12)
+        4.0
+        """
         return as_scalar(np.add.reduce(self.hessian_diagonal(theta), axis=-1))
 
     def hvp(self, theta: ArrayLike, v: ArrayLike) -> Array:
@@ -374,6 +460,14 @@ class PopulationObjective:
         theta : array_like, shape (P,) or (B, P)
         v : array_like, shape (P,), (P, m), or (B, P, m)
             One vector, or several as columns, the same for every θ of a batch; or, with three axes, columns for each.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> pop.hvp([1.0, 1.0, 1.0], [0.0, 1.0, 0.0]).round(12) + 0.0
+        array([0., 1., 2.])
         """
         at = self._at(theta)
         vectors = _checks.cast(_checks.as_floats(v, "v"), FLOAT64, "v", "theta")
@@ -409,7 +503,16 @@ class PopulationObjective:
         return CompressedHessian(self.net, layer, self._whiten, self.l2, compressed.basis, matrix)
 
     def hessian_operator(self, theta: ArrayLike) -> LinearOperator:
-        """Returns the Hessian at one θ as a SciPy linear operator, of shape (P, P); it computes it once, as `hvp`."""
+        """Returns the Hessian at one θ as a SciPy linear operator, of shape (P, P); it computes it once, as `hvp`.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 1, 1], "identity", bias=False)  # f = v (w₁ x₁ + w₂ x₂)
+        >>> pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0])
+        >>> (pop.hessian_operator([1.0, 1.0, 1.0]) @ [0.0, 1.0, 0.0]).round(12) + 0.0
+        array([0., 1., 2.])
+        """
         from scipy.sparse.linalg import LinearOperator
 
         at = float64_vector(theta, self.num_parameters, "theta")

@@ -44,12 +44,39 @@ class StudyCells:
         return len(self.settings.cells()) - len(self.records)
 
     def relative_losses(self, record: Record, losses: Array) -> Array:
-        """Returns losses of a student above its teacher's, relative to that of predicting the mean."""
+        """Returns losses of a student above its teacher's, relative to that of predicting the mean.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> record = result.records[0]
+        >>> baseline = record.measurements["baseline"]
+        >>> float(result.relative_losses(record, baseline))
+        1.0
+        """
         floor, baseline = record.measurements.get("floor", 0.0), record.measurements["baseline"]
         return np.asarray((losses - floor) / (baseline - floor))
 
     def loss_curve(self, record: Record) -> tuple[Array, Array]:
-        """Returns the recorded steps of a student's training, and its relative losses there."""
+        """Returns the recorded steps of a student's training, and its relative losses there.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> steps, losses = result.loss_curve(result.records[0])
+        >>> int(steps[0]), len(steps) == len(losses), bool(losses[-1] < losses[0])
+        (0, True, True)
+        """
         return record.arrays["steps_recorded"], self.relative_losses(record, record.arrays["losses"])
 
     @cached_property
@@ -98,6 +125,17 @@ class StudyCells:
         """Returns what the data say about each claim that the settings ask about: effects, intervals, tests, verdicts.
 
         Each variant is judged by itself, one after the other. See `hessorbit.study.claims` for how.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> [(finding.claim.column, finding.verdict) for finding in result.claims()][:2]
+        [('trace', 'undecided'), ('lambda_max', 'undecided')]
         """
         return [replace(finding, variant=words) for words, part in self.parts.items() for finding in part.judged]
 
@@ -108,7 +146,19 @@ class StudyCells:
         return judge(self.table, self.failures, least_width=least, claims=claims_of(self.settings))
 
     def theorem(self) -> Theorem:
-        """Returns the check of the theorem that the best κ in the teacher's class does not grow with width."""
+        """Returns the check of the theorem that the best κ in the teacher's class does not grow with width.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> result.theorem()
+        Theorem(sentence="The best κ in the teacher's class does not grow with width", pairs=1, held=1, refuted=0)
+        """
         checks = [check(part.table) for part in self.parts.values()]
         counts = [sum(getattr(each, name) for each in checks) for name in ("pairs", "held", "refuted")]
         return Theorem(checks[0].sentence, *counts)

@@ -168,7 +168,15 @@ class Factor:
 
     @classmethod
     def of(cls, slope: Estimate) -> Factor:
-        """Returns the factor of a slope of log₂."""
+        """Returns the factor of a slope of log₂.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> from hessorbit.study.statistics import Estimate
+        >>> ho.study.Factor.of(Estimate(value=-1.0, low=-2.0, high=0.0, p=0.04, n=8))
+        Factor(×0.5, 95 % interval 0.25 to 1, p = 0.04, n = 8)
+        """
         value, low, high = np.exp2([slope.value, slope.low, slope.high]).tolist()
         return cls(value, low, high, slope.p, slope.n)
 

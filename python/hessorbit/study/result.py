@@ -49,6 +49,17 @@ class StudyResult(StudyCells):
         """Draws all figures of the report into one matplotlib figure, and returns their axes.
 
         The functions in `hessorbit.study.plots` draw one each, into axes of yours.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> len(result.plot()) > 5
+        True
         """
         return plot_all(self)
 
@@ -65,6 +76,21 @@ class StudyResult(StudyCells):
         ------
         OSError
             If it cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from pathlib import Path
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result.report(Path(folder, "study.html"))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['study.html']
         """
         target = Path(path)
         for name, page in pages(self, target).items():
@@ -89,6 +115,19 @@ class StudyResult(StudyCells):
             If one cannot be written.
         ValueError
             If the format is another, or no cell is done.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sorted(path.name for path in result.save_figures(folder, "svg"))[:2]
+        ['best_condition.svg', 'condition.svg']
         """
         _checks.one_of(format, FORMATS, "format")
         found = figure_files(self, format)
@@ -115,6 +154,22 @@ class StudyResult(StudyCells):
             If its name has another ending.
         RuntimeError
             If Parquet is asked for and pyarrow is not installed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from pathlib import Path
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "study.csv")
+        ...     result.save_table(path)
+        ...     path.read_text("utf-8")[:10]
+        'width,seed'
         """
         replace_file(path, table_file(self.table, Path(path).suffix.lower()))
 

@@ -132,37 +132,37 @@ class Settings:
     factors: Factors = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        self.set({name: CHECKS[name](getattr(self, name), name) for name in KNOWN if name != "samples"})
-        self.set({"factors": checked_factors(self.factors)})
-        self.set(self.of_data() if self.data and not self.data_digest else {"samples": self.checked_samples()})
+        self._set({name: CHECKS[name](getattr(self, name), name) for name in KNOWN if name != "samples"})
+        self._set({"factors": checked_factors(self.factors)})
+        self._set(self._of_data() if self.data and not self.data_digest else {"samples": self._checked_samples()})
         # The network knows which activations and parametrizations there are, and its init which schemes.
         self.network(1).init(np.random.default_rng(0), self.init)
-        self.check_sizes()
-        self.check_together()
+        self._check_sizes()
+        self._check_together()
         if self.factors:
             _ = self.variants  # checks each
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.as_dict().items())})"
 
-    def set(self, values: Mapping[str, Any]) -> None:
+    def _set(self, values: Mapping[str, Any]) -> None:
         """Sets fields while they are checked."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def of_data(self) -> dict[str, Any]:
+    def _of_data(self) -> dict[str, Any]:
         """Returns the settings that follow from data of one's own, read when a study is set up."""
         x, y, classes = read_data(self.data, self.target, self.loss)
         outputs = classes or y.shape[1]
         return {"data_digest": digest_of(self.data), "inputs": x.shape[1], "outputs": outputs,
-                "samples": self.rows_of_data(len(x))}  # fmt: skip
+                "samples": self._rows_of_data(len(x))}  # fmt: skip
 
-    def rows_of_data(self, rows: int) -> int:
+    def _rows_of_data(self, rows: int) -> int:
         """Returns how many rows of one's own data are trained on."""
         most = rows - rows // HELD_OUT_SHARE
         if self.samples is None:
             return most
-        samples = self.checked_samples()
+        samples = self._checked_samples()
         if samples == INFINITE or (isinstance(samples, int) and samples > most):
             raise ValueError(
                 f"samples must be at most {most} with data {self.data!r}, which has {rows} rows of which a fifth is "
@@ -171,14 +171,14 @@ class Settings:
         assert isinstance(samples, int)
         return samples
 
-    def checked_samples(self) -> int | str:
+    def _checked_samples(self) -> int | str:
         """Returns the number of samples, or "infinite"."""
         if self.samples is None:
-            return INFINITE if self.may_be_infinite() else SAMPLES
+            return INFINITE if self._may_be_infinite() else SAMPLES
         samples: int | str = CHECKS["samples"](self.samples, "samples")
         return samples
 
-    def may_be_infinite(self) -> bool:
+    def _may_be_infinite(self) -> bool:
         """Whether infinitely many samples are the default: the same for all variants, so that they can be compared."""
 
         def values(name: str) -> tuple[Any, ...]:
@@ -188,7 +188,7 @@ class Settings:
         simple = {"loss": "squared_error", "depth": 1, "label_noise": 0.0}
         return closed and all(value == wanted for name, wanted in simple.items() for value in values(name))
 
-    def check_sizes(self) -> None:
+    def _check_sizes(self) -> None:
         """Refuses data and networks that no machine holds."""
         if isinstance(self.samples, int) and self.samples * (self.inputs + self.outputs) > LARGEST_DATA:
             raise ValueError(
@@ -204,7 +204,7 @@ class Settings:
                     f"square of that many entries; a width of {width} has {parameters}"
                 )
 
-    def check_together(self) -> None:
+    def _check_together(self) -> None:
         """Refuses settings that do not go together."""
         if self.samples == INFINITE:
             if self.data_digest:
@@ -271,7 +271,14 @@ class Settings:
         return "newton" if remains else "lm"
 
     def network(self, width: int) -> MLP:
-        """Returns a student of this study, with so many neurons in each hidden layer."""
+        """Returns a student of this study, with so many neurons in each hidden layer.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.WidthStudy(inputs=2, depth=2, samples=500, widths=[3, 6]).network(6)
+        MLP([2, 6, 6, 1], 'erf')
+        """
         return MLP(
             [self.inputs, *[width] * self.depth, self.outputs],
             self.activation,
@@ -280,7 +287,14 @@ class Settings:
         )
 
     def teacher_network(self) -> MLP:
-        """Returns the network that teachers are."""
+        """Returns the network that teachers are.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.WidthStudy(inputs=2, teacher_width=4, widths=[4, 8]).teacher_network()
+        MLP([2, 4, 1], 'erf')
+        """
         return MLP(
             [self.inputs, self.teacher_width, self.outputs],
             self.activation,
@@ -304,25 +318,63 @@ class Settings:
         return found
 
     def named_variants(self) -> dict[str, Settings]:
-        """Returns the variants by words that tell them apart, such as "activation=tanh"; "" for a plain study."""
+        """Returns the variants by words that tell them apart, such as "activation=tanh"; "" for a plain study.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], activation=["erf", "tanh"], seeds=1)
+        >>> list(study.named_variants())
+        ['activation=erf', 'activation=tanh']
+        """
         return {self.words(key): variant for key, variant in self.variants.items()}
 
     def words(self, variant: str) -> str:
-        """Returns the words that tell a variant of this study from others."""
+        """Returns the words that tell a variant of this study from others.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], activation=["erf", "tanh"], seeds=1)
+        >>> [study.words(variant) for variant in study.variants]
+        ['activation=erf', 'activation=tanh']
+        """
         return words(self.values(variant))
 
     def values(self, variant: str) -> dict[str, Any]:
-        """Returns the value of each factor in a variant."""
+        """Returns the value of each factor in a variant.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], activation=["erf", "tanh"], seeds=1)
+        >>> [study.values(variant) for variant in study.variants]
+        [{'activation': 'erf'}, {'activation': 'tanh'}]
+        """
         return {name: getattr(self.variants[variant], name) for name, _ in self.factors}
 
     def cell(self, width: int, seed: int) -> Cell:
-        """Returns a cell of a study without factors."""
+        """Returns a cell of a study without factors.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(widths=[3, 6], seeds=2)
+        >>> study.cell(6, 1) in study.cells()
+        True
+        """
         return Cell(width, seed, self.fingerprint)
 
     def cells(self) -> list[Cell]:
         """Returns every width with every seed in every variant, the widest first.
 
         The longest first keep all workers busy to the end.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> [(cell.width, cell.seed) for cell in ho.WidthStudy(widths=[3, 6], seeds=2).cells()]
+        [(6, 0), (6, 1), (3, 0), (3, 1)]
         """
         return [
             Cell(width, seed, variant)
@@ -333,7 +385,14 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any], source: str) -> Self:
-        """Returns the settings that a mapping gives, and the defaults for the rest; `source` is for messages."""
+        """Returns the settings that a mapping gives, and the defaults for the rest; `source` is for messages.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.WidthStudy.from_mapping({"inputs": 2, "widths": [3, 6]}, "my settings").widths
+        (3, 6)
+        """
         for name, value in settings.items():
             if name not in KNOWN:
                 raise ValueError(f"{source}: {unknown(name)}")
@@ -354,6 +413,17 @@ class Settings:
             If the file cannot be read.
         TypeError, ValueError
             If it is not TOML, or a setting is unknown or out of range.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import hessorbit as ho
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "study.toml")
+        ...     _ = path.write_text("widths = [3, 6]")
+        ...     ho.WidthStudy.from_toml(path).widths
+        (3, 6)
         """
         return cls.from_mapping(read_toml(path), fspath(path))
 
@@ -367,16 +437,36 @@ class Settings:
             ``"default"``, ``"quick"``, ``"growing-trace"``, …; `presets` lists them.
         **changes
             Settings that replace those of the preset.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.WidthStudy.preset("quick", widths=[3, 6]).widths
+        (3, 6)
         """
         _checks.one_of(name, tuple(presets()), "preset")
         return cls(**{**presets()[name], **changes})
 
     def to_toml(self) -> str:
-        """Returns all settings as TOML, which `from_toml` reads back to equal ones."""
+        """Returns all settings as TOML, which `from_toml` reads back to equal ones.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> print(ho.WidthStudy(inputs=2, title="Mine").to_toml().splitlines()[0])
+        title = "Mine"
+        """
         return toml(self.as_dict())
 
     def determining_toml(self) -> str:
-        """Returns the settings that determine a cell, as TOML."""
+        """Returns the settings that determine a cell, as TOML.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> print(ho.WidthStudy(inputs=2).determining_toml().splitlines()[0])
+        root_seed = 0
+        """
         return toml(self.determining())
 
     @property
@@ -385,17 +475,39 @@ class Settings:
         return hashlib.sha256(json.dumps(self.determining(), sort_keys=True).encode()).hexdigest()[:16]
 
     def determining(self) -> dict[str, Any]:
-        """Returns the settings that determine a cell, by name: all but the labels."""
+        """Returns the settings that determine a cell, by name: all but the labels.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(title="Mine", widths=[3, 6])
+        >>> "title" in study.determining(), "activation" in study.determining()
+        (False, True)
+        """
         return {name: value for name, value in self.as_dict().items() if name not in LABELS}
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the settings by name; a factor is the tuple of its values."""
+        """Returns the settings by name; a factor is the tuple of its values.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], activation=["erf", "tanh"], seeds=1)
+        >>> study.as_dict()["activation"], study.as_dict()["widths"]
+        (('erf', 'tanh'), (2, 4))
+        """
         return {name: getattr(self, name) for name in KNOWN} | dict(self.factors)
 
     def differences(self, other: Settings) -> list[str]:
         """Says in words where settings that determine a cell differ from those of another study.
 
         Where either has a list, they are two parts of one study.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.WidthStudy(inputs=2).differences(ho.WidthStudy(inputs=3))
+        ['inputs is 3 there and 2 here']
         """
         mine, theirs = self.determining(), other.determining()
         return [
@@ -405,7 +517,16 @@ class Settings:
         ]
 
     def joined(self, other: Settings) -> Settings:
-        """Returns the study that has the cells of both, with this one's title; they must not have differences."""
+        """Returns the study that has the cells of both, with this one's title; they must not have differences.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> other = ho.WidthStudy(widths=[12], activation="tanh", samples="infinite")
+        >>> both = ho.WidthStudy(widths=[3, 6]).joined(other)
+        >>> both.widths, both.factors
+        ((3, 6, 12), (('activation', ('tanh', 'erf')),))
+        """
         lists = {name: as_tuple(value) for name, value in other.determining().items()}
         for name, value in self.determining().items():
             lists[name] = united(lists[name], as_tuple(value))

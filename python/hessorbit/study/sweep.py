@@ -214,6 +214,17 @@ class WidthStudy(Settings):
             measurement.
         RuntimeError
             If worker processes cannot be started, or a cluster cannot be reached.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> result.table["width"].to_list()
+        [2, 4]
         """
         leave_unguarded_import()
         count = None if workers is None else _checks.integer(workers, "workers", minimum=1)
@@ -228,7 +239,7 @@ class WidthStudy(Settings):
             logger.info("%d of %d cells are stored already", len(done), len(cells))
             with (
                 progress_bar(len(cells), len(done), shown=progress) as show,
-                closing(self.records(cells, leases, executor, count, own)) as records,
+                closing(self._records(cells, leases, executor, count, own)) as records,
             ):
                 looked = time.monotonic()
                 for record in records:
@@ -242,7 +253,7 @@ class WidthStudy(Settings):
         all_cells = set(self.cells())
         return StudyResult(self, [record for record in stored if record.cell in all_cells])
 
-    def records(
+    def _records(
         self,
         cells: list[Cell],
         leases: Leases,

@@ -96,7 +96,16 @@ class ReachOverTeachers:
         )
 
     def findings(self) -> list[Finding]:
-        """Returns what the teachers say about each claim."""
+        """Returns what the teachers say about each claim.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> settings = ho.WidthStudy(inputs=2, teacher_width=1, widths=[1, 4])
+        >>> found = ho.study.reach_over_teachers(settings, teachers=8, samples=20)
+        >>> found.findings()[0].verdict
+        'supported'
+        """
         return judge(self.table, claims=CLAIMS)
 
     def __repr__(self) -> str:

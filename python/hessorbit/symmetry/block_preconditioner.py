@@ -87,7 +87,15 @@ class BlockPreconditioner:
         return f"BlockPreconditioner({self.matrix.shape[0]} rows, of {self.net!r})"
 
     def jacobian(self, x: ArrayLike) -> Array:
-        """Returns F at the inputs x (N, d), of shape (N·K, Q)."""
+        """Returns F at the inputs x (N, d), of shape (N·K, Q).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> widening = ho.Widening(ho.MLP([1, 1, 2], bias=False), copies=[[2]])
+        >>> widening.block_preconditioner([0.5, 1.0, 2.0]).jacobian([[0.0], [1.0]]).shape
+        (4, 4)
+        """
         samples = self.net.samples(x)
         zeros = np.zeros((len(samples), self.net.widths[-1]))
         apart = Objective(self._untied, samples, zeros).jacobian(self._theta_untied)[:, incoming(self._untied).ravel()]

@@ -112,6 +112,13 @@ class GroupElement:
         -----
         Takes O(P) operations for each θ; where m linear neurons of a layer are mixed, m times the number of their
         incoming and outgoing weights.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 2, 1], bias=False))
+        >>> group.sign_flip(layer=1)([1.0, 2.0, 3.0, 4.0])
+        array([-1., -2., -3., -4.])
         """
         return self.core.act(_checks.parameters(theta, self.net.num_parameters))
 
@@ -167,6 +174,17 @@ class GroupElement:
         sigmoid or normal_cdf neurons or shift linear ones, which takes O(P) more for each of their outgoing weights,
         and those that mix m linear neurons, which takes O(P²·m). A scaled permutation keeps a symmetric matrix
         symmetric to the last bit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 3, 1], "tanh")
+        >>> obj = ho.Objective(net, [[1.0, 2.0], [0.5, -1.0]], [1.0, 0.0])
+        >>> theta = net.init(np.random.default_rng(0))
+        >>> g = ho.symmetries(net).random(np.random.default_rng(1))
+        >>> np.allclose(g.hessian(obj.hessian(theta)), obj.hessian(g(theta)), rtol=1e-12, atol=1e-14)
+        True
         """
         count = self.net.num_parameters
         matrix = _checks.as_floats(hessian, "hessian")
@@ -175,7 +193,15 @@ class GroupElement:
         return self.core.transport_hessian(matrix)
 
     def inverse(self) -> GroupElement:
-        """Returns the element that undoes this one."""
+        """Returns the element that undoes this one.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> g = ho.symmetries(ho.MLP([1, 3, 1], bias=False)).permutation(layer=1, order=[2, 0, 1])
+        >>> g @ g.inverse()
+        GroupElement(MLP([1, 3, 1], 'tanh', bias=False), the identity)
+        """
         return GroupElement(self.net, tuple(move.inverse() for move in self._moves))
 
     def __matmul__(self, other: GroupElement) -> GroupElement:
@@ -194,6 +220,16 @@ class GroupElement:
         scipy.sparse.csr_array, shape (P, P), float64
             In layer l, M_l ⊗ Q_lᵀ on (W_l b_l), with Q_l made of N_{l−1}⁻¹ and of what flipped constants give to the
             biases. One entry per row for a scaled permutation.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 2, 1], "relu", bias=False))
+        >>> group.rescaling(layer=1, factors=[2.0, 4.0]).matrix().toarray()
+        array([[2.  , 0.  , 0.  , 0.  ],
+               [0.  , 4.  , 0.  , 0.  ],
+               [0.  , 0.  , 0.5 , 0.  ],
+               [0.  , 0.  , 0.  , 0.25]])
         """
         from scipy import sparse
 
@@ -213,7 +249,14 @@ class GroupElement:
         return sparse.csr_array((np.concatenate(values).astype(np.float64), index), shape)
 
     def offset(self) -> Array:
-        """Returns the vector t of θ → A θ + t, (P,): zero unless exponential or linear neurons are shifted."""
+        """Returns the vector t of θ → A θ + t, (P,): zero unless exponential or linear neurons are shifted.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.symmetries(ho.MLP([1, 1, 1], "exp")).translation(layer=1, shifts=[0.5]).offset()
+        array([0. , 0.5, 0. , 0. ])
+        """
         result = np.zeros(self.net.num_parameters)
         for (_, biases), move in zip(self.net.unflatten(result), self._moves, strict=False):
             if biases is not None:

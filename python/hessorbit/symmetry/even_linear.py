@@ -89,6 +89,13 @@ class EvenLinearFlip:
         Notes
         -----
         Takes O(P) operations and two small least-squares problems.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> flip = ho.symmetries(ho.MLP([1, 2, 1], "relu", bias=False)).even_linear_flip(layer=1, neurons=[0, 1])
+        >>> flip([1.0, 2.0, 2.0, -1.0])  # relu(x) and relu(2 x), whose linear parts cancel
+        array([-1., -2.,  2., -1.])
         """
         moved, remainder, asymmetry = self._moved(theta)
         if (np.asarray(asymmetry) > self.tolerance).any():
@@ -114,11 +121,26 @@ class EvenLinearFlip:
         -------
         ndarray, shape () or (B,)
             Largest entry of what is left over, over the largest entry of ``Σ_k |κ_k v_k w̃_kᵀ|``.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> flip = ho.symmetries(ho.MLP([1, 2, 1], "relu", bias=False)).even_linear_flip(layer=1, neurons=[0, 1])
+        >>> [float(flip.remainder(theta)) for theta in ([1.0, 2.0, 2.0, -1.0], [1.0, 2.0, 2.0, 1.0])]
+        [0.0, 1.0]
         """
         return self._moved(theta)[1]
 
     def inverse(self) -> EvenLinearFlip:
-        """Returns the move that undoes this one: itself."""
+        """Returns the move that undoes this one: itself.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> flip = ho.symmetries(ho.MLP([1, 2, 1], "relu", bias=False)).even_linear_flip(layer=1, neurons=[0, 1])
+        >>> flip.inverse() is flip
+        True
+        """
         return self
 
     def _moved(self, theta: ArrayLike) -> tuple[Array, Array, Array]:

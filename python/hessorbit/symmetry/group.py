@@ -93,7 +93,14 @@ class SymmetryGroup:
         return _html.table(caption, headings, rows)
 
     def identity(self) -> GroupElement:
-        """Returns the element that moves nothing."""
+        """Returns the element that moves nothing.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.symmetries(ho.MLP([1, 2, 1], bias=False)).identity()([1.0, 2.0, 3.0, 4.0])
+        array([1., 2., 3., 4.])
+        """
         return GroupElement(self.net, tuple(map(identity_move, hidden_layers(self.net))))
 
     def permutation(self, *, layer: int, order: ArrayLike) -> GroupElement:
@@ -188,6 +195,13 @@ class SymmetryGroup:
         TypeError, ValueError
             If the layer or a neuron is out of range, a factor is not positive and finite, or a neuron's activation is
             not homogeneous.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 2, 1], "relu", bias=False))
+        >>> group.rescaling(layer=1, factors=[2.0, 0.5])([1.0, 2.0, 3.0, 4.0])
+        array([2. , 1. , 1.5, 8. ])
         """
         hidden, chosen, values = self._per_neuron(layer, factors, "factors", neurons)
         if (values <= 0).any():
@@ -216,6 +230,13 @@ class SymmetryGroup:
         TypeError, ValueError
             If the layer or a neuron is out of range, a neuron is not linear, or the matrix has the wrong shape, is not
             finite, or has a condition number above 1e13, which the message then tells.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 2, 1], "identity", bias=False))
+        >>> group.linear(layer=1, matrix=[[1.0, 1.0], [0.0, 1.0]])([1.0, 2.0, 3.0, 4.0])
+        array([3., 2., 3., 1.])
         """
         hidden = self._hidden(layer)
         linear = hidden.linear
@@ -255,6 +276,14 @@ class SymmetryGroup:
             If the layer or a neuron is out of range, a shift is not finite, or a neuron has no such move: its
             activation is neither exponential nor linear, its layer has no bias, or it is linear and the next layer has
             none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 1, 1], "exp"))
+        >>> group.translation(layer=1, shifts=[np.log(2.0)])([1.0, 0.0, 3.0, 4.0]).round(6)
+        array([1.      , 0.693147, 1.5     , 4.      ])
         """
         hidden, chosen, values = self._per_neuron(layer, shifts, "shifts", neurons)
         for neuron, value in zip(chosen, values, strict=True):
@@ -299,6 +328,13 @@ class SymmetryGroup:
         ------
         TypeError, ValueError
             If the layer or a neuron is out of range, a neuron is named twice, or its activation is not even-linear.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> flip = ho.symmetries(ho.MLP([1, 2, 1], "relu", bias=False)).even_linear_flip(layer=1, neurons=[0, 1])
+        >>> flip([1.0, 2.0, 2.0, -1.0])
+        array([-1., -2.,  2., -1.])
         """
         hidden = self._hidden(layer)
         flipped = _checks.indices(neurons, hidden.width, "neurons")
@@ -333,6 +369,16 @@ class SymmetryGroup:
         ------
         TypeError, ValueError
             If rng is not a Generator or scale is negative.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> net = ho.MLP([2, 3, 1], "relu")
+        >>> g = ho.symmetries(net).random(np.random.default_rng(0))
+        >>> theta = net.init(np.random.default_rng(1))
+        >>> np.allclose(net(g(theta), [[1.0, 2.0]]), net(theta, [[1.0, 2.0]]), rtol=1e-12)
+        True
         """
         rng = _checks.generator(rng)
         size = _checks.real(scale, "scale", minimum=0.0)
@@ -383,6 +429,14 @@ class SymmetryGroup:
         -------
         tuple of Generator
             In the order of the columns of `tangents`.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> (generator,) = ho.symmetries(ho.MLP([1, 1, 1], "relu", bias=False)).generators()
+        >>> generator.matrix.toarray()
+        array([[ 1.,  0.],
+               [ 0., -1.]])
         """
         return tangents.generators(self.net, self.factors)
 
@@ -397,6 +451,13 @@ class SymmetryGroup:
         -----
         The dimension of the group less the numerical rank of the `tangents`, each scaled to norm one, at a point of
         the orbit where the neurons are of unit size.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> group = ho.symmetries(ho.MLP([1, 1, 1], "relu", bias=False))
+        >>> group.stabiliser_dimension([1.0, 2.0]), group.stabiliser_dimension([0.0, 0.0])
+        (0, 1)
         """
         at = _checks.parameter_vector(theta, self.net.num_parameters)
         if not self.dimension:

@@ -95,7 +95,15 @@ class ZeroModes:
         return int(self.basis.shape[1])
 
     def of_kind(self, kind: str) -> ZeroModes:
-        """Returns the modes of one kind."""
+        """Returns the modes of one kind.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> modes = ho.zero_modes(ho.MLP([1, 2, 1], bias=False), [1.0, 1.0, 2.0, 3.0])
+        >>> len(modes), len(modes.of_kind("flat")), len(modes.of_kind("first-order"))
+        (2, 1, 1)
+        """
         wanted = _checks.one_of(kind, (FLAT, FIRST_ORDER), "kind")
         chosen = [index for index, k in enumerate(self.kinds) if k == wanted]
         return ZeroModes(

@@ -152,6 +152,12 @@ class Widening:
         Returns
         -------
         ndarray, shape (P_wide,) or (B, P_wide)
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.Widening(ho.MLP([1, 1, 1], bias=False), copies=[[2]])([3.0, 4.0])
+        array([3., 3., 2., 2.])
         """
         at = _checks.parameters(theta, self.source.num_parameters)
         entries = self._entries
@@ -161,7 +167,15 @@ class Widening:
         return wide
 
     def transfer(self) -> csr_array:
-        """Returns T with J_wide = J T, sparse of shape (P, P_wide)."""
+        """Returns T with J_wide = J T, sparse of shape (P, P_wide).
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.Widening(ho.MLP([1, 1, 1], bias=False), copies=[[2]]).transfer().toarray()
+        array([[0.5, 0.5, 0. , 0. ],
+               [0. , 0. , 1. , 1. ]])
+        """
         from scipy import sparse
 
         entries = self._entries
@@ -180,6 +194,12 @@ class Widening:
         ValueError
             If D is not diagonal, which happens only for sign flips of activations that are odd up to a constant
             (sigmoid, normal_cdf), as they involve the biases of the next layer.
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.Widening(ho.MLP([1, 1, 1], bias=False), copies=[[4]]).preconditioner()
+        array([0.25, 4.  ])
         """
         if self._flips_constants:
             raise ValueError(
