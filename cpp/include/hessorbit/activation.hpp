@@ -381,15 +381,25 @@ inline constexpr auto entries = std::tuple{
 
 // Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A
 // row that is not asked for is written where the next order goes, which then covers it: the loop has no branches.
+// A formula is one long chain of operations: two vectors at a time, as either would wait for itself. If only one is
+// left, it is taken twice.
 template <int order, class T, class Formula>
 [[gnu::flatten]] void evaluate_row(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
+    using V = Register<T>;
+    constexpr Index lane_count = Lanes<T>::count;
     if (!slope) slope = curvature;
     if (!value) value = slope;
-    for (Index i = 0; i < n; i += Lanes<T>::count) {
-        const Derivatives<Register<T>> d = formula(Register<T>(hessorbit::detail::lanes(z + i)));
-        hessorbit::detail::lanes(value + i) = d.value;
-        if constexpr (order > 0) hessorbit::detail::lanes(slope + i) = d.slope;
-        if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = d.curvature;
+    for (Index i = 0; i < n; i += 2 * lane_count) {
+        const Index j = n - i > lane_count ? i + lane_count : i;
+        const V first = hessorbit::detail::lanes(z + i), second = hessorbit::detail::lanes(z + j);
+        const Derivatives<V> a = formula(first), b = formula(second);
+        const auto store = [i, j](V x, V y, T* to) {
+            hessorbit::detail::lanes(to + i) = x;
+            hessorbit::detail::lanes(to + j) = y;
+        };
+        store(a.value, b.value, value);
+        if constexpr (order > 0) store(a.slope, b.slope, slope);
+        if constexpr (order > 1) store(a.curvature, b.curvature, curvature);
     }
 }
 
