@@ -3,6 +3,8 @@
 
 #include <hessorbit/kernel/rows.hpp>
 
+#include <vector>
+
 using namespace hessorbit;
 
 namespace {
@@ -32,6 +34,42 @@ TEST_CASE_TEMPLATE("contract sums samples away", T, double, long double) {
                         REQUIRE(product(a, b) == expected);
                     }
             }
+}
+
+TEST_CASE_TEMPLATE("contract_columns adds products of rows that lie anywhere", T, double, long double) {
+    constexpr Index tile = Lanes<T>::right;
+    for (Index n : {8, 24, 104})
+        for (Index left_count = 1; left_count <= 13; ++left_count)
+            for (Index columns = 1; columns <= 3; ++columns) {
+                Rows<T> left = integers<T>(left_count, n, 1), right = integers<T>(columns * tile, n, 4);
+                const Index step = (left_count + 2) * tile;
+                std::vector<const T*> l, r;
+                for (Index a = 0; a < left_count; ++a) l.push_back(&left(left_count - 1 - a, 0));
+                for (Index b = 0; b < columns * tile; ++b) r.push_back(&right(b, 0));
+                std::vector<T> out(columns * step + row_multiple, T(3));
+                contract_columns<T>(l.data(), left_count, r.data(), columns, n, out.data(), step);
+                for (Index a = 0; a < left_count + 2; ++a)
+                    for (Index b = 0; b < columns * tile; ++b) {
+                        T expected = 3;
+                        for (Index k = 0; a < left_count && k < n; ++k)
+                            expected += left(left_count - 1 - a, k) * right(b, k);
+                        REQUIRE(out[b / tile * step + a * tile + b % tile] == expected);
+                    }
+            }
+}
+
+TEST_CASE_TEMPLATE("multiply_rows adds products row by row", T, double, long double) {
+    for (Index n : {8, 24, 56})
+        for (Index count = 1; count <= 5; ++count) {
+            Rows<T> a = integers<T>(2 * count, n, 1), b = integers<T>(count, n, 4), out(1, n);
+            const RowsView<T> every_other(a.data(), 2 * a.cols());
+            multiply_rows<T>(every_other, RowsView<T>(b), count, n, out.data());
+            for (Index k = 0; k < n; ++k) {
+                T expected = 0;
+                for (Index i = 0; i < count; ++i) expected += a(2 * i, k) * b(i, k);
+                REQUIRE(out(0, k) == expected);
+            }
+        }
 }
 
 TEST_CASE_TEMPLATE("combine applies a matrix to rows", T, double, long double) {

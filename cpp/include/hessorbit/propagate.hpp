@@ -151,11 +151,17 @@ void backward(const Network& network, const Parameters<T>& parameters, Tape<T>& 
         const RowsView<T> slope = RowsView<T>(tape.slope[l]).from_column(c.begin);
         const RowsView<T> curvature = detail::view_or_null(tape.curvature[l], c.begin);
         const RowsView<T> above_delta = RowsView<T>(tape.delta[l + 1]).from_column(c.begin);
-        combine_each<T>(parameters.backward[l + 1].data(), above, width, above, above_delta, c.size,
-                        [&](Index i, Index column, const auto& u) {
-                            if (curvature.data) detail::lanes(curvature.row(i) + column) *= u;
-                            detail::lanes(delta.row(i) + column) = detail::lanes(slope.row(i) + column) * u;
-                        });
+        const auto scale = [=](Index i, Index column, const auto& u) {
+            detail::lanes(delta.row(i) + column) = detail::lanes(slope.row(i) + column) * u;
+        };
+        const auto scale_both = [=](Index i, Index column, const auto& u) {
+            detail::lanes(curvature.row(i) + column) *= u;
+            scale(i, column, u);
+        };
+        const auto pull_back = [&](const auto& store) {
+            combine_each<T>(parameters.backward[l + 1].data(), above, width, above, above_delta, c.size, store);
+        };
+        curvature.data ? pull_back(scale_both) : pull_back(scale);
     }
 }
 

@@ -13,7 +13,7 @@ struct HessianScratch {
 
     Rows<T> left, right, weighted, combined;
     std::vector<const T*> left_rows, right_rows;  // of the current task: here, or where they were already
-    std::vector<T> sums;                          // (left_most, right_group)
+    std::vector<T> sums;  // (right_group / tile, left rows of the task, tile) as `contract_column` leaves them
     Matrix<T> coefficients;                       // what `differentiate` needs
 
     HessianScratch(const Network& network, Index columns) {
@@ -23,10 +23,10 @@ struct HessianScratch {
         left.setZero(left_block, n);
         right.setZero(right_group, n);
         left_rows.resize(HessianPlan::left_most);
-        right_rows.resize(right_group);
+        right_rows.resize(right_group + Lanes<T>::right);
         weighted.setZero(width, n);
         combined.setZero(right_group, n);
-        sums.resize(HessianPlan::left_most * right_group);
+        sums.resize(HessianPlan::left_most * right_group + row_multiple);
         coefficients.setZero(1, differentiate_coefficients(network));
     }
 };
@@ -46,7 +46,7 @@ public:
     void run(const HessianTask& task, Index n) { run_kind<0>(task, n); }
 
 private:
-    static constexpr Index tile = Lanes<T>::right;
+    static constexpr Index tile = Lanes<T>::right, at_once = 2 * tile;
 
     template <int kind>
     void run_kind(const HessianTask& task, Index n) {
@@ -60,30 +60,39 @@ private:
 
     template <class Product>
     void run_product(const HessianTask& task, Index n) {
-        std::fill_n(scratch_.sums.begin(), task.left_count * task.count, T(0));
+        std::fill_n(scratch_.sums.begin(), sums_of(task, task.count + tile - 1), T(0));
         Block<T> block{plan_.shape(),     segment_,         task.l, task.m, plan_.pairs(task.l, task.m),
                        scratch_.weighted, scratch_.combined};
         for (Index begin = 0; begin < n; begin += Segment<T>::most) {
             if (begin > 0) stop_if_interrupted();
             segment_.select({begin, std::min(Segment<T>::most, n - begin)});
-            if constexpr (Product::forms_left) {
+            if (forms_right_first<Product>(task)) {
                 form_right<Product>(block, task, 0, task.count);
                 for (Index x = 0; x < task.left_count; x += scratch_.left_block) {
                     const Range left{x, std::min(task.left_count, x + scratch_.left_block)};
                     form_left<Product>(block, task, left);
-                    contract_rows(left, {0, task.count}, task.count);
+                    contract_rows(task, left, {0, task.count}, 0);
                 }
             } else {
-                // Right rows are used at once, a register tile of them at a time, so they never leave the L1 cache.
+                // Right rows are used at once, a few of them at a time, so they never leave the L1 cache.
                 form_left<Product>(block, task, {0, task.left_count});
-                for (Index r = 0; r < task.count; r += tile) {
-                    const Range right{r, std::min(task.count, r + tile)};
+                for (Index r = 0; r < task.count; r += at_once) {
+                    const Range right{r, std::min(task.count, r + at_once)};
                     form_right<Product>(block, task, right.begin, right.size());
-                    contract_rows(needed<Product>(task, right), right, task.count);
+                    contract_rows(task, needed<Product>(task, right), right, 0);
                 }
             }
         }
         place<Product>(block, task);
+    }
+
+    // Whether left rows are formed that do not fit into scratch at once, so that right rows meet a block at a time.
+    template <class Product>
+    bool forms_right_first(const HessianTask& task) const {
+        if constexpr (Product::forms_left)
+            return task.left_count > scratch_.left_block || !Product::forms_apart(plan_.shape(), task.m);
+        else
+            return false;
     }
 
     // The left rows of the task that its right rows in `right` need.
@@ -102,7 +111,8 @@ private:
                                                       row(scratch_.left, Product::forms_left ? x - left.begin : 0));
     }
 
-    // Right rows first … first + count − 1 of the task are formed at the start of the group.
+    // Right rows first … first + count − 1 of the task are formed at the start of the group, and the last stands for what
+    // its register tile has more.
     template <class Product>
     void form_right(Block<T>& block, const HessianTask& task, Index first, Index count) {
         const RightRow* rows = plan_.right(task) + first;
@@ -113,16 +123,19 @@ private:
             for (Index r = 0; r < count; ++r)
                 scratch_.right_rows[r] = Product::right_row(block, rows[r], row(scratch_.right, r));
         }
+        std::fill_n(scratch_.right_rows.begin() + count, tile - 1, scratch_.right_rows[count - 1]);
     }
 
     Row<T> row(Rows<T>& rows, Index i) const { return RowsView<T>(rows).array(i, segment_.size()); }
 
-    // sums[x, r] += Σ_n left_x(n) right_r(n); the table of right rows starts at right.begin.
-    void contract_rows(Range left, Range right, Index stride) {
-        T* sums = scratch_.sums.data() + left.begin * stride + right.begin;
-        contract<T>(RowTable<T>{scratch_.left_rows.data() + left.begin}, left.size(),
-                    RowTable<T>{scratch_.right_rows.data()}, right.size(), segment_.size(),
-                    [&](Index x, Index r, T value) { sums[x * stride + r] += value; });
+    // Where the sums of a right row start, r a multiple of `tile`.
+    Index sums_of(const HessianTask& task, Index r) const { return r / tile * tile * task.left_count; }
+
+    // Adds to the sums of right rows r … of the task, formed at `at`; r.begin is a multiple of `tile`.
+    void contract_rows(const HessianTask& task, Range left, Range r, Index at) {
+        contract_columns<T>(scratch_.left_rows.data() + left.begin, left.size(), scratch_.right_rows.data() + at,
+                            (r.size() + tile - 1) / tile, segment_.size(),
+                            scratch_.sums.data() + sums_of(task, r.begin) + left.begin * tile, sums_of(task, tile));
     }
 
     // H += sums, each at its place, row by row of H.
@@ -132,12 +145,12 @@ private:
         const Index *places = plan_.shape().selection.places(), size = plan_.size();
         const RightRow* right = plan_.right(task);
         const auto put = [&](Index r, Range left) {
-            const T* sums = scratch_.sums.data() + r - task.left_first * task.count;
+            const T* sums = scratch_.sums.data() + sums_of(task, r) + r % tile - task.left_first * tile;
             Product::place(block, right[r], {task.left_first + left.begin, task.left_first + left.end},
                            [&](Index x, Index i, Index a, Index j, Index c, auto... factor) {
                                const Index row = places[lower.parameter(i, a)];
                                T& to = hessian_[row * size + places[upper.parameter(j, c)]];
-                               to += (factor * ... * sums[x * task.count]);
+                               to += (factor * ... * sums[x * tile]);
                            });
         };
         if constexpr (Product::left_is_lower) {

@@ -31,7 +31,8 @@
 //     right_row    the same for a right row (or right_rows, for several at once)
 //     place        tells `add` for each left row x of a range at which (i, a), (j, c) the sum belongs, and a factor
 //
-// and, if left rows lie along the rows of H, `left_is_lower`; if left rows need forming, `forms_left`.
+// and, if left rows lie along the rows of H, `left_is_lower`; if left rows need forming, `forms_left`, and `forms_apart`
+// where a few right rows take no more to form than their share of many.
 #pragma once
 
 #include "segment.hpp"
@@ -88,6 +89,8 @@ struct FeaturePairs {
     }
 
     static Range needed(const HessianShape& s, Index l, Index m, const RightRow&) { return {0, left_count(s, l, m)}; }
+
+    static bool forms_apart(const HessianShape&, Index) { return true; }
 
     template <class T>
     static const T* left_row(Block<T>& at, Index x, Row<T> out) {
@@ -179,6 +182,8 @@ struct KhatriRao : FeaturePairs {
                 if (l < m || i <= j) list.add({i, j});
     }
 
+    static bool forms_apart(const HessianShape& s, Index m) { return m == s.top() - 1 || s.gauss_newton; }
+
     // B_lm[i,j] for `count` rows, by runs of equal i and consecutive j.
     template <class T>
     static void right_rows(Block<T>& at, const RightRow* right, Index count, RowsView<T> out) {
@@ -196,11 +201,8 @@ private:
     static void curvatures(Block<T>& at, Index i, Index j, Index count, RowsView<T> rows) {
         Segment<T>& s = at.segment;
         const Index l = at.l, m = at.m, n = s.size();
-        for (Index r = 0; r < count; ++r) {
-            Row<T> out = rows.array(r, n);
-            out = s.to_output(l, 0, i) * s.weighted(m, 0, j + r);
-            for (Index k = 1; k < s.network.outputs(); ++k) out += s.to_output(l, k, i) * s.weighted(m, k, j + r);
-        }
+        for (Index r = 0; r < count; ++r)
+            multiply_rows<T>(s.to_outputs(l, i), s.all_weighted(m, j + r), s.network.outputs(), n, rows.row(r));
         if (s.gauss_newton) return;
         for (Index r = 0; r < count; ++r) {
             Row<T> out = rows.array(r, n);

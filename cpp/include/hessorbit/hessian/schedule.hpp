@@ -89,7 +89,7 @@ private:
     // along with the samples of the first chunk.
     void share_blocks(Workspace<T>& work, const T* theta, int threads, T* hessian) const {
         const Index p = plan_.size(), rows = tape_rows(network_, order_) + sensitivity_rows(network_);
-        const Chunks chunks(data_.samples, chunk_capacity(rows, budget, Segment<T>::most, 16 * Segment<T>::most));
+        const Chunks chunks(data_.samples, chunk_capacity(rows, budget, Segment<T>::most, 32 * Segment<T>::most));
         grow(work, chunks.size, 1, threads);
         ChunkSpace<T>& space = *work.spaces[0];
         space.parameters.unpack(network_, theta);

@@ -9,7 +9,7 @@ namespace hessorbit {
 template <class T>
 class Segment {
 public:
-    static constexpr Index most = 512;  // samples: the right rows of a register tile stay in the L1 cache
+    static constexpr Index most = 256;  // samples: what two register tiles are made of stays in the L1 cache
 
     Segment(const Network& network, const Parameters<T>& parameters, Tape<T>& tape, Sensitivity<T>& sensitivity,
             bool gauss_newton)
@@ -28,7 +28,9 @@ public:
     Row<T> to_output(Index l, Index k, Index i) {                                            // F_l[k,i]
         return row(sensitivity_.to_output[l], k * network.layer(l).width + i);
     }
-    Row<T> weighted(Index l, Index k, Index i) {  // E_l[k,i]
+    RowsView<T> to_outputs(Index l, Index i) { return every_output(sensitivity_.to_output[l], l, i); }  // F_l[·,i]
+    RowsView<T> all_weighted(Index l, Index i) { return every_output(sensitivity_.weighted[l], l, i); }  // E_l[·,i]
+    Row<T> weighted(Index l, Index k, Index i) {                                                         // E_l[k,i]
         return row(sensitivity_.weighted[l], k * network.layer(l).width + i);
     }
 
@@ -47,6 +49,9 @@ public:
     const bool gauss_newton;
 
 private:
+    RowsView<T> every_output(Rows<T>& rows, Index l, Index i) {
+        return {row(rows, i).data(), rows.cols() * network.layer(l).width};
+    }
     Row<T> row(Rows<T>& rows, Index i) { return RowsView<T>(rows).from_column(columns_.begin).array(i, size()); }
 
     Tape<T>& tape_;

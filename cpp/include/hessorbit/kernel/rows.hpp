@@ -31,6 +31,7 @@ inline Index row_stride(Index n) { return padded(n) | row_multiple; }
 template <class T>
 struct Lanes {
     using Vector = T;
+    using Loose = T;  // a vector at no particular address
     static constexpr int count = 1, left = 3, right = 4;
 };
 
@@ -45,6 +46,7 @@ struct Lanes<double> {
     static constexpr int count = 2, left = 3, right = 4;
 #endif
     using Vector = double __attribute__((vector_size(8 * count), may_alias));
+    using Loose = double __attribute__((vector_size(8 * count), may_alias, aligned(8)));
 };
 #endif
 
@@ -76,14 +78,6 @@ struct RowsView {
     Row<T> array(Index i, Index n) const { return Row<T>(row(i), n); }
 };
 
-// Rows that lie anywhere, by their first numbers. Does not own.
-template <class T>
-struct RowTable {
-    const T* const* rows;
-
-    const T* row(Index i) const { return rows[i]; }
-};
-
 // A range of samples of the chunk; begin and size are multiples of row_multiple.
 struct Columns {
     Index begin, size;
@@ -99,6 +93,10 @@ const Vector<T>& lanes(const T* p) { return *reinterpret_cast<const Vector<T>*>(
 
 template <class T>
 Vector<T>& lanes(T* p) { return *reinterpret_cast<Vector<T>*>(p); }
+
+// The same anywhere.
+template <class T>
+typename Lanes<T>::Loose& loose_lanes(T* p) { return *reinterpret_cast<typename Lanes<T>::Loose*>(p); }
 
 // Sums the lanes of `count` vectors at once: lane i of the result is the sum over v[i].
 // A tree of interleavings: each level halves the number of vectors and doubles the partial sums in a lane.
@@ -131,7 +129,8 @@ template <class T>
     }
 }
 
-// One register tile of `contract`: out[a * right + b] = Σ_n left_a(n) right_b(n).
+// One register tile of `contract`: out[a * right + b] += Σ_n left_a(n) right_b(n), and up to row_multiple − 1 numbers
+// after these += 0.
 template <class T, int left_count>
 void contract_tile(const T* const* left, const T* const* right, Index n, T* out) {
     constexpr int right_count = Lanes<T>::right, lane_count = Lanes<T>::count;
@@ -150,7 +149,7 @@ void contract_tile(const T* const* left, const T* const* right, Index n, T* out)
         }
     }
 #pragma GCC unroll 8
-    for (int g = 0; g < groups; ++g) lanes(out + g * lane_count) = sum_lanes<T>(sum + g * lane_count);
+    for (int g = 0; g < groups; ++g) loose_lanes(out + g * lane_count) += sum_lanes<T>(sum + g * lane_count);
 }
 
 template <class T, int left_count = Lanes<T>::left>
@@ -161,10 +160,24 @@ void contract_tile(int rows, const T* const* left, const T* const* right, Index 
 
 }  // namespace detail
 
+// out[a * tile + b] += Σ_n left_a(n) right_b(n) for a < left_count, b < tile = Lanes<T>::right, and up to
+// row_multiple − 1 numbers after these += 0; the same `columns` times, with right + tile and out + step the next time.
+// Left rows come from the L2 cache, and are there for all columns.
+template <class T>
+void contract_columns(const T* const* left, Index left_count, const T* const* right, Index columns, Index n, T* out,
+                      Index step) {
+    constexpr int tile_left = Lanes<T>::left, tile = Lanes<T>::right;
+    for (Index a = 0; a < left_count; a += tile_left) {
+        const int rows = static_cast<int>(std::min<Index>(tile_left, left_count - a));
+        for (Index c = 0; c < columns; ++c)
+            detail::contract_tile<T>(rows, left + a, right + c * tile, n, out + c * step + a * tile);
+    }
+}
+
 // Calls add(a, b, Σ_n left_a(n) right_b(n)) for a < left_count, b < right_count.
-// left (left_count, n); right (right_count, n); each a RowsView or a RowTable.
-template <class T, class Left, class Right, class Add>
-void contract(Left left, Index left_count, Right right, Index right_count, Index n, Add add) {
+// left (left_count, n); right (right_count, n).
+template <class T, class Add>
+void contract(RowsView<const T> left, Index left_count, RowsView<const T> right, Index right_count, Index n, Add add) {
     constexpr int tile_left = Lanes<T>::left, tile_right = Lanes<T>::right;
     alignas(64) T tile[tile_left * tile_right + row_multiple];
     const T *l[tile_left], *r[tile_right];
@@ -174,6 +187,7 @@ void contract(Left left, Index left_count, Right right, Index right_count, Index
         for (Index a = 0; a < left_count; a += tile_left) {
             const Index rows = std::min<Index>(tile_left, left_count - a);
             for (Index i = 0; i < rows; ++i) l[i] = left.row(a + i);
+            std::fill_n(tile, std::size(tile), T(0));
             detail::contract_tile<T>(static_cast<int>(rows), l, r, n, tile);
             for (Index i = 0; i < rows; ++i)
                 for (Index j = 0; j < columns; ++j) add(a + i, b + j, tile[i * tile_right + j]);
@@ -188,18 +202,24 @@ void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index i
                   Store store) {
     using V = detail::Vector<T>;
     constexpr int lane_count = Lanes<T>::count;
-    const auto tile = [&]<int rows, int vectors>(Index i, Index k) {
-        V sum[rows][vectors] = {};
-        for (Index j = 0; j < in_count; ++j) {
+    const auto tile = [=]<int rows, int vectors>(Index i, Index k) [[gnu::always_inline]] {
+        const T *m = matrix + i * matrix_stride, *from = in.data + k;
+        V sum[rows][vectors];
+        const auto add = [&](bool first) [[gnu::always_inline]] {
             V x[vectors];
 #pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) x[v] = detail::lanes(in.row(j) + k + v * lane_count);
+            for (int v = 0; v < vectors; ++v) x[v] = detail::lanes(from + v * lane_count);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
-                const T m = matrix[(i + r) * matrix_stride + j];
+                const T c = m[r * matrix_stride];
 #pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v) sum[r][v] += m * x[v];
+                for (int v = 0; v < vectors; ++v) sum[r][v] = first ? c * x[v] : sum[r][v] + c * x[v];
             }
+        };
+        add(true);
+        for (Index j = 1; j < in_count; ++j) {
+            ++m, from += in.stride;
+            add(false);
         }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r)
@@ -207,7 +227,7 @@ void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index i
             for (int v = 0; v < vectors; ++v) store(i + r, k + v * lane_count, sum[r][v]);
     };
     // As many sums at once as hide the latency of an addition.
-    const auto strip = [&]<int vectors>(Index k) {
+    const auto strip = [=]<int vectors>(Index k) [[gnu::always_inline]] {
         Index i = 0;
         for (; i + 4 <= out_count; i += 4) tile.template operator()<4, vectors>(i, k);
         for (; i < out_count; ++i) tile.template operator()<1, vectors>(i, k);
@@ -215,6 +235,8 @@ void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index i
     Index k = 0;
     if (out_count < 4)
         for (; k + 8 * lane_count <= n; k += 8 * lane_count) strip.template operator()<8>(k);
+    if constexpr (lane_count == 8)
+        for (; k + 4 * lane_count <= n; k += 4 * lane_count) strip.template operator()<4>(k);
     for (; k + 2 * lane_count <= n; k += 2 * lane_count) strip.template operator()<2>(k);
     for (; k < n; k += lane_count) strip.template operator()<1>(k);
 }
@@ -223,11 +245,25 @@ void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index i
 template <class T, bool accumulate = false>
 void combine(const T* matrix, Index matrix_stride, Index out_count, Index in_count, RowsView<const T> in,
              RowsView<T> out, Index n) {
-    combine_each<T>(matrix, matrix_stride, out_count, in_count, in, n, [&](Index i, Index column, const auto& sum) {
+    combine_each<T>(matrix, matrix_stride, out_count, in_count, in, n, [=](Index i, Index column, const auto& sum) {
         auto& target = detail::lanes(out.row(i) + column);
         if constexpr (accumulate) target += sum;
         else target = sum;
     });
+}
+
+// out(n) = Σ_k a_k(n) b_k(n). a, b (count, n), out (n), not aliasing them.
+template <class T>
+void multiply_rows(RowsView<const T> a, RowsView<const T> b, Index count, Index n, T* out) {
+    for (Index c = 0; c < n; c += Lanes<T>::count) {
+        const T *left = a.data + c, *right = b.data + c;
+        detail::Vector<T> sum = detail::lanes(left) * detail::lanes(right);
+        for (Index k = 1; k < count; ++k) {
+            left += a.stride, right += b.stride;
+            sum += detail::lanes(left) * detail::lanes(right);
+        }
+        detail::lanes(out + c) = sum;
+    }
 }
 
 // Sum of a row, in a fixed order.
