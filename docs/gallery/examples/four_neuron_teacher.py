@@ -1,10 +1,10 @@
 r"""
-A teacher of four neurons, and students that always find it
-===========================================================
+A teacher of four neurons, and students that find it
+====================================================
 
 Şimşek and others (`2021 <https://arxiv.org/abs/2105.12221>`_) counted the affine pieces of a student's critical
 points and of its global minima. Few spare neurons make critical pieces the more numerous, many make minima so. Here are
-their counts, and students of a small teacher, which find it always once they are wide enough.
+their counts, and students of a small teacher, which find it once they are wide enough.
 """
 
 # %%
@@ -94,8 +94,9 @@ for width, ends in found.items():
     print(f"width {width:2d}: {(ends < 1e-20).sum():2d} of {len(ends)} below 1e-20, the largest loss {ends[-1]:.1e}")
 
 # %%
-# Three neurons cannot do it. Four can, and often do not: the runs end in a minimum that is not global. Of the
-# students of width ten every one arrives.
+# Three neurons cannot do it. Four can, and often do not: the runs end in a minimum that is not global. Of these
+# students of width ten every one arrives. That is not a law: of a hundred other starts 98 arrived within 500 steps
+# and one more in 538, while one was still on a plateau of loss 9.0e-5 after 4500.
 assert (found[3] > 1e-6).all()
 assert 0 < (found[4] < 1e-20).sum() < 20
 assert (found[10] < 1e-20).all()
