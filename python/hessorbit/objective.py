@@ -298,7 +298,7 @@ class Objective:
             Positions in θ, such as `MLP.block` gives, each named once; or a mask, of shape (P,). Then only the
             principal block of these p parameters is formed, of shape (p, p), its rows in their order. It costs
             N·p²/2 operations and a pass through the network: for the incoming parameters of 1, 10 and 50 of 100 neurons
-            with 10 inputs, on 2000 samples, 0.006, 0.008 and 0.19 of the time of the whole Hessian. (Some features of
+            with 10 inputs, on 2000 samples, 0.02, 0.02 and 0.19 of the time of the whole Hessian. (Some features of
             some neurons of a layer cost as much as all these features of all these neurons.)
 
         Notes
