@@ -121,7 +121,7 @@ def test_refusals(options: dict[str, Any], error: type[Exception], message: str)
 
 def test_what_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extremes, "MOST_FORMED", 10)
-    with pytest.raises(ValueError, match=r"smallest is for up to 10 parameters.*obj\.restricted"):
+    with pytest.raises(ValueError, match=r"smallest is for up to 10 parameters.*parameters=free"):
         ho.spectrum(OBJ, THETA, smallest=1)
     monkeypatch.setattr(extremes, "MOST_DENSE", 0)
     monkeypatch.setattr(extremes, "MOST_FACTOR", 0)

@@ -42,4 +42,5 @@ PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     register_objective_float64(module);
     register_descent(module);
     register_trust_region(module);
+    register_ldlt(module);
 }

@@ -37,6 +37,7 @@ if _typing.TYPE_CHECKING:
     from .population import PopulationObjective
     from .restricted import RestrictedObjective
     from .saving import load, save
+    from .signs import Inertia, inertia
     from .spectra import ConditionNumber, Spectrum, ZeroModeTest, spectrum
     from .study import StudyResult, WidthStudy
     from .symmetry import GroupElement, SymmetryGroup, Widening, ZeroModes, symmetries, zero_modes
@@ -64,6 +65,7 @@ _NAMES = {
     "population": ["PopulationObjective"],
     "restricted": ["RestrictedObjective"],
     "saving": ["load", "save"],
+    "signs": ["Inertia", "inertia"],
     "spectra": ["ConditionNumber", "Spectrum", "ZeroModeTest", "spectrum"],
     "study": ["StudyResult", "WidthStudy"],
     "symmetry": ["GroupElement", "SymmetryGroup", "Widening", "ZeroModes", "symmetries", "zero_modes"],
@@ -80,6 +82,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "Equivalence",
     "GroupElement",
     "Growth",
+    "Inertia",
     "Inspection",
     "Interrupted",
     "MLP",
@@ -113,6 +116,7 @@ __all__ = [  # noqa: RUF022, in the order of dir
     "equivalence",
     "equivalent",
     "grow",
+    "inertia",
     "inspect",
     "inspection",
     "interop",

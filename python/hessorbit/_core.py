@@ -37,6 +37,7 @@ _common = importlib.import_module("hessorbit._common")
 
 DampedLeastSquares = _hot.DampedLeastSquares
 Descent = _hot.Descent
+Ldlt = _hot.Ldlt
 Objective = _hot.Objective
 ShiftedSystem = _hot.ShiftedSystem
 config = _hot.config

@@ -253,6 +253,18 @@ class DampedLeastSquares(metaclass=_Pybind11Type):
     # a with (FᵀF + μ I) a = b for the last μ
     def correct(self, b: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
+# A − σ I = L D Lᵀ up to a permutation; A (P, P) symmetric
+@final
+class Ldlt(metaclass=_Pybind11Type):
+    def __init__(self, matrix: NDArray[np.float64], shift: float, threads: int) -> None: ...
+    # X with (A − σ I) X = B, B (P, m); not finite if D is singular
+    def solve(self, b: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    # numbers of negative and of zero eigenvalues of D
+    @property
+    def inertia(self) -> tuple[int, int]: ...
+    @property
+    def backward_error(self) -> float: ...
+
 # (A + μ I) s = −g; A (P, P), g (P)
 @final
 class ShiftedSystem(metaclass=_Pybind11Type):

@@ -25,6 +25,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import _core, activations
+from ._blas import calm_blas
 from ._checks import Array
 from .any_objective import AnyObjective
 from .decomposition import UNDERFLOW
@@ -36,9 +37,9 @@ from .targets import one_hot
 
 # Activations are within 4 ulp; more for the vectors of a chunk that are summed in another order.
 ULPS = 4
-# Entries of one temporary array at most, and multiplications of one matrix product, for which BLAS wakes no threads.
+# Entries of one temporary array at most, and multiplications of one matrix product, by one thread of BLAS.
 CHUNK = 2**16
-SMALL_PRODUCT = 2**18
+PRODUCT = 2**19
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def error_bounds(obj: Objective, theta: Array) -> ErrorBounds:
     place = [slice(first[k], first[k + 1]) for k in layers]
     gauss_newton, curvature = (np.zeros((neurons, neurons), theta.dtype) for _ in range(2))
     factor, kink = 0.0, False
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), calm_blas(0):
         for sample in passes(obj, theta, neurons):
             for m in layers:
                 for k in layers[: m + 1]:
@@ -305,7 +306,7 @@ def passes(obj: Objective, theta: Array, neurons: int) -> Iterator[Pass]:
     widest, inner = max(obj.net.widths[1:]), max(obj.net.widths[2:], default=1)
     # A sample has its inputs, and for each layer q all Z_lq with l < q.
     largest = max(neurons * inner, *obj.net.widths)
-    size = max(1, min(CHUNK // largest, SMALL_PRODUCT // (widest**2 * inner)))
+    size = max(1, min(CHUNK // largest, PRODUCT // (widest**2 * inner)))
     for start in range(0, len(kept), size):
         chosen = kept[start : start + size]
         yield Pass(obj, theta, obj.x[chosen], y[chosen].astype(theta.dtype), weight[chosen])

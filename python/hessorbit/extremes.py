@@ -1,14 +1,19 @@
-"""A few eigenvalues at the ends of the spectrum, each with its residual; H is formed only where it is small enough.
+"""A few eigenvalues at the ends of the spectrum or nearest 0, each with its residual, and their positions counted.
 
 For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r‖ of λ, and for the k of them together k
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
+
+Where H is formed, its Krylov subspaces and those of an inverse find them and an LDLᵀ counts their positions
+(counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which counts too. H is
+formed only where it is small enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +22,20 @@ from ._blas import calm_blas
 from ._checks import FLOAT64, Array
 from ._waiting import interruptible
 from .any_objective import AnyObjective
+from .counted import Pairs, highest, lowest, nearest
+from .decomposition import backward_error
+from .error_bounds import errors_of, norm
 from .objective import Objective
 from .restricted import whole
+
+if TYPE_CHECKING:
+    from .spectra import ConditionNumber
 
 MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
-EXTENDED = 2_000_000_000  # N·P·k up to which residuals are computed in extended precision
+FEWEST = 600  # parameters up to which LAPACK reduces a matrix in less time than subspaces take
+EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,12 +50,12 @@ class PartialSpectrum:
         Column i belongs to eigenvalue i.
     residuals : ndarray, shape (k,)
         ‖H v − λ v‖₂ of each: an eigenvalue of H lies within this of λ. The product is in extended precision, where that
-        takes seconds; else its own rounding, about ``eps ‖H‖``, comes on top.
+        takes 10 ms; else its own rounding, about ``eps ‖H‖``, comes on top.
     positions : ndarray of int, shape (k,)
         Positions among all eigenvalues in ascending order.
     counted : bool
-        Whether LAPACK counted these positions on the matrix. Lanczos's method counts nothing: of an eigenvalue of
-        multiplicity m it may find fewer than m.
+        Whether these positions were counted on the matrix, by the inertia of an LDLᵀ or by LAPACK's bisection.
+        Lanczos's method counts nothing: of an eigenvalue of multiplicity m it may find fewer than m.
     matrix : {"hessian", "gauss_newton"}
     size : int
         P.
@@ -69,6 +81,50 @@ class PartialSpectrum:
     matrix: str
     size: int
     method: str
+    _objective: AnyObjective
+    _theta: Array
+    _nearest: int
+
+    @cached_property
+    def floor(self) -> float:
+        """A bound on what rounding did to the matrix and its eigenvalues, as `Spectrum.floor`; found at first use.
+
+        Takes another evaluation of the matrix.
+        """
+        obj, name = self._objective, self.matrix
+        H = obj.hessian(self._theta) if name == "hessian" else obj.gauss_newton(self._theta)
+        size = float(np.abs(self.eigenvalues).max())
+        return errors_of(obj, self._theta).of(name, H) + backward_error(self.size, np.array([size, norm(H)]))
+
+    def condition_number(self) -> ConditionNumber:
+        """Returns the raw condition number: the ratio of the largest to the smallest magnitude of all eigenvalues.
+
+        Raises
+        ------
+        ValueError
+            If these eigenvalues do not tell: both ends are needed (``largest=1, smallest=1``), and what is nearest 0,
+            by ``nearest_zero=1`` or because all eigenvalues have one sign.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import hessorbit as ho
+        >>> obj = ho.Objective(ho.MLP([3, 1], bias=False), np.diag([1.0, 2.0, 4.0]), [1.0, 1.0, 1.0])
+        >>> ho.spectrum(obj, np.zeros(3), largest=1, smallest=1).condition_number()
+        16 (raw)
+        """
+        from .spectra import ratio
+
+        first, last = self.eigenvalues[0], self.eigenvalues[-1]
+        both = self.counted and self.positions[0] == 0 and self.positions[-1] == self.size - 1
+        one_sign = both and (first > 0 or last < 0)
+        if not both or not (one_sign or self._nearest):
+            raise ValueError(
+                "condition_number needs the eigenvalues at both ends, and what is nearest 0 unless all have one sign, "
+                "with counted positions: ask for spectrum(obj, theta, largest=1, smallest=1, nearest_zero=1)"
+            )
+        floor = self.floor + float(self.residuals.max())
+        return ratio(np.abs(self.eigenvalues), floor, lambda _: floor, "raw", {"directions": (self.size, self.size)})
 
     @property
     def num_negative(self) -> int:
@@ -97,42 +153,30 @@ class PartialSpectrum:
         return _html.table(self._caption(), ["position", "eigenvalue", "residual"], rows)
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Eigenvalues (k,), vectors (P, k), and positions in ascending order."""
-
-    eigenvalues: Array
-    vectors: Array
-    positions: Array
-
-
 def partial_spectrum(
-    obj: AnyObjective, theta: Array, matrix: str, largest: int | None, smallest: int | None
+    obj: AnyObjective, theta: Array, matrix: str, largest: int | None, smallest: int | None, nearest_zero: int | None
 ) -> PartialSpectrum:
-    """Returns the largest and the smallest eigenvalues of the Hessian or the Gauss–Newton matrix at θ (P,)."""
+    """Returns some eigenvalues of the Hessian or the Gauss–Newton matrix at θ (P,)."""
     count = len(theta)
-    high, low = (0 if k is None else _checks.integer(k, name, minimum=1, maximum=count)
-                 for k, name in ((largest, "largest"), (smallest, "smallest")))  # fmt: skip
+    high, low, near = (0 if k is None else _checks.integer(k, name, minimum=1, maximum=count) for k, name in
+                       ((largest, "largest"), (smallest, "smallest"), (nearest_zero, "nearest_zero")))  # fmt: skip
     if _checks.is_extended(theta):
         raise TypeError("theta must be float64 for largest and smallest; got longdouble: round it yourself")
     at = theta.copy()
-    formed = low > 0 or count <= MOST_DENSE or high + low >= count - 1
+    formed = low > 0 or near > 0 or count <= MOST_DENSE or high + low >= count - 1
     if formed and count > MOST_FORMED:
         raise ValueError(
-            f"smallest is for up to {MOST_FORMED} parameters, whose matrix is formed; theta has {count}: ask for the "
-            f"largest alone, or for some parameters, as spectrum(obj.restricted(theta, free), theta[free])"
+            f"{'smallest' if low else 'nearest_zero'} is for up to {MOST_FORMED} parameters, whose matrix is formed; "
+            f"theta has {count}: ask for the largest alone, or for some parameters, as spectrum(..., parameters=free)"
         )
     with calm_blas(count):
         if formed:
             H = obj.hessian(at) if matrix == "hessian" else obj.gauss_newton(at)
-            parts = [within(H, *ends) for ends in distinct(count, low, high)]
+            if not np.isfinite(H).all():
+                raise ValueError(f"theta must give a finite matrix; the {matrix.replace('_', '–')} overflows there")
+            found = merged([*(ends(H, low, high) if low or high else []), *(around_zero(H, near) if near else [])])
         else:
-            parts = [lanczos(product_of(obj, at, matrix), count, high)]
-    found = Pairs(
-        np.concatenate([part.eigenvalues for part in parts]),
-        np.concatenate([part.vectors for part in parts], axis=1),
-        np.concatenate([part.positions for part in parts]),
-    )
+            found = lanczos(product_of(obj, at, matrix), count, high)
     return PartialSpectrum(
         eigenvalues=found.eigenvalues,
         vectors=found.vectors,
@@ -142,14 +186,45 @@ def partial_spectrum(
         matrix=matrix,
         size=count,
         method="dense" if formed else "lanczos",
+        _objective=obj,
+        _theta=at,
+        _nearest=near,
     )
 
 
-def distinct(count: int, low: int, high: int) -> list[tuple[int, int]]:
-    """Returns first and last positions of what is asked for, without what is asked for twice."""
+def ends(H: Array, low: int, high: int) -> list[Pairs]:
+    """The smallest and the largest, without what is asked for twice."""
+    count = len(H)
     if low + high >= count:
-        return [(0, count - 1)]
-    return [(first, last) for first, last in ((0, low - 1), (count - high, count - 1)) if first <= last]
+        return [within(H, 0, count - 1)]
+    parts = []
+    if low:
+        parts.append((lowest(H, low) if worthwhile(H, low) else None) or within(H, 0, low - 1))
+    if high:
+        parts.append((highest(H, high) if worthwhile(H, high) else None) or within(H, count - high, count - 1))
+    return parts
+
+
+def around_zero(H: Array, near: int) -> list[Pairs]:
+    """Those of smallest magnitude, which are neighbours."""
+    found = nearest(H, near) if worthwhile(H, near) else None
+    if found:
+        return [found]
+    values = np.linalg.eigvalsh(H)
+    chosen = np.sort(np.argsort(np.abs(values), kind="stable")[:near])
+    return [within(H, int(chosen[0]), int(chosen[-1]))]
+
+
+def worthwhile(H: Array, k: int) -> bool:
+    """Whether subspaces take less time than the reduction to tridiagonal form."""
+    return len(H) > FEWEST and 20 * k < len(H)
+
+
+def merged(parts: list[Pairs]) -> Pairs:
+    """All of them in ascending order, each once."""
+    positions, first = np.unique(np.concatenate([part.positions for part in parts]), return_index=True)
+    values = np.concatenate([part.eigenvalues for part in parts])[first]
+    return Pairs(values, np.concatenate([part.vectors for part in parts], axis=1)[:, first], positions)
 
 
 def within(H: Array, first: int, last: int) -> Pairs:

@@ -327,3 +327,13 @@ def within(obj: AnyObjective, directions: Array) -> Array:
     held = np.delete(directions, obj.free, axis=0)
     kept = null_space(held) if len(held) else np.eye(directions.shape[1])
     return np.asarray(directions[obj.free] @ kept, FLOAT64)
+
+
+def block_of(obj: AnyObjective, theta: Array, parameters: ArrayLike | None) -> tuple[AnyObjective, Array]:
+    """Returns the objective of some parameters alone, the others held, and these; all of them for None."""
+    if parameters is None:
+        return obj, theta
+    part = obj.restricted(theta, parameters) if isinstance(obj, RestrictedObjective) else RestrictedObjective(
+        obj, theta, parameters  # type: ignore[arg-type]
+    )  # fmt: skip
+    return part, theta[_checks.positions(parameters, len(theta), "parameters")]

@@ -9,6 +9,7 @@ far more.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, overload
@@ -25,7 +26,7 @@ from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, Si
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
 from .extremes import PartialSpectrum, partial_spectrum
 from .objective import Objective
-from .restricted import whole
+from .restricted import block_of, whole
 
 if TYPE_CHECKING:
     from .symmetry import ZeroModes
@@ -430,18 +431,7 @@ class Spectrum:
             floor = self._quotient_floor
             details["modes_residual"] = self.zero_modes.together
             details["modes_are_null"] = self.zero_modes.are_null(self.floor)
-        if not magnitudes.any():
-            unresolved = len(magnitudes) > 0 and floor > 0
-            return ConditionNumber(1.0 if unresolved else np.nan, convention, unresolved, **details)
-        largest, smallest = float(magnitudes.max()), float(magnitudes.min())
-        above, below = (self._decomposition.error_at(m, floor) for m in (largest, smallest))
-        least = max(largest - above, 0.0)
-        if smallest <= floor:
-            bound = least / (np.sqrt(smallest) + np.sqrt(floor)) ** 2
-            return ConditionNumber(max(bound, 1.0), convention, True, **details)
-        upper = (largest + above) / (smallest - below) if smallest > below else np.inf
-        bounds = max(least / (smallest + below), 1.0), upper
-        return ConditionNumber(largest / smallest, convention, False, bounds=bounds, **details)
+        return ratio(magnitudes, floor, lambda size: self._decomposition.error_at(size, floor), convention, details)
 
     def __repr__(self) -> str:
         return (
@@ -467,6 +457,24 @@ class Spectrum:
         )
 
 
+def ratio(
+    magnitudes: Array, floor: float, error_at: Callable[[float], float], convention: str, details: dict[str, Any]
+) -> ConditionNumber:
+    """The largest over the smallest magnitude; `error_at` bounds the error of an eigenvalue of a magnitude."""
+    if not magnitudes.any():
+        unresolved = len(magnitudes) > 0 and floor > 0
+        return ConditionNumber(1.0 if unresolved else np.nan, convention, unresolved, **details)
+    largest, smallest = float(magnitudes.max()), float(magnitudes.min())
+    above, below = error_at(largest), error_at(smallest)
+    least = max(largest - above, 0.0)
+    if smallest <= floor:
+        bound = least / (np.sqrt(smallest) + np.sqrt(floor)) ** 2
+        return ConditionNumber(max(bound, 1.0), convention, True, **details)
+    upper = (largest + above) / (smallest - below) if smallest > below else np.inf
+    bounds = max(least / (smallest + below), 1.0), upper
+    return ConditionNumber(largest / smallest, convention, False, bounds=bounds, **details)
+
+
 @overload
 def spectrum(
     obj: AnyObjective,
@@ -477,16 +485,21 @@ def spectrum(
     method: str = ...,
     zero_modes: str | ArrayLike | Modes | None = ...,
     digits: int | None = ...,
+    parameters: ArrayLike | None = ...,
     largest: None = ...,
     smallest: None = ...,
+    nearest_zero: None = ...,
 ) -> Spectrum: ...
 @overload
 def spectrum(
-    obj: AnyObjective, theta: ArrayLike, *, matrix: str = ..., largest: int, smallest: int | None = ...
-) -> PartialSpectrum: ...
-@overload
-def spectrum(
-    obj: AnyObjective, theta: ArrayLike, *, matrix: str = ..., largest: None = ..., smallest: int
+    obj: AnyObjective,
+    theta: ArrayLike,
+    *,
+    matrix: str = ...,
+    parameters: ArrayLike | None = ...,
+    largest: int | None = ...,
+    smallest: int | None = ...,
+    nearest_zero: int | None = ...,
 ) -> PartialSpectrum: ...
 def spectrum(
     obj: AnyObjective,
@@ -497,8 +510,10 @@ def spectrum(
     method: str = "auto",
     zero_modes: str | ArrayLike | Modes | None = "auto",
     digits: int | None = None,
+    parameters: ArrayLike | None = None,
     largest: int | None = None,
     smallest: int | None = None,
+    nearest_zero: int | None = None,
 ) -> Spectrum | PartialSpectrum:
     """Returns the eigenvalues of the Hessian at θ, with the level below which they are unresolved.
 
@@ -527,15 +542,18 @@ def spectrum(
         Find the eigenvalues in ball arithmetic instead, for θ and data exactly as they are stored: `eigenvalues` are
         Decimals then, and `floor`, below 10^−digits times the largest, is proven. For P up to 100; needs the extra
         ``hessorbit[certify]``. Takes seconds, or minutes for hundreds of samples.
-    largest, smallest : int, optional
-        Find only so many eigenvalues at the upper and at the lower end, with vectors and residuals. For the smallest
-        the matrix is formed, up to P = 20 000; for the largest alone, beyond P = 1500, Lanczos's method needs products
-        only.
+    parameters : array_like of int or bool, optional
+        Of the block of these parameters alone, the others held: what `restricted` objectives give. Matrices and zero
+        modes that are given have the size of the block.
+    largest, smallest, nearest_zero : int, optional
+        Find only so many eigenvalues at the upper end, at the lower end, and of smallest magnitude, with vectors,
+        residuals and counted positions. For the last two the matrix is formed, up to P = 20 000; for the largest alone,
+        beyond P = 1500, Lanczos's method needs products only.
 
     Returns
     -------
     Spectrum
-        Or a `PartialSpectrum` with `largest` or `smallest`.
+        Or a `PartialSpectrum` with `largest`, `smallest` or `nearest_zero`.
 
     Raises
     ------
@@ -580,11 +598,16 @@ def spectrum(
     check_objective(obj)
     count = obj.num_parameters
     at = _checks.parameter_vector(theta, count)
-    if largest is not None or smallest is not None:
+    obj, at = block_of(obj, at, parameters)
+    count = len(at)
+    if largest is not None or smallest is not None or nearest_zero is not None:
         plain = not vectors and method == "auto" and zero_modes == "auto" and digits is None
         if not plain or not isinstance(matrix, str):
-            raise ValueError("largest and smallest are for matrix='hessian' or 'gauss_newton', without other options")
-        return partial_spectrum(obj, at, _checks.one_of(matrix, MATRICES, "matrix"), largest, smallest)
+            raise ValueError(
+                "largest, smallest and nearest_zero are for matrix='hessian' or 'gauss_newton', without other options"
+            )
+        name = _checks.one_of(matrix, MATRICES, "matrix")
+        return partial_spectrum(obj, at, name, largest, smallest, nearest_zero)
     way = _checks.one_of(method, METHODS, "method")
     if isinstance(zero_modes, str):
         _checks.one_of(zero_modes, ("auto",), "zero_modes")

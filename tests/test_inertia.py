@@ -1,0 +1,175 @@
+"""Inertias and counted eigenvalues, against all eigenvalues, closed forms and exact arithmetic."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+import hessorbit as ho
+from hessorbit import _core, counted, extremes
+from hessorbit.signs import count_signs
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def with_eigenvalues(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    q = np.linalg.qr(rng(seed).standard_normal((len(values), len(values))))[0]
+    matrix = (q * values) @ q.T
+    return np.ascontiguousarray((matrix + matrix.T) / 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 31, 33, 64, 97, 150])
+@pytest.mark.parametrize("kind", ["indefinite", "definite", "no diagonal", "arrow"])
+def test_factors_solve_and_count(count: int, kind: str) -> None:
+    b = rng(count).standard_normal((count, count))
+    matrix = b @ b.T + np.eye(count) if kind == "definite" else b + b.T
+    if kind == "no diagonal":
+        np.fill_diagonal(matrix, 0.0)
+    if kind == "arrow":
+        matrix = np.diag(np.arange(count) - count / 2 + 0.1)
+        matrix[0, :] = matrix[:, 0] = 1.0
+    values = np.linalg.eigvalsh(matrix)
+    for shift in (0.0, 0.3):
+        one, two = (_core.Ldlt(matrix, shift, threads) for threads in (1, 2))
+        assert one.inertia == two.inertia == (int((values < shift).sum()), 0) or np.abs(values - shift).min() < 1e-9
+        x = rng(1).standard_normal((count, 3))
+        assert (one.solve(x) == two.solve(x)).all()
+        if np.abs(values - shift).min() > 1e-6:
+            images = matrix @ one.solve(x) - shift * one.solve(x)
+            # Backward stable: the residual is e ‖X‖.
+            assert np.linalg.norm(images - x) <= 10 * (one.backward_error + 1e-13) * np.linalg.norm(one.solve(x))
+    assert one.backward_error < 1e-9 * np.abs(values).max() + 1e-15
+
+
+def test_the_backward_error_bounds_what_factors_miss() -> None:
+    """The eigenvalues of L D Lᵀ are exact for a matrix within e, so signs are right beyond e, by mpmath."""
+    values = np.array([-1.0, -1e-3, 1e-6, 1e-2, 1.0, 3.0])
+    matrix = with_eigenvalues(values)
+    with mpmath.workdps(40):
+        exact = sorted(mpmath.eigsy(mpmath.matrix(matrix.tolist()), eigvals_only=True))
+    for value in exact:
+        for side in (-1, 1):
+            factor = _core.Ldlt(matrix, float(value) + 0.0, 1)
+            shift = float(value) + side * 2 * factor.backward_error
+            assert _core.Ldlt(matrix, shift, 1).inertia[0] == sum(each < shift for each in exact)
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 7])
+def test_signs_of_matrices_with_zero_modes(zeros: int) -> None:
+    values = np.concatenate([-np.logspace(-6, 0, 9), np.zeros(zeros), np.logspace(-5, 1, 24)])
+    negative, unresolved, positive, floor = count_signs(with_eigenvalues(values), 0.0)
+    assert (negative, unresolved, positive) == (9, zeros, 24)
+    assert 0 < floor < 1e-11
+    # What may be anywhere within 1e-4 leaves those of smaller magnitude open.
+    negative, unresolved, positive, _ = count_signs(with_eigenvalues(values), 1e-4)
+    assert negative <= 9
+    assert positive <= 24
+    assert unresolved > zeros
+
+
+def test_of_a_network() -> None:
+    net = ho.MLP([4, 12, 2])
+    theta = net.init(rng(1), "normal(1)")
+    x = rng().standard_normal((60, 4))
+    obj = ho.Objective(net, x, np.sin(x[:, :2]))
+    for name, matrix in (("hessian", obj.hessian(theta)), ("gauss_newton", obj.gauss_newton(theta))):
+        values = np.linalg.eigvalsh(matrix)
+        found = ho.inertia(obj, theta, matrix=name)
+        assert found.negative <= (values < 0).sum() <= found.bounds[1]
+        assert found.negative + found.unresolved + found.positive == net.num_parameters
+        assert found.unresolved == (np.abs(values) < found.floor).sum()
+    free = net.block(layer=1, part="incoming", neurons=[0, 1])
+    part = ho.inertia(obj, theta, parameters=free)
+    assert part.certain
+    assert part.negative == (np.linalg.eigvalsh(obj.hessian(theta, parameters=free)) < 0).sum()
+    block, restricted = ho.spectrum(obj, theta, parameters=free), ho.spectrum(obj.restricted(theta, free), theta[free])
+    np.testing.assert_array_equal(block.eigenvalues, restricted.eigenvalues)
+    assert "unresolved" in repr(found)
+    assert "unresolved" in found._repr_html_()
+
+
+def test_zero_matrices_and_refusals() -> None:
+    obj = ho.Objective(ho.MLP([1, 1], bias=False), [[0.0]], [0.0])
+    assert ho.inertia(obj, [1.0]).unresolved == 1
+    with pytest.raises(TypeError, match="theta must be float64"):
+        ho.inertia(obj, np.ones(1, np.longdouble))
+    with pytest.raises(ValueError, match="matrix must be one of"):
+        ho.inertia(obj, [1.0], matrix="fisher")
+    with pytest.raises(ValueError, match="finite"):
+        _core.Ldlt(np.array([[np.nan]]), 0.0, 1)
+    with pytest.raises(ValueError, match="shift"):
+        _core.Ldlt(np.eye(2), np.inf, 1)
+    with pytest.raises(ValueError, match=r"shape \(P, P\)"):
+        _core.Ldlt(np.ones((2, 3)), 0.0, 1)
+    with pytest.raises(ValueError, match=r"shape \(2, m\)"):
+        _core.Ldlt(np.eye(2), 0.0, 1).solve(np.ones((3, 1)))
+
+
+SPECTRA = {
+    "decaying": np.logspace(-6, 1, 240),
+    "saddle": np.concatenate([-np.logspace(-4, 0, 60), np.logspace(-5, 1, 180)]),
+    "zero modes": np.concatenate([np.zeros(40), np.logspace(-4, 1, 200)]),
+    "pairs": np.repeat(np.logspace(-3, 1, 120), 2),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(SPECTRA))
+@pytest.mark.parametrize("k", [1, 4])
+def test_what_is_counted_is_at_its_position(kind: str, k: int) -> None:
+    """Known eigenvalues: what is found has the right position, or nothing is returned."""
+    values = np.sort(SPECTRA[kind])
+    H = with_eigenvalues(values)
+    for find in (counted.highest, counted.lowest, counted.nearest):
+        found = find(H, k)
+        if found is None:
+            continue
+        # eps P ‖H‖ of the matrix as it was made, and of what was found.
+        np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=4e-13 * 10)
+        if find is counted.nearest:
+            assert np.sort(np.abs(values[found.positions])).tolist() == np.sort(np.abs(values))[:k].tolist()
+        else:
+            assert found.positions.tolist() == list(range(240 - k, 240) if find is counted.highest else range(k))
+    if kind == "decaying":
+        assert all(find(H, k) is not None for find in (counted.highest, counted.lowest, counted.nearest))
+
+
+def test_an_eigenvalue_that_was_missed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subspace that is blind to an eigenvector finds neighbours, and the count tells."""
+    values = np.concatenate([np.full(30, 5.0), [6.0], np.linspace(8, 9, 30)])
+    H = np.diag(values)
+    real = counted.ritz_pairs
+
+    def blind(product, count, wanted, rank, **options):  # type: ignore[no-untyped-def]
+        def without(v: np.ndarray) -> np.ndarray:
+            image = product(v)
+            image[np.argmax(values)] = 0
+            return image
+
+        return real(without, count, wanted, rank, **options)
+
+    monkeypatch.setattr(counted, "ritz_pairs", blind)
+    assert counted.highest(H, 1) is None
+
+
+def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extremes, "FEWEST", 0)
+    net = ho.MLP([4, 12, 2])
+    theta = net.init(rng(1), "normal(1)")
+    x = rng().standard_normal((60, 4))
+    obj = ho.Objective(net, x, np.sin(x[:, :2]), l2=0.01)
+    whole = ho.spectrum(obj, theta)
+    few = ho.spectrum(obj, theta, largest=1, smallest=1, nearest_zero=1)
+    kappa = few.condition_number()
+    assert kappa == pytest.approx(whole.condition_number("raw"), rel=1e-8)
+    assert kappa.lower <= kappa <= kappa.upper
+    positive = ho.spectrum(obj, theta, matrix="gauss_newton", largest=1, smallest=1)
+    expected = ho.spectrum(obj, theta, matrix="gauss_newton", zero_modes=None).condition_number("raw")
+    assert positive.condition_number() == pytest.approx(expected, rel=1e-8)
+    with pytest.raises(ValueError, match="nearest_zero=1"):
+        ho.spectrum(obj, theta, largest=1, smallest=1).condition_number()
+    near = ho.spectrum(obj, theta, nearest_zero=3)
+    values = np.linalg.eigvalsh(obj.hessian(theta))
+    assert set(near.positions) == set(np.argsort(np.abs(values))[:3])
