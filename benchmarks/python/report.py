@@ -35,9 +35,22 @@ def about(runs: Sequence[Record]) -> str:
     machine = runs[-1]["machine"]
     details = [machine[key] for key in ("system", "compiler", "blas") if machine.get(key)]
     versions = [f"{name} {version}" for name, version in sorted(machine["versions"].items())]
-    commits = [f"{run['commit']} ({run['date'][:10]}, {len(run['rows'])} rows)" for run in runs]
-    of = "commit" if len(commits) == 1 else "commits"
-    return f"{name_of(machine)}; {', '.join(details + versions)}; {of} {', '.join(commits)}."
+    return f"{name_of(machine)}; {', '.join(details + versions)}. {origins(runs)}"
+
+
+def kinds(run: Record) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((row["contest"], row["rival"]) for row in run["rows"]))
+
+
+def origins(runs: Sequence[Record]) -> str:
+    """Which commit was measured when; of all but the newest run, for what rows."""
+    newest = f"Commit {runs[-1]['commit']}, {runs[-1]['date'][:10]}"
+    older, seen = [], set(kinds(runs[-1]))
+    for run in reversed(runs[:-1]):
+        left = [f"{contest} against {rival}" for contest, rival in kinds(run) if (contest, rival) not in seen]
+        seen |= set(kinds(run))
+        older.append(f"of {run['commit']}, {run['date'][:10]}, are {', '.join(left)}")
+    return "; ".join([newest, *older]) + "."
 
 
 def number(value: float | None) -> str:
@@ -108,7 +121,8 @@ def picture(rows: Sequence[Record], runs: Sequence[Record]) -> str:
     found = {mean["rival"]: mean["mean"] for mean in means(rows)}
     words = " and ".join(f"{found[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in found)
     image = f"![Times of exact Hessians, side by side]({PUBLISHED}/{FIGURE.as_posix()})"
-    where = f"{name_of(runs[-1]['machine'])}, {runs[-1]['date'][:10]}"
+    run = [run for run in runs if ("Hessian", "jax") in kinds(run)][-1]
+    where = f"{name_of(run['machine'])}, {run['date'][:10]}"
     text = f"Over these networks hessorbit is {words} (geometric means; {where})."
     return f"{image}\n\n{textwrap.fill(text, 120)}"
 
