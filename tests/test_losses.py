@@ -259,3 +259,48 @@ def test_outputs_that_overflow_crash_nothing() -> None:
     theta[::2] *= -1
     assert deep.gauss_newton_factor(theta).shape == (39, 41)
     assert obj.gauss_newton_factor(np.full(40, 1e308)).shape == (39, 40)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 700.0])
+@pytest.mark.parametrize("loss", ["logistic", "poisson", "cross_entropy"])
+def test_exponentials_are_within_a_few_ulp(loss: str, scale: float) -> None:
+    """∂ℓ/∂f and the diagonal of ∂²ℓ/∂f² by mpmath, of samples whose digits do not depend on their place."""
+    draw = rng(int(scale))
+    f = np.clip(scale * draw.standard_normal((37, 5)), -740, 700)
+    y = np.eye(5)[draw.integers(0, 5, 37)] if loss == "cross_entropy" else draw.integers(0, 2, f.shape).astype(float)
+    net, theta = ho.MLP([5, 5], bias=False), np.eye(5).ravel()
+    residual = ho.Objective(net, f, y, loss=loss).residual(theta).reshape(f.shape)
+    order = draw.permutation(37)[:30]
+    there = ho.Objective(net, f[order], y[order], loss=loss).residual(theta).reshape(-1, 5)
+    np.testing.assert_array_equal(there, residual[order])
+    eps, tiny = np.finfo(float).eps, np.finfo(float).tiny
+    with mpmath.workdps(700):
+        for row, target, result in zip(f[:12], y, residual, strict=False):
+            at = [mpmath.mpf(z) for z in row]
+            e = [mpmath.exp(z) for z in at]
+            if loss == "cross_entropy":
+                q = [each / sum(e) for each in e]
+                rest = [sum(q[:k]) + sum(q[k + 1 :]) for k in range(5)]
+                exact, size = [-rest[k] if target[k] else q[k] for k in range(5)], [0.0] * 5
+                curvature = [a * b for a, b in zip(q, rest, strict=True)]
+                value = -mpmath.log(q[int(target.argmax())])
+                # f_k − f_top is rounded, in two exponents; and K sums.
+                allowed = (2 * float(np.ptp(row)) + 12) * eps
+            elif loss == "logistic":
+                q = [each / (1 + each) for each in e]
+                exact = [each if t == 0 else -each / z for each, z, t in zip(q, e, target, strict=True)]
+                curvature, size = [each * each / z for each, z in zip(q, e, strict=True)], [0.0] * 5
+                value = sum(mpmath.log(1 + z) - t * x for z, x, t in zip(e, at, target, strict=True))
+                allowed = 4 * eps
+            else:
+                exact, curvature = [z - t for z, t in zip(e, target, strict=True)], e
+                value, size = sum(z - t * x for z, x, t in zip(e, at, target, strict=True)), list(target)
+                allowed = 4 * eps
+            for k in range(5):
+                assert abs(result[k] - exact[k]) <= allowed * (abs(exact[k]) + size[k] + tiny)
+            obj, at_row = at_outputs(row, target, loss=loss)
+            diagonal = obj.hessian_diagonal(at_row)
+            for k in range(5):
+                assert abs(diagonal[k] - curvature[k]) <= 2 * allowed * (curvature[k] + tiny)
+            terms = sum(abs(z) for z in at) + sum(e) if loss == "poisson" else abs(value) + 1e-3 * tiny
+            assert abs(obj.loss(at_row) - value) <= (allowed + 8 * eps) * (terms + tiny)

@@ -27,14 +27,13 @@ py::tuple loss_derivatives(const std::string& name, double parameter, const Arra
     const LossDescription& description = loss_named(name);
     require(description.curvature != CurvatureForm::full, "loss: expected a sum over outputs");
     Array<T> residual(f.size()), curvature(f.size()), root(f.size());
-    losses::with_formula(description.kind, [&]<class Formula>(const Formula& formula) {
-        if constexpr (!std::is_same_v<Formula, losses::CrossEntropy>) {
-            const auto terms_of = losses::bound<T>(formula, parameter);
+    losses::with_formula({description.kind, parameter}, [&]<class Formula>(const Formula& formula) {
+        if constexpr (!losses::couples<Formula>) {
             for (py::ssize_t i = 0; i < f.size(); ++i) {
-                const auto terms = terms_of(f.data()[i], y.data()[i]);
+                const auto terms = formula.terms(f.data()[i], y.data()[i]);
                 residual.mutable_data()[i] = terms.residual;
                 curvature.mutable_data()[i] = terms.curvature;
-                root.mutable_data()[i] = terms.root;
+                root.mutable_data()[i] = formula.root(f.data()[i], y.data()[i]);
             }
         }
     });

@@ -8,7 +8,9 @@
 //
 // with r = ∂ℓ/∂f, M = ∂²ℓ/∂f², q = softmax(f), or q_k = sigmoid(f_k) and q̄_k = sigmoid(−f_k), s(z) = log(1 + e^z), and
 // d = f − y. At the kink of huber, |d_k| = δ, M_kk is 1. Differences of nearly equal probabilities are never formed:
-// 1 − q_k is the sum of the other q_j, those before and those after it, so that small residuals keep their digits.
+// 1 − q_k is the sum of the other q_j, those before and those after it, so that small residuals keep their digits. Each
+// of e^f, q_k, q̄_k, s(f_k) and M_kk is within 4 ulp, as activations are, for the f that is given; sums over K outputs add
+// their own roundings. All work is lane by lane: what a sample gets does not depend on its place.
 //
 // Every M is a diagonal and, for the loss that couples its outputs, a product beside it: M_kj = −c_k c_j for k ≠ j. So
 // it takes 2 K numbers and not K².
@@ -19,6 +21,7 @@
 // is among the formulas.
 #pragma once
 
+#include "activation.hpp"
 #include "kernel/elementary.hpp"
 #include "kernel/rows.hpp"
 
@@ -61,89 +64,98 @@ struct LossDescription {
 
 namespace losses {
 
-// One output's part of ℓ, of r, of M, and √M.
-template <class T>
+// One output's part of ℓ, of r and of M, of a SIMD vector of samples or of one number.
+template <class V>
 struct Terms {
-    T value, residual, curvature, root;
+    V value, residual, curvature;
 };
 
-template <class T>
-T softplus(T z) {
-    using std::abs, std::exp, std::log1p;
-    return std::max(z, T(0)) + log1p(exp(-abs(z)));
-}
+// A formula is a struct that says the terms of an output and the root of its M, or, where outputs are coupled, both for
+// all of them.
+struct Formula {
+    double parameter = 0;
+};
 
-template <class T>
-T sigmoid(T z) {
-    using std::abs, std::exp;
-    const T e = exp(-abs(z));
-    return (z >= 0 ? T(1) : e) / (1 + e);
-}
+struct SquaredError : Formula {
+    template <class V>
+    Terms<V> terms(V f, V y) const {
+        const V d = f - y;
+        return {activations::half(d * d), d, constant<V>(1)};
+    }
 
-template <class T>
-Terms<T> squared_error(T f, T y) {
-    const T d = f - y;
-    return {d * d / 2, d, T(1), T(1)};
-}
+    template <class T>
+    T root(T, T) const { return 1; }
+};
 
-template <class T>
-Terms<T> logistic(T f, T y) {
-    using std::abs, std::exp;
-    const T q = sigmoid(f), complement = sigmoid(-f), decay = exp(-abs(f) / 2);
-    return {(1 - y) * softplus(f) + y * softplus(-f), (1 - y) * q - y * complement, q * complement,
-            decay / (1 + decay * decay)};
-}
+struct Logistic : Formula {
+    // With a = |f|, log(1 + e^f) = max(f, 0) + log(1 + e^{−a}).
+    template <class V>
+    Terms<V> terms(V f, V y) const {
+        const V a = magnitude(f), below = activations::half(f + a), above = activations::half(a - f), rest = 1 - y;
+        const activations::Logistic<V> l(activations::half(-a));
+        const V small = l.scaled(l.lower), q = f < 0 ? small : l.upper, complement = f < 0 ? l.upper : small;
+        return {multiply_add(rest, below, multiply_add(y, above, activations::softplus(-a).value)),
+                multiply_add(rest, q, -(y * complement)), l.scaled(l.bell)};
+    }
 
-template <class T>
-Terms<T> huber(T f, T y, T delta) {
-    using std::abs;
-    const T d = f - y, inside = abs(d) <= delta ? T(1) : T(0);
-    return {inside != 0 ? d * d / 2 : delta * (abs(d) - delta / 2), std::clamp(d, -delta, delta), inside, inside};
-}
+    template <class T>
+    T root(T f, T) const {
+        const T decay = std::exp(-std::abs(f) / 2);
+        return decay / (1 + decay * decay);
+    }
+};
 
-template <class T>
-Terms<T> poisson(T f, T y) {
-    using std::exp;
-    const T mean = exp(f);
-    return {mean - y * f, mean - y, mean, exp(f / 2)};
-}
+struct Huber : Formula {
+    template <class V>
+    Terms<V> terms(V f, V y) const {
+        const Lane<V> delta = parameter;
+        const V d = f - y, a = magnitude(d), inside = a <= delta ? constant<V>(1) : V{};
+        return {a <= delta ? activations::half(d * d) : delta * (a - delta / 2), at_most(at_least(d, -delta), delta),
+                inside};
+    }
+
+    template <class T>
+    T root(T f, T y) const { return terms(f, y).curvature; }
+};
+
+struct Poisson : Formula {
+    template <class V>
+    Terms<V> terms(V f, V y) const {
+        const V mean = activations::exp(f).value;
+        return {multiply_add(-y, f, mean), mean - y, mean};
+    }
+
+    template <class T>
+    T root(T f, T) const { return std::exp(f / 2); }
+};
 
 // The loss that couples its outputs.
-struct CrossEntropy {
-    // As evaluate_loss, which has set value to zero.
+struct CrossEntropy : Formula {
+    // As evaluate_loss.
     template <class T>
-    static void evaluate(Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n, T* value,
-                         RowsView<T> residual, RowsView<T> diagonal, RowsView<T> coupling) {
-        using std::exp, std::log1p, std::sqrt;
-        for (Index i = 0; i < n; ++i) {
-            Index top = 0;
-            for (Index k = 1; k < outputs; ++k)
-                if (f.row(k)[i] > f.row(top)[i]) top = k;
-            const T shift = f.row(top)[i];
-            T others = 0, mass = 0, inner = 0;  // Σ_{k≠top} e^{f_k − f_top}; Σ p; Σ p_k (f_k − f_top)
+    [[gnu::flatten]] static void evaluate(Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
+                                          T* value, RowsView<T> residual, RowsView<T> diagonal, RowsView<T> coupling) {
+        using V = Register<T>;
+        using detail::lanes;
+        for (Index i = 0; i < n; i += Lanes<T>::count) {
+            const V w = lanes(weight + i);
+            V shift = lanes(f.row(0) + i), top = {};
+            for (Index k = 1; k < outputs; ++k) {
+                const V z = lanes(f.row(k) + i);
+                top = z > shift ? constant<V>(static_cast<T>(k)) : top;
+                shift = z > shift ? z : shift;
+            }
+            V others = {}, mass = {}, inner = {};  // Σ_{k≠top} e^{f_k − f_top}; Σ p; Σ p_k (f_k − f_top)
             for (Index k = 0; k < outputs; ++k) {
-                const T p = y.row(k)[i], z = f.row(k)[i] - shift;
-                f.row(k)[i] = k == top ? T(1) : exp(z);
-                if (k != top) others += f.row(k)[i];
+                const V p = lanes(y.row(k) + i), z = V(lanes(f.row(k) + i)) - shift, e = activations::exp(z).value;
+                others += top == static_cast<T>(k) ? V{} : e;
                 mass += p;
-                if (p != 0) inner += p * z;
+                inner = p != 0 ? multiply_add(p, z, inner) : inner;
+                lanes(f.row(k) + i) = top == static_cast<T>(k) ? constant<V>(1) : e;
             }
-            if (value) value[i] += weight[i] * (mass * log1p(others) - inner);
-            T q_before = 0, p_before = 0, q_after = 0, p_after = 0;
-            for (Index k = 0; k < outputs; ++k) {
-                const T q = f.row(k)[i] /= 1 + others, p = y.row(k)[i];
-                if (residual.data) residual.row(k)[i] = q * p_before - p * q_before;
-                if (diagonal.data) diagonal.row(k)[i] = q_before;
-                if (coupling.data) coupling.row(k)[i] = sqrt(weight[i] * mass) * q;
-                q_before += q, p_before += p;
-            }
-            for (Index k = outputs - 1; k >= 0; --k) {
-                const T q = f.row(k)[i], p = y.row(k)[i];
-                if (residual.data)
-                    residual.row(k)[i] = weight[i] * (residual.row(k)[i] + (q * p_after - p * q_after));
-                if (diagonal.data) diagonal.row(k)[i] = weight[i] * mass * q * (diagonal.row(k)[i] + q_after);
-                q_after += q, p_after += p;
-            }
+            if (value) lanes(value + i) = w * multiply_add(mass, elementary::log_one_plus(others), -inner);
+            if (residual.data || diagonal.data)
+                differentiate<T>(outputs, i, f, y, w, mass, 1 / (1 + others), residual, diagonal, coupling);
         }
     }
 
@@ -175,56 +187,80 @@ struct CrossEntropy {
         }
         for (Index k = 0; k < last; ++k) scale[k] *= sqrt(mass / tail);
     }
+
+private:
+    // q, r and M of one SIMD vector of samples, from column i on: from e^{f_k − f_top} in f and `scale`, which makes it q.
+    template <class T>
+    static void differentiate(Index outputs, Index i, RowsView<T> f, RowsView<const T> y, Register<T> weight,
+                              Register<T> mass, Register<T> scale, RowsView<T> residual, RowsView<T> diagonal,
+                              RowsView<T> coupling) {
+        using V = Register<T>;
+        const auto at = [i](const auto& rows, Index k) -> auto& { return detail::lanes(rows.row(k) + i); };
+        const V curvature = weight * mass, root = square_root(curvature);
+        V q_before = {}, p_before = {}, q_after = {}, p_after = {};
+        for (Index k = 0; k < outputs; ++k) {
+            const V q = at(f, k) * scale, p = at(y, k);
+            at(f, k) = q;
+            if (residual.data) at(residual, k) = multiply_add(q, p_before, -(p * q_before));
+            if (diagonal.data) at(diagonal, k) = q_before;
+            if (coupling.data) at(coupling, k) = root * q;
+            q_before += q, p_before += p;
+        }
+        for (Index k = outputs - 1; k >= 0; --k) {
+            const V q = at(f, k), p = at(y, k);
+            if (residual.data) at(residual, k) = weight * (at(residual, k) + multiply_add(q, p_after, -(p * q_after)));
+            if (diagonal.data) at(diagonal, k) = curvature * q * (at(diagonal, k) + q_after);
+            q_after += q, p_after += p;
+        }
+    }
 };
 
-// Formula: (T f, T y [, T parameter]) → Terms<T>, for one output; or CrossEntropy.
 template <class Formula>
 struct Entry {
     LossDescription description;
-    Formula formula;
+    Formula formula{};
 };
 
 inline constexpr auto entries = std::tuple{
-    Entry{{LossKind::squared_error, "squared_error", TargetKind::real, CurvatureForm::identity},
-          [](auto f, auto y) { return squared_error(f, y); }},
-    Entry{{LossKind::cross_entropy, "cross_entropy", TargetKind::probabilities, CurvatureForm::full, true},
-          CrossEntropy{}},
-    Entry{{LossKind::logistic, "logistic", TargetKind::unit_interval, CurvatureForm::diagonal},
-          [](auto f, auto y) { return logistic(f, y); }},
-    Entry{{LossKind::huber, "huber", TargetKind::real, CurvatureForm::diagonal, false, "delta", 1.0},
-          [](auto f, auto y, auto delta) { return huber(f, y, delta); }},
-    Entry{{LossKind::poisson, "poisson", TargetKind::nonnegative, CurvatureForm::diagonal},
-          [](auto f, auto y) { return poisson(f, y); }},
+    Entry<SquaredError>{
+        {LossKind::squared_error, "squared_error", TargetKind::real, CurvatureForm::identity}},
+    Entry<CrossEntropy>{
+        {LossKind::cross_entropy, "cross_entropy", TargetKind::probabilities, CurvatureForm::full, true}},
+    Entry<Logistic>{{LossKind::logistic, "logistic", TargetKind::unit_interval, CurvatureForm::diagonal}},
+    Entry<Huber>{{LossKind::huber, "huber", TargetKind::real, CurvatureForm::diagonal, false, "delta", 1.0}},
+    Entry<Poisson>{{LossKind::poisson, "poisson", TargetKind::nonnegative, CurvatureForm::diagonal}},
 };
-
-// The formula of one output, its parameter bound.
-template <class T, class Formula>
-auto bound(const Formula& formula, double parameter) {
-    return [=](T f, T y) {
-        if constexpr (std::is_invocable_v<Formula, T, T, T>)
-            return formula(f, y, static_cast<T>(parameter));
-        else
-            return formula(f, y);
-    };
-}
 
 // Calls use(formula) with the formula of a loss.
 template <class Use>
-void with_formula(LossKind kind, Use use) {
-    std::apply([&](const auto&... entry) { ((entry.description.kind == kind && (use(entry.formula), true)) || ...); },
-               entries);
+void with_formula(const Loss& loss, Use use) {
+    const auto run = [&](const auto& entry) {
+        if (entry.description.kind != loss.kind) return false;
+        auto formula = entry.formula;
+        formula.parameter = loss.parameter;
+        use(formula);
+        return true;
+    };
+    std::apply([&](const auto&... entry) { (run(entry) || ...); }, entries);
 }
+
+template <class Formula>
+inline constexpr bool couples = std::is_same_v<Formula, CrossEntropy>;
 
 // A loss that is a sum over outputs. Arguments as in evaluate_loss.
 template <class T, class Formula>
 [[gnu::flatten]] void evaluate_each(Formula formula, Index outputs, RowsView<const T> f, RowsView<const T> y,
                                     const T* weight, Index n, T* value, RowsView<T> residual, RowsView<T> diagonal) {
+    using V = Register<T>;
+    using detail::lanes;
+    if (value) std::fill(value, value + n, T(0));
     for (Index k = 0; k < outputs; ++k)
-        for (Index i = 0; i < n; ++i) {
-            const Terms<T> terms = formula(f.row(k)[i], y.row(k)[i]);
-            if (value) value[i] += weight[i] * terms.value;
-            if (residual.data) residual.row(k)[i] = weight[i] * terms.residual;
-            if (diagonal.data) diagonal.row(k)[i] = weight[i] * terms.curvature;
+        for (Index i = 0; i < n; i += Lanes<T>::count) {
+            const V w = lanes(weight + i);
+            const Terms<V> terms = formula.template terms<V>(lanes(f.row(k) + i), lanes(y.row(k) + i));
+            if (value) lanes(value + i) = multiply_add(w, terms.value, V(lanes(value + i)));
+            if (residual.data) lanes(residual.row(k) + i) = w * terms.residual;
+            if (diagonal.data) lanes(diagonal.row(k) + i) = w * terms.curvature;
         }
 }
 
@@ -247,17 +283,16 @@ inline bool couples_outputs(const Loss& loss) { return describe(loss).curvature 
 
 // Everything the loss says of one chunk, already multiplied by the sample weights.
 // f, y (K, n); weight (n); outputs: value (n), residual (K, n), diagonal (K, n) of M, coupling (K, n): c, which is left
-// alone unless M is full. Null views skip an output. cross_entropy leaves q in the place of f.
+// alone unless M is full. Null views skip an output; n is a multiple of row_multiple. Where derivatives are asked for,
+// cross_entropy leaves q in the place of f, without them it leaves there what it likes.
 template <class T>
 void evaluate_loss(const Loss& loss, Index outputs, RowsView<T> f, RowsView<const T> y, const T* weight, Index n,
                    T* value, RowsView<T> residual, RowsView<T> diagonal, RowsView<T> coupling) {
-    if (value) std::fill(value, value + n, T(0));
-    losses::with_formula(loss.kind, [&]<class Formula>(const Formula& formula) {
-        if constexpr (std::is_same_v<Formula, losses::CrossEntropy>)
-            Formula::template evaluate<T>(outputs, f, y, weight, n, value, residual, diagonal, coupling);
+    losses::with_formula(loss, [&]<class Formula>(const Formula& formula) {
+        if constexpr (losses::couples<Formula>)
+            formula.template evaluate<T>(outputs, f, y, weight, n, value, residual, diagonal, coupling);
         else
-            losses::evaluate_each<T>(losses::bound<T>(formula, loss.parameter), outputs, f, y, weight, n, value,
-                                     residual, diagonal);
+            losses::evaluate_each<T>(formula, outputs, f, y, weight, n, value, residual, diagonal);
     });
 }
 
@@ -275,13 +310,12 @@ public:
     // Makes A for outputs f (K) and targets y (K).
     void prepare(const T* f, const T* y, T weight) {
         using std::sqrt;
-        losses::with_formula(loss_.kind, [&]<class Formula>(const Formula& formula) {
-            if constexpr (std::is_same_v<Formula, losses::CrossEntropy>) {
+        losses::with_formula(loss_, [&]<class Formula>(const Formula& formula) {
+            if constexpr (losses::couples<Formula>) {
                 const T mass = std::accumulate(y, y + outputs_, T(0));
                 Formula::template root<T>({f, f + outputs_}, weight * mass, order_, scale_, share_);
             } else {
-                const auto terms = losses::bound<T>(formula, loss_.parameter);
-                for (Index k = 0; k < outputs_; ++k) scale_[k] = sqrt(weight) * terms(f[k], y[k]).root;
+                for (Index k = 0; k < outputs_; ++k) scale_[k] = sqrt(weight) * formula.root(f[k], y[k]);
             }
         });
     }

@@ -118,6 +118,10 @@ template <class T>
     requires std::is_floating_point_v<T>
 SinCos<T> sin_cos(T z) { return {std::sin(z), std::cos(z)}; }
 
+template <class T>
+    requires std::is_floating_point_v<T>
+T log_one_plus(T x) { return std::log1p(x); }
+
 #if defined(__GNUC__)
 namespace detail {
 
@@ -159,6 +163,20 @@ inline Exponential<detail::Doubles> exponential_of_twice(detail::Doubles y, deta
     const Doubles small = scale + multiply_add(scale, up, down), sum = 1 + small;
     const Doubles difference = rest + multiply_add(rest, up, -(h + h));  // exactly −2h for k = 0
     return {up, down, sum, small - (sum - 1), difference, power};
+}
+
+// log(1 + x), x ≥ 0 or NaN: 1 + x = 2^k (m + lost) with √½ ≤ m < √2, and log m = 2 artanh t, t = (m − 1)/(m + 1).
+inline detail::Doubles log_one_plus(detail::Doubles x) {
+    using namespace detail;
+    constexpr double log2_high = 0x1.62e42fefa3800p-1, log2_low = 0x1.ef35793c76730p-45;
+    const Doubles sum = 1 + x, lost = x < 1 ? x - (sum - 1) : 1 - (sum - x);
+    const Bits power = (bits(sum) - 0x3fe6a09e667f3bcd) >> 52;
+    const Doubles k = from_bits(power + std::bit_cast<std::int64_t>(round_to_integer)) - round_to_integer;
+    const Doubles m = from_bits(bits(sum) - (power << 52)), rest = lost * from_bits((1023 - power) << 52);
+    const Doubles t = ((m - 1) + rest) / (m + 1), square = t * t;
+    const Doubles log_m = multiply_add(t * square, polynomial<artanh_series>(square), t + t);
+    const Doubles log = multiply_add(k, constant<Doubles>(log2_high), multiply_add(k, constant<Doubles>(log2_low), log_m));
+    return x - x == 0 ? log : x;
 }
 
 // Lanes of z beyond the reach of our reduction, one by one. Out of line: rare.

@@ -73,6 +73,10 @@ template <class T>
     requires std::is_floating_point_v<T>
 T magnitude(T x) { return std::abs(x); }
 
+template <class T>
+    requires std::is_floating_point_v<T>
+T square_root(T x) { return std::sqrt(x); }
+
 // x, its sign flipped where that of s is set.
 template <class T>
     requires std::is_floating_point_v<T>
@@ -126,6 +130,11 @@ inline bool any_beyond(detail::Doubles x, double bound) {
 }
 
 inline detail::Doubles magnitude(detail::Doubles x) { return detail::from_bits(detail::bits(x) & ~detail::sign_bit); }
+
+inline detail::Doubles square_root(detail::Doubles x) {
+    for (int i = 0; i < Lanes<double>::count; ++i) x[i] = std::sqrt(x[i]);
+    return x;
+}
 
 inline detail::Doubles flip_sign(detail::Doubles x, detail::Doubles s) {
     return detail::from_bits(detail::bits(x) ^ (detail::bits(s) & detail::sign_bit));
