@@ -304,3 +304,21 @@ def test_exponentials_are_within_a_few_ulp(loss: str, scale: float) -> None:
                 assert abs(diagonal[k] - curvature[k]) <= 2 * allowed * (curvature[k] + tiny)
             terms = sum(abs(z) for z in at) + sum(e) if loss == "poisson" else abs(value) + 1e-3 * tiny
             assert abs(obj.loss(at_row) - value) <= (allowed + 8 * eps) * (terms + tiny)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("widths", [(2, 4, 3, 9), (2, 3, 5, 3, 7)])
+def test_diagonal_of_a_deep_network_with_more_outputs_than_neurons(loss: str, widths: tuple[int, ...]) -> None:
+    """By autodiff; and where σ'' = 0 and two output weights are opposite, a sum of squares that is never negative."""
+    problem = random_problem(rng(3), widths, "tanh", loss=loss, samples=21, weighted=True, l2=0.1)
+    reference = AutodiffReference(problem).derivatives(problem.theta, problem.theta)["hessian"]
+    largest = np.abs(np.diagonal(reference)).max()
+    for theta in (problem.theta, problem.theta.astype(np.longdouble)):
+        diagonal = problem.objective().hessian_diagonal(theta)
+        # d² products of sizes that cancel, each rounded: some tens of ulps of the largest.
+        assert np.abs(diagonal - np.diagonal(reference)).max() <= 1e-13 * largest
+    net = ho.MLP(list(widths), "relu")
+    layers = net.unflatten(problem.theta.copy())
+    layers[-1][0][:, 1] = -layers[-1][0][:, 0]
+    obj = ho.Objective(net, problem.x, problem.y, loss=loss)
+    assert (obj.hessian_diagonal(net.flatten(layers)) >= 0).all()

@@ -4,7 +4,8 @@
 //
 // For q = l + 1, Z_lq[i,u] = σ'_l[i] V_q[i,u], so the sum is a product with the squares of V_q; and for l = L − 1 the one
 // over k is σ'_l[i]² Σ_kj V_L[i,k] M_kj V_L[i,j] (loss_product.hpp). With one hidden layer the cost is O(N P). With more,
-// the F_l below the last take O(N K d_l d_{l+1}), as K gradients, and distant layers the Z_lq, O(N d_l d_{l+1} d_q) each.
+// the F_l below the last take O(N K d_l d_{l+1}), as K gradients, or less where outputs are many (compression.hpp), and
+// distant layers the Z_lq, O(N d_l d_{l+1} d_q) each.
 // Without the terms in e, which a tape of order gauss_newton does not have, it is the diagonal of the Gauss–Newton part.
 #pragma once
 
@@ -51,9 +52,9 @@ void diagonal_curvature(const Network& network, const Parameters<T>& parameters,
     for (Index i = 0; i < width; ++i) {
         if (own.data) out.array(i, n) = own.array(i, n);
         else out.array(i, n).setZero();
-        for (Index k = 0; k < network.outputs(); ++k)
-            out.array(i, n) += RowsView<T>(sensitivity->to_output[l]).array(k * width + i, n) *
-                               RowsView<T>(sensitivity->weighted[l]).array(k * width + i, n);
+        const RowsView<T> f(sensitivity->to_output[l]), e = sensitivity->compression ? f : RowsView<T>(sensitivity->weighted[l]);
+        for (Index k = 0; k < sensitivity->outputs; ++k)
+            out.array(i, n) += f.array(k * width + i, n) * e.array(k * width + i, n);
     }
     if (!own.data) return;
     const Matrix<T>& v = parameters.backward[l + 1];

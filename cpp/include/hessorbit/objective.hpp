@@ -148,8 +148,9 @@ public:
         constexpr auto extent = Sensitivity<T>::Extent::hessian;
         const Index p = num_parameters();
         const bool deep = diagonal_needs_sensitivity(network_);
-        const Chunks chunks =
-            schedule_.chunks(tape_rows(network_, Order::hessian) + (deep ? sensitivity_rows(network_) : 0));
+        const Index compressed = compressed_outputs(network_, constant_loss());
+        const Chunks chunks = schedule_.chunks(tape_rows(network_, Order::hessian) +
+                                               (deep ? sensitivity_rows(network_, compressed) : 0));
         const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
             const Columns all{0, chunks.columns(chunk)};
             Sensitivity<T>* const sensitivity = deep ? &*space.sensitivity : nullptr;
@@ -160,6 +161,7 @@ public:
         };
         ChunkNeeds<T> needs{.order = Order::hessian, .coupled = couples_outputs(loss_), .diagonal = true};
         if (deep) needs.sensitivity = extent;
+        if (compressed) needs.compress = constant_loss();
         schedule_.for_each_theta(batch, threads, 12, [&](Index b, int team) {
             const auto work = diagonal_.take();
             schedule_.sum_over_samples(*work, theta + b * p, chunks, p, team, needs, add);
@@ -209,7 +211,10 @@ public:
                             .coupled = couples_outputs(loss_),
                             .diagonal = true};
         if (deep) needs.sensitivity = extent;
-        Chunks chunks = schedule_.chunks(tape_rows(network_, needs.order) + (deep ? sensitivity_rows(network_) : 0));
+        const Index compressed = compressed_outputs(network_, constant_loss());
+        if (compressed) needs.compress = constant_loss();
+        Chunks chunks =
+            schedule_.chunks(tape_rows(network_, needs.order) + (deep ? sensitivity_rows(network_, compressed) : 0));
         chunks.slots = std::min(chunks.slots, std::max<Index>(2, most_sums / size));
         const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
             const Columns all{0, chunks.columns(chunk)};

@@ -21,6 +21,7 @@ struct ChunkNeeds {
     Order order;
     bool coupled = false;  // whether the tape holds an M that couples outputs
     std::optional<typename Sensitivity<T>::Extent> sensitivity{};
+    std::optional<bool> compress{};  // whether M = w I, if outputs are to be compressed
     bool diagonal = false, directional = false, residual = false;
     const Loss* factor = nullptr;  // whose Gauss–Newton factor is written
 };
@@ -40,7 +41,7 @@ struct ChunkSpace {
     ChunkSpace(const Network& network, Index columns, const ChunkNeeds<T>& needs)
         : tape(network, columns, needs.order, needs.coupled), parameters(network) {
         if (needs.sensitivity) {
-            sensitivity.emplace(network, columns, *needs.sensitivity);
+            sensitivity.emplace(network, columns, *needs.sensitivity, needs.compress);
             coefficients.setZero(1, differentiate_coefficients(network));
         }
         if (needs.diagonal) diagonal.emplace(network, columns);
