@@ -17,6 +17,7 @@ from .objective import Objective
 if _typing.TYPE_CHECKING:
     from . import conditioning, critical, equivalence, inspection, interop, minima, optimize, plot, study, symmetry
     from .blocks import BlockDiagonal, block_diagonal
+    from .condition_number import ConditionNumber
     from .conditioning import BestConditioned, Growth, best_conditioned, grow
     from .config import configuration, show_config
     from .critical import Certificate, CriticalPoint, certify, classify
@@ -38,7 +39,7 @@ if _typing.TYPE_CHECKING:
     from .restricted import RestrictedObjective
     from .saving import load, save
     from .signs import Inertia, inertia
-    from .spectra import ConditionNumber, Spectrum, ZeroModeTest, spectrum
+    from .spectra import Spectrum, ZeroModeTest, spectrum
     from .study import StudyResult, WidthStudy
     from .symmetry import GroupElement, SymmetryGroup, Widening, ZeroModes, symmetries, zero_modes
 
@@ -66,7 +67,8 @@ _NAMES = {
     "restricted": ["RestrictedObjective"],
     "saving": ["load", "save"],
     "signs": ["Inertia", "inertia"],
-    "spectra": ["ConditionNumber", "Spectrum", "ZeroModeTest", "spectrum"],
+    "condition_number": ["ConditionNumber"],
+    "spectra": ["Spectrum", "ZeroModeTest", "spectrum"],
     "study": ["StudyResult", "WidthStudy"],
     "symmetry": ["GroupElement", "SymmetryGroup", "Widening", "ZeroModes", "symmetries", "zero_modes"],
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +22,12 @@ from ._blas import calm_blas
 from ._checks import FLOAT64, Array
 from ._waiting import interruptible
 from .any_objective import AnyObjective
+from .condition_number import ConditionNumber, ratio
 from .counted import Pairs, highest, lowest, nearest
 from .decomposition import backward_error
 from .error_bounds import errors_of, norm
 from .objective import Objective
 from .restricted import whole
-
-if TYPE_CHECKING:
-    from .spectra import ConditionNumber
 
 MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
@@ -113,8 +111,6 @@ class PartialSpectrum:
         >>> ho.spectrum(obj, np.zeros(3), largest=1, smallest=1).condition_number()
         16 (raw)
         """
-        from .spectra import ratio
-
         first, last = self.eigenvalues[0], self.eigenvalues[-1]
         both = self.counted and self.positions[0] == 0 and self.positions[-1] == self.size - 1
         one_sign = both and (first > 0 or last < 0)

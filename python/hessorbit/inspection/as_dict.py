@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..condition_number import ConditionNumber
 from ..conditioning import BestConditioned
 from ..critical import Certificate, CriticalPoint
-from ..spectra import ConditionNumber, Spectrum
+from ..spectra import Spectrum
 from .blocks import Block
 from .directions import Direction
 from .findings import Findings

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._checks import Array
+from ..condition_number import ConditionNumber
 from ..conditioning import BestConditioned
 from ..critical import Certificate, CriticalPoint
 from ..equivalence import CanonicalForm
 from ..network import MLP
 from ..plot import Slice
-from ..spectra import ConditionNumber, Spectrum
+from ..spectra import Spectrum
 from ..symmetry import SymmetryGroup, ZeroModes
 from .blocks import Block
 from .directions import Direction

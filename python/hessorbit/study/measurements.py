@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._checks import Array
-from ..spectra import ConditionNumber, spectrum
+from ..condition_number import ConditionNumber
+from ..spectra import spectrum
 from .growth import SPLITS
 from .rates import REPRESENTATIVES
 from .student import Point, Student
