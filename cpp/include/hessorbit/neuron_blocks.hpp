@@ -18,8 +18,8 @@ inline Index neuron_blocks_size(const Network& network) {
     return size;
 }
 
-// The upper triangles of blocks (what is below them is left to completion) += the first n columns of a tape, of order hessian or gauss_newton, with its
-// sensitivities if they are needed.
+// The upper triangles of blocks (what is below them is left to completion) += the first n columns of a tape, of order
+// hessian or gauss_newton, with its sensitivities if they are needed.
 template <class T>
 void add_neuron_blocks(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
                        Sensitivity<T>* sensitivity, Index n, DiagonalScratch<T>& scratch, T* blocks) {
