@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mpmath
 import numpy as np
 import pytest
@@ -80,7 +82,8 @@ def test_of_a_network() -> None:
         found = ho.inertia(obj, theta, matrix=name)
         assert found.negative <= (values < 0).sum() <= found.bounds[1]
         assert found.negative + found.unresolved + found.positive == net.num_parameters
-        assert found.unresolved == (np.abs(values) < found.floor).sum()
+        # They are within 3 floors of 0 by their definition; LAPACK's own errors are less than another.
+        assert found.unresolved <= (np.abs(values) < 4 * found.floor).sum()
     free = net.block(layer=1, part="incoming", neurons=[0, 1])
     part = ho.inertia(obj, theta, parameters=free)
     assert part.certain
@@ -173,3 +176,11 @@ def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
     near = ho.spectrum(obj, theta, nearest_zero=3)
     values = np.linalg.eigvalsh(obj.hessian(theta))
     assert set(near.positions) == set(np.argsort(np.abs(values))[:3])
+
+
+@pytest.mark.parametrize("find", [ho.inertia, ho.spectrum])
+def test_what_is_wrong_with_parameters_is_said_of_parameters(find: Callable[..., object]) -> None:
+    obj = ho.Objective(ho.MLP([2, 1], bias=False), [[2.0, 0.0]], [1.0])
+    for wrong in ([0, 0], [2], [], [0.5]):
+        with pytest.raises((TypeError, ValueError), match=r"^parameters must"):
+            find(obj, [0.0, 0.0], parameters=wrong)

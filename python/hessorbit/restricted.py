@@ -333,7 +333,7 @@ def block_of(obj: AnyObjective, theta: Array, parameters: ArrayLike | None) -> t
     """Returns the objective of some parameters alone, the others held, and these; all of them for None."""
     if parameters is None:
         return obj, theta
-    part = obj.restricted(theta, parameters) if isinstance(obj, RestrictedObjective) else RestrictedObjective(
-        obj, theta, parameters  # type: ignore[arg-type]
-    )  # fmt: skip
-    return part, theta[_checks.positions(parameters, len(theta), "parameters")]
+    chosen = _checks.positions(parameters, len(theta), "parameters")
+    if isinstance(obj, RestrictedObjective):
+        return obj.restricted(theta, chosen), theta[chosen]
+    return RestrictedObjective(obj, theta, chosen), theta[chosen]  # type: ignore[arg-type]
