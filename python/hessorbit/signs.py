@@ -127,7 +127,7 @@ def inertia(
     >>> net, x = ho.MLP([1, 2, 1]), np.linspace(-1, 1, 9)[:, None]
     >>> obj = ho.Objective(net, x, np.sin(3 * x))
     >>> ho.inertia(obj, [1.0, -2.0, 0.5, 0.3, 0.7, 0.2, 0.1])  # doctest: +ELLIPSIS
-    Inertia of the hessian: 2 negative, 5 positive, 0 unresolved (floor ...)
+    Inertia of the hessian: 3 negative, 4 positive, 0 unresolved (floor ...)
     """
     check_objective(obj)
     at = _checks.parameter_vector(theta, obj.num_parameters)
