@@ -13,6 +13,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 namespace hessorbit {
@@ -31,7 +32,6 @@ inline Index row_stride(Index n) { return padded(n) | row_multiple; }
 template <class T>
 struct Lanes {
     using Vector = T;
-    using Loose = T;  // a vector at no particular address
     static constexpr int count = 1, left = 3, right = 4;
 };
 
@@ -46,7 +46,6 @@ struct Lanes<double> {
     static constexpr int count = 2, left = 3, right = 4;
 #endif
     using Vector = double __attribute__((vector_size(8 * count), may_alias));
-    using Loose = double __attribute__((vector_size(8 * count), may_alias, aligned(8)));
 };
 #endif
 
@@ -94,9 +93,14 @@ const Vector<T>& lanes(const T* p) { return *reinterpret_cast<const Vector<T>*>(
 template <class T>
 Vector<T>& lanes(T* p) { return *reinterpret_cast<Vector<T>*>(p); }
 
-// The same anywhere.
+// out[i] += v[i] for every lane i, at any address.
 template <class T>
-typename Lanes<T>::Loose& loose_lanes(T* p) { return *reinterpret_cast<typename Lanes<T>::Loose*>(p); }
+[[gnu::always_inline]] inline void add_lanes(T* out, Vector<T> v) {
+    Vector<T> sum;
+    std::memcpy(&sum, out, sizeof sum);
+    sum += v;
+    std::memcpy(out, &sum, sizeof sum);
+}
 
 // Sums the lanes of `count` vectors at once: lane i of the result is the sum over v[i].
 // A tree of interleavings: each level halves the number of vectors and doubles the partial sums in a lane.
@@ -149,7 +153,7 @@ void contract_tile(const T* const* left, const T* const* right, Index n, T* out)
         }
     }
 #pragma GCC unroll 8
-    for (int g = 0; g < groups; ++g) loose_lanes(out + g * lane_count) += sum_lanes<T>(sum + g * lane_count);
+    for (int g = 0; g < groups; ++g) add_lanes<T>(out + g * lane_count, sum_lanes<T>(sum + g * lane_count));
 }
 
 template <class T, int left_count = Lanes<T>::left>
