@@ -52,15 +52,15 @@ class EvenUnits:
         ∂θ_even/∂θ of all parameters, which is diagonal but for a mixing before.
     unmixed : ndarray, shape (P, P), or None
         ∂θ/∂θ_mixed.
-    loss_unit : float
-        The loss here is so many times what it was.
+    output_unit : float
+        Outputs here are so many times what they were, and the loss so many times squared, which may leave float64.
     """
 
     obj: AnyObjective
     theta: Array
     sizes: Array
     unmixed: Array | None = None
-    loss_unit: float = 1.0
+    output_unit: float = 1.0
 
     @cached_property
     def same(self) -> bool:
@@ -75,7 +75,7 @@ class EvenUnits:
 
     def loss(self, value: float) -> float:
         """A loss, or a difference of losses, in the units that were given."""
-        return value / self.loss_unit
+        return value / self.output_unit / self.output_unit
 
     @property
     def remark(self) -> str:
@@ -122,7 +122,7 @@ def in_even_units(obj: AnyObjective, theta: Array) -> EvenUnits:
     part: AnyObjective = changed
     if isinstance(obj, RestrictedObjective):
         part, even = changed.restricted(even, obj.free), even[obj.free]
-    return EvenUnits(part, even, sizes, unmixed, output**2)
+    return EvenUnits(part, even, sizes, unmixed, output)
 
 
 def linear(net: MLP) -> bool:

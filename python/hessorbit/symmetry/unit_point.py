@@ -163,10 +163,11 @@ def mixed(hidden: HiddenLayer, mixing: Mixing) -> LayerMove:
 
 def orthonormal_rows(rows: Array) -> tuple[Mixing, int]:
     """Returns M, and the rank r, such that the first r rows of M times rows (m, p) are orthonormal, the others zero."""
-    left, values, _ = np.linalg.svd(rows.astype(FLOAT64))
+    unit = np.abs(rows).max(initial=0) or LONGDOUBLE.type(1)  # rows of deep layers may be beyond float64
+    left, values, _ = np.linalg.svd((rows / unit).astype(FLOAT64))
     rank = int((values > RANK * values.max(initial=0)).sum())
-    stretch = np.ones(len(rows))
-    stretch[:rank] = values[:rank]
+    stretch = np.ones(len(rows), LONGDOUBLE)
+    stretch[:rank] = values[:rank] * unit
     return refined(left.T / stretch[:, None], left * stretch), rank
 
 
