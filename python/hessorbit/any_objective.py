@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _checks
+from . import _checks, _core
 from ._checks import Array
 from .network import MLP
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
+
+MATRICES = ("hessian", "gauss_newton")
 
 
 @runtime_checkable
@@ -52,6 +54,19 @@ def check_objective(obj: Any, name: str = "obj") -> None:
     if not isinstance(obj, AnyObjective):
         got = _checks.with_article(type(obj))
         raise TypeError(f"{name} must be an Objective or a PopulationObjective; got {got}")
+
+
+def matrix_of(obj: AnyObjective, theta: Array, name: str) -> Array:
+    """The Hessian or the Gauss–Newton matrix at θ, by its name in MATRICES."""
+    return obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta)
+
+
+def finite_matrix_of(obj: AnyObjective, theta: Array, name: str) -> Array:
+    """The same, refused where it overflows."""
+    matrix = matrix_of(obj, theta, name)
+    if not _core.all_finite(matrix):
+        raise ValueError(f"theta must give a finite matrix; the {name.replace('_', '–')} overflows there")
+    return matrix
 
 
 def as_scalar(value: Any) -> Any:

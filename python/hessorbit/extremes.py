@@ -21,7 +21,7 @@ from . import _checks, _html
 from ._blas import calm_blas
 from ._checks import FLOAT64, Array
 from ._waiting import interruptible
-from .any_objective import AnyObjective
+from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .counted import Pairs, highest, lowest, nearest
 from .decomposition import backward_error
@@ -90,7 +90,7 @@ class PartialSpectrum:
         Takes another evaluation of the matrix.
         """
         obj, name = self._objective, self.matrix
-        H = obj.hessian(self._theta) if name == "hessian" else obj.gauss_newton(self._theta)
+        H = matrix_of(obj, self._theta, name)
         size = float(np.abs(self.eigenvalues).max())
         return errors_of(obj, self._theta).of(name, H) + backward_error(self.size, np.array([size, norm(H)]))
 
@@ -167,9 +167,7 @@ def partial_spectrum(
         )
     with calm_blas(count):
         if formed:
-            H = obj.hessian(at) if matrix == "hessian" else obj.gauss_newton(at)
-            if not np.isfinite(H).all():
-                raise ValueError(f"theta must give a finite matrix; the {matrix.replace('_', '–')} overflows there")
+            H = finite_matrix_of(obj, at, matrix)
             found = merged([*(ends(H, low, high) if low or high else []), *(around_zero(H, near) if near else [])])
         else:
             found = lanczos(product_of(obj, at, matrix), count, high)
@@ -206,7 +204,7 @@ def around_zero(H: Array, near: int) -> list[Pairs]:
     found = nearest(H, near) if worthwhile(H, near) else None
     if found:
         return [found]
-    values = np.linalg.eigvalsh(H)
+    values = interruptible(len(H), np.linalg.eigvalsh, H)
     chosen = np.sort(np.argsort(np.abs(values), kind="stable")[:near])
     return [within(H, int(chosen[0]), int(chosen[-1]))]
 

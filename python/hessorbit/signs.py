@@ -23,11 +23,10 @@ from numpy.typing import ArrayLike
 from . import _checks, _core, _html
 from ._blas import SMALL, idle_cpus
 from ._checks import FLOAT64, Array
-from .any_objective import AnyObjective, check_objective
+from .any_objective import MATRICES, AnyObjective, check_objective, finite_matrix_of
 from .error_bounds import errors_of
 from .restricted import block_of
 
-MATRICES = ("hessian", "gauss_newton")
 PROBES = 8
 POWERS = 2
 ATTEMPTS = 4
@@ -135,9 +134,7 @@ def inertia(
         raise TypeError("theta must be float64 for inertia; got longdouble: round it yourself, or use spectrum")
     name = _checks.one_of(matrix, MATRICES, "matrix")
     obj, at = block_of(obj, at, parameters)
-    H = obj.hessian(at) if name == "hessian" else obj.gauss_newton(at)
-    if not _core.all_finite(H):
-        raise ValueError(f"theta must give a finite matrix; the {name.replace('_', '–')} overflows there")
+    H = finite_matrix_of(obj, at, name)
     error = errors_of(obj, at.copy()).of(name, H)
     return Inertia(*count_signs(H, error), matrix=name)
 

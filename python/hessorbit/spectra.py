@@ -20,7 +20,7 @@ from . import _checks, _core, _html
 from ._bases import complement
 from ._blas import calm_blas
 from ._checks import FLOAT64, Array
-from .any_objective import AnyObjective, check_objective
+from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .symmetry import ZeroModes
 
 METHODS = ("auto", "dense", "gram", "jacobian")
-MATRICES = ("hessian", "gauss_newton")
 DRIVERS = {
     "dsyevd": "LAPACK dsyevd",
     "dgesdd": "LAPACK dgesdd",
@@ -551,7 +550,7 @@ def many_digits_spectrum(
     if len(theta) > many_digits.MOST_PARAMETERS:
         raise ValueError(f"digits is for at most {many_digits.MOST_PARAMETERS} parameters; theta has {len(theta)}")
     values, error = many_digits.eigenvalues(obj, theta, wanted, gauss_newton=name == "gauss_newton")
-    rounded = dense(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name)
+    rounded = dense(matrix_of(obj, theta, name), name)
     return Spectrum(
         eigenvalues=values,
         vectors=None,
@@ -590,7 +589,7 @@ def decompose(
         missing = errors.curvature if name == "hessian" else 0.0
         kind = SingularValues if vectors or method == "jacobian" else Gram
         return name, kind(float64(obj.gauss_newton_factor(theta), "Jacobian"), obj.l2, missing)
-    return name, dense(obj.hessian(theta) if name == "hessian" else obj.gauss_newton(theta), name)
+    return name, dense(matrix_of(obj, theta, name), name)
 
 
 def dense(matrix: Array, name: str) -> Dense:

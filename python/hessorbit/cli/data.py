@@ -11,6 +11,7 @@ import numpy as np
 from .. import _checks
 from .._checks import Array
 from .._data_files import ENDINGS, npz_arrays, table
+from .options import check_readable
 
 INPUTS, TARGETS, WEIGHTS = ("x", "X"), ("y", "Y"), ("sample_weight",)
 
@@ -30,9 +31,7 @@ def read_data(path: Path, target: list[str], weight: str | None) -> Data:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise ValueError(f"--data {str(path)!r} must end in {' or '.join(ENDINGS)}; got {ending or 'no ending'}")
-    with open(path, "rb") as file:
-        if not file.read(1):
-            raise ValueError(f"--data {str(path)!r} is empty")
+    check_readable(path, "--data")
     return from_npz(path, target, weight) if ending == ".npz" else from_table(path, target, weight)
 
 

@@ -13,6 +13,7 @@ from .. import interop
 from .._checks import Array
 from ..network import DEFAULT_OUTPUT, MLP
 from ..saving import load
+from .options import check_readable
 
 # Under which names training scripts keep a state dict among other things.
 STATES = ("state_dict", "model_state_dict", "model")
@@ -43,9 +44,7 @@ def read_model(path: Path, *, activation: list[str] | None, output_activation: s
         )
     if ending not in ENDINGS:
         raise ValueError(f"MODEL {str(path)!r} must end in {', '.join(ENDINGS)}; got {ending or 'no ending'}")
-    with open(path, "rb") as file:
-        if not file.read(1):
-            raise ValueError(f"MODEL {str(path)!r} is empty")
+    check_readable(path, "MODEL")
     needed = LIBRARIES.get(ending)
     if needed and find_spec(needed) is None:
         raise ValueError(

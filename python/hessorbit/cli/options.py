@@ -32,6 +32,13 @@ def parsed_widths(widths: str, option: str = "--widths") -> list[int]:
         raise ValueError(f"{option} must be whole numbers between commas, such as 5,10,20; got {widths!r}") from None
 
 
+def check_readable(path: Path, option: str) -> None:
+    """Refuse a file that is empty, or that cannot be opened."""
+    with open(path, "rb") as file:
+        if not file.read(1):
+            raise ValueError(f"{option} {str(path)!r} is empty")
+
+
 def check_writable(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
     """Refuse a path that cannot be written, or whose ending promises another format, before anything is computed."""
     if path.is_dir():

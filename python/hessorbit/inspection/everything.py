@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._blas import calm_blas
 from .._checks import Array
-from ..any_objective import AnyObjective, WholeObjective
+from ..any_objective import MATRICES, AnyObjective, WholeObjective
 from ..condition_number import ConditionNumber
 from ..conditioning import BestConditioned, best_conditioned
 from ..critical import certify as proof
 from ..critical import classify
 from ..equivalence import canonical
 from ..plot import Slice, slice_of
-from ..spectra import MATRICES, Spectrum, spectrum
+from ..spectra import Spectrum, spectrum
 from ..symmetry import symmetries, zero_modes
 from .blocks import blocks_of
 from .directions import leading, negative

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import FLOAT64, Array
-from ..any_objective import AnyObjective, check_objective
-from ..spectra import MATRICES, spectrum
+from ..any_objective import MATRICES, AnyObjective, check_objective
+from ..spectra import spectrum
 from ..symmetry import Generator, symmetries
 from .style import BLUE, GREY, ORANGE, finish, new_axes
 
