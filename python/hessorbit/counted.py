@@ -1,29 +1,45 @@
-"""The eigenvalues of a formed matrix at one of its ends or nearest 0, few of them, with their positions counted.
+"""The eigenvalues of a formed matrix at its ends and nearest 0, few of them, with their positions counted.
 
-Krylov subspaces of H find the largest, those of (H − σ I)⁻¹ the ones nearest σ (krylov.py). That none was missed is
-counted: if m of those found are below s − e − ‖r‖, and the LDLᵀ of H − s I, exact but for e, has m negative
-eigenvalues, then these m are all that H has below s − e (Sylvester, Weyl); above s likewise. The largest need no
-count where the squares of all others sum to less than the square of the least of them: ‖H‖_F² is the sum of all
-squares. Where neighbours are too close to be told apart by such an s, nothing is returned, but for one case: k values
-at the lower end that are all within rounding of each other, such as those of zero modes.
+Krylov subspaces of H find those at its ends, those of (H − σ I)⁻¹ the ones nearest σ (krylov.py). That none was missed
+is counted, at a shift s that has all those found on one side:
+
+- By the LDLᵀ of H − s I, exact but for e: if m of those found are above s + e + ‖r‖, and it counts m, then these are
+  all that are above s + e (Sylvester, Weyl); below and between likewise. The same LDLᵀ is an inverse, so one
+  serves to find and to count.
+- By norms alone. In the basis of a Krylov subspace Q, completed, H is [T Rᵀ; R W], where R reaches only its last block,
+  and ‖W‖_F² = ‖H‖_F² − ‖T‖_F² − 2‖R‖_F². As many eigenvalues of H are above s as of T and of its Schur complement
+  W − s I − R (T − s I)⁻¹ Rᵀ together (Haynsworth): none of the latter if ‖W‖_F + λ_max(−R (T − s I)⁻¹ Rᵀ) < s.
+
+Where neighbours are too close to be told apart by such an s, nothing is returned, but for one case: k values that are
+all within rounding of 0, such as those of zero modes.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ._checks import Array
 from ._core import Ldlt
 from .decomposition import EPS
-from .krylov import BLOCK, ritz_pairs
+from .krylov import BLOCK, Subspace, gaussian, grown
 from .signs import factorised
 
-TIGHT, CLOSE = 1e-14, 1e-9  # residuals of products with H, and of those with an inverse, that need no further step
-NEAR = 1e-7  # of the largest magnitude: a count is taken so close beside an eigenvalue, or half-way to the next
-LOOK = 5  # blocks of the subspace that tells roughly where the ends are
-MOST = 24  # blocks
+TIGHT, CLOSE = 1e-13, 1e-9  # residuals of products with H, and of those with an inverse, that need no further step
+ACCURATE = 1e-10  # of ‖H‖_F: residuals of what is returned
+LOCATED = 0.01  # of a Ritz value: a residual that tells where an end is
+NEAR = 1e-7  # of ‖H‖_F: a count is taken so close beside an eigenvalue, or half-way to the next
+LOOK = 6  # blocks of the subspace that tells roughly where the ends are
+SLOW = 1e-4  # of the largest magnitude: a residual after LOOK blocks with which an inverse takes less time
+MOST = 20  # blocks
+BESIDE = 16  # eigenvalues beyond a shift that are found all, to count those wanted among them
+SPARE = 3  # eigenvalues that are found beside those wanted, to tell where a count may be taken
+ROUGH = 1e-2  # of an eigenvalue of an inverse: a residual of those that are not wanted themselves
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -34,98 +50,292 @@ class Pairs:
     vectors: Array
     positions: Array
 
+    def part(self, chosen: Array | slice) -> Pairs:
+        return Pairs(self.eigenvalues[chosen], self.vectors[:, chosen], self.positions[chosen])
+
+
+@dataclass(frozen=True)
+class Found:
+    """Eigenpairs of H, ascending, with their residuals."""
+
+    values: Array
+    vectors: Array
+    residuals: Array
+
+    def error(self, chosen: Array | slice) -> float:
+        """So many eigenvalues are within this of those chosen."""
+        return float(np.linalg.norm(self.residuals[chosen]))
+
+
+class Few:
+    """The `low` smallest, `high` largest and `near` smallest in magnitude of H (P, P), which share what they can."""
+
+    def __init__(self, H: Array, low: int = 0, high: int = 0, near: int = 0) -> None:
+        self.low, self.high, self.near = low, high, near
+        # By a power of two, so that squares are in range.
+        self.scale = power_of_two_about(H)
+        self.H = H if self.scale == 1 else np.ldexp(H, -int(math.log2(self.scale)))
+        self.norm = float(np.linalg.norm(self.H))
+        self.tiny = 8 * len(H) * EPS * self.norm
+        self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
+
+    def around(self, k: int) -> Pairs | None:
+        found = self.around_zero
+        if k > len(found.values):
+            return None
+        magnitudes = np.sort(np.abs(found.values))
+        if magnitudes[k - 1] <= self.tiny / 2:
+            return self.within_rounding(found, k)
+        # A count stands back from rounding most where the gap is widest.
+        more = k + int(np.argmax(np.diff(magnitudes)[k - 1 :])) if len(magnitudes) > k else k
+        s = inward(magnitudes, more, -1, math.inf)
+        whole = self.settled(found, -s if self.at_zero.inertia[0] else -math.inf, s)
+        if not whole or len(whole.positions) < k:
+            return None
+        return whole.part(np.sort(np.argsort(np.abs(whole.eigenvalues), kind="stable")[:k]))
+
+    def sizeable(self, k: int) -> bool:
+        """Whether so many are wanted, and H is larger than a subspace that holds them."""
+        return k > 0 and self.norm > 0 and len(self.H) > LOOK * BLOCK + k
+
+    def scaled(self, pairs: Pairs | None) -> Pairs | None:
+        """The same of the matrix as it came."""
+        return pairs and Pairs(pairs.eigenvalues * self.scale, pairs.vectors, pairs.positions)
+
+    def highest(self) -> Pairs | None:
+        return self.scaled(self.end(self.high, 1)) if self.sizeable(self.high) else None
+
+    def lowest(self) -> Pairs | None:
+        return self.scaled(self.lower_end()) if self.sizeable(self.low) else None
+
+    def nearest(self) -> Pairs | None:
+        return self.scaled(self.around(self.near)) if self.sizeable(self.near) else None
+
+    def lower_end(self) -> Pairs | None:
+        if self.seems_positive:
+            negative = self.at_zero.inertia[0]
+            if negative == 0:
+                return self.end_of_positive(self.low)
+            if self.low <= negative <= self.low + BESIDE:
+                return self.end_by_inverse(self.low, -1, -self.tiny, gaussian(len(self.H)))
+        return self.end(self.low, -1)
+
+    @property
+    def seems_positive(self) -> bool:
+        """Whether the lower end may be 0, for all that the diagonal tells, or what is known already."""
+        if "rough" in vars(self):
+            return bool(self.rough.values[0] >= -self.rough.residuals[0])
+        return bool(self.H.diagonal().min() >= 0)
+
+    def end(self, k: int, sign: int) -> Pairs | None:
+        """The k eigenvalues at the upper end, sign = 1, or at the lower, −1."""
+        space = self.rough
+        if len(space.values) <= k:
+            return None
+        if converged(space, k, sign):
+            found = self.refined(space.vectors(at_end(len(space.values), k, sign)))
+            if found.error(slice(None)) <= ACCURATE * self.norm and self.counted_by_norms(space, k, sign):
+                return Pairs(found.values, found.vectors, at_end(len(self.H), k, sign))
+            settled = self.end_at(inward(space.values, k, sign, self.norm), found, k, sign)
+            if settled:
+                return settled
+        first, doubt = outermost(space.values, sign), float(space.residuals[::sign][-1])
+        start = space.vectors(at_end(len(space.values), BLOCK, sign))
+        shift = inward(space.values, k, sign, self.norm) if doubt <= LOCATED * abs(first) else first + sign * doubt
+        return self.end_by_inverse(k, sign, shift, start)
+
+    def end_of_positive(self, k: int) -> Pairs | None:
+        found = self.around_zero
+        if k > len(found.values):
+            return None
+        if found.values[k - 1] <= self.tiny / 2:
+            return self.within_rounding(found, k)
+        return self.end_at(inward(found.values, k, -1, self.norm), found, k, -1)
+
+    def end_by_inverse(self, k: int, sign: int, shift: float, start: Array) -> Pairs | None:
+        """The same by the inverse at a shift, and at others to which it leads."""
+        for _ in range(ATTEMPTS):
+            factor = self.factor(shift)
+            below = self.counts[shift][0]
+            beyond = len(self.H) - below if sign > 0 else below
+            if k <= beyond <= k + BESIDE:
+                found = self.by_inverse(factor, start, beyond, 0, lambda v: -sign * v)
+                settled = self.end_at(shift, found, k, sign)
+            else:
+                found = self.by_inverse(factor, start, k, SPARE, lambda v: -np.abs(v))
+                settled = None
+            if settled or len(found.values) < k:
+                return settled
+            start, shift = found.vectors, inward(found.values, k, sign, self.norm)
+            settled = self.end_at(shift, found, k, sign) if not beyond else None
+            if settled:
+                return settled
+        return None
+
+    def end_at(self, shift: float, found: Found, k: int, sign: int) -> Pairs | None:
+        """The k at an end, if they are among those found beyond a shift, and these are all."""
+        whole = self.settled(found, *window(shift, sign))
+        if not whole or len(whole.positions) < k:
+            return None
+        return whole.part(slice(-k, None) if sign > 0 else slice(k))
+
+    def within_rounding(self, found: Found, k: int) -> Pairs | None:
+        """k eigenvalues within `tiny` of 0, for as many are there, from the first above −tiny on."""
+        chosen = np.sort(np.argsort(np.abs(found.values), kind="stable")[:k])
+        if max(found.error(chosen), self.counts[-self.tiny][1]) > self.tiny / 2:
+            return None
+        return Pairs(found.values[chosen], found.vectors[:, chosen], self.at_zero.inertia[0] + np.arange(k))
+
+    def settled(self, found: Found, lower: float, upper: float) -> Pairs | None:
+        """Those found between two shifts, if they are all."""
+        inside = (lower < found.values) & (found.values < upper)
+        values, error = found.values[inside], found.error(inside)
+        if not inside.any() or error > ACCURATE * self.norm:
+            return None
+        for shift in (lower, upper):
+            if shift not in self.counts:
+                self.factor(shift)
+            # One that is so close might be counted on the other side.
+            if np.abs(values - shift).min() <= self.counts[shift][1] + error:
+                return None
+        first, end = self.counts[lower][0], self.counts[upper][0]
+        return Pairs(values, found.vectors[:, inside], np.arange(first, end)) if end - first == len(values) else None
+
+    def factor(self, shift: float) -> Ldlt:
+        """L D Lᵀ of H − shift·I, whose count is kept."""
+        factor = factorised(self.H, shift)
+        self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
+        return factor
+
+    @cached_property
+    def rough(self) -> Subspace:
+        """The Krylov subspace of H that tells where its ends are, and holds them if they are soon found."""
+        ends = [(k, sign) for k, sign in ((self.high, 1), (self.low, -1)) if k]
+
+        def enough(space: Subspace) -> bool:
+            late = len(space.values) >= LOOK * BLOCK
+            return all(converged(space, k, sign) or (late and not self.promising(space, k, sign)) for k, sign in ends)
+
+        return grown(
+            lambda v: self.H @ v, gaussian(len(self.H)), enough, most=self.dimensions(self.low + self.high), first=4
+        )
+
+    def promising(self, space: Subspace, k: int, sign: int) -> bool:
+        """Whether more products with H may take less time than an inverse."""
+        return residual(space, k, sign) <= SLOW and self.rest(space) < 1.3 * sign * outermost(space.values, sign)
+
+    @cached_property
+    def at_zero(self) -> Ldlt:
+        return self.factor(-self.tiny)
+
+    @cached_property
+    def around_zero(self) -> Found:
+        """The eigenvalues nearest 0, somewhat more than are wanted."""
+        wanted = max(self.low if not self.at_zero.inertia[0] else 0, self.near)
+        return self.by_inverse(self.at_zero, gaussian(len(self.H)), wanted, SPARE, lambda v: -np.abs(v))
+
+    def by_inverse(self, factor: Ldlt, start: Array, wanted: int, spare: int, rank: Callable[[Array], Array]) -> Found:
+        """The eigenpairs whose eigenvalues of an inverse `rank` puts first, and roughly some to spare."""
+        more = wanted + spare
+
+        def enough(space: Subspace) -> bool:
+            chosen = np.argsort(rank(space.values), kind="stable")[:more]
+            sizes, residuals = np.abs(space.values[chosen]), space.residuals[chosen]
+            # A residual r of μ becomes r/μ² of H, by another step of the inverse.
+            limit = np.minimum(CLOSE * sizes, TIGHT * self.norm * sizes**2)
+            limit = np.maximum(limit, TIGHT * np.abs(space.values).max())
+            limit = np.where(sizes * self.tiny > 0.5, ROUGH * sizes, limit)  # within rounding of 0
+            limit[wanted:] = ROUGH * sizes[wanted:]
+            return len(space.values) > more and bool((residuals <= limit).all())
+
+        if factor.inertia[1]:
+            return Found(np.empty(0), np.empty((len(self.H), 0)), np.empty(0))
+        space = grown(factor.solve, start, enough, most=self.dimensions(more), first=2)
+        chosen = np.argsort(rank(space.values), kind="stable")[:more]
+        return self.refined(factor.solve(np.ascontiguousarray(space.vectors(chosen))))
+
+    def refined(self, vectors: Array) -> Found:
+        """The eigenpairs of H within the span of columns (P, k)."""
+        basis = np.linalg.qr(vectors)[0]
+        images = self.H @ basis
+        within = basis.T @ images
+        values, columns = np.linalg.eigh((within + within.T) / 2)
+        basis = basis @ columns
+        return Found(values, basis, np.asarray(np.linalg.norm(images @ columns - basis * values, axis=0)))
+
+    def rest(self, space: Subspace) -> float:
+        """‖W‖_F, and what rounding may make of it."""
+        held = float(space.values @ space.values) + 2 * float(np.linalg.norm(space.beyond)) ** 2
+        return math.sqrt(max(self.norm**2 - held, 0.0) + 2 * self.tiny * self.norm)
+
+    def counted_by_norms(self, space: Subspace, k: int, sign: int) -> bool:
+        """Whether H has no more than k eigenvalues beyond a shift between the k-th Ritz value and the next."""
+        values, rest = sign * space.values[::sign], self.rest(space)
+        s = (values[-k] + max(values[-k - 1], rest)) / 2
+        distances = values - s
+        if values[-k] - s <= self.tiny or rest >= s:
+            return False
+        beyond = space.beyond[:, ::sign]
+        coupling = float(np.linalg.eigvalsh((beyond / distances) @ beyond.T)[0])
+        return bool(rest - min(coupling, 0.0) < s - self.tiny)
+
+    def dimensions(self, k: int) -> int:
+        """Of the largest subspace that is worth its time."""
+        return min(len(self.H) - BLOCK, MOST * BLOCK + 4 * k)
+
+
+def window(shift: float, sign: int) -> tuple[float, float]:
+    """What is beyond a shift, towards an end."""
+    return (shift, math.inf) if sign > 0 else (-math.inf, shift)
+
+
+def at_end(count: int, k: int, sign: int) -> Array:
+    """The last k of so many positions, or the first."""
+    return np.arange(count)[-k:] if sign > 0 else np.arange(count)[:k]
+
+
+def outermost(values: Array, sign: int) -> float:
+    """The last of ascending values, or the first."""
+    return float(values[::sign][-1])
+
+
+def inward(values: Array, k: int, sign: int, size: float) -> float:
+    """A shift beyond which k of ascending values are, towards an end: close to the k-th, or half-way to the next."""
+    ordered = values[::-sign]
+    gap = abs(ordered[k] - ordered[k - 1]) if len(ordered) > k else math.inf
+    return float(ordered[k - 1] - sign * min(gap / 2, NEAR * size))
+
+
+def residual(space: Subspace, k: int, sign: int) -> float:
+    """The largest of the k at an end, as a fraction of the largest magnitude."""
+    size = float(np.abs(space.values).max())
+    return float(space.residuals[at_end(len(space.values), k, sign)].max()) / size if size else 0.0
+
+
+def converged(space: Subspace, k: int, sign: int) -> bool:
+    """Whether the k at an end are as good as products with H make them."""
+    return len(space.values) > k and residual(space, k, sign) <= TIGHT
+
+
+def power_of_two_about(matrix: Array) -> float:
+    """The size of the entries of a matrix where their squares may leave float64, else 1."""
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(matrix)
+    if 1e-100 < norm < 1e100 or not matrix.any():
+        return 1.0
+    return math.ldexp(1.0, math.frexp(float(np.abs(matrix).max()))[1])
+
 
 def highest(H: Array, k: int) -> Pairs | None:
     """The k largest eigenvalues."""
-    count = len(H)
-    found = ritz_pairs(lambda v: H @ v, count, k, np.negative, tolerance=TIGHT, most=dimensions(count, k))
-    if not found.converged:
-        return None
-    values, vectors, error = refined(H, found.vectors)
-    # The others together have this root of a sum of squares, so none of them is larger.
-    rest = float(np.linalg.norm(H)) ** 2 - float(values @ values)
-    if values[0] > 0 and 2 * rest < values[0] ** 2:
-        return Pairs(values, vectors, np.arange(count - k, count))
-    s = values[0] - beside(found.values[k - 1] - found.values[k], float(np.abs(found.values).max()))
-    factor = factorised(H, s)
-    if count - sum(factor.inertia) != k or values[0] - s <= factor.backward_error + error:
-        return None
-    return Pairs(values, vectors, np.arange(count - k, count))
+    return Few(H, high=k).highest()
 
 
 def lowest(H: Array, k: int) -> Pairs | None:
-    """The k smallest eigenvalues: as the largest of −H, and by an inverse where none is far below 0."""
-    count = len(H)
-    rough = ritz_pairs(lambda v: H @ v, count, 1, np.positive, tolerance=TIGHT, most=LOOK * BLOCK)
-    size, least, vector = float(np.abs(rough.values).max()), float(rough.values[0]), rough.vectors[:, 0]
-    if least >= -np.linalg.norm(H @ vector - least * vector):
-        tiny = 8 * count * EPS * size
-        factor = factorised(H, -tiny)
-        if factor.inertia == (0, 0):
-            return lowest_of_positive(H, factor, k, tiny, size)
-    upper = highest(-H, k)
-    return upper and Pairs(-upper.eigenvalues[::-1], upper.vectors[:, ::-1], np.arange(k))
-
-
-def lowest_of_positive(H: Array, factor: Ldlt, k: int, tiny: float, size: float) -> Pairs | None:
-    """The same by the inverse of H + tiny·I, which is positive definite."""
-    found = ritz_pairs(factor.solve, len(H), k, np.negative, tolerance=CLOSE, most=dimensions(len(H), k))
-    if not found.converged or found.values[k] <= 0:
-        return None
-    values, vectors, error = refined(H, factor.solve(found.vectors))
-    following = 1 / found.values[k] - tiny
-    if following > values[-1]:
-        s = values[-1] + beside(following - values[-1], size)
-        upper = factorised(H, s)
-        if upper.inertia[0] == k and s - values[-1] > upper.backward_error + error:
-            return Pairs(values, vectors, np.arange(k))
-    # The i-th Ritz value is at least the i-th eigenvalue (Cauchy), and no eigenvalue is below −tiny − e.
-    if values[-1] + factor.backward_error <= tiny:
-        return Pairs(values, vectors, np.arange(k))
-    return None
+    """The k smallest eigenvalues."""
+    return Few(H, low=k).lowest()
 
 
 def nearest(H: Array, k: int) -> Pairs | None:
-    """The k eigenvalues of smallest magnitude, by the inverse of the matrix."""
-    count = len(H)
-    factor = factorised(H, -EPS * float(np.linalg.norm(H)))
-    if factor.inertia[1]:
-        return None
-    found = ritz_pairs(factor.solve, count, k + 1, lambda v: -np.abs(v), tolerance=CLOSE, most=dimensions(count, k + 1))
-    if not found.converged:
-        return None
-    values, vectors, error = refined(H, factor.solve(found.vectors))
-    # One more than asked for, whose magnitude says how far from 0 counts may be taken.
-    magnitudes = np.sort(np.abs(values))
-    s = magnitudes[k - 1] + beside(magnitudes[k] - magnitudes[k - 1], np.inf)
-    kept = np.abs(values) < s
-    below = 0
-    if factor.inertia[0] or values[0] < 0:
-        lower = factorised(H, -s)
-        if s - magnitudes[k - 1] <= lower.backward_error + error:
-            return None
-        below = lower.inertia[0] + lower.inertia[1]
-    upper = factorised(H, s)
-    if upper.inertia[0] - below != k or s - magnitudes[k - 1] <= upper.backward_error + error:
-        return None
-    return Pairs(values[kept], vectors[:, kept], np.arange(below, below + k))
-
-
-def dimensions(count: int, k: int) -> int:
-    """Of the largest subspace that is worth its time."""
-    return min(count - BLOCK, MOST * BLOCK + 4 * k)
-
-
-def beside(gap: float, size: float) -> float:
-    """How far from an eigenvalue a count is taken, whose next neighbour is `gap` away."""
-    return float(min(gap / 2, NEAR * size))
-
-
-def refined(H: Array, vectors: Array) -> tuple[Array, Array, float]:
-    """The eigenpairs of H within the span of columns (P, k), and the norm of their residuals together."""
-    basis = np.linalg.qr(vectors)[0]
-    images = H @ basis
-    within = basis.T @ images
-    values, columns = np.linalg.eigh((within + within.T) / 2)
-    basis = basis @ columns
-    return values, basis, float(np.linalg.norm(images @ columns - basis * values))
+    """The k eigenvalues of smallest magnitude."""
+    return Few(H, near=k).nearest()

@@ -23,7 +23,7 @@ from ._checks import FLOAT64, Array
 from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
-from .counted import Pairs, highest, lowest, nearest
+from .counted import Few, Pairs
 from .decomposition import backward_error
 from .error_bounds import errors_of, norm
 from .objective import Objective
@@ -168,7 +168,7 @@ def partial_spectrum(
     with calm_blas(count):
         if formed:
             H = finite_matrix_of(obj, at, matrix)
-            found = merged([*(ends(H, low, high) if low or high else []), *(around_zero(H, near) if near else [])])
+            found = merged(counted_parts(H, low, high, near))
         else:
             found = lanczos(product_of(obj, at, matrix), count, high)
     return PartialSpectrum(
@@ -186,27 +186,26 @@ def partial_spectrum(
     )
 
 
-def ends(H: Array, low: int, high: int) -> list[Pairs]:
-    """The smallest and the largest, without what is asked for twice."""
+def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
+    """The smallest, the largest, and those of smallest magnitude."""
     count = len(H)
     if low + high >= count:
         return [within(H, 0, count - 1)]
-    parts = []
+    few = Few(H, *(k if worthwhile(H, k) else 0 for k in (low, high, near)))
+    # What is nearest 0 first: where all are positive, it is at the lower end too.
+    parts = [few.nearest() or around_zero(H, near)] if near else []
     if low:
-        parts.append((lowest(H, low) if worthwhile(H, low) else None) or within(H, 0, low - 1))
+        parts.append(few.lowest() or within(H, 0, low - 1))
     if high:
-        parts.append((highest(H, high) if worthwhile(H, high) else None) or within(H, count - high, count - 1))
+        parts.append(few.highest() or within(H, count - high, count - 1))
     return parts
 
 
-def around_zero(H: Array, near: int) -> list[Pairs]:
+def around_zero(H: Array, near: int) -> Pairs:
     """Those of smallest magnitude, which are neighbours."""
-    found = nearest(H, near) if worthwhile(H, near) else None
-    if found:
-        return [found]
     values = interruptible(len(H), np.linalg.eigvalsh, H)
     chosen = np.sort(np.argsort(np.abs(values), kind="stable")[:near])
-    return [within(H, int(chosen[0]), int(chosen[-1]))]
+    return within(H, int(chosen[0]), int(chosen[-1]))
 
 
 def worthwhile(H: Array, k: int) -> bool:

@@ -1,7 +1,7 @@
-"""Eigenpairs at an end of a symmetric operator, by block Krylov subspaces with full orthogonalisation.
+"""Subspaces that hold eigenvectors at the ends of a symmetric operator: block Krylov, with full orthogonalisation.
 
-From a Gaussian block X (P, b) the subspace of X, A X, A² X, … is kept orthonormal; the eigenpairs of the operator's
-matrix there (Ritz pairs) converge first at the ends. With Y = Q S for the eigenvectors S of T = Qᵀ A Q,
+From a block X (P, b) the subspace of X, A X, A² X, … is kept orthonormal; the eigenpairs of the operator's matrix there
+(Ritz pairs) converge first at the ends. With Y = Q S for the eigenvectors S of T = Qᵀ A Q,
 
     ‖A y − θ y‖ = ‖R s‖,    R the triangle of what A makes of the last block beyond the subspace, s the last b rows of
     S.
@@ -22,60 +22,72 @@ BLOCK = 8
 
 
 @dataclass(frozen=True)
-class RitzPairs:
-    """Ritz pairs that a subspace holds, those wanted first.
+class Subspace:
+    """A subspace and the Ritz pairs in it.
 
     Attributes
     ----------
+    basis : ndarray, shape (P, m)
     values : ndarray, shape (m,)
-    vectors : ndarray, shape (P, k)
-        Of the first k.
-    converged : bool
-        Whether the first k are eigenpairs up to the tolerance.
+        Ritz values, ascending.
+    columns : ndarray, shape (m, m)
+        S.
+    beyond : ndarray, shape (b, m)
+        R s of each.
     """
 
+    basis: Array
     values: Array
-    vectors: Array
-    converged: bool
+    columns: Array
+    beyond: Array
+
+    @property
+    def residuals(self) -> Array:
+        """‖A y − θ y‖ of each."""
+        return np.asarray(np.linalg.norm(self.beyond, axis=0))
+
+    def vectors(self, chosen: Array) -> Array:
+        return np.asarray(self.basis @ self.columns[:, chosen])
 
 
-def ritz_pairs(
+def gaussian(count: int) -> Array:
+    """A block (P, b) to start from."""
+    return np.random.default_rng(0).standard_normal((count, BLOCK))
+
+
+def grown(
     product: Callable[[Array], Array],
-    count: int,
-    wanted: int,
-    rank: Callable[[Array], Array],
+    start: Array,
+    enough: Callable[[Subspace], bool],
     *,
-    tolerance: float,
     most: int,
-) -> RitzPairs:
-    """Returns the pairs whose values `rank` puts first, of a subspace of at most `most` dimensions.
+    first: int,
+) -> Subspace:
+    """Returns the subspace from a block (P, b) on, of at most `most` dimensions, once it is enough.
 
-    `product` takes columns (P, b). The subspace grows until they have converged: ‖A y − θ y‖ ≤ tolerance · max|θ|,
-    which is looked at each time that it has grown by a quarter.
+    `product` takes columns (P, b). That is looked at after `first` blocks, and then each time that it has grown by a
+    fifth.
     """
-    block = np.random.default_rng(0).standard_normal((count, BLOCK))
-    most = min(most, count) // BLOCK * BLOCK
-    basis, projected = np.empty((count, most)), np.zeros((most, most))
-    block = np.linalg.qr(block)[0]
-    look = BLOCK
-    for size in range(BLOCK, most + 1, BLOCK):
-        basis[:, size - BLOCK : size] = block
+    count, width = start.shape
+    most = max(min(most, count) // width, 1) * width
+    basis, projected = np.empty((most, count)).T, np.zeros((most, most))
+    block = np.linalg.qr(start)[0]
+    look = first * width
+    for size in range(width, most + 1, width):
+        basis[:, size - width : size] = block
         inside = basis[:, :size]
         image = product(block)
         along = inside.T @ image
-        image -= inside @ along
+        image = image - inside @ along
         again = inside.T @ image
         image -= inside @ again
-        projected[:size, size - BLOCK : size] = along + again
+        projected[:size, size - width : size] = along + again
         block, triangle = np.linalg.qr(image)
         if size >= look or size == most:
-            look = size + size // 4
+            look = size + size // 5
             values, columns = np.linalg.eigh(projected[:size, :size], UPLO="U")
-            order = np.argsort(rank(values), kind="stable")
-            chosen = order[:wanted]
-            beyond = np.linalg.norm(triangle @ columns[-BLOCK:, chosen], axis=0)
-            converged = size > wanted and bool(beyond.max() <= tolerance * np.abs(values).max())
-            if converged or size == most:
+            space = Subspace(inside, values, columns, triangle @ columns[-width:])
+            if enough(space):
                 break
         block = np.linalg.qr(block - inside @ (inside.T @ block))[0]
-    return RitzPairs(values[order], inside @ columns[:, chosen], converged)
+    return space
