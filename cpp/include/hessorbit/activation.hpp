@@ -114,18 +114,29 @@ Derivatives<V> leaky_relu(V z, double slope) {
     return {z > 0 ? z : left * z, z > 0 ? constant<V>(1) : left, V{}};
 }
 
-// What tanh, sigmoid, silu and softplus are made of, with a = |z|, cut where e^{−2a} is nothing:
-// sigmoid(−2a) = 2^k lower, sigmoid(2a) = upper, their product = 2^k bell, tanh(a) = tanh.
+// What tanh, sigmoid, silu and softplus start with: a = |z|, cut where e^{−2a} is nothing, the exponential of −2a, and the
+// division.
 template <class V>
-struct Logistic {
+struct LogisticQuotient {
     V a;
     elementary::Exponential<V> e;
-    V w, lower, upper, bell, tanh;
+    V w;
 
-    explicit Logistic(V z)
+    explicit LogisticQuotient(V z)
         : a(at_most(magnitude(z), elementary::decay_limit<Lane<V>> / 2)), e(elementary::exponential_of_twice(-a)),
-          w(1 / e.sum), lower(e.times_above(w)), upper(complement(lower)), bell(lower * upper),
+          w(1 / e.sum) {}
+};
+
+// What they are made of: sigmoid(−2a) = 2^k lower, sigmoid(2a) = upper, their product = 2^k bell, tanh(a) = tanh.
+template <class V>
+struct Logistic : LogisticQuotient<V> {
+    using LogisticQuotient<V>::a, LogisticQuotient<V>::e, LogisticQuotient<V>::w;
+    V lower, upper, bell, tanh;
+
+    explicit Logistic(const LogisticQuotient<V>& quotient)
+        : LogisticQuotient<V>(quotient), lower(e.times_above(w)), upper(complement(lower)), bell(lower * upper),
           tanh(e.difference * w) {}
+    explicit Logistic(V z) : Logistic(LogisticQuotient<V>(z)) {}
 
     V scaled(V y) const { return e.power.times(y); }
 
@@ -146,21 +157,21 @@ template <class V>
 V half(V z) { return z * Lane<V>(0.5); }
 
 template <class V>
-Derivatives<V> sigmoid(V z) {
-    const Logistic<V> l(half(z));
+Derivatives<V> sigmoid(V z, const Logistic<V>& l) {
     return {l.sigmoid(z), l.scaled(l.bell), flip_sign(l.scaled(l.bell_slope(1)), z)};
 }
 
 template <class V>
-Derivatives<V> tanh(V z) {
-    const Logistic<V> l(z);
+Derivatives<V> sigmoid(V z) { return sigmoid(z, Logistic<V>(half(z))); }
+
+template <class V>
+Derivatives<V> tanh(V z, const Logistic<V>& l) {
     return {flip_sign(l.tanh, z), l.scaled(4 * l.bell), flip_sign(l.scaled(l.bell_slope(8)), z)};
 }
 
 // z s with s = sigmoid(z), s̄ = sigmoid(−z); σ' = s (1 + z s̄).
 template <class V>
-Derivatives<V> silu(V z) {
-    const Logistic<V> l(half(z));
+Derivatives<V> silu(V z, const Logistic<V>& l) {
     const V a = l.a + l.a, scale = l.e.power.value();
     const V left = l.lower * multiply_add(-a, l.upper, constant<V>(1));
     const V right = l.upper * multiply_add(a, scale * l.lower, constant<V>(1));
@@ -172,12 +183,14 @@ Derivatives<V> silu(V z) {
 
 // log(1 + e^z) = max(z, 0) + 2 artanh s with s = e^{−a}/(2 + e^{−a}).
 template <class V>
-Derivatives<V> softplus(V z) {
-    const Logistic<V> l(half(z));
+Derivatives<V> softplus(V z, const Logistic<V>& l) {
     const V s = l.e.above() / (l.e.below() + l.e.sum), scaled = l.e.power.value() * s, square = scaled * scaled;
     const V y = multiply_add(s * square, polynomial<elementary::detail::artanh_series>(square), s + s);
     return {z > 0 ? multiply_add(l.e.power.value(), y, z) : l.scaled(y), l.sigmoid(z), l.scaled(l.bell)};
 }
+
+template <class V>
+Derivatives<V> softplus(V z) { return softplus(z, Logistic<V>(half(z))); }
 
 // sigmoid(4z) + softplus(z).
 template <class V>
@@ -312,12 +325,23 @@ constexpr Expansion selu_expansion() {
     return {0, half, {Term{left, 1, elu_atom}, Term{half, 1, absolute_atom}}};
 }
 
-// Formula: V z [, double parameter] → Derivatives<V>.
+// A formula in two steps: start(z), which ends with a division, and derivatives(z, start(z)). Starts in a row hide each
+// other's latency better than whole formulas do, which are longer than a processor looks ahead.
+template <class Start, class Finish>
+struct InSteps {
+    Start start;
+    Finish derivatives;
+};
+
+// Formula: V z [, double parameter] → Derivatives<V>, or in two steps.
 template <class Formula>
 struct Entry {
     ActivationDescription description;
     Formula formula;
 };
+
+inline constexpr auto start_logistic = []<class V>(V z) { return LogisticQuotient<V>(z); };
+inline constexpr auto start_half_logistic = []<class V>(V z) { return LogisticQuotient<V>(half(z)); };
 
 // Bounds on slopes are rounded up: √(2/π) for erf, half of it for normal_cdf, at z = √2 for gelu, at 2.3994 for silu.
 inline constexpr auto entries = std::tuple{
@@ -327,13 +351,13 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::leaky_relu, "leaky_relu", rectified, 0.01},
           [](auto z, double slope) { return leaky_relu(z, slope); }},
     Entry{{ActivationKind::tanh, "tanh", [](double) { return odd(1); }},
-          [](auto z) { return tanh(z); }},
+          InSteps{start_logistic, []<class V>(V z, const auto& q) { return tanh(z, Logistic<V>(q)); }}},
     Entry{{ActivationKind::sigmoid, "sigmoid",
            [](double) {
                return Properties{.constant_odd = 1, .bound = 1, .slope_bound = 0.25,
                                  .expansion = Expansion{0.5, 0, {Term{0.5, 0.5, tanh_atom}}}};
            }},
-          [](auto z) { return sigmoid(z); }},
+          InSteps{start_half_logistic, []<class V>(V z, const auto& q) { return sigmoid(z, Logistic<V>(q)); }}},
     Entry{{ActivationKind::erf, "erf", [](double) { return odd(0.79789); }},
           [](auto z) { return erf(z); }},
     Entry{{ActivationKind::normal_cdf, "normal_cdf",
@@ -345,9 +369,9 @@ inline constexpr auto entries = std::tuple{
     Entry{{ActivationKind::gelu, "gelu", [](double) { return Properties{.even_linear = 1, .slope_bound = 1.1290}; }},
           [](auto z) { return gelu(z); }},
     Entry{{ActivationKind::silu, "silu", [](double) { return Properties{.even_linear = 1, .slope_bound = 1.0999}; }},
-          [](auto z) { return silu(z); }},
+          InSteps{start_half_logistic, []<class V>(V z, const auto& q) { return silu(z, Logistic<V>(q)); }}},
     Entry{{ActivationKind::softplus, "softplus", [](double) { return Properties{.even_linear = 1, .slope_bound = 1}; }},
-          [](auto z) { return softplus(z); }},
+          InSteps{start_half_logistic, []<class V>(V z, const auto& q) { return softplus(z, Logistic<V>(q)); }}},
     Entry{{ActivationKind::softsign, "softsign", [](double) { return odd(1); }},
           [](auto z) { return softsign(z); }},
     Entry{{ActivationKind::elu, "elu", [](double) { return Properties{.slope_bound = 1}; }},
@@ -379,28 +403,49 @@ inline constexpr auto entries = std::tuple{
           [](auto z) { return g(z); }},
 };
 
+template <class T, class Formula>
+auto with_parameter(const Formula& formula, double parameter) {
+    if constexpr (std::is_invocable_v<Formula, Register<T>, double>)
+        return [=](Register<T> z) { return formula(z, parameter); };
+    else
+        return formula;
+}
+
 // Derivatives up to `order` of a row by one formula. Flattened: what an order does not need is then never computed. A
 // row that is not asked for is written where the next order goes, which then covers it: the loop has no branches.
-// A formula is one long chain of operations: two vectors at a time, as either would wait for itself. If only one is
-// left, it is taken twice.
+// Several vectors at a time, as a formula is one long chain of operations and would wait for itself: of eight that are
+// started, all that the second steps need stays in cache at least; whole formulas have no room for more than two.
 template <int order, class T, class Formula>
 [[gnu::flatten]] void evaluate_row(Formula formula, const T* z, Index n, T* value, T* slope, T* curvature) {
     using V = Register<T>;
     constexpr Index lane_count = Lanes<T>::count;
     if (!slope) slope = curvature;
     if (!value) value = slope;
-    for (Index i = 0; i < n; i += 2 * lane_count) {
-        const Index j = n - i > lane_count ? i + lane_count : i;
-        const V first = hessorbit::detail::lanes(z + i), second = hessorbit::detail::lanes(z + j);
-        const Derivatives<V> a = formula(first), b = formula(second);
-        const auto store = [i, j](V x, V y, T* to) {
-            hessorbit::detail::lanes(to + i) = x;
-            hessorbit::detail::lanes(to + j) = y;
-        };
-        store(a.value, b.value, value);
-        if constexpr (order > 0) store(a.slope, b.slope, slope);
-        if constexpr (order > 1) store(a.curvature, b.curvature, curvature);
-    }
+    const auto store = [=](const Derivatives<V>& derivatives, Index i) {
+        hessorbit::detail::lanes(value + i) = derivatives.value;
+        if constexpr (order > 0) hessorbit::detail::lanes(slope + i) = derivatives.slope;
+        if constexpr (order > 1) hessorbit::detail::lanes(curvature + i) = derivatives.curvature;
+    };
+    const auto evaluate = [&](auto... at) {
+        const auto load = [z](Index i) { return V(hessorbit::detail::lanes(z + i)); };
+        if constexpr (requires { formula.start; }) {
+            const std::array started{formula.start(load(at))...};
+            std::size_t i = 0;
+            (store(formula.derivatives(load(at), started[i++]), at), ...);
+        } else {
+            const std::array derivatives{formula(load(at))...};
+            std::size_t i = 0;
+            (store(derivatives[i++], at), ...);
+        }
+    };
+    Index i = 0;
+    const auto blocks = [&]<Index... j>(std::integer_sequence<Index, j...>) {
+        for (constexpr Index size = sizeof...(j) * lane_count; i + size <= n; i += size)
+            evaluate(i + j * lane_count...);
+    };
+    if constexpr (requires { formula.start; }) blocks(std::make_integer_sequence<Index, 8>());
+    blocks(std::make_integer_sequence<Index, 2>());
+    blocks(std::make_integer_sequence<Index, 1>());
 }
 
 }  // namespace activations
@@ -420,11 +465,7 @@ template <class T>
 void evaluate(const Activation& activation, const T* z, Index n, T* value, T* slope, T* curvature) {
     const auto run = [&](const auto& entry) {
         if (entry.description.kind != activation.kind) return false;
-        const auto formula = [&](auto x) {
-            if constexpr (std::is_invocable_v<decltype(entry.formula), decltype(x), double>)
-                return entry.formula(x, activation.parameter);
-            else return entry.formula(x);
-        };
+        const auto formula = with_parameter<T>(entry.formula, activation.parameter);
         if (curvature) activations::evaluate_row<2, T>(formula, z, n, value, slope, curvature);
         else if (slope) activations::evaluate_row<1, T>(formula, z, n, value, slope, curvature);
         else if (value) activations::evaluate_row<0, T>(formula, z, n, value, slope, curvature);

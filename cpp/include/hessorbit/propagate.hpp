@@ -91,10 +91,13 @@ RowsView<T> view_or_null(Rows<T>& rows, Index column) {
 // σ_l of the rows in z, in place, with slope and curvature where the tape keeps them.
 template <class T>
 void activate(const Layer& layer, Tape<T>& tape, Index l, RowsView<T> z, Columns c) {
-    for (const ActivationRun& run : layer.activations)
-        for (Index i = run.first; i < run.first + run.count; ++i)
-            evaluate<T>(run.activation, z.row(i), c.size, z.row(i), row_or_null(tape.slope[l], i, c.begin),
+    const bool in_one = z.stride == c.size;  // without padding, the rows of a run are one long row
+    for (const ActivationRun& run : layer.activations) {
+        const Index rows = in_one ? run.count : 1;
+        for (Index i = run.first; i < run.first + run.count; i += rows)
+            evaluate<T>(run.activation, z.row(i), rows * c.size, z.row(i), row_or_null(tape.slope[l], i, c.begin),
                         row_or_null(tape.curvature[l], i, c.begin));
+    }
 }
 
 // The loss at the top, seen from z_L: δ_L and M.
