@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit import _core
+from hessorbit.decomposition import Dense, Gram, SingularValues
 from hessorbit.error_bounds import Approximate, error_bounds, loss_around
 from hessorbit.gauss_newton import residual_curvature_bound
 from hessorbit.spectra import ConditionNumber
@@ -713,3 +715,22 @@ def test_no_floor_and_no_bound_is_nan(loss: str) -> None:
             assert spectrum.floor >= 0
             assert kappa.is_lower_bound or kappa.lower <= kappa <= kappa.upper or not spectrum.eigenvalues.any()
             assert kappa >= 1 or spectrum.floor == 0
+
+
+@pytest.mark.parametrize(("size", "count"), [(2, 1), (5, 2), (9, 6), (40, 3), (40, 39), (60, 20)])
+@pytest.mark.parametrize("kind", ["random", "axes"])
+def test_what_is_orthogonal_to_columns(size: int, count: int, kind: str) -> None:
+    """By reflections or by a product with a basis: the same eigenvalues, up to eps P ‖H‖."""
+    generator = rng(size + count)
+    columns = np.linalg.qr(generator.standard_normal((size, count)))[0]
+    if kind == "axes":
+        columns = np.eye(size)[:, generator.permutation(size)[:count]]
+    across = scipy.linalg.null_space(columns.T)
+    rows = generator.standard_normal((size + 3, size))
+    matrix = rows.T @ rows - 20 * np.eye(size)
+    expected = np.linalg.eigvalsh(across.T @ matrix @ across)
+    atol = 4 * size * np.finfo(float).eps * np.linalg.norm(matrix)
+    np.testing.assert_allclose(Dense(matrix).outside(columns).eigenvalues(), expected, rtol=0, atol=atol)
+    for kind_of_factor in (Gram, SingularValues):
+        found = kind_of_factor(rows, 0.5).outside(columns).eigenvalues()
+        np.testing.assert_allclose(found, expected + 20.5, rtol=0, atol=10 * atol)

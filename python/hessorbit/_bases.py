@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ._checks import Array
@@ -25,3 +27,39 @@ def complement(basis: Array) -> Array:
     if not basis.shape[1]:
         return np.eye(len(basis))
     return np.asarray(interruptible(len(basis), np.linalg.qr, basis, mode="complete")[0][:, basis.shape[1] :])
+
+
+@dataclass(frozen=True)
+class Reflectors:
+    """Householder's reflections Q = I − V T Vᵀ that take orthonormal columns B (P, k) to the first k directions.
+
+    The other directions are those orthogonal to B: for few columns, in place of a product with `complement`.
+
+    Puglisi, "Modification of the Householder method based on the compact WY representation", SIAM J. Sci. Stat.
+    Comput. 13 (1992): T⁻¹ is the upper triangle of VᵀV with half its diagonal.
+    """
+
+    v: Array
+    t: Array
+    count: int
+
+    @classmethod
+    def of(cls, basis: Array) -> Reflectors:
+        rows, factors = interruptible(side(basis), np.linalg.qr, basis, mode="raw")
+        v = np.tril(rows.T, -1)
+        np.fill_diagonal(v, 1.0)
+        v = v[:, factors != 0]  # the others reflect nothing
+        products = np.triu(v.T @ v)
+        np.fill_diagonal(products, products.diagonal() / 2)
+        return cls(v, np.linalg.inv(products), basis.shape[1])
+
+    def rows_outside(self, rows: Array) -> Array:
+        """Returns F Q (n, P − k) in the other directions, for F (n, P)."""
+        return np.asarray(rows[:, self.count :] - (rows @ self.v @ self.t) @ self.v[self.count :].T)
+
+    def matrix_outside(self, matrix: Array) -> Array:
+        """Returns Qᵀ H Q (P − k, P − k) in the other directions, for a symmetric H: H − V Zᵀ − Z Vᵀ there."""
+        v, image = self.v, matrix @ (self.v @ self.t)
+        z = image - v @ (self.t.T @ (v.T @ image) / 2)
+        v, z = v[self.count :], z[self.count :]
+        return np.asarray(matrix[self.count :, self.count :] - np.hstack([v, z]) @ np.hstack([z, v]).T)

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, lapack
 
 from . import jacobi
+from ._bases import Reflectors, complement
 from ._blas import SMALL
 from ._checks import Array
 from ._waiting import interruptible, side
@@ -66,6 +67,12 @@ class Dense:
         """To the span of orthonormal columns (P, k): k × k."""
         return type(self)(interruptible(len(basis), on_span, self.matrix, basis))
 
+    def outside(self, basis: Array) -> Dense:
+        """To what is orthogonal to orthonormal columns (P, k)."""
+        if 2 * basis.shape[1] > len(basis):
+            return self.restrict(complement(basis))
+        return Dense(interruptible(len(basis), Reflectors.of(basis).matrix_outside, self.matrix))
+
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δH‖ where H is restricted: that of two products, and of the columns."""
         return 2 * self.floor(eigenvalues, 0.0)
@@ -97,6 +104,9 @@ class Extended(Dense):
         columns = jacobi.orthonormal(basis.astype(self.matrix.dtype), self.eps)
         return type(self)(interruptible(len(columns), on_span, self.matrix, columns))
 
+    def outside(self, basis: Array) -> Dense:
+        return self.restrict(complement(basis))
+
 
 @dataclass(frozen=True, eq=False)
 class Proven(Dense):
@@ -116,6 +126,9 @@ class Proven(Dense):
 
     def restrict(self, basis: Array) -> Dense:  # type: ignore[override]
         return self.rounded.restrict(basis)
+
+    def outside(self, basis: Array) -> Dense:
+        return self.rounded.outside(basis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +178,13 @@ class SingularValues:
 
     def restrict(self, basis: Array) -> Self:
         return type(self)(interruptible(side(self.rows), np.matmul, self.rows, basis), self.shift, self.missing)
+
+    def outside(self, basis: Array) -> Self:
+        """To what is orthogonal to orthonormal columns (P, k)."""
+        if 2 * basis.shape[1] > len(basis):
+            return self.restrict(complement(basis))
+        rows = interruptible(side(self.rows), Reflectors.of(basis).rows_outside, self.rows)
+        return type(self)(rows, self.shift, self.missing)
 
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δF‖ where F is restricted: that of a product, and of the columns."""

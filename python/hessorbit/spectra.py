@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _checks, _core, _html
-from ._bases import complement
 from ._blas import calm_blas
 from ._checks import FLOAT64, Array
 from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
@@ -266,8 +265,8 @@ class Spectrum:
         if not basis.shape[1]:
             return self.eigenvalues
         with calm_blas(len(basis)):
-            across = complement(basis)
-            return self._decomposition.restrict(across).eigenvalues() if across.shape[1] else np.empty(0)
+            square = basis.shape[0] == basis.shape[1]
+            return np.empty(0) if square else self._decomposition.outside(basis).eigenvalues()
 
     @cached_property
     def _quotient_floor(self) -> float:
