@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SMALL = 300  # rows and columns up to which a matrix is left to one thread
+TINY = 64  # up to which BLAS keeps to one thread by itself
 
 lock = threading.Lock()
 wanted: list[int] = []  # the limits of calls that are under way
@@ -36,9 +37,20 @@ def idle_cpus() -> int:
     cpus = os.cpu_count() or 1
     try:
         running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0])
+        if running > 1 and threading.active_count() == 1:
+            running -= helpers()
     except (OSError, ValueError, IndexError):
         return cpus
-    return max(1, cpus + 1 - running)
+    return min(cpus, max(1, cpus + 1 - running))
+
+
+def helpers() -> int:
+    """Returns how many threads run that this process has beside Python's only one.
+
+    They wait for work awhile, those of BLAS for milliseconds, before they sleep.
+    """
+    stats = [task.read_text(encoding="ascii") for task in Path("/proc/self/task").glob("*/stat")]
+    return max(0, sum(stat.rpartition(")")[2].split()[0] == "R" for stat in stats) - 1)
 
 
 @contextmanager

@@ -49,11 +49,17 @@ class WholeObjective(AnyObjective, Protocol):
     def _factor_part(self, theta: Array, positions: Array) -> Array: ...
 
 
+objectives: set[type] = set()  # that were seen to be: looking at every method takes longer than a small Hessian
+
+
 def check_objective(obj: Any, name: str = "obj") -> None:
     """Refuses what is no objective."""
+    if type(obj) in objectives:
+        return
     if not isinstance(obj, AnyObjective):
         got = _checks.with_article(type(obj))
         raise TypeError(f"{name} must be an Objective or a PopulationObjective; got {got}")
+    objectives.add(type(obj))
 
 
 def matrix_of(obj: AnyObjective, theta: Array, name: str) -> Array:

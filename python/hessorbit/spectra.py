@@ -9,6 +9,7 @@ far more.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, overload
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _checks, _core, _html
-from ._blas import calm_blas
+from ._blas import TINY, calm_blas
 from ._checks import FLOAT64, Array
 from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
 from .condition_number import ConditionNumber, ratio
@@ -520,7 +521,7 @@ def spectrum(
     if digits is not None:
         return many_digits_spectrum(errors, matrix, digits, zero_modes, plain=way == "auto" and not vectors)
     name, decomposition = decompose(errors, matrix, way, vectors)
-    with calm_blas(count):
+    with calm_blas(count) if count > TINY else nullcontext():
         eigenvalues, columns = decomposition.eigenvectors() if vectors else (decomposition.eigenvalues(), None)
     return Spectrum(
         eigenvalues=eigenvalues,
