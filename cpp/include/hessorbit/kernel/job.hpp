@@ -51,7 +51,7 @@ private:
     Part part_;
 };
 
-class Job {
+class alignas(64) Job {
 public:
     static constexpr int most_threads = 1024;
 
@@ -121,6 +121,15 @@ public:
         detail::current_call.stop = enclosing;
     }
 
+    // How many parts may be dealt out to helpers at once, one to each: those of the only phase, but for one that the thread
+    // that called keeps.
+    Index to_deal() const { return phases_ == 1 ? std::min<Index>(threads_ - 1, left() - 1) : 0; }
+
+    // Parts 0 … count count as claimed, before any thread has entered: part r for the thread of rank r.
+    void deal(Index count) { next_.store(static_cast<std::uint64_t>(count + 1), std::memory_order_release); }
+
+    bool given_up() const { return failed_ || stop_; }
+
     // All of it by the thread that called.
     void run_alone() {
         while (!over()) {
@@ -160,8 +169,6 @@ private:
     static Part unpack(std::uint64_t at) {
         return {static_cast<int>(at >> index_bits), static_cast<Index>(at & ((std::uint64_t(1) << index_bits) - 1))};
     }
-
-    bool given_up() const { return failed_ || stop_; }
 
     void open(int phase) {
         while (phase < phases_ && parts_(work_, phase) == 0) ++phase;

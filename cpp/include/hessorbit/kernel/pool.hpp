@@ -2,13 +2,17 @@
 //
 // A caller posts its job, works on it by itself, and helpers claim what is left (job.hpp). A helper that has not begun
 // when all is claimed finds nothing, and nobody has waited for it: on a busy machine a call takes about as long as on
-// one thread. Waiting blocks, after a spin so short that it keeps nobody from a core. Threads that cannot be started are
-// done without. After a fork the child has a pool of its own, whose threads start when they are needed.
+// one thread. Waiting blocks, after a spin so short that it keeps nobody from a core. While helpers spin, they take jobs
+// from the hand (handover.hpp); what a helper has not taken when the caller is through with its own part, the caller takes
+// back. Threads that cannot be started are done without. After a fork the child has a pool of its own, whose threads
+// start when they are needed.
 #pragma once
 
+#include "handover.hpp"
 #include "job.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <mutex>
 #include <system_error>
@@ -37,16 +41,17 @@ inline void pause_briefly() {
 #endif
 }
 
-// Waits for a condition that is likely to hold in a moment.
+// Waits for a condition that is likely to hold in a moment; says whether it does.
 template <class Condition>
-void spin(Condition condition) {
+bool spin(Condition condition) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
     do {
         for (int i = 0; i < 16; ++i) {
-            if (condition()) return;
+            if (condition()) return true;
             pause_briefly();
         }
     } while (std::chrono::steady_clock::now() < end);
+    return false;
 }
 
 // Locks what others hold for moments. They need not be woken by the system, which takes longer than their work.
@@ -58,14 +63,41 @@ inline void lock_soon(std::unique_lock<std::mutex>& lock) {
     lock.lock();
 }
 
-// How often the current thread has lost its core to another, where the system tells.
-inline long preemptions() {
+// Whether the current thread has lost its core to another, where the system tells. Asking takes as long as handing over a
+// job, so it is asked every 50 µs at most: whoever loses a core loses it for longer.
+class CoreWatch {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    // Forgets what was before, or what was within the last 50 µs.
+    void start(Time now) {
+        if (now - looked_ > interval) look(now);
+    }
+
+    bool lost(Time now) { return now - looked_ > interval && look(now); }
+
+private:
+    static constexpr std::chrono::microseconds interval{50};
+
+    bool look(Time now) {
+        looked_ = now;
+        const long before = std::exchange(preemptions_, preemptions());
+        return preemptions_ != before;
+    }
+
+    static long preemptions() {
 #if defined(RUSAGE_THREAD)
-    rusage usage{};
-    if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
+        rusage usage{};
+        if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
 #endif
-    return 0;
-}
+        return 0;
+    }
+
+    Time looked_{};
+    long preemptions_ = 0;
+};
+
+inline thread_local CoreWatch core_watch;
 
 }  // namespace detail
 
@@ -92,43 +124,28 @@ public:
     // Does all of a job.
     void run(Job& job) {
         const Clock::time_point start = Clock::now();
-        const long preemptions = detail::preemptions();
-        Lock lock(mutex_, std::defer_lock);
-        detail::lock_soon(lock);
-        hire(job.threads() - 1);
-        if (start < alone_until_)
-            job.leave_at = start + alone_at_first;
-        else
-            post(job);
-        while (!job.over()) {
-            if (!visit(job, lock, false))
-                wait(job, lock);
-            else if (job.leave_at && Clock::now() >= *job.leave_at)
-                post(job);
+        detail::core_watch.start(start);
+        if (start >= alone_until_.load(std::memory_order_relaxed) && hand_over(job)) {
+            if (detail::core_watch.lost(Clock::now())) be_alone();
+        } else {
+            queue(job, start);
         }
-        if (!job.leave_at) {
-            jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
-            if (detail::preemptions() != preemptions) be_alone();
-        }
-        lock.unlock();
         job.finish();
     }
 
     // The life of a helper.
     [[noreturn]] void help() {
         detail::current_call.asks = false;
-        long preemptions = detail::preemptions();
         Lock lock(mutex_);
+        Handover* const own = next_handover_ < handovers_.size() ? &handovers_[next_handover_++] : nullptr;
         for (;;) {
             bool worked = false;
             while (Job* job = open_job()) worked |= visit(*job, lock, true);
             const std::uint64_t seen = posts_;
             if (worked) {
                 lock.unlock();
-                detail::spin([&] { return posts_.load(std::memory_order_relaxed) != seen; });
-                const long before = std::exchange(preemptions, detail::preemptions());
+                stay_awake(own, seen);
                 detail::lock_soon(lock);
-                if (preemptions != before) be_alone();
             }
             ++asleep_;
             posted_.wait(lock, [&] { return posts_ != seen; });
@@ -145,12 +162,95 @@ private:
     // doubles: an idle machine has both cores back in a moment, and a busy one is seldom tried.
     static constexpr std::chrono::microseconds alone_at_first{300}, soon{10000};
     static constexpr std::chrono::microseconds shortest_alone{1000}, longest_alone{32000};
+    static constexpr std::chrono::milliseconds patience{50};  // of callers who wait, before they ask whether to go on
+    static constexpr std::size_t most_handovers = 63;
 
     void be_alone() {
+        Lock lock(mutex_, std::defer_lock);
+        detail::lock_soon(lock);
         const Clock::time_point now = Clock::now();
-        const bool again = now < alone_until_ + soon;
+        const bool again = now < alone_until_.load() + soon;
         alone_for_ = again ? std::min<Clock::duration>(2 * alone_for_, longest_alone) : shortest_alone;
         alone_until_ = now + alone_for_;
+    }
+
+    // Does a job with helpers that are awake, if there are enough of them.
+    bool hand_over(Job& job) {
+        const Index helpers = job.to_deal();
+        std::array<Handover*, most_handovers> to;
+        if (helpers < 1 || helpers > std::ssize(to)) return false;
+        Index ready = 0;
+        for (Index i = 0; ready < helpers && i < std::min<Index>(helpers_, std::ssize(to)); ++i)
+            if (handovers_[i].ready()) to[ready++] = &handovers_[i];
+        if (ready < helpers) return false;
+
+        job.deal(helpers);
+        const auto parts_of = [&](Index rank) { return Part{0, rank}; };
+        for (Index h = 0; h < helpers; ++h)
+            if (!to[h]->offer(job, static_cast<int>(h + 1))) to[h] = nullptr;
+        job.work(0, parts_of(0));
+        for (Index h = 0; h < helpers; ++h)
+            if (!to[h] || to[h]->withdraw(job)) {
+                if (!job.given_up()) job.work(0, parts_of(h + 1));
+                to[h] = nullptr;
+            }
+        for (Index h = 0; h < helpers; ++h)
+            if (to[h]) await(*to[h], job);
+        return true;
+    }
+
+    // Until a helper has done its part of a job.
+    void await(Handover& helper, Job& job) {
+        if (detail::spin([&] { return !helper.works_on(job); })) return;
+        Lock lock(mutex_);
+        while (helper.await(job))
+            if (done_.wait_for(lock, patience) == std::cv_status::timeout) {
+                lock.unlock();
+                job.ask();
+                lock.lock();
+            }
+    }
+
+    // Takes jobs from the hand of callers until some have been posted or there has been none for a while.
+    void stay_awake(Handover* own, std::uint64_t seen) {
+        if (own) own->open();
+        for (;;) {
+            std::optional<Handover::Offer> offer;
+            detail::spin([&] {
+                if (own) offer = own->take();
+                return offer || posts_.load(std::memory_order_relaxed) != seen;
+            });
+            if (offer) {
+                offer->job->work(offer->rank, {0, offer->rank});
+                if (own->finish()) {
+                    const Lock lock(mutex_);
+                    done_.notify_all();
+                }
+            }
+            if (detail::core_watch.lost(Clock::now())) be_alone();
+            if (!offer && (!own || own->close())) return;
+        }
+    }
+
+    // Does a job with helpers that have to be woken, or are at other jobs, or alone at first.
+    void queue(Job& job, Clock::time_point start) {
+        Lock lock(mutex_, std::defer_lock);
+        detail::lock_soon(lock);
+        hire(job.threads() - 1);
+        if (start < alone_until_.load())
+            job.leave_at = start + alone_at_first;
+        else
+            post(job);
+        while (!job.over()) {
+            if (!visit(job, lock, false))
+                wait(job, lock);
+            else if (job.leave_at && Clock::now() >= *job.leave_at)
+                post(job);
+        }
+        if (job.leave_at) return;
+        jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
+        lock.unlock();
+        if (detail::core_watch.lost(Clock::now())) be_alone();
     }
 
     void post(Job& job) {
@@ -186,7 +286,7 @@ private:
         detail::spin([&] { return job.inside() == 0 || job.left() > 0; });
         detail::lock_soon(lock);
         const auto ready = [&] { return job.over() || job.left() > 0; };
-        while (!job.changed.wait_for(lock, std::chrono::milliseconds(50), ready)) {
+        while (!job.changed.wait_for(lock, patience, ready)) {
             lock.unlock();
             job.ask();
             lock.lock();
@@ -245,12 +345,15 @@ private:
 
     const Start start_;
     std::mutex mutex_;
-    std::condition_variable posted_;
+    std::condition_variable posted_, done_;
+    std::array<Handover, most_handovers> handovers_;  // of the helpers in the order in which they began
+    std::size_t next_handover_ = 0;
     std::vector<Job*> jobs_;
     std::atomic<std::uint64_t> posts_{0};  // grows when there is something new to claim
     std::atomic<int> asleep_{0};
-    int helpers_ = 0;
-    Clock::time_point next_start_{}, alone_until_{};
+    std::atomic<int> helpers_{0};
+    Clock::time_point next_start_{};
+    std::atomic<Clock::time_point> alone_until_{};
     Clock::duration alone_for_{};
 };
 
