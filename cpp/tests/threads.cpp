@@ -81,6 +81,33 @@ TEST_CASE("a phase begins when the one before it is done") {
         }
 }
 
+// The second call in a row finds helpers awake.
+TEST_CASE("short calls in a row share every part, and are given up as a whole") {
+    for (const int threads : {2, 3})
+        for (const Index count : {2, 3, 9})
+            for (int repeat = 0; repeat < 2000; ++repeat) {
+                std::vector<std::atomic<int>> done(static_cast<std::size_t>(count));
+                std::atomic<int> wrong{0};
+                const bool fails = repeat % 7 == 0;
+                const auto call = [&] {
+                    share_parts(threads, count, [&](Share& share) {
+                        if (share.rank >= threads) ++wrong;
+                        for (const Part part : share) {
+                            if (++done[static_cast<std::size_t>(part.index)] != 1) ++wrong;
+                            if (fails && part.index == 1) throw std::runtime_error("part");
+                        }
+                    });
+                };
+                if (fails) {
+                    REQUIRE_THROWS_WITH_AS(call(), "part", std::runtime_error);
+                } else {
+                    call();
+                    for (const std::atomic<int>& each : done) REQUIRE(each == 1);
+                }
+                REQUIRE(wrong == 0);
+            }
+}
+
 TEST_CASE("what a part throws is thrown again, once, and the threads work on") {
     for (const int threads : {1, 2, 4})
         for (int repeat = 0; repeat < 100; ++repeat) {

@@ -139,14 +139,11 @@ public:
         Lock lock(mutex_);
         Handover* const own = next_handover_ < handovers_.size() ? &handovers_[next_handover_++] : nullptr;
         for (;;) {
-            bool worked = false;
-            while (Job* job = open_job()) worked |= visit(*job, lock, true);
+            while (Job* job = open_job()) visit(*job, lock, true);
             const std::uint64_t seen = posts_;
-            if (worked) {
-                lock.unlock();
-                stay_awake(own, seen);
-                detail::lock_soon(lock);
-            }
+            lock.unlock();
+            stay_awake(own, seen);  // also where it came too late: the next call may be a moment away
+            detail::lock_soon(lock);
             ++asleep_;
             posted_.wait(lock, [&] { return posts_ != seen; });
             --asleep_;
