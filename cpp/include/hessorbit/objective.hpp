@@ -75,10 +75,13 @@ public:
         Workspaces<T>& workspaces = gradient ? gradient_ : value_;
         const Chunks chunks = schedule_.chunks(tape_rows(network_, order));
         const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
-            const Index n = chunks.columns(chunk);
-            pass(space, chunks.begin(chunk), n, order);
+            const Index begin = chunks.begin(chunk), n = chunks.columns(chunk);
+            space.start_chunk(data_.features, begin);
+            if (gradient)
+                add_gradient(network_, space.parameters, loss_, data_, begin, n, space.tape, sum + 1);
+            else
+                propagate(network_, space.parameters, loss_, data_, begin, order, space.tape, {0, n});
             sum[0] += sum_row(space.tape.value.data(), n);
-            if (gradient) add_gradient(network_, space.tape, n, sum + 1);
         };
         schedule_.for_each_theta(batch, threads, 6, [&](Index b, int team) {
             const auto work = workspaces.take();

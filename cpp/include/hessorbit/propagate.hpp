@@ -100,6 +100,8 @@ void activate(const Layer& layer, Tape<T>& tape, Index l, RowsView<T> z, Columns
     }
 }
 
+}  // namespace detail
+
 // The loss at the top, seen from z_L: δ_L and M.
 template <class T>
 void differentiate_loss(const Network& network, const Loss& loss, const Data<T>& data, Index first, Tape<T>& tape,
@@ -108,15 +110,16 @@ void differentiate_loss(const Network& network, const Loss& loss, const Data<T>&
     const Index column = first + c.begin;
     RowsView<const T> y(data.targets.data() + column, data.targets.cols());
     evaluate_loss<T>(loss, outputs, RowsView<T>(tape.output).from_column(c.begin), y, data.weight.data() + column,
-                     c.size, RowsView<T>(tape.value).row(0) + c.begin, view_or_null(tape.delta[top], c.begin),
-                     view_or_null(tape.loss_diagonal, c.begin), view_or_null(tape.loss_coupling, c.begin));
+                     c.size, RowsView<T>(tape.value).row(0) + c.begin, detail::view_or_null(tape.delta[top], c.begin),
+                     detail::view_or_null(tape.loss_diagonal, c.begin),
+                     detail::view_or_null(tape.loss_coupling, c.begin));
     if (tape.slope[top].size() == 0) return;
 
     const RowsView<T> delta = RowsView<T>(tape.delta[top]).from_column(c.begin);
     const RowsView<T> slope = RowsView<T>(tape.slope[top]).from_column(c.begin);
-    const RowsView<T> diagonal = view_or_null(tape.loss_diagonal, c.begin);
-    const RowsView<T> coupling = view_or_null(tape.loss_coupling, c.begin);
-    const RowsView<T> curvature = view_or_null(tape.curvature[top], c.begin);
+    const RowsView<T> diagonal = detail::view_or_null(tape.loss_diagonal, c.begin);
+    const RowsView<T> coupling = detail::view_or_null(tape.loss_coupling, c.begin);
+    const RowsView<T> curvature = detail::view_or_null(tape.curvature[top], c.begin);
     for (Index k = 0; k < outputs; ++k) {
         if (diagonal.data) diagonal.array(k, c.size) *= slope.array(k, c.size).square();
         if (coupling.data) coupling.array(k, c.size) *= slope.array(k, c.size);
@@ -124,8 +127,6 @@ void differentiate_loss(const Network& network, const Loss& loss, const Data<T>&
         delta.array(k, c.size) *= slope.array(k, c.size);
     }
 }
-
-}  // namespace detail
 
 // Fills φ, σ', σ'' and f for columns c of the chunk.
 template <class T>
@@ -174,7 +175,7 @@ template <class T>
 void propagate(const Network& network, const Parameters<T>& parameters, const Loss& loss, Data<T>& data, Index first,
                Order order, Tape<T>& tape, Columns c) {
     forward(network, parameters, tape, c);
-    detail::differentiate_loss(network, loss, data, first, tape, c);
+    differentiate_loss(network, loss, data, first, tape, c);
     if (order != Order::value) backward(network, parameters, tape, c);
 }
 
