@@ -29,6 +29,7 @@ void register_objective_longdouble(py::module_& module);
 void register_descent(py::module_& module);
 void register_trust_region(py::module_& module);
 void register_ldlt(py::module_& module);
+void register_eigenvalues(py::module_& module);
 void register_group_element(py::module_& module);
 void register_even_linear(py::module_& module);
 void register_minima(py::module_& module);

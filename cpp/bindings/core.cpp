@@ -43,4 +43,5 @@ PYBIND11_MODULE(HESSORBIT_MODULE, module, py::mod_gil_not_used()) {
     register_descent(module);
     register_trust_region(module);
     register_ldlt(module);
+    register_eigenvalues(module);
 }

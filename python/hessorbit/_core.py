@@ -41,6 +41,8 @@ Ldlt = _hot.Ldlt
 Objective = _hot.Objective
 ShiftedSystem = _hot.ShiftedSystem
 config = _hot.config
+lanes = _hot.lanes
+symmetric_eigenvalues = _hot.symmetric_eigenvalues
 
 GroupElement = _common.GroupElement
 MinimaGeometry = _common.MinimaGeometry

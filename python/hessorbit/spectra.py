@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 METHODS = ("auto", "dense", "gram", "jacobian")
 DRIVERS = {
+    "two_stage": "reduction in two stages",
     "dsyevd": "LAPACK dsyevd",
     "dgesdd": "LAPACK dgesdd",
     "jacobi": "Jacobi's rotations in longdouble",
@@ -136,8 +137,9 @@ class Spectrum:
     matrix : str
         ``"hessian"``, ``"gauss_newton"`` or ``"given"``.
     method, driver : str
-        How the eigenvalues were found: ``"dense"``, ``"gram"`` (by LAPACK's dsyevd) or ``"jacobian"`` (by dgesdd);
-        ``"dense"`` also by ``"jacobi"`` in longdouble, and by ``"balls"`` with `digits`.
+        How the eigenvalues were found: ``"dense"``, ``"gram"`` (by ``"two_stage"``; of matrices with fewer than 64
+        rows, with vectors, and without AVX by LAPACK's ``"dsyevd"``) or ``"jacobian"`` (by ``"dgesdd"``); ``"dense"``
+        also by ``"jacobi"`` in longdouble, and by ``"balls"`` with `digits`.
 
     Examples
     --------
@@ -163,7 +165,7 @@ class Spectrum:
 
     @property
     def driver(self) -> str:
-        return self._decomposition.driver
+        return self._decomposition.driver(self.vectors is not None)
 
     @property
     def max(self) -> float:

@@ -209,6 +209,7 @@ def call_trust_region(draw: Draw) -> None:
     system = _core.ShiftedSystem(square, array(draw, (columns,)))
     calls += [partial(system.solve, damping), system.lowest_vector, lambda: (system.lowest, system.largest)]
     factor = _core.Ldlt(square, damping, seldom(draw, pick(draw, THREADS), int(draw.integers(4))))
+    calls.append(partial(_core.symmetric_eigenvalues, square, seldom(draw, pick(draw, THREADS), int(draw.integers(4)))))
     calls += [partial(factor.solve, array(draw, (columns, rows))), lambda: (factor.inertia, factor.backward_error)]
     attempt(draw, calls)
 
