@@ -20,17 +20,18 @@ public:
     Index parts(int phase) const {
         if (phase == 0) return constant_loss_ ? layers_.back().features() : 0;
         if (phase == 2) return (p_ + tile - 1) / tile;
-        Index neurons = 0;
-        for (const Layer& layer : layers_) neurons += layer.width;
-        return neurons;
+        Index count = 0;
+        for (const Layer& layer : layers_) count += neuron_parts(layer);
+        return count;
     }
 
     void run(int phase, Index part) {
         if (phase == 0) return repeat_output_block(part);
         if (phase == 2) return reflect_triangle(part);
         Index l = 0;
-        for (; part >= layers_[l].width; ++l) part -= layers_[l].width;
-        reflect_features(layers_[l], part);
+        for (; part >= neuron_parts(layers_[l]); ++l) part -= neuron_parts(layers_[l]);
+        const Index end = std::min(layers_[l].width, (part + 1) * neuron_part);
+        for (Index i = part * neuron_part; i < end; ++i) reflect_features(layers_[l], i);
     }
 
     void run() {
@@ -39,7 +40,10 @@ public:
     }
 
 private:
-    static constexpr Index tile = 16;  // squares of this side stay in cache
+    static constexpr Index tile = 16;        // squares of this side stay in cache
+    static constexpr Index neuron_part = 8;  // neurons whose rows one thread completes
+
+    static Index neuron_parts(const Layer& layer) { return (layer.width + neuron_part - 1) / neuron_part; }
 
     // Squared error has M = w I: every output's block equals the first one's. Its row a.
     void repeat_output_block(Index a) {

@@ -39,6 +39,7 @@ private:
     static constexpr Index small = 256;        // size up to which every slot of samples has its own H
     static constexpr Index budget = 1600000;   // numbers tape and sensitivities may hold where all threads share them
     static constexpr Index column_part = 128;  // samples of a chunk that one thread propagates
+    static constexpr Index row_part = 16;      // rows of H that one thread zeroes
 
     // Scratch for each of `threads`, and tapes for as many as work on chunks of their own.
     void grow(Workspace<T>& work, Index columns, int tapes, int threads) const {
@@ -80,8 +81,12 @@ private:
                 }
             }
         });
-        for (Index slot = 1; slot < chunks.slots; ++slot)
-            for (Index i = 0; i < size; ++i) hessian[i] += work.partial[(slot - 1) * size + i];
+        const Index p = plan_.size();
+        for (Index slot = 1; slot < chunks.slots; ++slot) {
+            const T* from = work.partial.data() + (slot - 1) * size;
+            for (Index i = 0; i < p; ++i)  // below the diagonal slots have no sums
+                for (Index j = i * p + i; j < (i + 1) * p; ++j) hessian[j] += from[j];
+        }
         HessianCompletion<T>(plan_.shape(), l2_, hessian).run();
     }
 
@@ -99,7 +104,7 @@ private:
             const Index column_parts = (n + column_part - 1) / column_part;
             space.start_chunk(data_.features, begin);
             const auto parts = [&](int phase) {
-                if (phase == 0) return column_parts + (chunk == 0 ? p : 0);
+                if (phase == 0) return column_parts + (chunk == 0 ? (p + row_part - 1) / row_part : 0);
                 return static_cast<Index>(plan_.tasks(phase - 1).size());
             };
             share_phases(threads, 1 + HessianPlan::stages, parts, [&](Share& share) {
@@ -113,8 +118,8 @@ private:
                         const Index first = part * column_part;
                         differentiate_chunk(space, begin, {first, std::min(column_part, n - first)}, scratch);
                     } else {
-                        T* row = hessian + (part - column_parts) * p;
-                        std::fill(row, row + p, T(0));
+                        const Index row = (part - column_parts) * row_part;
+                        std::fill(hessian + row * p, hessian + std::min(p, row + row_part) * p, T(0));
                     }
                 }
             });

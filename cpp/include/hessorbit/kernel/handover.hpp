@@ -17,17 +17,17 @@ class alignas(128) Handover {
 public:
     struct Offer {
         Job* job;
-        int rank;
+        Part first;  // whose index is the helper's rank, too
     };
 
     // By callers.
 
     bool ready() const { return state_.load(std::memory_order_relaxed) == is_ready; }
 
-    // Whether the helper may take the job from here on, and be `rank` in it.
-    bool offer(Job& job, int rank) {
+    // Whether the helper may take the job from here on.
+    bool offer(Job& job, Part first) {
         if (!change(is_ready, is_reserved)) return false;
-        rank_ = rank;
+        first_ = first;
         state_.store(address(job), std::memory_order_release);
         return true;
     }
@@ -56,7 +56,7 @@ public:
     std::optional<Offer> take() {
         const std::uintptr_t at = state_.load(std::memory_order_acquire);
         if (at <= is_reserved || !change(at, at | taken)) return {};
-        return Offer{reinterpret_cast<Job*>(at), rank_};
+        return Offer{reinterpret_cast<Job*>(at), first_};
     }
 
     // Whether somebody sleeps until the job is done. The job is not touched any more.
@@ -73,7 +73,7 @@ private:
     }
 
     std::atomic<std::uintptr_t> state_{is_away};
-    int rank_ = 0;
+    Part first_{};
 };
 
 }  // namespace hessorbit

@@ -103,7 +103,7 @@ public:
     bool leave(int rank) {
         if (rank > 0) seats_[rank] = false, --helpers_;
         if (--inside_ > 0 || left() > 0) return false;
-        if (const Part at = unpack(next_); at.phase < phases_ && !given_up()) open(at.phase + 1);
+        if (unpack(next_).phase < phases_) end_phase();
         return true;
     }
 
@@ -121,12 +121,21 @@ public:
         detail::current_call.stop = enclosing;
     }
 
-    // How many parts may be dealt out to helpers at once, one to each: those of the only phase, but for one that the thread
-    // that called keeps.
-    Index to_deal() const { return phases_ == 1 ? std::min<Index>(threads_ - 1, left() - 1) : 0; }
+    // While no thread is inside: how many parts of the current phase may be dealt out to helpers, one to each, where the
+    // thread that called keeps one.
+    Index to_deal() const { return std::min<Index>(threads_ - 1, left() - 1); }
 
-    // Parts 0 … count count as claimed, before any thread has entered: part r for the thread of rank r.
-    void deal(Index count) { next_.store(static_cast<std::uint64_t>(count + 1), std::memory_order_release); }
+    // Lets parts 0 … count of the current phase, of which none is claimed, count as claimed, and says which phase it is.
+    int deal(Index count) {
+        const std::uint64_t at = next_.load(std::memory_order_relaxed);
+        next_.store(at + static_cast<std::uint64_t>(count + 1), std::memory_order_release);
+        return unpack(at).phase;
+    }
+
+    // Ends the current phase, all of whose parts are done.
+    void end_phase() {
+        if (!given_up()) open(unpack(next_).phase + 1);
+    }
 
     bool given_up() const { return failed_ || stop_; }
 

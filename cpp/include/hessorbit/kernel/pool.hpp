@@ -125,11 +125,10 @@ public:
     void run(Job& job) {
         const Clock::time_point start = Clock::now();
         detail::core_watch.start(start);
-        if (start >= alone_until_.load(std::memory_order_relaxed) && hand_over(job)) {
-            if (detail::core_watch.lost(Clock::now())) be_alone();
-        } else {
-            queue(job, start);
-        }
+        if (start >= alone_until_.load(std::memory_order_relaxed))
+            while (!job.over() && hand_over(job)) {}
+        if (!job.over()) queue(job, start);
+        if (!job.leave_at && detail::core_watch.lost(Clock::now())) be_alone();
         job.finish();
     }
 
@@ -171,28 +170,28 @@ private:
         alone_until_ = now + alone_for_;
     }
 
-    // Does a job with helpers that are awake, if there are enough of them.
+    // Does the current phase of a job with helpers that are awake, if there are enough of them.
     bool hand_over(Job& job) {
         const Index helpers = job.to_deal();
         std::array<Handover*, most_handovers> to;
-        if (helpers < 1 || helpers > std::ssize(to)) return false;
+        if (helpers > std::ssize(to)) return false;
         Index ready = 0;
         for (Index i = 0; ready < helpers && i < std::min<Index>(helpers_, std::ssize(to)); ++i)
             if (handovers_[i].ready()) to[ready++] = &handovers_[i];
         if (ready < helpers) return false;
 
-        job.deal(helpers);
-        const auto parts_of = [&](Index rank) { return Part{0, rank}; };
+        const int phase = job.deal(helpers);
         for (Index h = 0; h < helpers; ++h)
-            if (!to[h]->offer(job, static_cast<int>(h + 1))) to[h] = nullptr;
-        job.work(0, parts_of(0));
+            if (!to[h]->offer(job, {phase, h + 1})) to[h] = nullptr;
+        job.work(0, {phase, 0});
         for (Index h = 0; h < helpers; ++h)
             if (!to[h] || to[h]->withdraw(job)) {
-                if (!job.given_up()) job.work(0, parts_of(h + 1));
+                if (!job.given_up()) job.work(0, {phase, h + 1});
                 to[h] = nullptr;
             }
         for (Index h = 0; h < helpers; ++h)
             if (to[h]) await(*to[h], job);
+        job.end_phase();
         return true;
     }
 
@@ -218,7 +217,7 @@ private:
                 return offer || posts_.load(std::memory_order_relaxed) != seen;
             });
             if (offer) {
-                offer->job->work(offer->rank, {0, offer->rank});
+                offer->job->work(static_cast<int>(offer->first.index), offer->first);
                 if (own->finish()) {
                     const Lock lock(mutex_);
                     done_.notify_all();
@@ -246,8 +245,6 @@ private:
         }
         if (job.leave_at) return;
         jobs_.erase(std::find(jobs_.begin(), jobs_.end(), &job));
-        lock.unlock();
-        if (detail::core_watch.lost(Clock::now())) be_alone();
     }
 
     void post(Job& job) {
