@@ -172,6 +172,48 @@ def test_identities_of_a_large_problem(loss: str) -> None:
     assert_close(objective.hessian_trace(theta), np.trace(hessian), parameters=1, scale=np.abs(diagonal).sum())
 
 
+# Few outputs and many, about as many as the last hidden layer has neurons; widths that no tile divides.
+DEEP = [(2, 3, 7, 1), (3, 7, 9, 6), (2, 5, 6, 9), (2, 5, 6, 6), (2, 3, 5, 4, 2), (3, 6, 4, 5, 9), (2, 4, 7, 6, 8),
+        (2, 3, 1, 4, 1, 3), (3, 5, 6, 4, 7, 3, 5), (2, 21, 22, 23, 40)]  # fmt: skip
+
+
+@pytest.mark.parametrize("bend", ["tanh", "leaky_relu(0.3)", "curved output"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_curvature_along_neurons_of_deep_networks(loss: str, bend: str) -> None:
+    """The diagonal of the Hessian, and blocks of neurons in it and in the Gauss–Newton matrix, are theirs."""
+    for count, widths in zip((1, 7, 8, 9, 16, 23, 40, 63, 64, 79), DEEP, strict=True):
+        if loss == "cross_entropy" and widths[-1] == 1:
+            continue
+        output = "softplus" if bend == "curved output" else "identity"
+        hidden = "tanh" if bend == "curved output" else bend
+        problem = random_problem(
+            rng(count), widths, hidden, output_activation=output, loss=loss, samples=count, weighted=True, l2=0.1
+        )
+        objective = problem.objective()
+        for theta in (problem.theta.astype(np.float64), problem.theta.astype(np.longdouble)):
+            eps = np.finfo(theta.dtype).eps
+            for name in ("hessian", "gauss_newton"):
+                matrix = getattr(objective, name)(theta)
+                # Some hundreds of products of sizes that cancel, each rounded, in both.
+                allowed = 200 * eps * np.abs(matrix).max()
+                blocks = ho.block_diagonal(objective, theta, matrix=name, by="neuron")
+                for at, block in zip(blocks.parameters, blocks.blocks, strict=True):
+                    assert np.abs(block - matrix[np.ix_(at, at)]).max() <= allowed
+                if name == "hessian":
+                    assert np.abs(objective.hessian_diagonal(theta) - np.diagonal(matrix)).max() <= allowed
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_diagonal_of_deep_networks_does_not_depend_on_threads(loss: str) -> None:
+    problem = random_problem(rng(), (3, 6, 4, 5, 9), "tanh", loss=loss, samples=1500)
+    thetas = problem.theta + 0.1 * rng(1).standard_normal((3, problem.num_parameters))
+    expected = problem.objective().hessian_diagonal(thetas)
+    for threads in (1, 2, 3):
+        objective = problem.objective(threads=threads)
+        assert (objective.hessian_diagonal(thetas) == expected).all()
+        assert (objective.hessian_diagonal(thetas[1]) == expected[1]).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
 def test_batches_are_loops(dtype: type) -> None:
     problem = random_problem(rng(), (3, 5, 4, 2), "gelu", loss="cross_entropy", samples=37, l2=0.1)

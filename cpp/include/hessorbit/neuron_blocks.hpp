@@ -7,6 +7,7 @@
 #pragma once
 
 #include "diagonal.hpp"
+#include "kernel/symmetric.hpp"
 
 namespace hessorbit {
 
@@ -18,18 +19,14 @@ inline Index neuron_blocks_size(const Network& network) {
     return size;
 }
 
-// The upper triangles of blocks (what is below them is left to completion) += the first n columns of a tape, of order
-// hessian or gauss_newton, with its sensitivities if they are needed.
+// The upper triangles of blocks (what is below them is left to completion) += the first n columns of a tape whose
+// curvature has been found.
 template <class T>
-void add_neuron_blocks(const Network& network, const Parameters<T>& parameters, Tape<T>& tape,
-                       Sensitivity<T>* sensitivity, Index n, DiagonalScratch<T>& scratch, T* blocks) {
+void add_neuron_blocks(const Network& network, Tape<T>& tape, Index n, DiagonalScratch<T>& scratch, T* blocks) {
     constexpr Index tile = 24;  // rows of a block that are made together
-    const Index top = network.depth() - 1;
-    for (Index l = 0; l <= top; ++l) {
+    for (Index l = 0; l < network.depth(); ++l) {
         const Index width = network.layer(l).width, features = network.layer(l).features();
-        const RowsView<T> phi = tape.phi(l), weighted(scratch.squares);
-        if (l < top) detail::diagonal_curvature(network, parameters, tape, sensitivity, l, n, scratch);
-        const RowsView<T> curvature(l < top ? scratch.curvature : tape.loss_diagonal);
+        const RowsView<T> phi = tape.phi(l), weighted(scratch.squares), curvature = scratch.curvature(tape, l);
         for (Index i = 0; i < width; ++i, blocks += features * features) {
             for (Index a = 0; a < features; ++a) weighted.array(a, n) = curvature.array(i, n) * phi.array(a, n);
             for (Index first = 0; first < features; first += tile)
@@ -47,10 +44,7 @@ void complete_neuron_blocks(const Network& network, T l2, T* blocks) {
     for (Index l = 0; l < network.depth(); ++l) {
         const Index features = network.layer(l).features();
         for (Index i = 0; i < network.layer(l).width; ++i, blocks += features * features)
-            for (Index a = 0; a < features; ++a) {
-                blocks[a * features + a] += l2;
-                for (Index c = a + 1; c < features; ++c) blocks[c * features + a] = blocks[a * features + c];
-            }
+            complete_symmetric(blocks, features, l2);
     }
 }
 

@@ -148,27 +148,9 @@ public:
 
     // diag ∇²L (batch, P).
     void hessian_diagonal(const T* theta, Index batch, int threads, T* diagonal) {
-        constexpr auto extent = Sensitivity<T>::Extent::hessian;
         const Index p = num_parameters();
-        const bool deep = diagonal_needs_sensitivity(network_);
-        const Index compressed = compressed_outputs(network_, constant_loss());
-        const Chunks chunks = schedule_.chunks(tape_rows(network_, Order::hessian) +
-                                               (deep ? sensitivity_rows(network_, compressed) : 0));
-        const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
-            const Columns all{0, chunks.columns(chunk)};
-            Sensitivity<T>* const sensitivity = deep ? &*space.sensitivity : nullptr;
-            pass(space, chunks.begin(chunk), all.size, Order::hessian);
-            if (deep)
-                differentiate(network_, space.parameters, space.tape, extent, *sensitivity, all, space.coefficients);
-            add_diagonal(network_, space.parameters, space.tape, sensitivity, all.size, *space.diagonal, sum);
-        };
-        ChunkNeeds<T> needs{.order = Order::hessian, .coupled = couples_outputs(loss_), .diagonal = true};
-        if (deep) needs.sensitivity = extent;
-        if (compressed) needs.compress = constant_loss();
-        schedule_.for_each_theta(batch, threads, 12, [&](Index b, int team) {
-            const auto work = diagonal_.take();
-            schedule_.sum_over_samples(*work, theta + b * p, chunks, p, team, needs, add);
-            for (Index i = 0; i < p; ++i) diagonal[b * p + i] = work->partial[i] + l2_;
+        sum_by_neuron(diagonal_, theta, batch, threads, Order::hessian, p, add_diagonal<T>, [&](Index b, const T* sum) {
+            for (Index i = 0; i < p; ++i) diagonal[b * p + i] = sum[i] + l2_;
         });
     }
 
@@ -208,31 +190,12 @@ public:
     // neuron_blocks_size), as in neuron_blocks.hpp.
     void neuron_blocks(const T* theta, Index batch, int threads, bool gauss_newton, T* out) {
         const Index size = neuron_blocks_size(network_);
-        const bool deep = diagonal_needs_sensitivity(network_);
-        const auto extent = gauss_newton ? Sensitivity<T>::Extent::gauss_newton : Sensitivity<T>::Extent::hessian;
-        ChunkNeeds<T> needs{.order = gauss_newton ? Order::gauss_newton : Order::hessian,
-                            .coupled = couples_outputs(loss_),
-                            .diagonal = true};
-        if (deep) needs.sensitivity = extent;
-        const Index compressed = compressed_outputs(network_, constant_loss());
-        if (compressed) needs.compress = constant_loss();
-        Chunks chunks =
-            schedule_.chunks(tape_rows(network_, needs.order) + (deep ? sensitivity_rows(network_, compressed) : 0));
-        chunks.slots = std::min(chunks.slots, std::max<Index>(2, most_sums / size));
-        const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
-            const Columns all{0, chunks.columns(chunk)};
-            Sensitivity<T>* const sensitivity = deep ? &*space.sensitivity : nullptr;
-            pass(space, chunks.begin(chunk), all.size, needs.order);
-            if (deep)
-                differentiate(network_, space.parameters, space.tape, extent, *sensitivity, all, space.coefficients);
-            add_neuron_blocks(network_, space.parameters, space.tape, sensitivity, all.size, *space.diagonal, sum);
-        };
-        schedule_.for_each_theta(batch, threads, 12 + size / num_parameters(), [&](Index b, int team) {
-            const auto work = neuron_[gauss_newton].take();
-            schedule_.sum_over_samples(*work, theta + b * num_parameters(), chunks, size, team, needs, add);
-            std::copy_n(work->partial.begin(), size, out + b * size);
+        const Order order = gauss_newton ? Order::gauss_newton : Order::hessian;
+        const auto finish = [&](Index b, const T* sum) {
+            std::copy_n(sum, size, out + b * size);
             complete_neuron_blocks(network_, l2_, out + b * size);
-        });
+        };
+        sum_by_neuron(neuron_[gauss_newton], theta, batch, threads, order, size, add_neuron_blocks<T>, finish);
     }
 
     // ∂ℓ_n/∂θ without weights and l2, of some parameters or of all if none is named: (batch, N, n) for n of them.
@@ -309,6 +272,27 @@ private:
     void pass(ChunkSpace<T>& space, Index begin, Index n, Order order) {
         space.start_chunk(data_.features, begin);
         propagate(network_, space.parameters, loss_, data_, begin, order, space.tape, {0, n});
+    }
+
+    // finish(b, sum) for every θ, with the sum (length) of what add(network, tape, n, scratch, sum) adds to it once the
+    // scratch has found how the loss curves along neurons.
+    template <class Add, class Finish>
+    void sum_by_neuron(Workspaces<T>& workspaces, const T* theta, Index batch, int threads, Order order, Index length,
+                       const Add& add, const Finish& finish) {
+        Chunks chunks = schedule_.chunks(tape_rows(network_, order));
+        chunks.slots = std::min(chunks.slots, std::max<Index>(2, most_sums / length));
+        const ChunkNeeds<T> needs{.order = order, .coupled = couples_outputs(loss_), .diagonal = constant_loss()};
+        const auto add_chunk = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
+            const Index n = chunks.columns(chunk);
+            pass(space, chunks.begin(chunk), n, order);
+            space.diagonal->find_curvature(space.parameters, space.tape, n);
+            add(network_, space.tape, n, *space.diagonal, sum);
+        };
+        schedule_.for_each_theta(batch, threads, 12 + length / num_parameters(), [&](Index b, int team) {
+            const auto work = workspaces.take();
+            schedule_.sum_over_samples(*work, theta + b * num_parameters(), chunks, length, team, needs, add_chunk);
+            finish(b, work->partial.data());
+        });
     }
 
     // body(b, space, begin, count) for every chunk of every θ; for results that have a row per sample.

@@ -9,6 +9,7 @@
 #include "propagate.hpp"
 
 #include "kernel/chunks.hpp"
+#include "kernel/symmetric.hpp"
 
 namespace hessorbit {
 
@@ -91,12 +92,7 @@ public:
                     [&](Index i, Index j, T value) { fisher_[(first + i) * p_ + first + j] += value; });
     }
 
-    void complete(T l2) {
-        for (Index i = 0; i < p_; ++i) {
-            fisher_[i * p_ + i] += l2;
-            for (Index j = i + 1; j < p_; ++j) fisher_[j * p_ + i] = fisher_[i * p_ + j];
-        }
-    }
+    void complete(T l2) { complete_symmetric(fisher_, p_, l2); }
 
 private:
     static constexpr Index tile = 96;  // rows of the result that are made together

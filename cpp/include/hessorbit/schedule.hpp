@@ -46,7 +46,7 @@ public:
         work.partial.resize(static_cast<std::size_t>(chunks.slots * length));
         share_parts(threads, chunks.slots, [&](Share& share) {
             ChunkSpace<T>& space = *work.spaces[share.rank];
-            space.parameters.unpack(network_, theta);
+            space.unpack(network_, theta);
             for (const Part slot : share) {
                 T* sum = work.partial.data() + slot.index * length;
                 std::fill(sum, sum + length, T(0));
@@ -69,7 +69,7 @@ public:
         work.grow(threads, network_, chunks.size, needs);
         share_parts(threads, chunks.count, [&](Share& share) {
             ChunkSpace<T>& space = *work.spaces[share.rank];
-            space.parameters.unpack(network_, theta);
+            space.unpack(network_, theta);
             for (const Part chunk : share) body(space, chunk.index);
         });
     }

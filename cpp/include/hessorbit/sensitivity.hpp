@@ -10,15 +10,11 @@
 // q = L alone is the Gauss–Newton part.
 //
 // Stored are F_l = Z_lL (rows k·d_l + i), E_l = M F_l (same rows), and Z_lq for l + 2 ≤ q < L (rows i·d_q + u).
-// Z_{l,l+1}[i,u] = σ'_l[i] V_{l+1}[i,u] is left as the product it is. Where outputs are compressed (compression.hpp), F_l
-// is that of the compressed outputs, and E_l, which is F_l, is left out.
+// Z_{l,l+1}[i,u] = σ'_l[i] V_{l+1}[i,u] is left as the product it is.
 #pragma once
 
-#include "compression.hpp"
 #include "kernel/interruption.hpp"
 #include "loss_product.hpp"
-
-#include <optional>
 
 namespace hessorbit {
 
@@ -31,19 +27,13 @@ struct Sensitivity {
     // to_output alone for Jacobians, with weighted for Gauss–Newton, with to_hidden for the Hessian.
     enum class Extent { jacobian, gauss_newton, hessian };
 
-    Index outputs;                                    // rows of F_l and E_l: K, or as many as they are compressed to
-    std::optional<OutputCompression<T>> compression;
-
-    // compress: whether M = w I, if outputs are to be compressed; not for Jacobians.
-    Sensitivity(const Network& network, Index n, Extent extent, std::optional<bool> compress = {})
-        : outputs(compress ? compressed_outputs(network, *compress) : network.outputs()) {
+    Sensitivity(const Network& network, Index n, Extent extent) {
         const Index top = network.depth() - 1;
-        if (compress) compression.emplace(network, *compress);
         to_output.resize(top), weighted.resize(top), to_hidden.resize(top);
         for (Index l = 0; l < top; ++l) {
             const Index width = network.layer(l).width;
-            to_output[l].setZero(outputs * width, n);
-            if (extent != Extent::jacobian && !compress) weighted[l].setZero(outputs * width, n);
+            to_output[l].setZero(network.outputs() * width, n);
+            if (extent != Extent::jacobian) weighted[l].setZero(network.outputs() * width, n);
             if (extent != Extent::hessian) continue;
             to_hidden[l].resize(top);
             for (Index q = l + 2; q < top; ++q) to_hidden[l][q].setZero(width * network.layer(q).width, n);
@@ -59,12 +49,12 @@ inline Index differentiate_coefficients(const Network& network) {
     return most;
 }
 
-// Rows a Sensitivity of full extent holds, per sample, where outputs are compressed to so many, if not to 0.
-inline Index sensitivity_rows(const Network& network, Index compressed = 0) {
+// Rows a Sensitivity of full extent holds, per sample.
+inline Index sensitivity_rows(const Network& network) {
     const Index top = network.depth() - 1;
     Index rows = 0;
     for (Index l = 0; l < top; ++l) {
-        rows += (compressed ? compressed : 2 * network.outputs()) * network.layer(l).width;
+        rows += 2 * network.outputs() * network.layer(l).width;
         for (Index q = l + 2; q < top; ++q) rows += network.layer(l).width * network.layer(q).width;
     }
     return rows;
@@ -84,16 +74,11 @@ void sensitivity_to_output(const Network& network, const Parameters<T>& paramete
                            Sensitivity<T>& sensitivity, Columns c) {
     const Index width = network.layer(l).width, above = network.layer(l + 1).width, top = network.depth() - 1;
     const Matrix<T>& v = parameters.backward[l + 1];  // (width, above)
-    if (l + 1 == top && sensitivity.compression)
-        return sensitivity.compression->run(tape, v, RowsView<T>(tape.slope[l]).from_column(c.begin),
-                                            RowsView<T>(sensitivity.to_output[l]).from_column(c.begin), c);
-    for (Index k = 0; k < sensitivity.outputs; ++k) {
+    for (Index k = 0; k < network.outputs(); ++k) {
         const RowsView<T> out = RowsView<T>(sensitivity.to_output[l]).from_row(k * width).from_column(c.begin);
         if (l + 1 < top) {
-            const Index first = sensitivity.compression && l + 2 == top ? k : 0;  // R is triangular
-            combine<T>(v.data() + first, above, width, above - first,
-                       RowsView<T>(sensitivity.to_output[l + 1]).from_row(k * above + first).from_column(c.begin), out,
-                       c.size);
+            combine<T>(v.data(), above, width, above,
+                       RowsView<T>(sensitivity.to_output[l + 1]).from_row(k * above).from_column(c.begin), out, c.size);
             scale_by_slope(tape, l, width, out, c);
         } else {
             const RowsView<T> slope = RowsView<T>(tape.slope[l]).from_column(c.begin);

@@ -21,8 +21,8 @@ struct ChunkNeeds {
     Order order;
     bool coupled = false;  // whether the tape holds an M that couples outputs
     std::optional<typename Sensitivity<T>::Extent> sensitivity{};
-    std::optional<bool> compress{};  // whether M = w I, if outputs are to be compressed
-    bool diagonal = false, directional = false, residual = false;
+    std::optional<bool> diagonal{};  // whether M = w I, if the diagonal is wanted
+    bool directional = false, residual = false;
     const Loss* factor = nullptr;  // whose Gauss–Newton factor is written
 };
 
@@ -41,13 +41,19 @@ struct ChunkSpace {
     ChunkSpace(const Network& network, Index columns, const ChunkNeeds<T>& needs)
         : tape(network, columns, needs.order, needs.coupled), parameters(network) {
         if (needs.sensitivity) {
-            sensitivity.emplace(network, columns, *needs.sensitivity, needs.compress);
+            sensitivity.emplace(network, columns, *needs.sensitivity);
             coefficients.setZero(1, differentiate_coefficients(network));
         }
-        if (needs.diagonal) diagonal.emplace(network, columns);
+        if (needs.diagonal) diagonal.emplace(network, columns, needs.order, *needs.diagonal, needs.coupled);
         if (needs.directional) directional.emplace(network, columns);
         if (needs.factor) factor.emplace(network, *needs.factor, columns);
         if (needs.residual) residual.setZero(network.outputs(), columns), unit_weight.setOnes(1, columns);
+    }
+
+    // Takes a θ.
+    void unpack(const Network& network, const T* theta) {
+        parameters.unpack(network, theta);
+        if (diagonal) diagonal->prepare(parameters);
     }
 
     // Points the tape at the samples from `begin` on.
