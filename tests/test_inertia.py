@@ -46,6 +46,31 @@ def test_factors_solve_and_count(count: int, kind: str) -> None:
     assert one.backward_error < 1e-9 * np.abs(values).max() + 1e-15
 
 
+@pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 33, 64, 130])
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16])
+def test_products_with_a_few_columns(size: int, count: int) -> None:
+    matrix, columns = rng().standard_normal((size, size)), rng(1).standard_normal((size, count))
+    matrix += matrix.T
+    one, two = (_core.times_columns(matrix, columns, threads) for threads in (1, 2))
+    assert (one == two).all()
+    # A sum of n products errs by n u Σ|terms| at most.
+    atol = size * 2.3e-16 * (np.abs(matrix) @ np.abs(columns)).max(initial=0)
+    np.testing.assert_allclose(one, matrix @ columns, rtol=0, atol=atol)
+    with pytest.raises(ValueError, match=rf"shape \({size}, m\)"):
+        _core.times_columns(matrix, np.ones((size + 1, 1)), 1)
+
+
+def test_several_factors_are_each_what_it_is_alone() -> None:
+    matrix = with_eigenvalues(np.linspace(-1, 2, 90))
+    shifts = [-0.5, 0.01, 1.0]
+    x = rng().standard_normal((90, 3))
+    for shift, factor in zip(shifts, _core.factorise(matrix, shifts, 2), strict=True):
+        alone = _core.Ldlt(matrix, shift, 1)
+        assert factor.inertia == alone.inertia == (int((np.linspace(-1, 2, 90) < shift).sum()), 0)
+        assert (factor.solve(x) == alone.solve(x)).all()
+    assert _core.factorise(matrix, [], 2) == []
+
+
 def test_the_backward_error_bounds_what_factors_miss() -> None:
     """The eigenvalues of L D Lᵀ are exact for a matrix within e, so signs are right beyond e, by mpmath."""
     values = np.array([-1.0, -1e-3, 1e-6, 1e-2, 1.0, 3.0])
@@ -109,6 +134,48 @@ def test_zero_matrices_and_refusals() -> None:
         _core.Ldlt(np.ones((2, 3)), 0.0, 1)
     with pytest.raises(ValueError, match=r"shape \(2, m\)"):
         _core.Ldlt(np.eye(2), 0.0, 1).solve(np.ones((3, 1)))
+
+
+def scattered(size: int) -> dict[str, np.ndarray]:
+    """Eigenvalues of many kinds: clusters, multiplicities, zero modes, both signs, many scales."""
+    half = size // 2
+    signs = rng(size).choice([-1.0, 1.0], size)
+    return {
+        "normal": rng(size).standard_normal(size),
+        "geometric": np.geomspace(1e-12, 1, size) * signs,
+        "zero modes": np.concatenate([np.zeros(half), np.geomspace(1e-6, 1, size - half)]),
+        "zero modes of a saddle": np.concatenate([np.zeros(half), np.geomspace(1e-6, 1, size - half)]) * signs,
+        "opposite": np.concatenate([np.linspace(0.1, 1, half), -np.linspace(0.1, 1, size - half)]),
+        "fourfold": np.repeat(rng(size).standard_normal((size + 3) // 4), 4)[:size],
+        "cluster": 1 + 1e-9 * rng(size).standard_normal(size),
+        "equal": np.ones(size),
+        "few negative": np.concatenate([-np.geomspace(1e-9, 1e-3, 3), np.geomspace(1e-10, 1, max(size - 3, 0))])[:size],
+    }
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 50, 57, 58, 64, 71, 80, 120])
+@pytest.mark.parametrize("scale", [1.0, 2.0**-500, 2.0**450])
+def test_positions_whatever_the_spectrum(size: int, scale: float) -> None:
+    """Nothing, or what LAPACK finds at these positions, all of them at once; forced where LAPACK would be asked."""
+    found_any = 0
+    for kind, values in scattered(size).items():
+        H = with_eigenvalues(values, size) * scale
+        expected = np.linalg.eigvalsh(H)
+        # Both err by eps P ‖H‖ at most; zero modes are told from each other no better.
+        atol = 8 * size * 2.3e-16 * np.linalg.norm(values) * scale
+        few = counted.Few(H, low=2, high=3, near=2)
+        for name, k, found in (("near", 2, few.nearest()), ("low", 2, few.lowest()), ("high", 3, few.highest())):
+            if found is None:
+                continue
+            found_any += 1
+            np.testing.assert_allclose(found.eigenvalues, expected[found.positions], rtol=0, atol=atol, err_msg=kind)
+            if name == "near":
+                sizes = np.sort(np.abs(expected))[:k]
+                np.testing.assert_allclose(np.sort(np.abs(found.eigenvalues)), sizes, rtol=0, atol=atol, err_msg=kind)
+            else:
+                assert found.positions.tolist() == (list(range(k)) if name == "low" else list(range(size - k, size)))
+            np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(k), atol=1e-8)
+    assert found_any >= 10 or size < 64
 
 
 SPECTRA = {

@@ -260,6 +260,12 @@ class DampedLeastSquares(metaclass=_Pybind11Type):
 # eigenvalues of A (P, P), symmetric and finite, ascending
 def symmetric_eigenvalues(matrix: NDArray[np.float64], threads: int) -> NDArray[np.float64]: ...
 
+# A − σ I = L D Lᵀ for several σ
+def factorise(matrix: NDArray[np.float64], shifts: list[float], threads: int) -> list[Ldlt]: ...
+
+# A (P, P), columns (P, m)
+def times_columns(matrix: NDArray[np.float64], columns: NDArray[np.float64], threads: int) -> NDArray[np.float64]: ...
+
 # A − σ I = L D Lᵀ up to a permutation; A (P, P) symmetric
 @final
 class Ldlt(metaclass=_Pybind11Type):

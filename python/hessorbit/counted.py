@@ -23,8 +23,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ._blas import SMALL, idle_cpus
 from ._checks import Array
-from ._core import Ldlt
+from ._core import Ldlt, times_columns
 from .decomposition import EPS
 from .krylov import BLOCK, Subspace, gaussian, grown
 from .signs import factorised
@@ -75,6 +76,7 @@ class Few:
         # By a power of two, so that squares are in range.
         self.scale = power_of_two_about(H)
         self.H = H if self.scale == 1 else np.ldexp(H, -int(math.log2(self.scale)))
+        self.threads = idle_cpus() if len(H) > SMALL else 1
         self.norm = float(np.linalg.norm(self.H))
         self.tiny = 8 * len(H) * EPS * self.norm
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
@@ -192,9 +194,10 @@ class Few:
         values, error = found.values[inside], found.error(inside)
         if not inside.any() or error > ACCURATE * self.norm:
             return None
+        missing = [shift for shift in (lower, upper) if shift not in self.counts]
+        if missing:
+            self.factors(*missing)
         for shift in (lower, upper):
-            if shift not in self.counts:
-                self.factor(shift)
             # One that is so close might be counted on the other side.
             if np.abs(values - shift).min() <= self.counts[shift][1] + error:
                 return None
@@ -203,9 +206,18 @@ class Few:
 
     def factor(self, shift: float) -> Ldlt:
         """L D Lᵀ of H − shift·I, whose count is kept."""
-        factor = factorised(self.H, shift)
-        self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
-        return factor
+        return self.factors(shift)[0]
+
+    def factors(self, *shifts: float) -> list[Ldlt]:
+        """The same of several at once."""
+        factors = factorised(self.H, *shifts)
+        for shift, factor in zip(shifts, factors, strict=True):
+            self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
+        return factors
+
+    def times(self, columns: Array) -> Array:
+        """H times columns (P, k)."""
+        return times_columns(self.H, np.ascontiguousarray(columns), self.threads)
 
     @cached_property
     def rough(self) -> Subspace:
@@ -217,7 +229,7 @@ class Few:
             return all(converged(space, k, sign) or (late and not self.promising(space, k, sign)) for k, sign in ends)
 
         return grown(
-            lambda v: self.H @ v, gaussian(len(self.H)), enough, most=self.dimensions(self.low + self.high), first=4
+            self.times, gaussian(len(self.H)), enough, most=self.dimensions(self.low + self.high), first=LOOK - 1
         )
 
     def promising(self, space: Subspace, k: int, sign: int) -> bool:
@@ -257,7 +269,7 @@ class Few:
     def refined(self, vectors: Array) -> Found:
         """The eigenpairs of H within the span of columns (P, k)."""
         basis = np.linalg.qr(vectors)[0]
-        images = self.H @ basis
+        images = self.times(basis)
         within = basis.T @ images
         values, columns = np.linalg.eigh((within + within.T) / 2)
         basis = basis @ columns

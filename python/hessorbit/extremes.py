@@ -24,7 +24,7 @@ from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .counted import Few, Pairs
-from .decomposition import backward_error
+from .decomposition import backward_error, symmetric_eigen
 from .error_bounds import errors_of, norm
 from .objective import Objective
 from .restricted import whole
@@ -32,7 +32,7 @@ from .restricted import whole
 MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
-FEWEST = 600  # parameters up to which LAPACK reduces a matrix in less time than subspaces take
+FEWEST, FEWEST_HIGHEST = 400, 300  # parameters up to which LAPACK reduces a matrix in less time than subspaces take
 EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
 
 
@@ -191,7 +191,8 @@ def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
     count = len(H)
     if low + high >= count:
         return [within(H, 0, count - 1)]
-    few = Few(H, *(k if worthwhile(H, k) else 0 for k in (low, high, near)))
+    limits = (low, FEWEST), (high, FEWEST_HIGHEST), (near, FEWEST)
+    few = Few(H, *(k if count > limit and 20 * k < count else 0 for k, limit in limits))
     # What is nearest 0 first: where all are positive, it is at the lower end too.
     parts = [few.nearest() or around_zero(H, near)] if near else []
     if low:
@@ -203,14 +204,9 @@ def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
 
 def around_zero(H: Array, near: int) -> Pairs:
     """Those of smallest magnitude, which are neighbours."""
-    values = interruptible(len(H), np.linalg.eigvalsh, H)
+    values = symmetric_eigen(H)[0]
     chosen = np.sort(np.argsort(np.abs(values), kind="stable")[:near])
     return within(H, int(chosen[0]), int(chosen[-1]))
-
-
-def worthwhile(H: Array, k: int) -> bool:
-    """Whether subspaces take less time than the reduction to tridiagonal form."""
-    return len(H) > FEWEST and 20 * k < len(H)
 
 
 def merged(parts: list[Pairs]) -> Pairs:

@@ -142,7 +142,7 @@ def inertia(
 def count_signs(H: Array, error: float) -> tuple[int, int, int, float]:
     """Numbers of negative, unresolved and positive eigenvalues of a matrix within `error` of H, and the floor."""
     count = len(H)
-    factor = factorised(H, 0.0)
+    (factor,) = factorised(H, 0.0)
     floor = factor.backward_error + error
     if smallest(factor, count) > floor:
         negative, _ = factor.inertia
@@ -151,7 +151,7 @@ def count_signs(H: Array, error: float) -> tuple[int, int, int, float]:
         if not np.isfinite(floor):
             break
         shift = 2 * floor
-        below, above = factorised(H, -shift), factorised(H, shift)
+        below, above = factorised(H, -shift, shift)
         floor = max(floor, below.backward_error + error, above.backward_error + error)
         if floor <= shift:
             negative, positive = below.inertia[0], count - sum(above.inertia)
@@ -159,9 +159,9 @@ def count_signs(H: Array, error: float) -> tuple[int, int, int, float]:
     return 0, count, 0, floor
 
 
-def factorised(H: Array, shift: float) -> _core.Ldlt:
-    """L D Lᵀ of H − shift·I."""
-    return _core.Ldlt(H, shift, idle_cpus() if len(H) > SMALL else 1)
+def factorised(H: Array, *shifts: float) -> list[_core.Ldlt]:
+    """L D Lᵀ of H − shift·I for each shift."""
+    return _core.factorise(H, list(shifts), idle_cpus() if len(H) > SMALL else 1)
 
 
 def smallest(factor: _core.Ldlt, count: int) -> float:

@@ -15,6 +15,7 @@
 
 #include "kernel/large_memory.hpp"
 #include "kernel/team.hpp"
+#include "times_columns.hpp"
 
 #include <Eigen/Core>
 
@@ -50,6 +51,7 @@ public:
         }
         permute();
         image_.resize(0, 0);
+        error_ = bound_error();
     }
 
     Index size() const { return size_; }
@@ -66,28 +68,29 @@ public:
         return {negative, zero};
     }
 
-    double backward_error() const {
-        Vector x = Vector::Ones(size_);
-        double norm = std::numeric_limits<double>::infinity();
-        for (int turn = 0; turn < 3; ++turn) {
-            const Vector y = magnitudes_times(x);
-            norm = std::min(norm, (y.array() / x.array()).maxCoeff());
-            if (!(norm > 0)) return 0;
-            x = y / y.maxCoeff() + Vector::Constant(size_, 1e-3);
+    double backward_error() const { return error_; }
+
+    // X with (A − σ I) X = B for the columns of B (n, m) row-major, in place; not finite if D is singular.
+    void solve(double* b, Index columns) const {
+        Rows<double> block(size_, column_block);
+        for (Index first = 0; first < columns; first += column_block) {
+            const Index some = std::min(column_block, columns - first);
+            block.setZero();
+            for (Index i = 0; i < size_; ++i) std::copy_n(b + i * columns + first, some, block.row(i).data());
+            solve(block);
+            for (Index i = 0; i < size_; ++i) std::copy_n(block.row(i).data(), some, b + i * columns + first);
         }
-        const double roundings = 2 * (8 + std::sqrt(static_cast<double>(size_)));
-        return roundings * std::numeric_limits<double>::epsilon() / 2 * norm;
     }
 
-    // X with (A − σ I) X = B for the columns of B (n, m), in place; not finite if D is singular.
-    void solve(Eigen::Ref<Matrix> b) const {
+private:
+    void solve(Rows<double>& b) const {
         for (const auto& [i, j] : swaps_) b.row(i).swap(b.row(j));
-        factor_.triangularView<Eigen::UnitLower>().solveInPlace(b);
+        solve_unit_lower(factor_.data(), size_, b.data(), false);
         for (Index k = 0; k < size_; ++k)
             if (beside_[k] != 0) {
                 const double off = beside_[k], first = diagonal_[k] / off, second = diagonal_[k + 1] / off;
                 const double scale = 1 / (off * (first * second - 1));
-                for (Index c = 0; c < b.cols(); ++c) {
+                for (Index c = 0; c < column_block; ++c) {
                     const double above = b(k, c), below = b(k + 1, c);
                     b(k, c) = scale * (second * above - below), b(k + 1, c) = scale * (first * below - above);
                 }
@@ -95,11 +98,10 @@ public:
             } else {
                 b.row(k) /= diagonal_[k];
             }
-        factor_.triangularView<Eigen::UnitLower>().transpose().solveInPlace(b);
+        solve_unit_lower(factor_.data(), size_, b.data(), true);
         for (auto swap = swaps_.rbegin(); swap != swaps_.rend(); ++swap) b.row(swap->first).swap(b.row(swap->second));
     }
 
-private:
     static constexpr Index panel_columns = 32, tile_columns = 64;
 
     Index tiles(Index from) const { return (size_ - from + tile_columns - 1) / tile_columns; }
@@ -207,6 +209,19 @@ private:
         });
     }
 
+    double bound_error() const {
+        Vector x = Vector::Ones(size_);
+        double norm = std::numeric_limits<double>::infinity();
+        for (int turn = 0; turn < 3; ++turn) {
+            const Vector y = magnitudes_times(x);
+            norm = std::min(norm, (y.array() / x.array()).maxCoeff());
+            if (!(norm > 0)) return 0;
+            x = y / y.maxCoeff() + Vector::Constant(size_, 1e-3);
+        }
+        const double roundings = 2 * (8 + std::sqrt(static_cast<double>(size_)));
+        return roundings * std::numeric_limits<double>::epsilon() / 2 * norm;
+    }
+
     // |L| |D| |Lᵀ| x
     Vector magnitudes_times(const Vector& x) const {
         Vector y = x;
@@ -237,6 +252,7 @@ private:
     Eigen::Map<Matrix> factor_;
     Matrix image_;
     Vector diagonal_, beside_;
+    double error_ = 0;
     std::vector<std::pair<Index, Index>> swaps_, ends_;
 };
 
