@@ -14,7 +14,7 @@ import numpy as np
 
 import hessorbit as ho
 
-SAMPLES, OUTPUTS = 200, (1, 3, 10, 100, 300, 1000)
+SAMPLES, OUTPUTS = 200, (1, 3, 10, 20, 30, 100, 300, 1000)
 HIDDEN = ([5, 20], [5, 20, 20], [5, 20, 20, 20])
 LOSSES = ("squared_error", "logistic", "cross_entropy", "huber", "poisson")
 
