@@ -3,7 +3,7 @@
 For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r‖ of λ, and for the k of them together k
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
 
-Where H is formed, its Krylov subspaces and those of an inverse find them and an LDLᵀ counts their positions
+Where H is formed, its Krylov subspaces and those of an inverse find them, and norms or an LDLᵀ count their positions
 (counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which counts too. H is
 formed only where it is small enough.
 """
@@ -31,6 +31,7 @@ from .restricted import whole
 
 MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
+MOST_KEPT = 1024  # parameters up to which it is kept for the floor, 8 MB
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
 FEWEST, FEWEST_HIGHEST = 400, 300  # parameters up to which LAPACK reduces a matrix in less time than subspaces take
 EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
@@ -52,8 +53,8 @@ class PartialSpectrum:
     positions : ndarray of int, shape (k,)
         Positions among all eigenvalues in ascending order.
     counted : bool
-        Whether these positions were counted on the matrix, by the inertia of an LDLᵀ or by LAPACK's bisection.
-        Lanczos's method counts nothing: of an eigenvalue of multiplicity m it may find fewer than m.
+        Whether these positions were counted on the matrix, by norms, by the inertia of an LDLᵀ or by LAPACK's
+        bisection. Lanczos's method counts nothing: of an eigenvalue of multiplicity m it may find fewer than m.
     matrix : {"hessian", "gauss_newton"}
     size : int
         P.
@@ -82,15 +83,16 @@ class PartialSpectrum:
     _objective: AnyObjective
     _theta: Array
     _nearest: int
+    _kept: Array | None
 
     @cached_property
     def floor(self) -> float:
         """A bound on what rounding did to the matrix and its eigenvalues, as `Spectrum.floor`; found at first use.
 
-        Takes another evaluation of the matrix.
+        Takes another evaluation of the matrix for more than 1024 parameters.
         """
         obj, name = self._objective, self.matrix
-        H = matrix_of(obj, self._theta, name)
+        H = matrix_of(obj, self._theta, name) if self._kept is None else self._kept
         size = float(np.abs(self.eigenvalues).max())
         return errors_of(obj, self._theta).of(name, H) + backward_error(self.size, np.array([size, norm(H)]))
 
@@ -183,6 +185,7 @@ def partial_spectrum(
         _objective=obj,
         _theta=at,
         _nearest=near,
+        _kept=H if formed and count <= MOST_KEPT else None,
     )
 
 
