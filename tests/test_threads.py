@@ -103,6 +103,27 @@ def test_ctrl_c_ends_a_call(widths: list[int], samples: int, method: str, thread
     assert out.strip() == "interrupted"
 
 
+def test_ctrl_c_ends_the_search_for_eigenvalues() -> None:
+    """Those without vectors, which the core finds; it is made again and again until the signal comes in the middle."""
+    out = run(
+        SETUP
+        + textwrap.dedent("""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        obj, theta = objective([2, 300, 1], 10)
+        matrix = np.random.default_rng(0).standard_normal((1201, 1201))
+        matrix += matrix.T
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            while True:
+                ho.spectrum(obj, theta, matrix=matrix, zero_modes=None)
+        except KeyboardInterrupt:
+            print("interrupted")
+        assert ho.spectrum(obj, theta, matrix=np.eye(1201), zero_modes=None).max == 1
+        """)
+    )
+    assert out.split() == ["interrupted"]
+
+
 def test_ctrl_c_ends_the_wait_for_lapack() -> None:
     """LAPACK cannot be asked to stop; here it never returns, but for Ctrl-C."""
     out = run(
