@@ -118,7 +118,8 @@ def test_ctrl_c_ends_the_search_for_eigenvalues() -> None:
                 ho.spectrum(obj, theta, matrix=matrix, zero_modes=None)
         except KeyboardInterrupt:
             print("interrupted")
-        assert ho.spectrum(obj, theta, matrix=np.eye(1201), zero_modes=None).max == 1
+        after = ho.spectrum(obj, theta, matrix=np.eye(1201), zero_modes=None)
+        assert abs(after.max - 1) <= after.floor
         """)
     )
     assert out.split() == ["interrupted"]
@@ -142,7 +143,7 @@ def test_ctrl_c_ends_the_wait_for_lapack() -> None:
         more, _ = objective([2, 80, 1], 400)
         np.linalg.eigvalsh = np.linalg.eigh = np.linalg.svd = np.linalg.qr = never
         for call in (
-            lambda: ho.spectrum(obj, theta, method="dense", zero_modes=None),
+            lambda: ho.spectrum(more, theta, matrix="gauss_newton", method="jacobian", zero_modes=None),
             lambda: ho.spectrum(obj, theta, vectors=True, method="dense", zero_modes=None),
             lambda: ho.best_conditioned(more, theta, over=ho.symmetries(more.net), matrix="gauss_newton"),
             lambda: ho.best_conditioned(more, theta, over=ho.symmetries(more.net), matrix="hessian"),
