@@ -336,18 +336,3 @@ def power_of_two_about(matrix: Array) -> float:
     if 1e-100 < norm < 1e100 or not matrix.any():
         return 1.0
     return math.ldexp(1.0, math.frexp(float(np.abs(matrix).max()))[1])
-
-
-def highest(H: Array, k: int) -> Pairs | None:
-    """The k largest eigenvalues."""
-    return Few(H, high=k).highest()
-
-
-def lowest(H: Array, k: int) -> Pairs | None:
-    """The k smallest eigenvalues."""
-    return Few(H, low=k).lowest()
-
-
-def nearest(H: Array, k: int) -> Pairs | None:
-    """The k eigenvalues of smallest magnitude."""
-    return Few(H, near=k).nearest()
