@@ -115,20 +115,20 @@ def is_last(hidden: HiddenLayer) -> bool:
 
 
 def mixed(move: LayerMove, here: LayerParameters, there: LayerParameters) -> LayerMove | None:
-    """`move` with the matrix M on the linear neurons that solves M W = W', if their rows W are independent."""
+    """`move` with the matrix M on the linear neurons that solves M W = W', if their rows W are equal or independent."""
     hidden, linear = here.layer, here.layer.linear
     start, goal = here.weights[linear], there.weights[linear]
-    if (start == goal).all():
-        matrix = np.eye(len(linear))
-    elif np.linalg.matrix_rank(start) < len(linear):
-        return None
-    else:
+    carried = here.incoming[linear, -1]
+    if (start != goal).any():
+        if np.linalg.matrix_rank(start) < len(linear):
+            return None
         matrix = np.linalg.lstsq(start.T, goal.T)[0].T
-    if np.linalg.cond(matrix) > LARGEST_CONDITION:
-        return None
-    move = with_mixing(move, mixing_of(matrix))
+        if np.linalg.cond(matrix) > LARGEST_CONDITION:
+            return None
+        move = with_mixing(move, mixing_of(matrix))
+        carried = matrix @ carried
     if not hidden.has_bias or not hidden.bias_above:
         return move
     shifts = move.shifts.copy()
-    shifts[linear] = there.incoming[linear, -1] - matrix @ here.incoming[linear, -1]
+    shifts[linear] = there.incoming[linear, -1] - carried
     return replace(move, shifts=shifts)

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import LONGDOUBLE, Array
+from .._checks import FLOAT64, LONGDOUBLE, Array
+from .extended_product import product
 from .rules import HiddenLayer, rule_of
 
 LARGEST_CONDITION = 1e13
+STEPS = 2  # from the error of a float64 inverse, at that condition number, to the rounding of longdouble
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Mixing:
         return Mixing(matrix, inverse)
 
     def __matmul__(self, other: Mixing) -> Mixing:
-        return Mixing(self.matrix @ other.matrix, other.inverse @ self.inverse)
+        return Mixing(product(self.matrix, other.matrix), product(other.inverse, self.inverse))
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,20 +179,25 @@ def with_mixing(move: LayerMove, mixing: Mixing) -> LayerMove:
 
 
 def mixing_of(matrix: Array) -> Mixing:
-    """Returns a matrix with its inverse to extended precision.
-
-    NumPy inverts in float64; the steps X → X (2I − MX), which square the error, do the rest.
-    """
-    condition = float(np.linalg.cond(matrix.astype(np.float64)))
+    """Returns a matrix with its inverse to extended precision."""
+    condition = float(np.linalg.cond(matrix.astype(FLOAT64)))
     if not condition <= LARGEST_CONDITION:
         raise ValueError(
             f"matrix must be invertible; its condition number is {condition:.3g} "
             f"(up to {LARGEST_CONDITION:g} is accepted)"
         )
-    exact = matrix.astype(LONGDOUBLE)
-    inverse = np.linalg.inv(matrix.astype(np.float64)).astype(LONGDOUBLE)
-    for _ in range(3):
-        inverse = inverse @ (2 * np.eye(len(exact), dtype=LONGDOUBLE) - exact @ inverse)
+    return refined(matrix, np.linalg.inv(matrix.astype(FLOAT64)))
+
+
+def refined(matrix: Array, inverse: Array) -> Mixing:
+    """Returns a matrix with its inverse to extended precision, from one in float64.
+
+    By steps X → X + X (I − MX), which square the error.
+    """
+    exact, inverse = matrix.astype(LONGDOUBLE), inverse.astype(LONGDOUBLE)
+    for _ in range(STEPS):
+        rest = np.eye(len(exact), dtype=LONGDOUBLE) - product(exact, inverse)
+        inverse = inverse + product(inverse, rest)
     return Mixing(exact, inverse)
 
 

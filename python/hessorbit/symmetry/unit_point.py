@@ -27,7 +27,7 @@ from .._checks import FLOAT64, LONGDOUBLE, Array
 from .._norms import norm
 from ..network import MLP
 from .element import GroupElement
-from .moves import LayerMove, Mixing, identity_move, with_mixing
+from .moves import LayerMove, Mixing, identity_move, refined, with_mixing
 from .rules import HiddenLayer, hidden_layers, rule_of
 
 RANGE = 1e-290, 1e290  # of the weights that moves make
@@ -195,11 +195,3 @@ def orthonormal_columns(columns: Array, silent: Array) -> tuple[Mixing, Array]:
     zero: Array = np.logical_not(columns.any(axis=0))
     zero[rest] = np.arange(len(rest)) >= kept
     return Mixing(mixing.matrix * before / after[:, None], mixing.inverse * after / before[:, None]), zero
-
-
-def refined(matrix: Array, inverse: Array) -> Mixing:
-    """Returns a matrix with its inverse to extended precision, from one in float64."""
-    exact, inverse = matrix.astype(LONGDOUBLE), inverse.astype(LONGDOUBLE)
-    for _ in range(2):
-        inverse = inverse @ (2 * np.eye(len(exact), dtype=LONGDOUBLE) - exact @ inverse)
-    return Mixing(exact, inverse)
