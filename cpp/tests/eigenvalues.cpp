@@ -37,7 +37,7 @@ TEST_CASE("blocks are transposed") {
     constexpr Index stride = lane_count + 3;
     std::vector<double> from(stride * lane_count), to(stride * lane_count);
     for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<double>(i);
-    transpose(from.data(), to.data(), stride);
+    transpose(from.data(), stride, to.data(), stride);
     for (Index i = 0; i < lane_count; ++i)
         for (Index j = 0; j < lane_count; ++j)
             CHECK(to[static_cast<std::size_t>(i * stride + j)] == from[static_cast<std::size_t>(j * stride + i)]);

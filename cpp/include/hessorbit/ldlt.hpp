@@ -6,15 +6,21 @@
 // 2 (8 + √n) u ‖|L||D||Lᵀ|‖₂, u = eps/2 (Higham, theorem 11.3; sums of n terms as they are counted in error_bounds.py). The
 // norm of the nonnegative matrix is at most max_i (M x)_i / x_i for every x > 0 (Collatz).
 //
-// Panels of columns are reduced by one thread, what they do to the rest by all, tile by tile, in an order that depends
-// on n alone. Takes n³/3 flops.
+// Panels of columns are reduced by one thread, what they do to the rest by all, group of columns by group, in an order
+// that depends on n alone. Takes n³/3 flops. L and L D of a panel are rows, so that SIMD lanes run along columns of the
+// rest. What a panel exchanges is not exchanged in the columns before it: solutions do it on their way.
+//
+// A pivot a_kk with the largest a_rk beside it is also taken where |a_kk a_rr| ≥ α a_rk², α = (1 + √17)/8. Entries then
+// grow by |a_rr|/α at most, as they do by what Bunch and Kaufman compare with, the largest of column r but for a_rr. That
+// column need not be computed then: Hessians want it for three of four columns, and of these the fourth part is left.
 //
 // J. R. Bunch and L. Kaufman, "Some stable methods for calculating inertia and solving symmetric linear systems", Math.
 // Comp. 31 (1977). N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 11.
 #pragma once
 
-#include "kernel/large_memory.hpp"
+#include "kernel/lower_columns.hpp"
 #include "kernel/team.hpp"
+#include "kernel/unaligned.hpp"
 #include "times_columns.hpp"
 
 #include <Eigen/Core>
@@ -34,23 +40,15 @@ public:
 
     // matrix (n, n), symmetric and finite
     Ldlt(const Eigen::Ref<const Matrix>& matrix, double shift, int threads)
-        : size_(matrix.rows()), threads_(threads), memory_(size_ * size_), factor_(memory_.data(), size_, size_),
-          image_(size_, panel_columns + 1), diagonal_(size_), beside_(Vector::Zero(size_)) {
-        share_parts(threads_, tiles(0), [&](Share& share) {
-            for (const Part part : share) {
-                const Index j = part.index * tile_columns, width = std::min(tile_columns, size_ - j);
-                factor_.block(j, j, size_ - j, width) = matrix.block(j, j, size_ - j, width);
-            }
-        });
-        factor_.diagonal().array() -= shift;
-        for (Index first = 0; first < size_;) {
-            const Index end = reduce_panel(first);
-            update(first, end);
-            ends_.push_back({end, static_cast<Index>(swaps_.size())});
-            first = end;
+        : size_(matrix.rows()), threads_(threads), factor_(size_), lower_(padded(most_columns), row_stride(size_)),
+          image_(most_columns, row_stride(size_)), diagonal_(size_), beside_(Vector::Zero(size_)) {
+        copy(matrix, shift);
+        lower_.setZero(), image_.setZero();
+        while (panels_.empty() || panels_.back().end < size_) {
+            panels_.push_back(reduce_panel(panels_.empty() ? 0 : panels_.back().end));
+            update(panels_.back());
         }
-        permute();
-        image_.resize(0, 0);
+        lower_.resize(0, 0), image_.resize(0, 0);
         error_ = bound_error();
     }
 
@@ -83,9 +81,192 @@ public:
     }
 
 private:
+    static constexpr Index panel_columns = 32, most_columns = panel_columns + 1;
+
+    // Columns begin … end − 1, before which these rows were exchanged, in turn.
+    struct Panel : Range {
+        std::vector<std::pair<Index, Index>> exchanges;
+    };
+
+    void copy(const Eigen::Ref<const Matrix>& matrix, double shift) {
+        share_parts(threads_, factor_.groups_from(0), [&](Share& share) {
+            for (const Part part : share) {
+                const auto [begin, end] = factor_.group(part.index);
+                for (Index j = begin; j < end; ++j) {
+                    double* const to = factor_.column(j);
+                    const double* const from = matrix.data() + j * matrix.outerStride();
+                    std::copy(from + begin, from + size_, to + begin);
+                    std::fill(to + size_, to + padded(size_), 0.0);
+                    to[j] -= shift;
+                }
+            }
+        });
+    }
+
+    // Reduces panel_columns columns from `first` on, or one more: columns of L are rows of lower_, of L D of image_.
+    Panel reduce_panel(Index first) {
+        Panel panel{{first, first}, {}};
+        const double threshold = (1 + std::sqrt(17.0)) / 8;
+        while (panel.size() < panel_columns && panel.end < size_) {
+            const Index k = panel.end, c = panel.size();
+            double *const column = image(c), *const candidate = image(c + 1);
+            bring_up_to_date(k, panel, column);
+            const double pivot = std::abs(column[k]), largest = largest_magnitude(column, {k + 1, size_});
+            bool two = false;
+            Index other = k;
+            if (pivot < threshold * largest) {
+                const Index row = find_magnitude(column, {k + 1, size_}, largest);
+                const double least = threshold * largest * largest;
+                if (pivot * std::abs(diagonal_entry(row, panel)) < least) {
+                    bring_up_to_date(row, panel, candidate);
+                    const double beside = std::max(largest_magnitude(candidate, {k, row}),
+                                                   largest_magnitude(candidate, {row + 1, size_}));
+                    if (pivot * beside < least) {
+                        other = row;
+                        two = std::abs(candidate[row]) < threshold * beside;
+                        if (!two) std::copy(candidate + k, candidate + size_, column + k);
+                    }
+                }
+            }
+            exchange(two ? k + 1 : k, other, panel);
+            if (two)
+                store_two(k, c);
+            else
+                store_one(k, c);
+            panel.end += two ? 2 : 1;
+        }
+        return panel;
+    }
+
+    double* image(Index c) { return &image_(c, 0); }
+
+    // Entry (j, j) of what the panel leaves of the matrix.
+    double diagonal_entry(Index j, const Panel& panel) const {
+        double entry = factor_.column(j)[j];
+        for (Index c = 0; c < panel.size(); ++c) entry -= lower_(c, j) * image_(c, j);
+        return entry;
+    }
+
+    // Rows from that of the panel's next column on, of column j of what the panel leaves of the matrix.
+    void bring_up_to_date(Index j, const Panel& panel, double* column) {
+        const Index begin = panel.end / lane_count * lane_count, end = padded(size_);
+        // Rows from here on are read from column j; those before it have been in row j.
+        const Index along = j == panel.end ? begin : std::min(j / lane_count * lane_count + lane_count, end);
+        const double* const below = factor_.column(j);
+        for (Index i = panel.end; i < j; ++i) column[i] = factor_.column(i)[j];
+        if (j < along) std::copy(below + j, below + along, column + j);
+        if (panel.size() == 0) {
+            std::copy(below + along, below + end, column + along);
+            return;
+        }
+        double coefficients[most_columns];
+        for (Index c = 0; c < panel.size(); ++c) coefficients[c] = lower_(c, j);
+        const Index stride = factor_.stride(j / LowerColumns::group_columns);
+        const auto subtract = [&](const double* from, Index first, Index last) {
+            combine_each<double>(coefficients, most_columns, 1, panel.size(),
+                                 RowsView<double>(image_).from_column(first), last - first,
+                                 [=](Index, Index i, const Doubles& sum) {
+                                     const double* const at = from + first + i;
+                                     detail::lanes(column + first + i) = detail::lanes(at) - sum;
+                                     __builtin_prefetch(at + stride);  // the next column
+                                 });
+        };
+        subtract(column, begin, along);
+        subtract(below, along, end);
+    }
+
+    static double largest_magnitude(const double* values, Range range) {
+        if (range.size() == 0) return 0;
+        return Eigen::Map<const Eigen::ArrayXd>(values + range.begin, range.size()).abs().maxCoeff();
+    }
+
+    static Index find_magnitude(const double* values, Range range, double magnitude) {
+        while (range.begin + 1 < range.end && std::abs(values[range.begin]) != magnitude) ++range.begin;
+        return range.begin;
+    }
+
+    // Exchanges rows and columns i < j of what is not yet reduced, and rows of the panel; column i is in image_ only.
+    void exchange(Index i, Index j, Panel& panel) {
+        if (i == j) return;
+        double* const to = factor_.column(j);
+        const double* const from = factor_.column(i);
+        to[j] = from[i];
+        for (Index m = i + 1; m < j; ++m) factor_.column(m)[j] = from[m];
+        std::copy(from + j + 1, from + size_, to + j + 1);
+        for (Index c = 0; c < panel.size(); ++c) std::swap(lower_(c, i), lower_(c, j));
+        for (Index c = 0; c <= i - panel.begin; ++c) std::swap(image_(c, i), image_(c, j));
+        panel.exchanges.emplace_back(i, j);
+    }
+
+    void store_one(Index k, Index c) {
+        const Index below = size_ - k - 1;
+        diagonal_[k] = image_(c, k);
+        if (diagonal_[k] == 0)
+            lower_.row(c).segment(k + 1, below).setZero();  // so is the column
+        else
+            lower_.row(c).segment(k + 1, below) = image_.row(c).segment(k + 1, below) / diagonal_[k];
+    }
+
+    void store_two(Index k, Index c) {
+        const Index below = size_ - k - 2;
+        diagonal_[k] = image_(c, k), diagonal_[k + 1] = image_(c + 1, k + 1);
+        const double off = beside_[k] = image_(c, k + 1);
+        const double first = diagonal_[k] / off, second = diagonal_[k + 1] / off;
+        const double scale = 1 / (off * (first * second - 1));
+        const auto left = image_.row(c).segment(k + 2, below), right = image_.row(c + 1).segment(k + 2, below);
+        lower_(c, k + 1) = 0;
+        lower_.row(c).segment(k + 2, below) = scale * (second * left - right);
+        lower_.row(c + 1).segment(k + 2, below) = scale * (first * right - left);
+    }
+
+    // Stores the panel's columns of L, and takes what they make of it from the rest.
+    void update(const Panel& panel) {
+        const Index first_group = panel.begin / LowerColumns::group_columns;
+        share_parts(threads_, factor_.groups_from(panel.begin), [&](Share& share) {
+            for (const Part part : share) {
+                const Index g = first_group + part.index;
+                const auto [begin, end] = factor_.group(g);
+                for (Index k = panel.begin; k < std::min(panel.end, end); ++k) {
+                    const double* const from = &lower_(k - panel.begin, 0);
+                    const Index i = std::max(k + 1, begin);
+                    if (i < end) std::copy(from + i, from + end, factor_.column(k) + i);
+                }
+                if (panel.end < end) subtract(panel, g);
+            }
+        });
+    }
+
+    // From the columns of group g.
+    void subtract(const Panel& panel, Index g) {
+        constexpr Index step = 16, width = (most_columns + row_multiple - 1) / row_multiple * row_multiple;
+        const auto [begin, end] = factor_.group(g);
+        alignas(64) double coefficients[LowerColumns::group_columns * width];
+        for (Index i = begin; i < end; i += lane_count)
+            for (Index c = 0; c < panel.size(); c += lane_count)
+                transpose(&lower_(c, i), lower_.cols(), coefficients + (i - begin) * width + c, width);
+        const Index stride = factor_.stride(g);
+        const auto subtract_from = [&](Index j, Index columns, Index first_row, Index end_row) {
+            double* const corner = factor_.column(j) + first_row;
+            combine_each<double>(coefficients + (j - begin) * width, width, columns, panel.size(),
+                                 RowsView<double>(image_).from_column(first_row), end_row - first_row,
+                                 [=](Index q, Index i, const Doubles& sum) {
+                                     double* const at = corner + q * stride + i;
+                                     detail::lanes(at) -= sum;
+                                     __builtin_prefetch(at + 4 * stride, 1);
+                                 });
+        };
+        for (Index j = std::max(begin, panel.end); j < end; j += step)
+            subtract_from(j, std::min(step, end - j), j / lane_count * lane_count, padded(end));
+        const Index j = std::max(begin, panel.end);
+        if (end < size_) subtract_from(j, end - j, end, padded(size_));
+    }
+
     void solve(Rows<double>& b) const {
-        for (const auto& [i, j] : swaps_) b.row(i).swap(b.row(j));
-        solve_unit_lower(factor_.data(), size_, b.data(), false);
+        const auto column = [this](Index j) { return factor_.column(j); };
+        for (const Panel& panel : panels_) {
+            for (const auto& [i, j] : panel.exchanges) b.row(i).swap(b.row(j));
+            solve_unit_lower<false>(column, panel, size_, b.data());
+        }
         for (Index k = 0; k < size_; ++k)
             if (beside_[k] != 0) {
                 const double off = beside_[k], first = diagonal_[k] / off, second = diagonal_[k + 1] / off;
@@ -98,122 +279,19 @@ private:
             } else {
                 b.row(k) /= diagonal_[k];
             }
-        solve_unit_lower(factor_.data(), size_, b.data(), true);
-        for (auto swap = swaps_.rbegin(); swap != swaps_.rend(); ++swap) b.row(swap->first).swap(b.row(swap->second));
-    }
-
-    static constexpr Index panel_columns = 32, tile_columns = 64;
-
-    Index tiles(Index from) const { return (size_ - from + tile_columns - 1) / tile_columns; }
-
-    // Reduces panel_columns columns from `first` on, or one more; the columns of L D are in image_. Returns the next.
-    Index reduce_panel(Index first) {
-        const Index end = std::min(first + panel_columns, size_);
-        const double threshold = (1 + std::sqrt(17.0)) / 8;
-        Index k = first;
-        while (k < end) {
-            const Index c = k - first;
-            bring_up_to_date(k, k, first, c);
-            const double pivot = std::abs(image_(k, c));
-            Index row = k;
-            double largest = 0;
-            if (k + 1 < size_) largest = image_.col(c).segment(k + 1, size_ - k - 1).cwiseAbs().maxCoeff(&row), row += k + 1;
-            bool two = false;
-            Index other = k;
-            if (pivot < threshold * largest) {
-                bring_up_to_date(row, k, first, c + 1);
-                double beside = image_.col(c + 1).segment(k, row - k).cwiseAbs().maxCoeff();
-                if (row + 1 < size_)
-                    beside = std::max(beside, image_.col(c + 1).segment(row + 1, size_ - row - 1).cwiseAbs().maxCoeff());
-                if (pivot * beside < threshold * largest * largest) {
-                    other = row;
-                    two = std::abs(image_(row, c + 1)) < threshold * beside;
-                    if (!two) image_.col(c).segment(k, size_ - k) = image_.col(c + 1).segment(k, size_ - k);
-                }
-            }
-            exchange(two ? k + 1 : k, other, first, two ? c + 2 : c + 1);
-            if (two)
-                store_two(k, c);
-            else
-                store_one(k, c);
-            k += two ? 2 : 1;
+        for (auto panel = panels_.rbegin(); panel != panels_.rend(); ++panel) {
+            solve_unit_lower<true>(column, *panel, size_, b.data());
+            for (auto swap = panel->exchanges.rbegin(); swap != panel->exchanges.rend(); ++swap)
+                b.row(swap->first).swap(b.row(swap->second));
         }
-        return k;
-    }
-
-    // Into column c of image_: rows k … n − 1 of column `from` of the matrix, less what columns first … k − 1 make of it.
-    void bring_up_to_date(Index from, Index k, Index first, Index c) {
-        auto column = image_.col(c);
-        for (Index j = k; j < from; ++j) column[j] = factor_(from, j);
-        column.segment(from, size_ - from) = factor_.col(from).segment(from, size_ - from);
-        const Index done = k - first;
-        if (done > 0)
-            column.segment(k, size_ - k).noalias() -=
-                factor_.block(k, first, size_ - k, done) * image_.row(from).head(done).transpose();
-    }
-
-    // Exchanges rows and columns i < j of what is not yet reduced, and rows of the panel; column i is in image_ only.
-    void exchange(Index i, Index j, Index first, Index columns) {
-        if (i == j) return;
-        factor_(j, j) = factor_(i, i);
-        for (Index m = i + 1; m < j; ++m) factor_(j, m) = factor_(m, i);
-        factor_.col(j).segment(j + 1, size_ - j - 1) = factor_.col(i).segment(j + 1, size_ - j - 1);
-        factor_.row(i).segment(first, i - first).swap(factor_.row(j).segment(first, i - first));
-        image_.row(i).head(columns).swap(image_.row(j).head(columns));
-        swaps_.emplace_back(i, j);
-    }
-
-    void store_one(Index k, Index c) {
-        const Index below = size_ - k - 1;
-        diagonal_[k] = image_(k, c);
-        if (diagonal_[k] == 0)
-            factor_.col(k).tail(below).setZero();  // so is the column
-        else
-            factor_.col(k).tail(below) = image_.col(c).tail(below) / diagonal_[k];
-    }
-
-    void store_two(Index k, Index c) {
-        const Index below = size_ - k - 2;
-        diagonal_[k] = image_(k, c), diagonal_[k + 1] = image_(k + 1, c + 1);
-        const double off = beside_[k] = image_(k + 1, c);
-        const double first = diagonal_[k] / off, second = diagonal_[k + 1] / off;
-        const double scale = 1 / (off * (first * second - 1));
-        const auto left = image_.col(c).tail(below), right = image_.col(c + 1).tail(below);
-        factor_(k + 1, k) = 0;
-        factor_.col(k).tail(below) = scale * (second * left - right);
-        factor_.col(k + 1).tail(below) = scale * (first * right - left);
-    }
-
-    // Takes what columns first … end − 1 make of it from the rest.
-    void update(Index first, Index end) {
-        if (end == size_) return;
-        share_parts(threads_, tiles(end), [&](Share& share) {
-            for (const Part part : share) {
-                const Index j = end + part.index * tile_columns, width = std::min(tile_columns, size_ - j);
-                factor_.block(j, j, size_ - j, width).noalias() -=
-                    factor_.block(j, first, size_ - j, end - first) *
-                    image_.block(j, 0, width, end - first).transpose();
-            }
-        });
-    }
-
-    // What later panels exchanged, in the columns of earlier ones.
-    void permute() {
-        share_parts(threads_, static_cast<Index>(ends_.size()), [&](Share& share) {
-            for (const Part part : share) {
-                const auto [end, done] = ends_[part.index];
-                for (Index j = part.index ? ends_[part.index - 1].first : 0; j < end; ++j)
-                    for (std::size_t s = done; s < swaps_.size(); ++s)
-                        std::swap(factor_(swaps_[s].first, j), factor_(swaps_[s].second, j));
-            }
-        });
     }
 
     double bound_error() const {
         Vector x = Vector::Ones(size_);
+        Matrix orders(size_, panels_.size());
         double norm = std::numeric_limits<double>::infinity();
-        for (int turn = 0; turn < 3; ++turn) {
-            const Vector y = magnitudes_times(x);
+        for (int turn = 0; turn < 2; ++turn) {
+            const Vector y = magnitudes_times(x, orders);
             norm = std::min(norm, (y.array() / x.array()).maxCoeff());
             if (!(norm > 0)) return 0;
             x = y / y.maxCoeff() + Vector::Constant(size_, 1e-3);
@@ -222,38 +300,58 @@ private:
         return roundings * std::numeric_limits<double>::epsilon() / 2 * norm;
     }
 
-    // |L| |D| |Lᵀ| x
-    Vector magnitudes_times(const Vector& x) const {
-        Vector y = x;
-        for (Index k = 0; k < size_; ++k) {
-            const Index below = size_ - k - 1;
-            y[k] += factor_.col(k).tail(below).cwiseAbs().dot(x.tail(below));
+    // |L| |D| |Lᵀ| x. Column p of `orders` has the rows in the order of panel p: those of x, then of what it adds.
+    Vector magnitudes_times(const Vector& x, Matrix& orders) const {
+        const Index last = orders.cols() - 1;
+        orders.col(last) = x;
+        for (Index p = last; p > 0; --p) {
+            orders.col(p - 1) = orders.col(p);
+            const auto& swaps = panels_[p].exchanges;
+            for (auto swap = swaps.rbegin(); swap != swaps.rend(); ++swap)
+                std::swap(orders(swap->first, p - 1), orders(swap->second, p - 1));
         }
-        for (Index k = 0; k < size_; ++k)
-            if (beside_[k] != 0) {
-                const double above = y[k], below = y[k + 1], off = std::abs(beside_[k]);
-                y[k] = std::abs(diagonal_[k]) * above + off * below;
-                y[k + 1] = off * above + std::abs(diagonal_[k + 1]) * below;
-                ++k;
-            } else {
-                y[k] *= std::abs(diagonal_[k]);
-            }
-        Vector result = y;
-        for (Index k = 0; k < size_; ++k) {
-            const Index below = size_ - k - 1;
-            result.tail(below) += y[k] * factor_.col(k).tail(below).cwiseAbs();
+        share_parts(threads_, last + 1, [&](Share& share) {
+            for (const Part part : share) add_magnitudes(panels_[part.index], orders.col(part.index));
+        });
+        Vector result = orders.col(0);
+        for (Index p = 1; p <= last; ++p) {
+            for (const auto& [i, j] : panels_[p].exchanges) std::swap(result[i], result[j]);
+            result.tail(size_ - panels_[p].begin) += orders.col(p).tail(size_ - panels_[p].begin);
         }
         return result;
     }
 
+    void add_magnitudes(const Range& panel, Eigen::Ref<Vector> x) const {
+        const auto below = [this](Index k) {
+            return Eigen::Map<const Vector>(factor_.column(k) + k + 1, size_ - k - 1).cwiseAbs();
+        };
+        double y[most_columns];
+        for (Index k = panel.begin; k < panel.end; ++k) y[k - panel.begin] = x[k] + below(k).dot(x.tail(size_ - k - 1));
+        for (Index k = panel.begin; k < panel.end; ++k) {
+            double* const at = y + k - panel.begin;
+            if (beside_[k] != 0) {
+                const double first = at[0], second = at[1], off = std::abs(beside_[k]);
+                at[0] = std::abs(diagonal_[k]) * first + off * second;
+                at[1] = off * first + std::abs(diagonal_[k + 1]) * second;
+                ++k;
+            } else {
+                *at *= std::abs(diagonal_[k]);
+            }
+        }
+        x.setZero();
+        for (Index k = panel.begin; k < panel.end; ++k) {
+            x[k] += y[k - panel.begin];
+            x.tail(size_ - k - 1) += y[k - panel.begin] * below(k);
+        }
+    }
+
     const Index size_;
     const int threads_;
-    const LargeMemory memory_;
-    Eigen::Map<Matrix> factor_;
-    Matrix image_;
+    LowerColumns factor_;
+    Rows<double> lower_, image_;
     Vector diagonal_, beside_;
     double error_ = 0;
-    std::vector<std::pair<Index, Index>> swaps_, ends_;
+    std::vector<Panel> panels_;
 };
 
 }  // namespace hessorbit

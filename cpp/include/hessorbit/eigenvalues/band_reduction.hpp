@@ -206,7 +206,7 @@ private:
     void mirror(Index first_row, Index rows, Index first_column, Index columns) {
         for (Index i = first_row; i < first_row + rows; i += lane_count)
             for (Index j = first_column; j < std::min(first_column + columns, i); j += lane_count)
-                transpose(column(j) + i, column(i) + j, stride_);
+                transpose(column(j) + i, stride_, column(i) + j, stride_);
         if (first_row == first_column)
             for (Index j = first_row; j < first_row + rows; ++j)
                 for (Index i = j + 1; i % lane_count != 0; ++i) column(i)[j] = column(j)[i];
