@@ -218,6 +218,37 @@ def test_what_is_counted_is_at_its_position(kind: str, k: int) -> None:
         assert all(find(H, k) is not None for find in (highest, lowest, nearest))
 
 
+@pytest.mark.parametrize("kind", sorted(SPECTRA))
+@pytest.mark.parametrize("k", [1, 4])
+def test_where_no_shift_tells_positions_are_those_among_all(kind: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known eigenvalues at either end and nearest 0, where LDLᵀ and norms count nothing."""
+    monkeypatch.setattr(counted.Few, "settled", lambda *_: None)
+    monkeypatch.setattr(counted.Few, "counted_by_norms", lambda *_: False)
+    values = np.sort(SPECTRA[kind])
+    H = with_eigenvalues(values)
+    for find in (highest, lowest, nearest):
+        found = find(H, k)
+        assert found is not None
+        # 8 eps P ‖H‖_F, and eps P ‖H‖ of the matrix as it was made.
+        atol = 9 * 240 * 2.3e-16 * np.linalg.norm(values)
+        np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=atol)
+        np.testing.assert_allclose(H @ found.vectors, found.vectors * found.eigenvalues, rtol=0, atol=1e-9)
+        if find is nearest:
+            sizes = np.sort(np.abs(values[found.positions]))
+            np.testing.assert_allclose(sizes, np.sort(np.abs(values))[:k], rtol=0, atol=atol)
+        else:
+            assert found.positions.tolist() == list(range(240 - k, 240) if find is highest else range(k))
+
+
+def test_entries_up_to_the_end_of_the_exponents() -> None:
+    values = np.concatenate([np.linspace(0.3, 0.5, 90), [0.6, 1.0]])
+    H = with_eigenvalues(values) * 2.0**1023
+    for find, position in ((highest, 91), (lowest, 0)):
+        found = find(H, 1)
+        assert found is not None
+        np.testing.assert_allclose(found.eigenvalues * 2.0**-1023, values[position], rtol=1e-12)
+
+
 def test_an_eigenvalue_that_was_missed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A subspace that is blind to an eigenvector finds neighbours, and the count tells."""
     values = np.concatenate([np.full(30, 5.0), [6.0], np.linspace(8, 9, 30)])

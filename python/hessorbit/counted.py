@@ -10,8 +10,9 @@ is counted, at a shift s that has all those found on one side:
   and ‖W‖_F² = ‖H‖_F² − ‖T‖_F² − 2‖R‖_F². As many eigenvalues of H are above s as of T and of its Schur complement
   W − s I − R (T − s I)⁻¹ Rᵀ together (Haynsworth): none of the latter if ‖W‖_F + λ_max(−R (T − s I)⁻¹ Rᵀ) < s.
 
-Where neighbours are too close to be told apart by such an s, nothing is returned, but for one case: k values that are
-all within rounding of 0, such as those of zero modes.
+Zero modes, k values that are all within rounding of 0, are told by the first LDLᵀ. Where neighbours are too close to be
+told apart by such an s, or several LDLᵀ lead to none, all eigenvalues are found, and those few returned that up to
+rounding are at their positions among these; else nothing is.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ import numpy as np
 
 from ._blas import SMALL, idle_cpus
 from ._checks import Array
-from ._core import Ldlt, times_columns
-from .decomposition import EPS
+from ._core import Ldlt, factorise, times_columns
+from .decomposition import EPS, symmetric_eigen
 from .krylov import BLOCK, Subspace, gaussian, grown
-from .signs import factorised
 
 TIGHT, CLOSE = 1e-13, 1e-9  # residuals of products with H, and of those with an inverse, that need no further step
 ACCURATE = 1e-10  # of ‖H‖_F: residuals of what is returned
@@ -40,7 +40,10 @@ MOST = 20  # blocks
 BESIDE = 16  # eigenvalues beyond a shift that are found all, to count those wanted among them
 SPARE = 3  # eigenvalues that are found beside those wanted, to tell where a count may be taken
 ROUGH = 1e-2  # of an eigenvalue of an inverse: a residual of those that are not wanted themselves
-ATTEMPTS = 4
+SPREAD = 0.3  # of the spread of those nearest a shift: residuals that tell where they are
+LIKELY = 0.75  # of the residual of the outermost Ritz value: beyond it are few eigenvalues or none
+PROBED = 64  # rows
+ATTEMPTS = 3  # LDLᵀ that are sooner found than all eigenvalues
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,14 @@ class Few:
     def __init__(self, H: Array, low: int = 0, high: int = 0, near: int = 0) -> None:
         self.low, self.high, self.near = low, high, near
         # By a power of two, so that squares are in range.
-        self.scale = power_of_two_about(H)
-        self.H = H if self.scale == 1 else np.ldexp(H, -int(math.log2(self.scale)))
+        with np.errstate(over="ignore"):
+            self.norm = float(np.linalg.norm(H))
+        self.H, self.scale = H, 1.0
+        if not 1e-100 < self.norm < 1e100 and H.any():
+            exponent = math.frexp(float(np.abs(H).max()))[1] - 1
+            self.H, self.scale = np.ldexp(H, -exponent), math.ldexp(1.0, exponent)
+            self.norm = float(np.linalg.norm(self.H))
         self.threads = idle_cpus() if len(H) > SMALL else 1
-        self.norm = float(np.linalg.norm(self.H))
         self.tiny = 8 * len(H) * EPS * self.norm
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
 
@@ -90,11 +97,24 @@ class Few:
             return self.within_rounding(found, k)
         # A count stands back from rounding most where the gap is widest.
         more = k + int(np.argmax(np.diff(magnitudes)[k - 1 :])) if len(magnitudes) > k else k
-        s = inward(magnitudes, more, -1, math.inf)
+        return self.nearest_within(inward(magnitudes, more, -1, math.inf), found, k) or self.around_of_all(k)
+
+    def nearest_within(self, s: float, found: Found, k: int) -> Pairs | None:
+        """The k nearest 0, if they are among those found within s of it, and these are all."""
         whole = self.settled(found, -s if self.at_zero.inertia[0] else -math.inf, s)
         if not whole or len(whole.positions) < k:
             return None
         return whole.part(np.sort(np.argsort(np.abs(whole.eigenvalues), kind="stable")[:k]))
+
+    def around_of_all(self, k: int) -> Pairs | None:
+        """The same, all eigenvalues being found to tell where they are."""
+        order = np.argsort(np.abs(self.every), kind="stable")
+        factor = self.at_zero
+        if k == 1:
+            value, following = self.every[order[:2]]
+            factor = self.factor(float(value + math.copysign(self.beside(abs(following) - abs(value)), -value)))
+        found = self.by_inverse(factor, self.start, k, 0, lambda v: -np.abs(v))
+        return self.matched(found, np.sort(order[:k]))
 
     def sizeable(self, k: int) -> bool:
         """Whether so many are wanted, and H is larger than a subspace that holds them."""
@@ -119,21 +139,26 @@ class Few:
             if negative == 0:
                 return self.end_of_positive(self.low)
             if self.low <= negative <= self.low + BESIDE:
-                return self.end_by_inverse(self.low, -1, -self.tiny, gaussian(len(self.H)))
+                found = self.by_inverse(self.at_zero, self.start, negative, 0, lambda v: v)
+                settled = self.end_at(-self.tiny, found, self.low, -1)
+                if settled:
+                    return settled
         return self.end(self.low, -1)
 
     @property
     def seems_positive(self) -> bool:
-        """Whether the lower end may be 0, for all that the diagonal tells, or what is known already."""
+        """Whether the lower end may be 0, for all that the rows with the least diagonal tell, or what is known."""
         if "rough" in vars(self):
             return bool(self.rough.values[0] >= -self.rough.residuals[0])
-        return bool(self.H.diagonal().min() >= 0)
+        diagonal = self.H.diagonal()
+        least = np.argsort(diagonal)[:PROBED]
+        return bool(diagonal[least[0]] >= 0 and np.linalg.eigvalsh(self.H[np.ix_(least, least)])[0] > -self.tiny)
 
     def end(self, k: int, sign: int) -> Pairs | None:
         """The k eigenvalues at the upper end, sign = 1, or at the lower, −1."""
         space = self.rough
-        if len(space.values) <= k:
-            return None
+        if len(space.values) < k + BLOCK:
+            return self.end_of_all(k, sign)
         if converged(space, k, sign):
             found = self.refined(space.vectors(at_end(len(space.values), k, sign)))
             if found.error(slice(None)) <= ACCURATE * self.norm and self.counted_by_norms(space, k, sign):
@@ -141,10 +166,11 @@ class Few:
             settled = self.end_at(inward(space.values, k, sign, self.norm), found, k, sign)
             if settled:
                 return settled
-        first, doubt = outermost(space.values, sign), float(space.residuals[::sign][-1])
         start = space.vectors(at_end(len(space.values), BLOCK, sign))
-        shift = inward(space.values, k, sign, self.norm) if doubt <= LOCATED * abs(first) else first + sign * doubt
-        return self.end_by_inverse(k, sign, shift, start)
+        first, doubt = outermost(space.values, sign), float(space.residuals[::sign][-1])
+        located = doubt <= LOCATED * abs(first)
+        shift = inward(space.values, k, sign, self.norm) if located else first + sign * LIKELY * doubt
+        return self.end_by_inverse(k, sign, shift, start, doubt)
 
     def end_of_positive(self, k: int) -> Pairs | None:
         found = self.around_zero
@@ -152,27 +178,60 @@ class Few:
             return None
         if found.values[k - 1] <= self.tiny / 2:
             return self.within_rounding(found, k)
-        return self.end_at(inward(found.values, k, -1, self.norm), found, k, -1)
+        return self.end_at(inward(found.values, k, -1, self.norm), found, k, -1) or self.end_of_all(k, -1)
 
-    def end_by_inverse(self, k: int, sign: int, shift: float, start: Array) -> Pairs | None:
-        """The same by the inverse at a shift, and at others to which it leads."""
+    def end_by_inverse(self, k: int, sign: int, shift: float, start: Array, doubt: float) -> Pairs | None:
+        """The same by the inverse at a shift beyond which are k or some more, to which others lead."""
         for _ in range(ATTEMPTS):
             factor = self.factor(shift)
             below = self.counts[shift][0]
             beyond = len(self.H) - below if sign > 0 else below
-            if k <= beyond <= k + BESIDE:
+            if beyond > k + BESIDE:
+                shift, doubt = shift + sign * doubt, 2 * doubt
+                continue
+            if beyond >= k:
                 found = self.by_inverse(factor, start, beyond, 0, lambda v: -sign * v)
                 settled = self.end_at(shift, found, k, sign)
-            else:
-                found = self.by_inverse(factor, start, k, SPARE, lambda v: -np.abs(v))
-                settled = None
-            if settled or len(found.values) < k:
-                return settled
-            start, shift = found.vectors, inward(found.values, k, sign, self.norm)
-            settled = self.end_at(shift, found, k, sign) if not beyond else None
-            if settled:
-                return settled
-        return None
+                if settled:
+                    return settled
+            values, start = self.located(shift, factor, start, k)
+            if len(values) <= k:
+                break
+            shift = float(np.sort(values)[::-sign][k - 1 : k + 1].mean())
+        return self.end_of_all(k, sign)
+
+    def located(self, shift: float, factor: Ldlt, start: Array, k: int) -> tuple[Array, Array]:
+        """Roughly the eigenvalues nearest a shift, and vectors of a block."""
+
+        def enough(space: Subspace) -> bool:
+            chosen = nearest(space, k + SPARE)
+            sizes = np.abs(space.values[chosen])
+            return len(space.values) > k + SPARE and bool(
+                space.residuals[chosen[:k]].max() <= SPREAD * (sizes[0] - sizes[-1])
+            )
+
+        space = self.subspace(factor, start, enough, k)
+        return shift + 1 / space.values[nearest(space, k + SPARE)], space.vectors(nearest(space, BLOCK))
+
+    def end_of_all(self, k: int, sign: int) -> Pairs | None:
+        """The same, all eigenvalues being found to tell where they are."""
+        values = self.every[::-sign]
+        factor = self.factor(float(values[0] + sign * self.beside(abs(values[k] - values[0]))))
+        found = self.by_inverse(factor, self.start, k, 0, lambda v: sign * v)
+        return self.matched(found, at_end(len(self.H), k, sign))
+
+    def beside(self, gap: float) -> float:
+        """How far from an eigenvalue an inverse brings forth its vector soon."""
+        return max(1e-4 * gap, self.tiny)
+
+    def matched(self, found: Found, positions: Array) -> Pairs | None:
+        """Those found, if up to rounding they are at these positions of all eigenvalues."""
+        expected = self.every[positions]
+        if len(found.values) < len(expected) or found.error(slice(None)) > ACCURATE * self.norm:
+            return None
+        if np.abs(found.values - expected).max() > self.tiny:
+            return None
+        return Pairs(found.values, found.vectors, positions)
 
     def end_at(self, shift: float, found: Found, k: int, sign: int) -> Pairs | None:
         """The k at an end, if they are among those found beyond a shift, and these are all."""
@@ -184,7 +243,7 @@ class Few:
     def within_rounding(self, found: Found, k: int) -> Pairs | None:
         """k eigenvalues within `tiny` of 0, for as many are there, from the first above −tiny on."""
         chosen = np.sort(np.argsort(np.abs(found.values), kind="stable")[:k])
-        if max(found.error(chosen), self.counts[-self.tiny][1]) > self.tiny / 2:
+        if k > len(found.values) or max(found.error(chosen), self.counts[-self.tiny][1]) > self.tiny / 2:
             return None
         return Pairs(found.values[chosen], found.vectors[:, chosen], self.at_zero.inertia[0] + np.arange(k))
 
@@ -204,13 +263,22 @@ class Few:
         first, end = self.counts[lower][0], self.counts[upper][0]
         return Pairs(values, found.vectors[:, inside], np.arange(first, end)) if end - first == len(values) else None
 
+    @cached_property
+    def every(self) -> Array:
+        """All eigenvalues, ascending, each within tiny/8 of its own."""
+        return symmetric_eigen(self.H, threads=self.threads)[0]
+
+    @cached_property
+    def start(self) -> Array:
+        return gaussian(len(self.H))
+
     def factor(self, shift: float) -> Ldlt:
         """L D Lᵀ of H − shift·I, whose count is kept."""
         return self.factors(shift)[0]
 
     def factors(self, *shifts: float) -> list[Ldlt]:
         """The same of several at once."""
-        factors = factorised(self.H, *shifts)
+        factors = factorise(self.H, list(shifts), self.threads)
         for shift, factor in zip(shifts, factors, strict=True):
             self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
         return factors
@@ -228,9 +296,7 @@ class Few:
             late = len(space.values) >= LOOK * BLOCK
             return all(converged(space, k, sign) or (late and not self.promising(space, k, sign)) for k, sign in ends)
 
-        return grown(
-            self.times, gaussian(len(self.H)), enough, most=self.dimensions(self.low + self.high), first=LOOK - 1
-        )
+        return grown(self.times, self.start, enough, most=self.dimensions(self.low + self.high), first=LOOK - 1)
 
     def promising(self, space: Subspace, k: int, sign: int) -> bool:
         """Whether more products with H may take less time than an inverse."""
@@ -244,7 +310,7 @@ class Few:
     def around_zero(self) -> Found:
         """The eigenvalues nearest 0, somewhat more than are wanted."""
         wanted = max(self.low if not self.at_zero.inertia[0] else 0, self.near)
-        return self.by_inverse(self.at_zero, gaussian(len(self.H)), wanted, SPARE, lambda v: -np.abs(v))
+        return self.by_inverse(self.at_zero, self.start, wanted, SPARE, lambda v: -np.abs(v))
 
     def by_inverse(self, factor: Ldlt, start: Array, wanted: int, spare: int, rank: Callable[[Array], Array]) -> Found:
         """The eigenpairs whose eigenvalues of an inverse `rank` puts first, and roughly some to spare."""
@@ -260,11 +326,16 @@ class Few:
             limit[wanted:] = ROUGH * sizes[wanted:]
             return len(space.values) > more and bool((residuals <= limit).all())
 
-        if factor.inertia[1]:
-            return Found(np.empty(0), np.empty((len(self.H), 0)), np.empty(0))
-        space = grown(factor.solve, start, enough, most=self.dimensions(more), first=2)
+        space = self.subspace(factor, start, enough, more)
         chosen = np.argsort(rank(space.values), kind="stable")[:more]
         return self.refined(factor.solve(np.ascontiguousarray(space.vectors(chosen))))
+
+    def subspace(self, factor: Ldlt, start: Array, enough: Callable[[Subspace], bool], k: int) -> Subspace:
+        """That of an inverse, for k eigenvalues; empty if there is none."""
+        if factor.inertia[1]:
+            nothing = np.empty((0, 0))
+            return Subspace(np.empty((len(self.H), 0)), np.empty(0), nothing, nothing)
+        return grown(factor.solve, start, enough, most=self.dimensions(k), first=2)
 
     def refined(self, vectors: Array) -> Found:
         """The eigenpairs of H within the span of columns (P, k)."""
@@ -306,6 +377,11 @@ def at_end(count: int, k: int, sign: int) -> Array:
     return np.arange(count)[-k:] if sign > 0 else np.arange(count)[:k]
 
 
+def nearest(space: Subspace, k: int) -> Array:
+    """The k largest in magnitude of an inverse."""
+    return np.argsort(-np.abs(space.values), kind="stable")[:k]
+
+
 def outermost(values: Array, sign: int) -> float:
     """The last of ascending values, or the first."""
     return float(values[::sign][-1])
@@ -327,12 +403,3 @@ def residual(space: Subspace, k: int, sign: int) -> float:
 def converged(space: Subspace, k: int, sign: int) -> bool:
     """Whether the k at an end are as good as products with H make them."""
     return len(space.values) > k and residual(space, k, sign) <= TIGHT
-
-
-def power_of_two_about(matrix: Array) -> float:
-    """The size of the entries of a matrix where their squares may leave float64, else 1."""
-    with np.errstate(over="ignore"):
-        norm = np.linalg.norm(matrix)
-    if 1e-100 < norm < 1e100 or not matrix.any():
-        return 1.0
-    return math.ldexp(1.0, math.frexp(float(np.abs(matrix).max()))[1])

@@ -238,17 +238,19 @@ def symmetric_driver(size: int, vectors: bool) -> str:
     return "two_stage" if not vectors and size >= FEWEST and _core.lanes >= 4 else "dsyevd"
 
 
-def symmetric_eigen(matrix: Array, *, vectors: bool = False) -> tuple[Array, Array]:
+def symmetric_eigen(matrix: Array, *, vectors: bool = False, threads: int | None = None) -> tuple[Array, Array]:
     """Ascending eigenvalues, and eigenvectors as columns if asked for.
 
     Eigenvalues alone by the core, in two stages and bisection; of small matrices, where a SIMD vector holds two
     numbers, and with vectors by LAPACK's dsyevd. Called straight, that takes a tenth of the time of
     ``scipy.linalg.eigh`` for the smallest matrices. For others it is called by NumPy, which lets go of the
-    interpreter's lock meanwhile.
+    interpreter's lock meanwhile. The core takes as many threads as CPUs are idle, if none are given.
     """
     size = len(matrix)
     if symmetric_driver(size, vectors) == "two_stage":
-        threads = min(idle_cpus(), _core.config()["threads"]) if size > SMALL else 1
+        if threads is None:
+            threads = idle_cpus() if size > SMALL else 1
+        threads = min(threads, _core.config()["threads"])
         return _core.symmetric_eigenvalues(np.ascontiguousarray(matrix), threads), np.empty((size, 0))
     if size > SMALL:
         if not vectors:

@@ -3,8 +3,8 @@
 For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r‖ of λ, and for the k of them together k
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
 
-Where H is formed, its Krylov subspaces and those of an inverse find them, and norms or an LDLᵀ count their positions
-(counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which counts too. H is
+Where H is formed, its Krylov subspaces and those of an inverse find them, and norms, an LDLᵀ or all eigenvalues tell
+their positions (counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which counts too. H is
 formed only where it is small enough.
 """
 
@@ -24,7 +24,7 @@ from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .counted import Few, Pairs
-from .decomposition import backward_error, symmetric_eigen
+from .decomposition import backward_error
 from .error_bounds import errors_of, norm
 from .objective import Objective
 from .restricted import whole
@@ -53,8 +53,9 @@ class PartialSpectrum:
     positions : ndarray of int, shape (k,)
         Positions among all eigenvalues in ascending order.
     counted : bool
-        Whether these positions were counted on the matrix, by norms, by the inertia of an LDLᵀ or by LAPACK's
-        bisection. Lanczos's method counts nothing: of an eigenvalue of multiplicity m it may find fewer than m.
+        Whether these positions were counted on the matrix, by norms, by the inertia of an LDLᵀ, by LAPACK's bisection
+        or among all eigenvalues. Lanczos's method counts nothing: of an eigenvalue of multiplicity m it may find fewer
+        than m.
     matrix : {"hessian", "gauss_newton"}
     size : int
         P.
@@ -197,7 +198,7 @@ def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
     limits = (low, FEWEST), (high, FEWEST_HIGHEST), (near, FEWEST)
     few = Few(H, *(k if count > limit and 20 * k < count else 0 for k, limit in limits))
     # What is nearest 0 first: where all are positive, it is at the lower end too.
-    parts = [few.nearest() or around_zero(H, near)] if near else []
+    parts = [few.nearest() or around_zero(H, few.every, near)] if near else []
     if low:
         parts.append(few.lowest() or within(H, 0, low - 1))
     if high:
@@ -205,9 +206,8 @@ def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
     return parts
 
 
-def around_zero(H: Array, near: int) -> Pairs:
-    """Those of smallest magnitude, which are neighbours."""
-    values = symmetric_eigen(H)[0]
+def around_zero(H: Array, values: Array, near: int) -> Pairs:
+    """Those of smallest magnitude, which are neighbours; `values` are all, up to a factor."""
     chosen = np.sort(np.argsort(np.abs(values), kind="stable")[:near])
     return within(H, int(chosen[0]), int(chosen[-1]))
 
