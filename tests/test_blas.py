@@ -10,8 +10,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import hessorbit as ho
-from hessorbit import _blas
-from hessorbit._blas import SMALL, calm_blas, idle_cpus
+from hessorbit import _blas, _core
+from hessorbit._blas import SMALL, calm_blas, core_threads, idle_cpus
 
 
 def blas_threads() -> set[int]:
@@ -35,6 +35,17 @@ def test_small_matrices_get_one_thread_and_large_ones_what_is_idle(idle: int, mo
 
 def test_idle_cpus_are_counted() -> None:
     assert idle_cpus() >= 1
+
+
+def test_the_core_takes_what_is_idle_within_the_limit_of_openmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in (1, 3):
+        with threadpool_limits(limit, user_api="openmp"):
+            allowed = _core.config()["threads"]  # the limit, where the core was built with OpenMP
+            for idle in (1, 2, 100):
+                monkeypatch.setattr(_blas, "idle_cpus", lambda idle=idle: idle)
+                assert core_threads(SMALL) == 1
+                assert core_threads(SMALL + 1) == min(idle, allowed)
+            assert allowed == limit or _core.config()["openmp"] is None
 
 
 def test_threads_inside_at_once_leave_everything_as_before() -> None:

@@ -58,6 +58,72 @@ def test_factors_solve_and_count(count: int, kind: str) -> None:
     assert one.backward_error < 1e-9 * np.abs(values).max() + 1e-15
 
 
+def kinds_of_matrices(size: int) -> dict[str, np.ndarray]:
+    """What asks for pivots of both kinds, far away and near, and what has none: definite, graded, singular, zero."""
+    random = rng(size)
+    b = random.standard_normal((size, size))
+    symmetric = b + b.T
+    half = size // 2
+    saddle = symmetric.copy()
+    saddle[:half, :half] = 0.0
+    scales = np.geomspace(1e-9, 1, size)
+    large = symmetric.copy()
+    np.fill_diagonal(large, random.choice([0.0, 1e-3, 100.0, -100.0], size))
+    pairs = np.kron(np.eye((size + 1) // 2), [[0.0, 1.0], [1.0, 0.0]])[:size, :size]
+    order = random.permutation(size)
+    return {
+        "indefinite": symmetric,
+        "definite": b @ b.T / size + np.eye(size),
+        "saddle": saddle,
+        "graded upwards": scales[:, None] * symmetric * scales,
+        "graded downwards": scales[::-1, None] * symmetric * scales[::-1],
+        "large diagonal": large,
+        "blocks of two": pairs[np.ix_(order, order)],
+        "low rank": (b[:, : half + 1] * random.choice([-1.0, 1.0], half + 1)) @ b[:, : half + 1].T,
+        "whole numbers": np.rint(symmetric),
+        "zero": np.zeros((size, size)),
+    }
+
+
+# Every small size, and those about a panel's columns and a group's, 32 and 64, and about parts of 256 rows.
+@pytest.mark.parametrize("sizes", [range(1, 41), range(41, 81), (95, 97, 127, 128, 129, 161), (255, 257, 264, 335)])
+def test_inertias_of_matrices_of_many_kinds(sizes: range | tuple[int, ...]) -> None:
+    """Counts agree with all eigenvalues, and solutions are those of a matrix within the backward error."""
+    for size in sizes:
+        right = rng(1).standard_normal((size, 3))
+        for kind, matrix in kinds_of_matrices(size).items():
+            matrix = np.ascontiguousarray((matrix + matrix.T) / 2)
+            values = np.linalg.eigvalsh(matrix)
+            norm = np.abs(values).max()
+            for shift in (0.0, 0.1 * norm):
+                factor, other = (_core.Ldlt(matrix, shift, threads) for threads in (1, 2))
+                e = factor.backward_error
+                assert (factor.inertia, e) == (other.inertia, other.backward_error), (size, kind)
+                # Of LDLᵀ and of LAPACK, which errs by less than 10 √P eps ‖H‖.
+                beyond = e + 10 * size**0.5 * 2.3e-16 * norm
+                negative, zero = factor.inertia
+                assert (values < shift - beyond).sum() <= negative, (size, kind)
+                assert negative + zero <= (values <= shift + beyond).sum(), (size, kind)
+                if zero:
+                    continue
+                x = factor.solve(right)
+                assert (x == other.solve(right)).all(), (size, kind)
+                # The factors' product is within e of the matrix; what solves err by is of the same kind.
+                residual = np.linalg.norm(matrix @ x - shift * x - right, axis=0)
+                assert (residual <= 3 * e * np.linalg.norm(x, axis=0)).all(), (size, kind)
+
+
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-520, 2.0**520, 2.0**1000])
+def test_inertias_of_tiny_and_huge_matrices(scale: float) -> None:
+    """A power of two changes nothing but the scale, as long as nothing is subnormal."""
+    for size in (5, 40, 70):
+        for kind in ("indefinite", "definite", "saddle", "large diagonal"):
+            matrix = kinds_of_matrices(size)[kind]
+            one, scaled = _core.Ldlt(matrix, 0.0, 1), _core.Ldlt(matrix * scale, 0.0, 1)
+            assert one.inertia == scaled.inertia, (size, kind)
+            assert scaled.backward_error == one.backward_error * scale, (size, kind)
+
+
 @pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 33, 64, 130])
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16])
 def test_products_with_a_few_columns(size: int, count: int) -> None:

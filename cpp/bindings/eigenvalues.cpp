@@ -1,9 +1,9 @@
 // All eigenvalues of symmetric matrices.
 #include "bindings.hpp"
+#include "square.hpp"
 #include "threads.hpp"
 
 #include <hessorbit/eigenvalues.hpp>
-#include <hessorbit/kernel/finite.hpp>
 
 #include <algorithm>
 
@@ -13,13 +13,12 @@ namespace {
 
 // matrix (P, P)
 Array<double> eigenvalues(const Array<double>& matrix, int threads) {
-    if (matrix.ndim() != 2 || matrix.shape(0) != matrix.shape(1) || matrix.size() == 0)
-        throw py::value_error("matrix: expected shape (P, P)");
+    require_square(matrix);
     const int team = thread_count(threads);
     Array<double> result(matrix.shape(0));
     {
         const py::gil_scoped_release release;
-        require(all_finite(matrix.data(), matrix.size()), "matrix: expected finite numbers");
+        require_finite(matrix.data(), matrix.size());
         // Symmetric, so the order of its entries does not matter.
         const std::vector<double> values = symmetric_eigenvalues(matrix.data(), matrix.shape(0), team);
         std::copy(values.begin(), values.end(), result.mutable_data());

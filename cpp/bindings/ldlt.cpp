@@ -1,6 +1,7 @@
 // LDLᵀ of symmetric matrices, and their products with a few columns.
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "square.hpp"
 #include "threads.hpp"
 
 #include <hessorbit/ldlt.hpp>
@@ -17,24 +18,19 @@ namespace {
 using Numbers = Array<double>;
 using Columns = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-void check_square(const Numbers& matrix) {
-    if (matrix.ndim() != 2 || matrix.shape(0) != matrix.shape(1) || matrix.size() == 0)
-        throw py::value_error("matrix: expected shape (P, P)");
-}
-
 // Several at once are factorised by one thread each: none waits for another.
 std::vector<std::unique_ptr<Ldlt>> factorise(const Numbers& matrix, const std::vector<double>& shifts, int threads) {
-    check_square(matrix);
+    require_square(matrix);
     const int team = thread_count(threads);
     for (const double shift : shifts) require(std::isfinite(shift), "shift: expected a finite number");
     const py::gil_scoped_release release;
-    // Symmetric, so the order of its entries does not matter.
-    const Eigen::Map<const Ldlt::Matrix> view(matrix.data(), matrix.shape(0), matrix.shape(1));
-    require(view.allFinite(), "matrix: expected finite numbers");
+    require_finite(matrix.data(), matrix.size());
     std::vector<std::unique_ptr<Ldlt>> result(shifts.size());
-    share_parts(result.size() > 1 ? team : 1, static_cast<Index>(result.size()), [&](Share& share) {
+    const bool several = result.size() > 1;
+    share_parts(several ? team : 1, static_cast<Index>(result.size()), [&](Share& share) {
         for (const Part part : share)
-            result[part.index] = std::make_unique<Ldlt>(view, shifts[part.index], result.size() > 1 ? 1 : team);
+            result[part.index] =
+                std::make_unique<Ldlt>(matrix.data(), matrix.shape(0), shifts[part.index], several ? 1 : team);
     });
     return result;
 }
@@ -45,7 +41,7 @@ std::unique_ptr<Ldlt> factorise_one(const Numbers& matrix, double shift, int thr
 
 // columns (P, m)
 Numbers times(const Numbers& matrix, const Numbers& columns, int threads) {
-    check_square(matrix);
+    require_square(matrix);
     const Index size = matrix.shape(0);
     if (columns.ndim() != 2 || columns.shape(0) != size)
         throw py::value_error("columns: expected shape (" + std::to_string(size) + ", m)");

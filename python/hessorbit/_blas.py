@@ -2,7 +2,7 @@
 
 Below a few hundred rows a second thread gains little where the machine is idle. Where it is not, the threads of BLAS
 wait for each other, and a factorisation takes tens of times as long. Larger matrices get as many threads as there are
-CPUs that nobody uses.
+CPUs that nobody uses, and so does the core (`core_threads`), within the limit of OpenMP.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from . import _core
 
 SMALL = 300  # rows and columns up to which a matrix is left to one thread
 TINY = 64  # up to which BLAS keeps to one thread by itself
@@ -42,6 +44,11 @@ def idle_cpus() -> int:
     except (OSError, ValueError, IndexError):
         return cpus
     return min(cpus, max(1, cpus + 1 - running))
+
+
+def core_threads(size: int) -> int:
+    """Returns how many threads the core should take for a matrix of so many rows: idle CPUs within OpenMP's limit."""
+    return 1 if size <= SMALL else min(idle_cpus(), _core.config()["threads"])
 
 
 def helpers() -> int:

@@ -24,7 +24,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ._blas import SMALL, idle_cpus
+from ._blas import core_threads
 from ._checks import Array
 from ._core import Ldlt, factorise, times_columns
 from .decomposition import EPS, symmetric_eigen
@@ -84,7 +84,7 @@ class Few:
             exponent = math.frexp(float(np.abs(H).max()))[1] - 1
             self.H, self.scale = np.ldexp(H, -exponent), math.ldexp(1.0, exponent)
             self.norm = float(np.linalg.norm(self.H))
-        self.threads = idle_cpus() if len(H) > SMALL else 1
+        self.threads = core_threads(len(H))
         self.tiny = 8 * len(H) * EPS * self.norm
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
 

@@ -26,7 +26,7 @@ from scipy.linalg import LinAlgError, lapack
 
 from . import _core, jacobi
 from ._bases import Reflectors, complement
-from ._blas import SMALL, idle_cpus
+from ._blas import SMALL, core_threads
 from ._checks import Array
 from ._waiting import interruptible, side
 
@@ -248,10 +248,8 @@ def symmetric_eigen(matrix: Array, *, vectors: bool = False, threads: int | None
     """
     size = len(matrix)
     if symmetric_driver(size, vectors) == "two_stage":
-        if threads is None:
-            threads = idle_cpus() if size > SMALL else 1
-        threads = min(threads, _core.config()["threads"])
-        return _core.symmetric_eigenvalues(np.ascontiguousarray(matrix), threads), np.empty((size, 0))
+        team = core_threads(size) if threads is None else threads
+        return _core.symmetric_eigenvalues(np.ascontiguousarray(matrix), team), np.empty((size, 0))
     if size > SMALL:
         if not vectors:
             return np.asarray(interruptible(size, np.linalg.eigvalsh, matrix)), np.empty((size, 0))

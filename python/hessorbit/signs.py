@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _checks, _core, _html
-from ._blas import SMALL, idle_cpus
+from ._blas import core_threads
 from ._checks import FLOAT64, Array
 from .any_objective import MATRICES, AnyObjective, check_objective, finite_matrix_of
 from .error_bounds import errors_of
@@ -161,7 +161,7 @@ def count_signs(H: Array, error: float) -> tuple[int, int, int, float]:
 
 def factorised(H: Array, *shifts: float) -> list[_core.Ldlt]:
     """L D Lᵀ of H − shift·I for each shift."""
-    return _core.factorise(H, list(shifts), idle_cpus() if len(H) > SMALL else 1)
+    return _core.factorise(H, list(shifts), core_threads(len(H)))
 
 
 def smallest(factor: _core.Ldlt, count: int) -> float:

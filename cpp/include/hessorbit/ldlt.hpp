@@ -8,11 +8,13 @@
 //
 // Panels of columns are reduced by one thread, what they do to the rest by all, group of columns by group, in an order
 // that depends on n alone. Takes n³/3 flops. L and L D of a panel are rows, so that SIMD lanes run along columns of the
-// rest. What a panel exchanges is not exchanged in the columns before it: solutions do it on their way.
+// rest. Within a panel the next few columns are brought up to date together, by all threads, which also keeps these
+// awake. What a panel exchanges is not exchanged in the columns before it: solutions do it on their way.
 //
 // A pivot a_kk with the largest a_rk beside it is also taken where |a_kk a_rr| ≥ α a_rk², α = (1 + √17)/8. Entries then
-// grow by |a_rr|/α at most, as they do by what Bunch and Kaufman compare with, the largest of column r but for a_rr. That
-// column need not be computed then: Hessians want it for three of four columns, and of these the fourth part is left.
+// grow by |a_rr|/α at most, as they do by what Bunch and Kaufman compare with, the largest of column r but for a_rr. Of
+// that column, which Hessians of networks would ask for at three steps of four, nothing has to be computed but at one
+// step of six.
 //
 // J. R. Bunch and L. Kaufman, "Some stable methods for calculating inertia and solving symmetric linear systems", Math.
 // Comp. 31 (1977). N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 11.
@@ -35,20 +37,18 @@ namespace hessorbit {
 
 class Ldlt {
 public:
-    using Matrix = Eigen::MatrixXd;
-    using Vector = Eigen::VectorXd;
-
-    // matrix (n, n), symmetric and finite
-    Ldlt(const Eigen::Ref<const Matrix>& matrix, double shift, int threads)
-        : size_(matrix.rows()), threads_(threads), factor_(size_), lower_(padded(most_columns), row_stride(size_)),
-          image_(most_columns, row_stride(size_)), diagonal_(size_), beside_(Vector::Zero(size_)) {
+    // matrix (n, n), symmetric and finite, in columns or rows
+    Ldlt(const double* matrix, Index size, double shift, int threads)
+        : size_(size), threads_(threads), factor_(size_), lower_(padded(most_columns), row_stride(size_)),
+          image_(most_columns, row_stride(size_)), ahead_(block_columns, row_stride(size_)), diagonal_(size_),
+          beside_(Vector::Zero(size_)) {
         copy(matrix, shift);
-        lower_.setZero(), image_.setZero();
+        lower_.setZero(), image_.setZero(), ahead_.setZero();
         while (panels_.empty() || panels_.back().end < size_) {
             panels_.push_back(reduce_panel(panels_.empty() ? 0 : panels_.back().end));
             update(panels_.back());
         }
-        lower_.resize(0, 0), image_.resize(0, 0);
+        lower_.resize(0, 0), image_.resize(0, 0), ahead_.resize(0, 0);
         error_ = bound_error();
     }
 
@@ -81,20 +81,24 @@ public:
     }
 
 private:
-    static constexpr Index panel_columns = 32, most_columns = panel_columns + 1;
+    using Vector = Eigen::VectorXd;
+    using Columns = Eigen::MatrixXd;
+
+    static constexpr Index panel_columns = 32, most_columns = panel_columns + 1, block_columns = 8,
+                           part_rows = 256;
 
     // Columns begin … end − 1, before which these rows were exchanged, in turn.
     struct Panel : Range {
         std::vector<std::pair<Index, Index>> exchanges;
     };
 
-    void copy(const Eigen::Ref<const Matrix>& matrix, double shift) {
+    void copy(const double* matrix, double shift) {
         share_parts(threads_, factor_.groups_from(0), [&](Share& share) {
             for (const Part part : share) {
                 const auto [begin, end] = factor_.group(part.index);
                 for (Index j = begin; j < end; ++j) {
                     double* const to = factor_.column(j);
-                    const double* const from = matrix.data() + j * matrix.outerStride();
+                    const double* const from = matrix + j * size_;
                     std::copy(from + begin, from + size_, to + begin);
                     std::fill(to + size_, to + padded(size_), 0.0);
                     to[j] -= shift;
@@ -106,36 +110,46 @@ private:
     // Reduces panel_columns columns from `first` on, or one more: columns of L are rows of lower_, of L D of image_.
     Panel reduce_panel(Index first) {
         Panel panel{{first, first}, {}};
-        const double threshold = (1 + std::sqrt(17.0)) / 8;
+        Range block{first, first};
         while (panel.size() < panel_columns && panel.end < size_) {
-            const Index k = panel.end, c = panel.size();
-            double *const column = image(c), *const candidate = image(c + 1);
-            bring_up_to_date(k, panel, column);
-            const double pivot = std::abs(column[k]), largest = largest_magnitude(column, {k + 1, size_});
-            bool two = false;
-            Index other = k;
-            if (pivot < threshold * largest) {
-                const Index row = find_magnitude(column, {k + 1, size_}, largest);
-                const double least = threshold * largest * largest;
-                if (pivot * std::abs(diagonal_entry(row, panel)) < least) {
-                    bring_up_to_date(row, panel, candidate);
-                    const double beside = std::max(largest_magnitude(candidate, {k, row}),
-                                                   largest_magnitude(candidate, {row + 1, size_}));
-                    if (pivot * beside < least) {
-                        other = row;
-                        two = std::abs(candidate[row]) < threshold * beside;
-                        if (!two) std::copy(candidate + k, candidate + size_, column + k);
-                    }
-                }
-            }
-            exchange(two ? k + 1 : k, other, panel);
-            if (two)
-                store_two(k, c);
+            if (panel.end - block.begin >= block_columns) block = look_ahead(panel);
+            const Index k = panel.end;
+            const Pivot pivot = choose_pivot(panel, block);
+            exchange(pivot.two ? k + 1 : k, pivot.row, panel, block);
+            if (pivot.two)
+                store_two(k, k - first);
             else
-                store_one(k, c);
-            panel.end += two ? 2 : 1;
+                store_one(k, k - first);
+            panel.end += pivot.two ? 2 : 1;
         }
         return panel;
+    }
+
+    // A diagonal entry to exchange with the panel's next one, or, for a block of two, with the one behind that.
+    struct Pivot {
+        Index row;
+        bool two;
+    };
+
+    // The columns of image_ that the pivot takes are up to date then, but for the exchange.
+    Pivot choose_pivot(const Panel& panel, Range block) {
+        const double threshold = (1 + std::sqrt(17.0)) / 8;
+        const Index k = panel.end;
+        double *const column = image(panel.size()), *const candidate = image(panel.size() + 1);
+        bring_up_to_date(k, panel, block, column);
+        const Range below{k + 1, size_};
+        const double pivot = std::abs(column[k]), largest = largest_magnitude(column, below);
+        if (!(pivot < threshold * largest)) return {k, false};
+        const auto too_small_beside = [=](double other) { return pivot * (other / largest) < threshold * largest; };
+        const Index row = find_magnitude(column, below, largest);
+        if (!too_small_beside(std::abs(diagonal_entry(row, panel)))) return {k, false};
+        bring_up_to_date(row, panel, block, candidate);
+        const double others =
+            std::max(largest_magnitude(candidate, {k, row}), largest_magnitude(candidate, {row + 1, size_}));
+        if (!too_small_beside(others)) return {k, false};
+        if (std::abs(candidate[row]) < threshold * others) return {row, true};
+        std::copy(candidate + k, candidate + size_, column + k);
+        return {row, false};
     }
 
     double* image(Index c) { return &image_(c, 0); }
@@ -147,31 +161,59 @@ private:
         return entry;
     }
 
+    // Into ahead_: the next columns of what the panel leaves of the matrix, which take no more than one reading of it.
+    Range look_ahead(const Panel& panel) {
+        const Range block{panel.end, std::min({panel.end + block_columns, panel.begin + panel_columns, size_})};
+        double coefficients[block_columns][most_columns];
+        for (Index j = block.begin; j < block.end; ++j)
+            for (Index c = 0; c < panel.size(); ++c) coefficients[j - block.begin][c] = lower_(c, j);
+        const Index rows = padded(size_), first = block.begin / row_multiple * row_multiple;
+        share_parts(threads_, (rows - first + part_rows - 1) / part_rows, [&](Share& share) {
+            for (const Part part : share) {
+                const Index begin = first + part.index * part_rows;
+                combine_each<double>(coefficients[0], most_columns, block.size(), panel.size(),
+                                     RowsView<double>(image_).from_column(begin), std::min(part_rows, rows - begin),
+                                     [&](Index q, Index i, const Doubles& sum) {
+                                         const double* const from = factor_.column(block.begin + q) + begin;
+                                         detail::lanes(&ahead_(q, begin + i)) = detail::lanes(from + i) - sum;
+                                     });
+            }
+        });
+        return block;
+    }
+
     // Rows from that of the panel's next column on, of column j of what the panel leaves of the matrix.
-    void bring_up_to_date(Index j, const Panel& panel, double* column) {
+    void bring_up_to_date(Index j, const Panel& panel, Range block, double* to) {
+        if (j < block.end)
+            subtract_columns(block.begin, panel, j, [&](Index i) { return &ahead_(i - block.begin, 0); }, to);
+        else
+            subtract_columns(panel.begin, panel, j, [&](Index i) { return factor_.column(i); }, to);
+    }
+
+    // The same, for columns from which is to be taken what the panel's columns from `done` on make of them.
+    template <class Column>
+    void subtract_columns(Index done, const Panel& panel, Index j, const Column& column, double* to) {
         const Index begin = panel.end / lane_count * lane_count, end = padded(size_);
         // Rows from here on are read from column j; those before it have been in row j.
         const Index along = j == panel.end ? begin : std::min(j / lane_count * lane_count + lane_count, end);
-        const double* const below = factor_.column(j);
-        for (Index i = panel.end; i < j; ++i) column[i] = factor_.column(i)[j];
-        if (j < along) std::copy(below + j, below + along, column + j);
-        if (panel.size() == 0) {
-            std::copy(below + along, below + end, column + along);
+        const double* const below = column(j);
+        for (Index i = panel.end; i < j; ++i) to[i] = column(i)[j];
+        if (j < along) std::copy(below + j, below + along, to + j);
+        const Index first = done - panel.begin, count = panel.end - done;
+        if (count == 0) {
+            std::copy(below + along, below + end, to + along);
             return;
         }
         double coefficients[most_columns];
-        for (Index c = 0; c < panel.size(); ++c) coefficients[c] = lower_(c, j);
-        const Index stride = factor_.stride(j / LowerColumns::group_columns);
-        const auto subtract = [&](const double* from, Index first, Index last) {
-            combine_each<double>(coefficients, most_columns, 1, panel.size(),
-                                 RowsView<double>(image_).from_column(first), last - first,
+        for (Index c = 0; c < count; ++c) coefficients[c] = lower_(first + c, j);
+        const auto subtract = [&](const double* from, Index from_row, Index to_row) {
+            combine_each<double>(coefficients, most_columns, 1, count,
+                                 RowsView<double>(image_).from_row(first).from_column(from_row), to_row - from_row,
                                  [=](Index, Index i, const Doubles& sum) {
-                                     const double* const at = from + first + i;
-                                     detail::lanes(column + first + i) = detail::lanes(at) - sum;
-                                     __builtin_prefetch(at + stride);  // the next column
+                                     detail::lanes(to + from_row + i) = detail::lanes(from + from_row + i) - sum;
                                  });
         };
-        subtract(column, begin, along);
+        subtract(to, begin, along);
         subtract(below, along, end);
     }
 
@@ -180,22 +222,33 @@ private:
         return Eigen::Map<const Eigen::ArrayXd>(values + range.begin, range.size()).abs().maxCoeff();
     }
 
-    static Index find_magnitude(const double* values, Range range, double magnitude) {
-        while (range.begin + 1 < range.end && std::abs(values[range.begin]) != magnitude) ++range.begin;
-        return range.begin;
+    // The first index of the largest magnitude.
+    static Index find_magnitude(const double* values, Range range, double largest) {
+        Index i = range.begin;
+        const double less = std::nextafter(largest, 0.0);
+        while (i + lane_count < range.end && !any_beyond(magnitude(load(values + i)), less)) i += lane_count;
+        while (i + 1 < range.end && std::abs(values[i]) != largest) ++i;
+        return i;
     }
 
     // Exchanges rows and columns i < j of what is not yet reduced, and rows of the panel; column i is in image_ only.
-    void exchange(Index i, Index j, Panel& panel) {
+    void exchange(Index i, Index j, Panel& panel, Range block) {
         if (i == j) return;
-        double* const to = factor_.column(j);
-        const double* const from = factor_.column(i);
-        to[j] = from[i];
-        for (Index m = i + 1; m < j; ++m) factor_.column(m)[j] = from[m];
-        std::copy(from + j + 1, from + size_, to + j + 1);
+        exchange_columns(i, j, size_, [&](Index m) { return factor_.column(m); });
+        if (i < block.end) exchange_columns(i, j, block.end, [&](Index m) { return &ahead_(m - block.begin, 0); });
         for (Index c = 0; c < panel.size(); ++c) std::swap(lower_(c, i), lower_(c, j));
         for (Index c = 0; c <= i - panel.begin; ++c) std::swap(image_(c, i), image_(c, j));
         panel.exchanges.emplace_back(i, j);
+    }
+
+    // In columns i + 1 … end − 1.
+    template <class Column>
+    void exchange_columns(Index i, Index j, Index end, const Column& column) {
+        const double* const from = column(i);
+        for (Index m = i + 1; m < std::min(j, end); ++m) column(m)[j] = from[m];
+        if (j >= end) return;
+        column(j)[j] = from[i];
+        std::copy(from + j + 1, from + size_, column(j) + j + 1);
     }
 
     void store_one(Index k, Index c) {
@@ -288,7 +341,7 @@ private:
 
     double bound_error() const {
         Vector x = Vector::Ones(size_);
-        Matrix orders(size_, panels_.size());
+        Columns orders(size_, panels_.size());
         double norm = std::numeric_limits<double>::infinity();
         for (int turn = 0; turn < 2; ++turn) {
             const Vector y = magnitudes_times(x, orders);
@@ -301,7 +354,7 @@ private:
     }
 
     // |L| |D| |Lᵀ| x. Column p of `orders` has the rows in the order of panel p: those of x, then of what it adds.
-    Vector magnitudes_times(const Vector& x, Matrix& orders) const {
+    Vector magnitudes_times(const Vector& x, Columns& orders) const {
         const Index last = orders.cols() - 1;
         orders.col(last) = x;
         for (Index p = last; p > 0; --p) {
@@ -348,7 +401,7 @@ private:
     const Index size_;
     const int threads_;
     LowerColumns factor_;
-    Rows<double> lower_, image_;
+    Rows<double> lower_, image_, ahead_;
     Vector diagonal_, beside_;
     double error_ = 0;
     std::vector<Panel> panels_;
