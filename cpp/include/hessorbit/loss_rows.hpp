@@ -68,14 +68,22 @@ public:
     // the last hidden layer.
     void write_pairs(Tape<T>& tape, RowsView<const T> slope, Index column, RowsView<T> out) {
         const V weight = detail::lanes(RowsView<T>(tape.loss_diagonal).row(0) + column);
-        if (!constant_) find_sums(tape, column);
+        if (coupled_) find_sums(tape, column);
         const auto* const local = local_.row(0);
-        for (Index u = 0, width = width_; u < width; ++u) {
-            const V left = detail::lanes(slope.row(u));
-            for (Index w = 0; w <= u; ++w) {
-                const V at = constant_ ? weight * factor_.data()[u * width + w] : V(local[triangle(u) + w]);
-                detail::lanes(out.row(triangle(u) + w)) = at * (left * detail::lanes(slope.row(w)));
+        const auto scale = [=, width = width_](const auto& at) {
+            for (Index u = 0; u < width; ++u) {
+                const V left = detail::lanes(slope.row(u));
+                for (Index w = 0; w <= u; ++w)
+                    detail::lanes(out.row(triangle(u) + w)) = at(u, w) * (left * detail::lanes(slope.row(w)));
             }
+        };
+        if (constant_) {
+            scale([=, from = factor_.data(), width = width_](Index u, Index w) { return weight * from[u * width + w]; });
+        } else if (coupled_) {
+            scale([=](Index u, Index w) -> V { return local[triangle(u) + w]; });
+        } else {
+            const RowsView<T> sums = RowsView<T>(sums_).from_column(column);
+            scale([=](Index u, Index w) -> V { return detail::lanes(sums.row(triangle(u) + w)); });
         }
     }
 
@@ -141,16 +149,19 @@ private:
 
     // sums = Σ_k M_kk V_k V_kᵀ.
     void add_products(RowsView<const T> diagonal, const Matrix<T>& v, Index n) {
-        sums_.setZero();
         for (Index first = 0; first < outputs_; first += block) {
             stop_if_interrupted();
             const Index count = std::min(block, outputs_ - first);
+            T* to = products_.data();
             for (Index u = 0; u < width_; ++u)
-                for (Index w = 0; w <= u; ++w)
-                    products_.row(triangle(u) + w).head(count) =
-                        v.row(u).segment(first, count).cwiseProduct(v.row(w).segment(first, count));
-            combine<T, true>(products_.data(), block, triangle(width_), count,
-                             RowsView<const T>(diagonal.row(first), diagonal.stride), RowsView<T>(sums_), n);
+                for (Index w = 0; w <= u; ++w, to += block) {
+                    const T *const left = v.data() + u * outputs_ + first, *const right = v.data() + w * outputs_ + first;
+                    for (Index k = 0; k < count; ++k) to[k] = left[k] * right[k];
+                }
+            const RowsView<const T> from(diagonal.row(first), diagonal.stride);
+            const RowsView<T> sums(sums_);
+            if (first == 0) combine<T>(products_.data(), block, triangle(width_), count, from, sums, n);
+            else combine<T, true>(products_.data(), block, triangle(width_), count, from, sums, n);
         }
     }
 
