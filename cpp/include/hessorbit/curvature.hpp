@@ -88,10 +88,7 @@ private:
 
     static bool bends(const Network& network) {
         for (Index l = 0; l + 1 < network.depth(); ++l)
-            for (const auto& [activation, first, count] : network.layer(l).activations) {
-                const auto properties = activation_table[static_cast<std::size_t>(activation.kind)].properties;
-                if (!properties(activation.parameter).positively_homogeneous) return true;
-            }
+            if (network.layer(l).bends()) return true;
         return false;
     }
 

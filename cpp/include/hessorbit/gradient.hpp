@@ -35,7 +35,7 @@ void add_gradient(const Network& network, const Parameters<T>& parameters, const
     forward(network, parameters, tape, all);
     differentiate_loss(network, loss, data, first, tape, all);
     add_layer_gradient<T>(network.layer(top), RowsView<T>(tape.delta[top]), tape.phi(top), n, gradient);
-    if (top == 1 && network.outputs() == 1 && network.layer(0).features() <= network.layer(0).width) {
+    if (network.one_hidden_one_output() && network.layer(0).features() <= network.layer(0).width) {
         const RowsView<T> psi(tape.delta[0]), delta(tape.delta[1]);
         for (Index a = 0; a < network.layer(0).features(); ++a)
             psi.array(a, n) = delta.array(0, n) * tape.phi(0).array(a, n);

@@ -2,8 +2,8 @@
 //
 //     S = diag(σ') V M Vᵀ diag(σ') = GᵀG,
 //
-// either the pairs of S or rows G, as no rounding makes a sum of their squares negative. There are K rows, or d where
-// that takes less: those of R diag(σ'), with V M Vᵀ = RᵀR and R triangular. One SIMD vector of samples is worked on at
+// either the pairs of S, where those take less than K rows, or rows G, as no rounding makes a sum of their squares
+// negative. There are K rows, or d where that takes less: those of R diag(σ'), with V M Vᵀ = RᵀR and R triangular. One SIMD vector of samples is worked on at
 // a time. With V_k a column of V, the rows are
 //
 //     M = w I                 √w V_kᵀ; V Vᵀ and R are the same for all samples
@@ -34,7 +34,9 @@ public:
     LossRows(const Network& network, Index n, bool constant_loss, bool coupled, bool paired)
         : width_(network.last().fan_in), outputs_(network.outputs()), linear_(network.last().linear()),
           constant_(constant_loss), coupled_(coupled),
-          triangular_(linear_ && (constant_loss ? outputs_ >= width_ : 3 * outputs_ > 4 * width_)),
+          triangular_(linear_ && (!constant_loss ? 3 * outputs_ > 4 * width_
+                                  : paired       ? pairs_take_less(network)
+                                                 : outputs_ >= width_)),
           paired_(paired && triangular_),
           columns_(outputs_, width_), factor_(triangular_ && constant_ ? width_ : 0, width_), center_(2, width_),
           deviations_(triangular_ && coupled ? block + 1 : 0, width_),
@@ -109,6 +111,14 @@ public:
 private:
     using V = Register<T>;
     static constexpr Index block = 32;  // outputs taken together
+
+    // For M = w I: a step from pairs of d neurons to those of d' below, or to their diagonal, against one of K rows and
+    // what makes pairs of these.
+    static bool pairs_take_less(const Network& network) {
+        const Index outputs = network.outputs(), width = network.last().fan_in;
+        const Index below = network.layer(network.depth() - 2).fan_in;
+        return network.depth() == 3 ? 2 * outputs > width : outputs * (2 * width + below) > 2 * width * width;
+    }
 
     // V M Vᵀ of one SIMD vector of samples.
     void find_sums(Tape<T>& tape, Index column) {

@@ -10,6 +10,7 @@
 #include "activation.hpp"
 #include "kernel/rows.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -58,6 +59,14 @@ struct Layer {
         using std::sqrt;
         const T n = static_cast<T>(fan_in);
         return multiplier_power == 0 ? T(1) : multiplier_power == 1 ? 1 / sqrt(n) : 1 / n;
+    }
+
+    // Whether σ'' is not zero everywhere.
+    bool bends() const {
+        return !std::all_of(activations.begin(), activations.end(), [](const ActivationRun& run) {
+            const auto properties = activation_table[static_cast<std::size_t>(run.activation.kind)].properties;
+            return properties(run.activation.parameter).positively_homogeneous;
+        });
     }
 
     bool linear() const {
@@ -117,6 +126,7 @@ public:
     Index num_parameters() const { return size_; }
     const Layer& layer(Index l) const { return layers_[l]; }
     const Layer& last() const { return layers_.back(); }
+    bool one_hidden_one_output() const { return depth() == 2 && outputs() == 1; }
 
 private:
     Network() = default;

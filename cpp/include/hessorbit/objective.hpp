@@ -318,12 +318,14 @@ private:
         for (Index d = 0; d < count; ++d) work.directions[d].unpack(network_, v + d * p);
         const auto add = [&](ChunkSpace<T>& space, Index chunk, T* sum) {
             const Index n = chunks.columns(chunk);
-            pass(space, chunks.begin(chunk), n, Order::hessian);
+            space.start_chunk(data_.features, chunks.begin(chunk));
+            propagate_for_products(network_, space.parameters, loss_, data_, chunks.begin(chunk), n, space.tape);
             for (Index d = 0; d < count; ++d)
                 add_product(network_, space.parameters, work.directions[d], space.tape, *space.directional, n,
                             sum + d * p);
         };
-        const ChunkNeeds<T> needs{.order = Order::hessian, .coupled = couples_outputs(loss_), .directional = true};
+        const ChunkNeeds<T> needs{
+            .order = order_of_products(network_), .coupled = couples_outputs(loss_), .directional = true};
         schedule_.sum_over_samples(work, theta, chunks, count * p, threads, needs, add);
         for (Index i = 0; i < count * p; ++i) product[i] = work.partial[i] + l2_ * v[i];
     }
