@@ -233,7 +233,8 @@ def scattered(size: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 50, 57, 58, 64, 71, 80, 120])
 @pytest.mark.parametrize("scale", [1.0, 2.0**-500, 2.0**450])
-def test_positions_whatever_the_spectrum(size: int, scale: float) -> None:
+@pytest.mark.parametrize("soon", [0, counted.SOON])
+def test_positions_whatever_the_spectrum(size: int, scale: float, soon: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing, or what LAPACK finds at these positions, all of them at once; forced where LAPACK would be asked."""
     found_any = 0
     for kind, values in scattered(size).items():
@@ -241,6 +242,7 @@ def test_positions_whatever_the_spectrum(size: int, scale: float) -> None:
         expected = np.linalg.eigvalsh(H)
         # Both err by eps P ‖H‖ at most; zero modes are told from each other no better.
         atol = 8 * size * 2.3e-16 * np.linalg.norm(values) * scale
+        monkeypatch.setattr(counted, "SOON", soon)
         few = counted.Few(H, low=2, high=3, near=2)
         for name, k, found in (("near", 2, few.nearest()), ("low", 2, few.lowest()), ("high", 3, few.highest())):
             if found is None:
@@ -266,10 +268,11 @@ SPECTRA = {
 
 @pytest.mark.parametrize("kind", sorted(SPECTRA))
 @pytest.mark.parametrize("k", [1, 4])
-def test_what_is_counted_is_at_its_position(kind: str, k: int) -> None:
+def test_what_is_counted_is_at_its_position(kind: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Known eigenvalues: what is found has the right position, or nothing is returned."""
     values = np.sort(SPECTRA[kind])
     H = with_eigenvalues(values)
+    monkeypatch.setattr(counted, "SOON", 0)
     for find in (highest, lowest, nearest):
         found = find(H, k)
         if found is None:
@@ -288,6 +291,7 @@ def test_what_is_counted_is_at_its_position(kind: str, k: int) -> None:
 @pytest.mark.parametrize("k", [1, 4])
 def test_where_no_shift_tells_positions_are_those_among_all(kind: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Known eigenvalues at either end and nearest 0, where LDLᵀ and norms count nothing."""
+    monkeypatch.setattr(counted, "SOON", 0)
     monkeypatch.setattr(counted.Few, "settled", lambda *_: None)
     monkeypatch.setattr(counted.Few, "counted_by_norms", lambda *_: False)
     values = np.sort(SPECTRA[kind])
@@ -336,6 +340,7 @@ def test_an_eigenvalue_that_was_missed_is_noticed(monkeypatch: pytest.MonkeyPatc
 
 def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extremes, "FEWEST", 0)
+    monkeypatch.setattr(extremes, "FEWEST_SHARED", 0)
     net = ho.MLP([4, 12, 2])
     theta = net.init(rng(1), "normal(1)")
     x = rng().standard_normal((60, 4))

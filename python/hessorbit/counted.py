@@ -40,10 +40,11 @@ MOST = 20  # blocks
 BESIDE = 16  # eigenvalues beyond a shift that are found all, to count those wanted among them
 SPARE = 3  # eigenvalues that are found beside those wanted, to tell where a count may be taken
 ROUGH = 1e-2  # of an eigenvalue of an inverse: a residual of those that are not wanted themselves
+INSIDE = 0.25  # of the way from the k-th at an end to the next: a shift that counts k
 SPREAD = 0.3  # of the spread of those nearest a shift: residuals that tell where they are
-LIKELY = 0.75  # of the residual of the outermost Ritz value: beyond it are few eigenvalues or none
 PROBED = 64  # rows
-ATTEMPTS = 3  # LDLᵀ that are sooner found than all eigenvalues
+SOON = 450  # rows up to which all eigenvalues of an indefinite matrix are found first
+ATTEMPTS = 4  # LDLᵀ that are sooner found than all eigenvalues
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class Few:
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
 
     def around(self, k: int) -> Pairs | None:
+        if self.small and self.at_zero.inertia[0]:
+            return self.around_of_all(k)
         found = self.around_zero
         if k > len(found.values):
             return None
@@ -109,12 +112,19 @@ class Few:
     def around_of_all(self, k: int) -> Pairs | None:
         """The same, all eigenvalues being found to tell where they are."""
         order = np.argsort(np.abs(self.every), kind="stable")
-        factor = self.at_zero
+        factor, spare = self.at_zero, SPARE
         if k == 1:
             value, following = self.every[order[:2]]
-            factor = self.factor(float(value + math.copysign(self.beside(abs(following) - abs(value)), -value)))
-        found = self.by_inverse(factor, self.start, k, 0, lambda v: -np.abs(v))
-        return self.matched(found, np.sort(order[:k]))
+            distance = self.beside(abs(following) - abs(value), 1)
+            factor, spare = self.factor(float(value + math.copysign(distance, -value))), 0
+        found = self.by_inverse(factor, self.start, k, spare, lambda v: -np.abs(v))
+        chosen = np.sort(np.argsort(np.abs(found.values), kind="stable")[:k])
+        return self.matched(found, chosen, np.sort(order[:k]))
+
+    @property
+    def small(self) -> bool:
+        """Whether all eigenvalues take less time than subspaces that lead to a dense end."""
+        return len(self.H) <= SOON
 
     def sizeable(self, k: int) -> bool:
         """Whether so many are wanted, and H is larger than a subspace that holds them."""
@@ -125,7 +135,10 @@ class Few:
         return pairs and Pairs(pairs.eigenvalues * self.scale, pairs.vectors, pairs.positions)
 
     def highest(self) -> Pairs | None:
-        return self.scaled(self.end(self.high, 1)) if self.sizeable(self.high) else None
+        if not self.sizeable(self.high):
+            return None
+        known = self.small and "every" in vars(self)
+        return self.scaled(self.end_of_all(self.high, 1) if known else self.end(self.high, 1))
 
     def lowest(self) -> Pairs | None:
         return self.scaled(self.lower_end()) if self.sizeable(self.low) else None
@@ -143,7 +156,7 @@ class Few:
                 settled = self.end_at(-self.tiny, found, self.low, -1)
                 if settled:
                     return settled
-        return self.end(self.low, -1)
+        return self.end_of_all(self.low, -1) if self.small else self.end(self.low, -1)
 
     @property
     def seems_positive(self) -> bool:
@@ -169,7 +182,9 @@ class Few:
         start = space.vectors(at_end(len(space.values), BLOCK, sign))
         first, doubt = outermost(space.values, sign), float(space.residuals[::sign][-1])
         located = doubt <= LOCATED * abs(first)
-        shift = inward(space.values, k, sign, self.norm) if located else first + sign * LIKELY * doubt
+        # The Ritz value errs by less than its residual where that is small.
+        error = doubt if doubt > abs(first) else doubt / 2
+        shift = inward(space.values, k, sign, self.norm) if located else first + sign * error
         return self.end_by_inverse(k, sign, shift, start, doubt)
 
     def end_of_positive(self, k: int) -> Pairs | None:
@@ -197,7 +212,8 @@ class Few:
             values, start = self.located(shift, factor, start, k)
             if len(values) <= k:
                 break
-            shift = float(np.sort(values)[::-sign][k - 1 : k + 1].mean())
+            ordered = np.sort(values)[::-sign]
+            shift = float(ordered[k - 1] + INSIDE * (ordered[k] - ordered[k - 1]))
         return self.end_of_all(k, sign)
 
     def located(self, shift: float, factor: Ldlt, start: Array, k: int) -> tuple[Array, Array]:
@@ -216,22 +232,21 @@ class Few:
     def end_of_all(self, k: int, sign: int) -> Pairs | None:
         """The same, all eigenvalues being found to tell where they are."""
         values = self.every[::-sign]
-        factor = self.factor(float(values[0] + sign * self.beside(abs(values[k] - values[0]))))
+        factor = self.factor(float(values[0] + sign * self.beside(abs(values[k] - values[0]), k)))
         found = self.by_inverse(factor, self.start, k, 0, lambda v: sign * v)
-        return self.matched(found, at_end(len(self.H), k, sign))
+        return self.matched(found, np.arange(len(found.values)), at_end(len(self.H), k, sign))
 
-    def beside(self, gap: float) -> float:
-        """How far from an eigenvalue an inverse brings forth its vector soon."""
-        return max(1e-4 * gap, self.tiny)
+    def beside(self, gap: float, k: int) -> float:
+        """How far from k eigenvalues an inverse brings forth their vectors soon, the gap being that beyond them."""
+        return max((1e-4 if k == 1 else 0.1) * gap, self.tiny)
 
-    def matched(self, found: Found, positions: Array) -> Pairs | None:
-        """Those found, if up to rounding they are at these positions of all eigenvalues."""
-        expected = self.every[positions]
-        if len(found.values) < len(expected) or found.error(slice(None)) > ACCURATE * self.norm:
+    def matched(self, found: Found, chosen: Array, positions: Array) -> Pairs | None:
+        """Those chosen, if up to rounding they are at these positions of all eigenvalues."""
+        if len(chosen) < len(positions) or found.error(chosen) > ACCURATE * self.norm:
             return None
-        if np.abs(found.values - expected).max() > self.tiny:
+        if np.abs(found.values[chosen] - self.every[positions]).max() > self.tiny:
             return None
-        return Pairs(found.values, found.vectors, positions)
+        return Pairs(found.values[chosen], found.vectors[:, chosen], positions)
 
     def end_at(self, shift: float, found: Found, k: int, sign: int) -> Pairs | None:
         """The k at an end, if they are among those found beyond a shift, and these are all."""
@@ -296,7 +311,7 @@ class Few:
             late = len(space.values) >= LOOK * BLOCK
             return all(converged(space, k, sign) or (late and not self.promising(space, k, sign)) for k, sign in ends)
 
-        return grown(self.times, self.start, enough, most=self.dimensions(self.low + self.high), first=LOOK - 1)
+        return grown(self.times, self.start, enough, most=self.dimensions(self.low + self.high), first=LOOK)
 
     def promising(self, space: Subspace, k: int, sign: int) -> bool:
         """Whether more products with H may take less time than an inverse."""

@@ -4,8 +4,8 @@ For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
 
 Where H is formed, its Krylov subspaces and those of an inverse find them, and norms, an LDLᵀ or all eigenvalues tell
-their positions (counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which counts too. H is
-formed only where it is small enough.
+their positions (counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which
+counts too. H is formed only where it is small enough.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
 MOST_KEPT = 1024  # parameters up to which it is kept for the floor, 8 MB
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
-FEWEST, FEWEST_HIGHEST = 400, 300  # parameters up to which LAPACK reduces a matrix in less time than subspaces take
+FEWEST, FEWEST_SHARED = 300, 150  # parameters up to which LAPACK finds one end, or more than that, in less time
 EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
 
 
@@ -195,8 +195,8 @@ def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
     count = len(H)
     if low + high >= count:
         return [within(H, 0, count - 1)]
-    limits = (low, FEWEST), (high, FEWEST_HIGHEST), (near, FEWEST)
-    few = Few(H, *(k if count > limit and 20 * k < count else 0 for k, limit in limits))
+    enough = count > (FEWEST_SHARED if near or (low and high) else FEWEST)
+    few = Few(H, *(k if enough and 20 * k < count else 0 for k in (low, high, near)))
     # What is nearest 0 first: where all are positive, it is at the lower end too.
     parts = [few.nearest() or around_zero(H, few.every, near)] if near else []
     if low:

@@ -67,7 +67,7 @@ def grown(
     """Returns the subspace from a block (P, b) on, of at most `most` dimensions, once it is enough.
 
     `product` takes columns (P, b). That is looked at after `first` blocks, and then each time that it has grown by a
-    fifth.
+    quarter.
     """
     count, width = start.shape
     most = max(min(most, count) // width, 1) * width
@@ -80,7 +80,7 @@ def grown(
         block, along, triangle = split(inside, product(block))
         projected[:size, size - width : size] = along
         if size >= look or size == most:
-            look = size + size // 5
+            look = size + size // 4
             values, columns = np.linalg.eigh(projected[:size, :size], UPLO="U")
             space = Subspace(inside, values, columns, triangle @ columns[-width:])
             if enough(space):
