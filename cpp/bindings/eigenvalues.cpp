@@ -4,6 +4,7 @@
 #include "threads.hpp"
 
 #include <hessorbit/eigenvalues.hpp>
+#include <hessorbit/kernel/finite.hpp>
 
 #include <algorithm>
 
@@ -18,7 +19,7 @@ Array<double> eigenvalues(const Array<double>& matrix, int threads) {
     Array<double> result(matrix.shape(0));
     {
         const py::gil_scoped_release release;
-        require_finite(matrix.data(), matrix.size());
+        require(all_finite(matrix.data(), matrix.size()), "matrix: expected finite numbers");
         // Symmetric, so the order of its entries does not matter.
         const std::vector<double> values = symmetric_eigenvalues(matrix.data(), matrix.shape(0), team);
         std::copy(values.begin(), values.end(), result.mutable_data());

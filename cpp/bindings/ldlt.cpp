@@ -24,7 +24,6 @@ std::vector<std::unique_ptr<Ldlt>> factorise(const Numbers& matrix, const std::v
     const int team = thread_count(threads);
     for (const double shift : shifts) require(std::isfinite(shift), "shift: expected a finite number");
     const py::gil_scoped_release release;
-    require_finite(matrix.data(), matrix.size());
     std::vector<std::unique_ptr<Ldlt>> result(shifts.size());
     const bool several = result.size() > 1;
     share_parts(several ? team : 1, static_cast<Index>(result.size()), [&](Share& share) {

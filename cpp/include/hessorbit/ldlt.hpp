@@ -20,6 +20,7 @@
 // Comp. 31 (1977). N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 11.
 #pragma once
 
+#include "kernel/finite.hpp"
 #include "kernel/lower_columns.hpp"
 #include "kernel/team.hpp"
 #include "kernel/unaligned.hpp"
@@ -30,6 +31,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -37,7 +39,7 @@ namespace hessorbit {
 
 class Ldlt {
 public:
-    // matrix (n, n), symmetric and finite, in columns or rows
+    // matrix (n, n), symmetric, in columns or rows; std::invalid_argument if it is not finite
     Ldlt(const double* matrix, Index size, double shift, int threads)
         : size_(size), threads_(threads), factor_(size_), lower_(padded(most_columns), row_stride(size_)),
           image_(most_columns, row_stride(size_)), ahead_(block_columns, row_stride(size_)), diagonal_(size_),
@@ -99,6 +101,8 @@ private:
                 for (Index j = begin; j < end; ++j) {
                     double* const to = factor_.column(j);
                     const double* const from = matrix + j * size_;
+                    if (!all_finite(from + begin, size_ - begin))
+                        throw std::invalid_argument("matrix: expected finite numbers");
                     std::copy(from + begin, from + size_, to + begin);
                     std::fill(to + size_, to + padded(size_), 0.0);
                     to[j] -= shift;
@@ -315,10 +319,10 @@ private:
     }
 
     void solve(Rows<double>& b) const {
-        const auto column = [this](Index j) { return factor_.column(j); };
+        Rows<double> sums(parts_below(0) * most_columns, column_block);
         for (const Panel& panel : panels_) {
             for (const auto& [i, j] : panel.exchanges) b.row(i).swap(b.row(j));
-            solve_unit_lower<false>(column, panel, size_, b.data());
+            solve_lower(panel, b.data());
         }
         for (Index k = 0; k < size_; ++k)
             if (beside_[k] != 0) {
@@ -333,10 +337,35 @@ private:
                 b.row(k) /= diagonal_[k];
             }
         for (auto panel = panels_.rbegin(); panel != panels_.rend(); ++panel) {
-            solve_unit_lower<true>(column, *panel, size_, b.data());
+            solve_upper(*panel, b.data(), sums.data());
             for (auto swap = panel->exchanges.rbegin(); swap != panel->exchanges.rend(); ++swap)
                 b.row(swap->first).swap(b.row(swap->second));
         }
+    }
+
+    // The panel's part of L x = b, and of Lᵀ x = b.
+    void solve_lower(const Range& panel, double* b) const {
+        solve_unit_lower<false>(factor_, panel, b);
+        share_parts(threads_, parts_below(panel.end), [&](Share& share) {
+            for (const Part part : share) subtract_lower(factor_, rows_below(panel.end, part.index), panel, b);
+        });
+    }
+
+    void solve_upper(const Range& panel, double* b, double* sums) const {
+        const Index parts = parts_below(panel.end), numbers = panel.size() * column_block;
+        share_parts(threads_, parts, [&](Share& share) {
+            for (const Part part : share)
+                sum_lower(factor_, rows_below(panel.end, part.index), panel, b, sums + part.index * numbers);
+        });
+        for (Index p = 0; p < parts; ++p)
+            for (Index c = 0; c < numbers; ++c) b[panel.begin * column_block + c] -= sums[p * numbers + c];
+        solve_unit_lower<true>(factor_, panel, b);
+    }
+
+    // Parts of the rows from one on.
+    Index parts_below(Index row) const { return (size_ - row + part_rows - 1) / part_rows; }
+    Range rows_below(Index row, Index part) const {
+        return {row + part * part_rows, std::min(size_, row + (part + 1) * part_rows)};
     }
 
     double bound_error() const {

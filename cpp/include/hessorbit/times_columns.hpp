@@ -4,7 +4,7 @@
 // `column_block` numbers: an entry times such a row is one instruction or two, and the rows stay in the first caches.
 #pragma once
 
-#include "kernel/range.hpp"
+#include "kernel/lower_columns.hpp"
 #include "kernel/team.hpp"
 #include "kernel/unaligned.hpp"
 
@@ -57,41 +57,62 @@ template <int rows>
 
 }  // namespace detail
 
-// A part of the solution of L x = b in place, b (n, 8) row-major, or of Lᵀ x = b: the columns of L that `columns` names,
-// after those before it, or behind it. column(j) is column j of L, unit lower triangular, from row 0 on.
-template <bool transposed, class Column>
-void solve_unit_lower(const Column& column, Range columns, Index n, double* b) {
-    const auto tile = [&]<int count>(Index k) {
-        const double* l[count];
-        for (int r = 0; r < count; ++r) l[r] = column(k + r);
-        const auto within = [&](int i, int j) {
-            for (Index c = 0; c < column_block; ++c)
-                b[(k + i) * column_block + c] -= l[std::min(i, j)][k + std::max(i, j)] * b[(k + j) * column_block + c];
-        };
-        const double* below[count];
-        for (int r = 0; r < count; ++r) below[r] = l[r] + k + count;
-        double* const rest = b + (k + count) * column_block;
-        if (transposed) {
-            double sum[count * column_block];
-            detail::times_columns<count>(below, n - k - count, rest, sum);
-            for (Index c = 0; c < count * column_block; ++c) b[k * column_block + c] -= sum[c];
-            for (int i = count - 1; i >= 0; --i)
-                for (int j = i + 1; j < count; ++j) within(i, j);
-        } else {
-            for (int i = 0; i < count; ++i)
-                for (int j = 0; j < i; ++j) within(i, j);
-            detail::subtract_transposed<count>(below, n - k - count, b + k * column_block, rest);
-        }
-    };
+// Calls body.operator()<count>(k) for columns k … k + count − 1 of a range, as many at once as are read side by side.
+template <class Body>
+void for_tiles(Range columns, bool backwards, const Body& body) {
     constexpr Index width = detail::row_tile;
     const Index whole = columns.begin + columns.size() / width * width;
-    if (transposed) {
-        for (Index k = columns.end - 1; k >= whole; --k) tile.template operator()<1>(k);
-        for (Index k = whole - width; k >= columns.begin; k -= width) tile.template operator()<width>(k);
+    if (backwards) {
+        for (Index k = columns.end - 1; k >= whole; --k) body.template operator()<1>(k);
+        for (Index k = whole - width; k >= columns.begin; k -= width) body.template operator()<width>(k);
     } else {
-        for (Index k = columns.begin; k < whole; k += width) tile.template operator()<width>(k);
-        for (Index k = whole; k < columns.end; ++k) tile.template operator()<1>(k);
+        for (Index k = columns.begin; k < whole; k += width) body.template operator()<width>(k);
+        for (Index k = whole; k < columns.end; ++k) body.template operator()<1>(k);
     }
+}
+
+// In what follows L is unit lower triangular, its diagonal not stored, and b (n, 8) is row-major.
+
+// Rows of b less L times others: b(rows) −= L(rows, columns) b(columns), columns before rows.
+inline void subtract_lower(const LowerColumns& lower, Range rows, Range columns, double* b) {
+    for_tiles(columns, false, [&]<int count>(Index k) {
+        const double* l[count];
+        for (int r = 0; r < count; ++r) l[r] = lower.column(k + r) + rows.begin;
+        detail::subtract_transposed<count>(l, rows.size(), b + k * column_block, b + rows.begin * column_block);
+    });
+}
+
+// sums (columns, 8) = L(rows, columns)ᵀ b(rows)
+inline void sum_lower(const LowerColumns& lower, Range rows, Range columns, const double* b, double* sums) {
+    for_tiles(columns, false, [&]<int count>(Index k) {
+        const double* l[count];
+        for (int r = 0; r < count; ++r) l[r] = lower.column(k + r) + rows.begin;
+        detail::times_columns<count>(l, rows.size(), b + rows.begin * column_block,
+                                     sums + (k - columns.begin) * column_block);
+    });
+}
+
+// Solves L x = b, or Lᵀ x = b, in place, for these rows and columns alone.
+template <bool transposed>
+void solve_unit_lower(const LowerColumns& lower, Range range, double* b) {
+    for_tiles(range, transposed, [&]<int count>(Index k) {
+        const Range rest{k + count, range.end}, tile{k, k + count};
+        const auto within = [&](Index i, Index j) {
+            const double entry = lower.column(std::min(i, j))[std::max(i, j)];
+            for (Index c = 0; c < column_block; ++c) b[i * column_block + c] -= entry * b[j * column_block + c];
+        };
+        if constexpr (transposed) {
+            double sums[count * column_block];
+            sum_lower(lower, rest, tile, b, sums);
+            for (Index c = 0; c < count * column_block; ++c) b[k * column_block + c] -= sums[c];
+            for (Index i = tile.end - 1; i >= k; --i)
+                for (Index j = i + 1; j < tile.end; ++j) within(i, j);
+        } else {
+            for (Index i = k; i < tile.end; ++i)
+                for (Index j = k; j < i; ++j) within(i, j);
+            subtract_lower(lower, rest, tile, b);
+        }
+    });
 }
 
 // out (n, 8) = matrix (n, n) in (n, 8), all row-major; not aliasing.
