@@ -86,8 +86,8 @@ private:
     using Vector = Eigen::VectorXd;
     using Columns = Eigen::MatrixXd;
 
-    static constexpr Index panel_columns = 32, most_columns = panel_columns + 1, block_columns = 8,
-                           part_rows = 256;
+    static constexpr Index panel_columns = 32, most_columns = panel_columns + 1, block_columns = 8;
+    static constexpr Index part_rows = 256;
 
     // Columns begin … end − 1, before which these rows were exchanged, in turn.
     struct Panel : Range {
