@@ -44,7 +44,10 @@ class Reflectors:
     count: int
 
     @classmethod
-    def of(cls, basis: Array) -> Reflectors:
+    def of(cls, basis: Array) -> Reflectors | None:
+        """Those of a basis (P, k), where its complement does not take less time: for 2 k ≤ P."""
+        if 2 * basis.shape[1] > len(basis):
+            return None
         rows, factors = interruptible(side(basis), np.linalg.qr, basis, mode="raw")
         v = np.tril(rows.T, -1)
         np.fill_diagonal(v, 1.0)

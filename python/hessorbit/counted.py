@@ -238,7 +238,7 @@ class Few:
 
     def beside(self, gap: float, k: int) -> float:
         """How far from k eigenvalues an inverse brings forth their vectors soon, the gap being that beyond them."""
-        return max((1e-4 if k == 1 else 0.1) * gap, self.tiny)
+        return max((1e-6 if k == 1 else 0.1) * gap, self.tiny)
 
     def matched(self, found: Found, chosen: Array, positions: Array) -> Pairs | None:
         """Those chosen, if up to rounding they are at these positions of all eigenvalues."""

@@ -73,9 +73,10 @@ class Dense:
 
     def outside(self, basis: Array) -> Dense:
         """To what is orthogonal to orthonormal columns (P, k)."""
-        if 2 * basis.shape[1] > len(basis):
+        reflectors = Reflectors.of(basis)
+        if not reflectors:
             return self.restrict(complement(basis))
-        return Dense(interruptible(len(basis), Reflectors.of(basis).matrix_outside, self.matrix))
+        return Dense(interruptible(len(basis), reflectors.matrix_outside, self.matrix))
 
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δH‖ where H is restricted: that of two products, and of the columns."""
@@ -189,9 +190,10 @@ class SingularValues:
 
     def outside(self, basis: Array) -> Self:
         """To what is orthogonal to orthonormal columns (P, k)."""
-        if 2 * basis.shape[1] > len(basis):
+        reflectors = Reflectors.of(basis)
+        if not reflectors:
             return self.restrict(complement(basis))
-        rows = interruptible(side(self.rows), Reflectors.of(basis).rows_outside, self.rows)
+        rows = interruptible(side(self.rows), reflectors.rows_outside, self.rows)
         return type(self)(rows, self.shift, self.missing)
 
     def restriction_error(self, eigenvalues: Array) -> float:
