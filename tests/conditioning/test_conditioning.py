@@ -508,13 +508,36 @@ def test_derivatives_of_the_smoothed_spectrum(seed: int, shape: tuple[int, int],
     rng = np.random.default_rng(seed)
     u, along, step = rng.standard_normal(shape[1]), rng.standard_normal(shape[1]), 1e-4
     for function in functions(rng, *shape):
-        value, gradient, hessian = function.derivatives(u, sharpness)
+        value, gradient, hessian, concave = function.derivatives(u, sharpness)
         assert value == pytest.approx(function.value(u, sharpness), rel=1e-12, abs=1e-12)
         ahead, behind = (function.derivatives(u + sign * step * along, sharpness) for sign in (1, -1))
         # Central differences err by step²/6 times a third derivative, which grows as the square of the sharpness.
         bound = 1e-7 * (1 + sharpness**2) * (1 + np.abs(along).max() ** 3)
         assert abs((ahead[0] - behind[0]) / (2 * step) - gradient @ along) < bound
         assert np.abs((ahead[1] - behind[1]) / (2 * step) - hessian @ along).max() < bound * (1 + sharpness)
+        # −log λ_min is convex in D, and the rest in log D. Rounding is relative to the largest entry.
+        assert np.linalg.eigvalsh(hessian + np.diag(concave))[0] > -1e-9 * (1 + np.abs(hessian).max())
+
+
+@pytest.mark.parametrize("spread", [0.0, 2.0, 4.0])
+@pytest.mark.parametrize("smallest", [True, False])
+def test_a_gram_matrix_serves_where_its_error_is_allowed(spread: float, smallest: bool) -> None:
+    """Value and derivatives are those of singular values, to within the error that is allowed."""
+    rng = np.random.default_rng(0)
+    factor = np.exp(spread * rng.standard_normal(70))[:, None] * rng.standard_normal((70, 90))
+    u, sharpness = rng.standard_normal(90), 100.0
+    logarithms = 2 * np.log(linalg.svdvals(factor * np.exp(u / 2)))
+    condition = np.exp(logarithms[0] - logarithms[-1]) if smallest else 1.0
+    # The Gram matrix has rounding errors of up to eps times its size in every entry, of which 70 add up at most.
+    error = 70 * EPS * condition
+    for allowed in (1e-3 * EPS * condition, 2 * EPS * condition):
+        exact, near = Extremes(factor, smallest, 90), Extremes(factor, smallest, 90)
+        assert near.value(u, sharpness, allowed) == pytest.approx(exact.value(u, sharpness), abs=error)
+        found, right = near.derivatives(u, sharpness, allowed), exact.derivatives(u, sharpness)
+        for mine, its in zip(found, right, strict=True):
+            # Derivatives of a function that is smooth over 1/t move by t times as much at each order.
+            assert np.abs(mine - its).max() <= 4 * error * sharpness**2 * (1 + np.abs(its).max())
+        assert near.exact(u) == pytest.approx(logarithms[0] - smallest * logarithms[-1], abs=1e-12 * np.sqrt(condition))
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())

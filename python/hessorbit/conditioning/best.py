@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _checks, _html
-from .._blas import calm_blas
+from .._blas import SMALL, calm_blas
 from .._checks import Array
 from ..any_objective import AnyObjective, check_objective
 from ..network import MLP
@@ -72,6 +72,7 @@ from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
 CRITERIA = ("condition_number", "trace", "max")
 MOST_SEARCHES = 6  # each reaches 1e8 farther
+LARGE = 1000  # parameters from which on a second thread shortens LAPACK's factorisations, which are most of the work
 CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
 SHARE = 5  # of outgoing vectors: one in so many nodes, and numbers of copies that are tried
@@ -265,7 +266,10 @@ def best_conditioned(
     Away from critical points the Hessian has curvature along its orbit, H A θ = −Aᵀ ∇L for a generator A. These
     directions are left out of the spectrum at every θ, and `message` tells the size of the gradient.
 
-    Every step takes a singular value decomposition of an r × P matrix, r ≤ P, and a node about 40 steps.
+    A node takes 20 to 60 steps of Newton's method. Each finds the eigenvalues of an r × r matrix, r ≤ P, about twice,
+    and its eigenvectors once; the last ones, and those where κ is above 1e10 or so, take singular value decompositions
+    of an r × P matrix, which are twice as much. Without `max_nodes`, branch and bound ends where the nodes left would
+    close little of the gap.
 
     References
     ----------
@@ -310,8 +314,9 @@ def best_conditioned(
         widths=sizes,
         counted=numbers is not None,
         nodes=nodes,
+        patient=max_nodes is not None,
     )
-    with calm_blas(net.num_parameters):
+    with calm_blas(net.num_parameters if net.num_parameters > LARGE else SMALL):
         choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
         if not (question.orbit or question.fits):
             return with_residual(question, choices)
@@ -330,6 +335,7 @@ class Question:
     widths: tuple[int, ...]
     counted: bool  # whether the numbers of copies are given
     nodes: int
+    patient: bool  # whether so many are wanted, even where they would close little of the gap
 
     @property
     def architecture(self) -> Architecture:
@@ -376,7 +382,7 @@ def solve(question: Question, choices: Choices) -> Answer:
         move = balanced_trace(question.architecture, squares).after(move)
     for attempt in range(MOST_SEARCHES):
         seen = question.curvature(move)
-        search = search_for(net, question.widths, seen.function, question.nodes)
+        search = search_for(question, seen.function)
         if not seen.function.convex:
             choices = tuple(with_curve(choice) for choice in choices)
         found, bound = search.run(choices)
@@ -597,11 +603,14 @@ def default_nodes(net: MLP) -> int:
     return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 
-def search_for(net: MLP, sizes: Sequence[int], function: SpectralFunction, nodes: int) -> Search:
+def search_for(question: Question, function: SpectralFunction) -> Search:
+    net = question.obj.net
     first = np.cumsum([0, *net.widths[1:-1]]).tolist()
     layers = tuple(range(start, stop) for start, stop in pairwise(first))
     full = tuple(resting_bias(hidden) is None for hidden in hidden_layers(net))
-    return Search(function, Architecture(net, tuple(sizes)), layers, tuple(sizes), full, nodes)
+    return Search(
+        function, question.architecture, layers, question.widths, full, question.nodes, patient=question.patient
+    )
 
 
 def orbit_choices(net: MLP) -> Choices:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .._checks import Array
 from .central_path import PathPoint, follow
-from .conic import ConicPoint, conic_point, solvable
+from .conic import LARGEST_RANK, ConicPoint, conic_point, solvable
 from .diagonals import Architecture, NeuronScalings
 from .lower_bounds import convex_bound, linear_bound
 from .regions import (
@@ -37,10 +37,14 @@ from .regions import (
 from .smoothed_spectrum import Extremes, SpectralFunction
 
 ACCURACY = 2e-5  # of minima, in the logarithm
+COARSE = 0.25  # first accuracy of a part: bounds of most need no better
 ROUGH = 1e-2  # first accuracy of a node: most need no better
+WORTH = 0.1  # of the gap: branching ends where the nodes left would not close as much
 TOLERANCE = 5e-5  # a node whose bound is that close to the best value is closed
 WHOLE = 1e-6  # distance, in logarithms, at which a number counts as whole and a pair as on the curve
 MOST_SIGNS = 12  # of neurons without copies: all 2^12 combinations are tried
+SHARES = (None, 0.0, 1.0)  # of what a pair off the curve loses of D_out on its way to it: the best start is taken
+SHARES_OF_START = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
 PROMISING = 0.3  # a rounded point that is worse than the best by more than this is not improved
 
 
@@ -79,6 +83,11 @@ class Choice:
     def unsigned(self) -> bool:
         """Whether the number of flipped copies is open, that of copies being settled."""
         return self.low == self.high and self.flipped[0] < self.flipped[1]
+
+    @property
+    def open(self) -> bool:
+        """Whether the relaxation has factors that the neuron cannot reach."""
+        return self.counted or self.undecided or self.unsigned
 
     def relaxation(self, start: float) -> NeuronScaling:
         """Returns a convex set of pairs with all that is open; `start` is a number of copies within the budget."""
@@ -143,6 +152,7 @@ class Search:
     most: tuple[int, ...]
     full: tuple[bool, ...]
     nodes: float  # how many minima along central paths may be sought
+    patient: bool = True  # whether to seek all of them, even where they would close little of the gap
     best: Solution | None = None
     tried: set[tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=set)
     programs: dict[object, ConicPoint | None] = field(default_factory=dict)
@@ -160,13 +170,19 @@ class Search:
         self.round_again(root)
         self.flip_one_by_one(settled)
         assert self.best is not None
-        closed, leaves = np.inf, [root]
+        closed, leaves, before = np.inf, [root], self.nodes
         while leaves:
             node = heapq.heappop(leaves)
+            if node.bound < closed and (finer := self.refined(node)) is not node:
+                heapq.heappush(leaves, finer)
+                continue
             children = self.branch(node) if node.bound < self.best.log_value - TOLERANCE else []
-            if not children or self.nodes <= 0:
+            if not children:
                 closed = min(closed, node.bound)
                 continue
+            if self.nodes <= 0 or self.too_slow(node, root, before - self.nodes):
+                closed = min(closed, node.bound)  # the other leaves' are above it
+                break
             for child in children:
                 if (settled := self.settle(child)) is None:
                     continue
@@ -174,7 +190,22 @@ class Search:
                 if leaf.bound < self.best.log_value - TOLERANCE:
                     self.round(leaf)
                 heapq.heappush(leaves, leaf)
-        return self.best, min(closed, self.best.log_value)
+        return self.best, min(max(closed, self.bound_of_all(root, closed)), self.best.log_value)
+
+    def too_slow(self, node: Node, root: Node, spent: float) -> bool:
+        """Tells whether the nodes left, fewer than open neurons, would close little of the gap at the rate so far."""
+        assert self.best is not None
+        if self.patient or spent == 0 or self.nodes >= sum(choice.open for choice in node.choices):
+            return False
+        return (node.bound - root.bound) / spent * self.nodes < WORTH * (self.best.log_value - node.bound)
+
+    def bound_of_all(self, root: Node, closed: float) -> float:
+        """Returns the bound of the root, with its path followed to the end where that may be above the leaves'."""
+        assert self.best is not None
+        above = self.function.exact(root.scalings.diagonals.log_scaling(root.point.v)) > closed
+        if above and closed < self.best.log_value - TOLERANCE and root.point.accuracy > ACCURACY:
+            root = self.followed(root)
+        return root.bound
 
     def settle(self, choices: Choices) -> Choices | None:
         """Returns the same choices without what the budgets exclude; None if nothing is left."""
@@ -264,17 +295,66 @@ class Search:
         """Returns a node with its relaxation minimised just so precisely that one sees if it can be closed."""
         scalings = self.relaxation(choices)
         self.spend(scalings)
-        diagonals = scalings.diagonals
-        point = follow(self.function, diagonals, accuracy=ACCURACY if parent is None else ROUGH)
-        bound = max(bound, self.bound(scalings, point))
-        if self.best is not None and parent is not None:
-            close = self.best.log_value - TOLERANCE
-            if bound < close < self.function.exact(diagonals.log_scaling(point.v)):
-                point = follow(
-                    self.function, diagonals, accuracy=ACCURACY, start=point.v, sharpness=2 * point.sharpness
-                )
-                bound = max(bound, self.bound(scalings, point))
-        return Node(bound, next(self.order), choices, scalings, point)
+        start, sharpness = self.from_parent(scalings, parent)
+        accuracy = self.first_accuracy(choices, parent)
+        point = follow(self.function, scalings.diagonals, accuracy=accuracy, start=start, sharpness=sharpness)
+        return Node(max(bound, self.bound(scalings, point)), next(self.order), choices, scalings, point)
+
+    def first_accuracy(self, choices: Choices, parent: Node | None) -> float:
+        """Returns how precisely a node is minimised at first.
+
+        Of large matrices with many open curves few nodes are minimised, and none is closed: bounds need no better.
+        """
+        curves = any(choice.open for choice in choices) and not any(c.counted or c.unsigned for c in choices)
+        if not curves or self.function.convex or self.function.rank <= 2 * LARGEST_RANK:
+            return ACCURACY if parent is None else ROUGH
+        return ROUGH if parent is None else COARSE
+
+    def from_parent(self, scalings: NeuronScalings, parent: Node | None) -> tuple[Array | None, float | None]:
+        """Returns a start near a point on the parent's path, and its sharpness; None if there is none.
+
+        A part differs from its parent in few neurons: these are moved towards their own starts until they are inside.
+        """
+        if parent is None or parent.point.early is None:
+            return None, None
+        v, sharpness = parent.point.early
+        own, there, moved = [np.empty(0)], [np.empty(0)], [np.empty(0)]
+        for neuron, before, region, piece in zip(
+            scalings.neurons, parent.scalings.neurons, scalings.regions, parent.scalings.pieces(v), strict=True
+        ):
+            own.append(region.start)
+            there.append(piece if len(piece) == len(region.start) else region.start)
+            moved.append(np.full(len(region.start), neuron != before))
+        near = np.concatenate(there)
+        towards = np.concatenate(moved) * (np.concatenate(own) - near)
+        for share in SHARES_OF_START:
+            start = near + share * towards
+            if np.isfinite(scalings.diagonals.barrier(start)):
+                return start, sharpness
+        return None, None
+
+    def refined(self, node: Node) -> Node:
+        """Returns a node with its path followed farther, if it is coarse or that may close it."""
+        assert self.best is not None
+        close = self.best.log_value - TOLERANCE
+        if node.bound >= close or node.point.accuracy <= ACCURACY:
+            return node
+        if node.point.accuracy > ROUGH:
+            return self.followed(node, ROUGH)
+        reached = self.function.exact(node.scalings.diagonals.log_scaling(node.point.v))
+        return self.followed(node) if close < reached else node
+
+    def followed(self, node: Node, accuracy: float = ACCURACY) -> Node:
+        """Returns a node with its path followed farther."""
+        point = follow(
+            self.function,
+            node.scalings.diagonals,
+            accuracy=accuracy,
+            start=node.point.v,
+            sharpness=2 * node.point.sharpness,
+        )
+        point = replace(point, early=node.point.early)
+        return replace(node, bound=max(node.bound, self.bound(node.scalings, point)), point=point)
 
     def bound(self, scalings: NeuronScalings, point: PathPoint) -> float:
         if not len(point.v):
@@ -346,7 +426,7 @@ class Search:
             return [replace(choice, signs=(fewest, below)), replace(choice, signs=(below + 1, most))]
         assert choice.range is not None
         low, high = choice.range
-        middle = float(np.clip(nearest_on_curve(choice.degree, piece), low + (high - low) / 8, high - (high - low) / 8))
+        middle = float(np.clip(on_curve(choice.degree, piece), low + (high - low) / 8, high - (high - low) / 8))
         return [replace(choice, range=(low, middle)), replace(choice, range=(middle, high))]
 
     def round(self, node: Node) -> None:
@@ -370,14 +450,12 @@ class Search:
             return
         self.tried.add((numbers, flipped))
         scalings = NeuronScalings(self.architecture, scalings_of(choices, numbers, flipped))
-        start = scalings.diagonals.start.copy()
-        for choice, number, piece, first in zip(
-            choices, numbers, near.scalings.pieces(near.point.v), scalings.first, strict=False
-        ):
-            if choice.degree and number == 1 and len(piece) > 1:
-                start[first] = nearest_on_curve(choice.degree, piece)
-            elif choice.degree and number == 1 and len(piece) == 1:
-                start[first] = piece[0]
+        starts = [self.start_on_curves(scalings, choices, numbers, near, share) for share in SHARES]
+        start = (
+            starts[0]
+            if not curved
+            else min(starts, key=lambda v: self.function.exact(scalings.diagonals.log_scaling(v)))
+        )
         if curved and self.best is not None:
             value = self.function.exact(scalings.diagonals.log_scaling(start))
             if value > self.best.log_value + PROMISING:
@@ -387,6 +465,25 @@ class Search:
         self.offer(scalings, numbers, flipped, point)
         if not curved and not self.function.convex and self.best is not None and self.best.point is point:
             self.improve(scalings, numbers, flipped, point)
+
+    def start_on_curves(
+        self,
+        scalings: NeuronScalings,
+        choices: Choices,
+        numbers: tuple[int, ...],
+        near: Node | Solution,
+        share: float | None,
+    ) -> Array:
+        """Returns a start with homogeneous neurons without copies near a point; others at their own starts."""
+        start = scalings.diagonals.start.copy()
+        for choice, number, piece, first in zip(
+            choices, numbers, near.scalings.pieces(near.point.v), scalings.first, strict=False
+        ):
+            if choice.degree and number == 1 and len(piece) > 1:
+                start[first] = on_curve(choice.degree, piece, share)
+            elif choice.degree and number == 1 and len(piece) == 1:
+                start[first] = piece[0]
+        return start
 
     def improve(
         self, scalings: NeuronScalings, numbers: tuple[int, ...], flipped: tuple[int, ...], point: PathPoint
@@ -457,7 +554,11 @@ def whole_below(number: float) -> int:
     return int(np.floor(number * (1 + WHOLE)))
 
 
-def nearest_on_curve(degree: int, piece: Array) -> float:
-    """Returns v of the point (−v, q v) nearest to (log D_in, log D_out), inside the span."""
+def on_curve(degree: int, piece: Array, share: float | None = None) -> float:
+    """Returns v of a point (−v, q v) of the curve near (log D_in, log D_out), inside the span.
+
+    Share 0 keeps D_in, 1 keeps D_out; None is the nearest point.
+    """
     widest = 0.99 * LOG_SPAN / degree
-    return float(np.clip((degree * piece[1] - piece[0]) / (1 + degree**2), -widest, widest))
+    part = degree**2 / (1 + degree**2) if share is None else share
+    return float(np.clip((1 - part) * -piece[0] + part * piece[1] / degree, -widest, widest))

@@ -8,16 +8,25 @@ local minimum. (Boyd and Vandenberghe, Convex Optimization, 2004, chapter 11.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from .._checks import Array
 from .diagonals import DiagonalScalings
 from .smoothed_spectrum import SpectralFunction
 
-GROWTH = 8.0  # factor of the sharpness from one point of the path to the next
+GROWTH = 5.0  # factor of the sharpness from one point of the path to the next
+FIRST = 0.02  # sharpness of the first point, relative to rank + number of slacks, where the function is smooth yet
+NEAR, LAST = 1.0, 1e-10  # squared Newton decrements of points on the way, and of the last one
 LONGEST_STEP = 4.0  # in any variable
+PRECISE = 5e-3  # accuracy from which on the last point is as precise as singular values
+NOISE = 0.1  # error of the function, relative to the decrement that is aimed at
+EARLY = 1.0  # largest sharpness, relative to the same, of a point from where other sets are followed
+CONVEX = 0.7
 MOST_STEPS = 100  # of Newton's method at each sharpness; about five are usual
 
 
@@ -29,6 +38,7 @@ class PathPoint:
     sharpness: float
     accuracy: float  # distance from the end of the path, in the function
     steps: int  # of Newton's method, in all
+    early: tuple[Array, float] | None = None  # v and sharpness on the way, from where other sets can be followed
 
 
 def follow(
@@ -38,49 +48,75 @@ def follow(
     accuracy: float,
     start: Array | None = None,
     sharpness: float | None = None,
+    tolerance: float = NEAR,
 ) -> PathPoint:
-    """Follows the path to within `accuracy` of its end, from a point strictly inside the set."""
+    """Follows the path to within `accuracy` of its end, from a point strictly inside the set.
+
+    On the way squared Newton decrements are at most `tolerance`.
+    """
     if not len(scalings.start):
         return PathPoint(scalings.start, np.inf, 0.0, 0)
     ambiguity = function.rank + scalings.num_slacks
     final = max(ambiguity, 1) / accuracy
-    t = min(final, max(ambiguity, 1.0) if sharpness is None else sharpness)
+    t = min(final, max(FIRST * ambiguity, 1.0) if sharpness is None else sharpness)
     v = scalings.start if start is None else start
-    steps = 0
+    steps, early = 0, None
     while True:
-        v, taken = centre(function, scalings, v, t, tolerance=1e-10 if t == final else 1e-2)
+        v, taken = centre(
+            function, scalings, v, t, tolerance=LAST if t == final else tolerance, precise=accuracy < PRECISE
+        )
         steps += taken
+        if t <= EARLY * ambiguity:
+            early = v, t
         if t == final:
-            return PathPoint(v, t, accuracy, steps)
-        t = min(GROWTH * t, final)
+            return PathPoint(v, t, accuracy, steps, early)
+        t = GROWTH * t if GROWTH**1.5 * t < final else final
 
 
 def centre(
-    function: SpectralFunction, scalings: DiagonalScalings, v: Array, t: float, *, tolerance: float
+    function: SpectralFunction, scalings: DiagonalScalings, v: Array, t: float, *, tolerance: float, precise: bool
 ) -> tuple[Array, int]:
     """Applies Newton's method at one sharpness until the squared Newton decrement of t f + B is at most `tolerance`."""
+    error = NOISE * (tolerance if precise else max(tolerance, PRECISE)) / t
     for step in range(MOST_STEPS):
-        value, gradient, hessian = function.derivatives(scalings.log_scaling(v), t)
+        value, gradient, hessian, concave = function.derivatives(scalings.log_scaling(v), t, error)
         barrier_gradient, barrier_hessian = scalings.barrier_derivatives(v)
         value += scalings.barrier(v) / t
         gradient = gradient @ scalings.exponents + barrier_gradient / t
-        hessian = scalings.exponents.T @ (hessian @ scalings.exponents) + barrier_hessian / t
-        direction = descent_direction(gradient, hessian)
+        hessian = scalings.projected(hessian) + barrier_hessian / t
+        direction = descent_direction(gradient, hessian, partial(scalings.projected, concave))
         decrement = float(-gradient @ direction)
         if t * decrement <= tolerance:
             return v, step
-        length = step_length(function, scalings, v, t, direction, value, decrement)
+        length = step_length(function, scalings, v, t, direction, value, decrement, error)
         if length == 0:
             return v, step
         v = v + length * direction
     return v, MOST_STEPS
 
 
-def descent_direction(gradient: Array, hessian: Array) -> Array:
-    """Returns Newton's direction, with the sizes of the Hessian's eigenvalues in place of negative ones."""
-    eigenvalues, vectors = np.linalg.eigh(hessian)
+def descent_direction(gradient: Array, hessian: Array, concave: Callable[[], Array]) -> Array:
+    """Returns Newton's direction, with a Hessian nearer to a convex one where that is not positive definite.
+
+    Most of what makes it convex is added; eigenvalues that are negative then still are replaced by their sizes. Far
+    from the minimum that takes fewer steps than sizes alone, and near it fewer than the convex Hessian.
+    """
+    if (direction := newton(gradient, hessian)) is not None:
+        return direction
+    nearer = hessian + CONVEX * concave()
+    if (direction := newton(gradient, nearer)) is not None:
+        return direction
+    eigenvalues, vectors = np.linalg.eigh(nearer)
     sizes = np.maximum(np.abs(eigenvalues), 1e-12 * np.abs(eigenvalues).max(initial=0))
     return np.asarray(-vectors @ ((gradient @ vectors) / sizes))
+
+
+def newton(gradient: Array, hessian: Array) -> Array | None:
+    """Returns −hessian⁻¹ gradient; None if the Hessian is not positive definite."""
+    try:
+        return np.asarray(-cho_solve((np.linalg.cholesky(hessian), True), gradient))
+    except np.linalg.LinAlgError:
+        return None
 
 
 def step_length(
@@ -91,15 +127,16 @@ def step_length(
     direction: Array,
     value: float,
     decrement: float,
+    error: float,
 ) -> float:
     """Halves the step until the value falls by a tenth of what the slope promises; 0 if rounding hides any fall."""
     length = min(1.0, LONGEST_STEP / float(np.abs(direction).max()))
-    noise = 1e-14 * (1 + abs(value))
+    noise = max(1e-14 * (1 + abs(value)), error)
     while length > 1e-10:
         trial = v + length * direction
         barrier = scalings.barrier(trial)
         if np.isfinite(barrier):
-            reached = function.value(scalings.log_scaling(trial), t) + barrier / t
+            reached = function.value(scalings.log_scaling(trial), t, error) + barrier / t
             if reached <= value - 0.1 * length * decrement + noise:
                 return length
         length /= 2

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import block_diag
 
 from .._checks import Array
@@ -53,10 +54,30 @@ class DiagonalScalings:
         """Returns log D, (P + Q,)."""
         return self.exponents @ v + self.offset
 
+    @cached_property
+    def columns(self) -> sparse.csr_array:
+        """The exponents' transpose, of whose entries few are not zero."""
+        return sparse.csr_array(self.exponents.T)
+
+    def projected(self, hessian: Array) -> Array:
+        """Returns a Hessian in v (n, n) from the one in log D, (P + Q, P + Q), or from its diagonal."""
+        right = self.columns @ hessian if hessian.ndim == 2 else (self.columns * hessian).toarray()
+        return np.asarray(self.columns @ right.T)
+
+    @cached_property
+    def stacks(self) -> list[tuple[Array, Array, Array]]:
+        """Posynomials of as many terms as each other: their indices and weights, (k, terms), and `most`, (k,)."""
+        lengths = sorted({len(p.indices) for p in self.posynomials})
+        alike = [[p for p in self.posynomials if len(p.indices) == length] for length in lengths]
+        return [
+            (np.array([p.indices for p in ps]), np.array([p.weights for p in ps]), np.array([p.most for p in ps]))
+            for ps in alike
+        ]
+
     def barrier(self, v: Array) -> float:
         """Returns −Σ log of the slacks; inf outside."""
         slacks = [self.inequalities @ v - self.bounds, self.extent - v, self.extent + v]
-        slacks += [np.array([p.most - p.weights @ np.exp(v[p.indices])]) for p in self.posynomials]
+        slacks += [most - (weights * np.exp(v[indices])).sum(axis=1) for indices, weights, most in self.stacks]
         every = np.concatenate(slacks)
         return float(-np.log(every).sum()) if (every > 0).all() else np.inf
 
@@ -66,11 +87,12 @@ class DiagonalScalings:
         gradient = 1 / above - 1 / below - self.inequalities.T @ (1 / slack)
         hessian = np.diag(1 / above**2 + 1 / below**2)
         hessian += self.inequalities.T @ (self.inequalities / slack[:, None] ** 2)
-        for p in self.posynomials:
-            share = p.weights * np.exp(v[p.indices])
-            share /= p.most - share.sum()
-            gradient[p.indices] += share
-            hessian[np.ix_(p.indices, p.indices)] += np.diag(share) + np.outer(share, share)
+        for indices, weights, most in self.stacks:
+            share = weights * np.exp(v[indices])
+            share /= (most - share.sum(axis=1))[:, None]
+            np.add.at(gradient, indices, share)
+            np.add.at(hessian, (indices, indices), share)
+            np.add.at(hessian, (indices[:, :, None], indices[:, None, :]), share[:, :, None] * share[:, None, :])
         return gradient, hessian
 
 

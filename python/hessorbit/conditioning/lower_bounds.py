@@ -72,7 +72,7 @@ def free_bound(function: Extremes, architecture: Architecture, accuracy: float) 
     """
     _, groups = np.unique([*architecture.sides, architecture.second], axis=1, return_inverse=True)
     diagonals = free_scalings(architecture.offset, groups)
-    point = follow(Balanced(function, accuracy), diagonals, accuracy=accuracy)
+    point = follow(Balanced(function, accuracy), diagonals, accuracy=accuracy, tolerance=1e-2)
     top, bottom = densities(function, diagonals, point)
     scaling = np.exp(diagonals.log_scaling(point.v))
     top, bottom = np.bincount(groups, top * scaling), np.bincount(groups, bottom * scaling)

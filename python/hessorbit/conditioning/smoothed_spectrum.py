@@ -17,13 +17,13 @@ R = Σ_i w_i x_i x_iᵀ and Π = Σ_i x_i x_iᵀ the derivatives in u at fixed a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .._checks import Array
 from .._waiting import interruptible, side
-from ..decomposition import singular_values
+from ..decomposition import EPS, singular_values, symmetric_eigen
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,28 @@ class Support:
 
 
 Decomposition = tuple[Array, Array, Array]
-Derivatives = tuple[float, Array, Array]
+
+
+class Derivatives(NamedTuple):
+    """A function, its gradient (P,) and Hessian (P, P), and what is to be added to its diagonal to make it convex."""
+
+    value: float
+    gradient: Array
+    hessian: Array
+    concave: Array  # (P,), at least zero
+
+    def plus(self, other: Derivatives, share: float = 1.0) -> Derivatives:
+        """Returns the derivatives of the sum with a multiple of another function."""
+        return Derivatives(
+            self.value + share * other.value,
+            self.gradient + share * other.gradient,
+            self.hessian + share * other.hessian,
+            self.concave + share * other.concave,
+        )
+
+
+TINY = float(np.finfo(float).tiny)
+FARTHEST = 700.0  # below the top a value has no weight
 
 
 class SpectralFunction(Protocol):
@@ -53,17 +74,33 @@ class SpectralFunction(Protocol):
     def convex(self) -> bool:
         """Whether it is a convex function of u."""
 
-    def value(self, u: Array, sharpness: float) -> float:
-        """Returns the smoothed function."""
+    def value(self, u: Array, sharpness: float, error: float = 0.0) -> float:
+        """Returns the smoothed function, with an error of about `error` where that is faster, or else of rounding."""
 
-    def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        """Returns the smoothed function, its gradient (P,) and its Hessian (P, P)."""
+    def derivatives(self, u: Array, sharpness: float, error: float = 0.0) -> Derivatives:
+        """Returns those of the smoothed function."""
 
     def support(self, u: Array, sharpness: float) -> Support | None:
         """Returns a lower bound of the function itself; None if it is not convex."""
 
     def exact(self, u: Array) -> float:
         """Returns the function itself, without smoothing."""
+
+
+class Gram(NamedTuple):
+    """G D Gᵀ (r, r) and its eigenvalues (r,), ascending.
+
+    They take an eighth of the time of the singular vectors of G D^{1/2}, and eigenvectors a half. But squaring costs
+    digits: λ_min has a relative error of about eps κ, where that of the square of a singular value is eps √κ.
+    """
+
+    matrix: Array
+    eigenvalues: Array
+
+
+def gram_of(rows: Array) -> Gram:
+    matrix = interruptible(side(rows), np.matmul, rows, rows.T)
+    return Gram(matrix, symmetric_eigen(matrix)[0])
 
 
 def soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
@@ -74,7 +111,7 @@ def soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
     (True, [0.0, 500000.0, 500000.0])
     """
     largest = values.max()
-    below = largest - values
+    below = np.minimum(largest - values, FARTHEST)
     above = np.log1p(1 / sharpness)  # a − max ℓ, from below: the sum of the weights is a convex function of it
     for _ in range(60):
         weights = 1 / np.expm1(above + below)
@@ -94,7 +131,8 @@ class Extremes:
     factor: Array  # (r, P + Q): G
     smallest: bool
     parameters: int  # P
-    latest: dict[bytes, Decomposition] = field(default_factory=dict, repr=False, compare=False)
+    latest: dict[bytes, tuple[float, Decomposition]] = field(default_factory=dict, repr=False, compare=False)
+    grams: dict[bytes, Gram] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rank(self) -> int:
@@ -111,9 +149,10 @@ class Extremes:
 
     def logarithms(self, u: Array) -> Array:
         """Returns log of the nonzero eigenvalues, (r,)."""
-        if (known := self.latest.get(u.tobytes())) is not None:
+        made, known = self.latest.get(u.tobytes(), (np.inf, None))
+        if known is not None and not made:
             return known[0]
-        singular = singular_values(self.factor * np.exp(u / 2))
+        singular = singular_values(self.scaled(u))
         with np.errstate(divide="ignore"):  # too few parameters may count
             return np.asarray(2 * np.log(singular))
 
@@ -121,33 +160,65 @@ class Extremes:
         logarithms = self.logarithms(u)
         return float(logarithms.max() - (logarithms.min() if self.smallest else 0))
 
-    def value(self, u: Array, sharpness: float) -> float:
-        logarithms, _, _ = self.decomposition(u)  # a step that is taken needs the eigenvectors next
-        total = soft_maximum(logarithms, sharpness)[0]
-        return total + soft_maximum(-logarithms, sharpness)[0] if self.smallest else total
+    def value(self, u: Array, sharpness: float, error: float = 0.0) -> float:
+        return sum(self.values(u, sharpness, error))
 
-    def decomposition(self, u: Array) -> Decomposition:
+    def derivatives(self, u: Array, sharpness: float, error: float = 0.0) -> Derivatives:
+        top, bottom = self.parts(u, sharpness, error)
+        return top if bottom is None else top.plus(bottom)
+
+    def values(self, u: Array, sharpness: float, error: float) -> tuple[float, float]:
+        """Returns smax_t(log λ), and smax_t(−log λ) if the smallest one counts, else 0."""
+        gram = self.gram(u, error)
+        # A step that is taken needs the eigenvectors next: with them singular values take little longer.
+        logarithms = self.decomposition(u)[0] if gram is None else np.log(np.maximum(gram.eigenvalues, TINY))
+        top = soft_maximum(logarithms, sharpness)[0]
+        return top, soft_maximum(-logarithms, sharpness)[0] if self.smallest else 0.0
+
+    def parts(self, u: Array, sharpness: float, error: float) -> tuple[Derivatives, Derivatives | None]:
+        """Returns the derivatives of both, None for the second if it does not count."""
+        logarithms, vectors, _ = self.decomposition(u, error)
+        at = logarithms, vectors, sharpness
+        top: Derivatives = interruptible(len(u), top_derivatives, *at)
+        return top, interruptible(len(u), bottom_derivatives, *at) if self.smallest else None
+
+    def scaled(self, u: Array) -> Array:
+        return self.factor * np.exp(u / 2)
+
+    def gram(self, u: Array, error: float) -> Gram | None:
+        """Returns the Gram matrix at u if its eigenvalues have no larger error; the latest one is kept."""
+        if not error:
+            return None
+        key = u.tobytes()
+        if key not in self.grams:
+            self.grams.clear()
+            self.grams[key] = gram_of(self.scaled(u))
+        gram = self.grams[key]
+        smallest = gram.eigenvalues[0] if self.smallest else gram.eigenvalues[-1]
+        return gram if smallest > 0 and EPS * gram.eigenvalues[-1] <= error * smallest else None
+
+    def decomposition(self, u: Array, error: float = 0.0) -> Decomposition:
         """Returns log λ (r,), the eigenvectors as rows (r, P + Q), and left singular vectors as columns (r, r).
 
-        The latest one is kept.
+        With an error of log λ up to `error` where that is faster. The latest one is kept.
         """
         key = u.tobytes()
-        if key in self.latest:
-            return self.latest[key]
-        scaled = self.factor * np.exp(u / 2)
-        left, singular, vectors = interruptible(side(scaled), np.linalg.svd, scaled, full_matrices=False)
+        made, known = self.latest.get(key, (np.inf, None))
+        if known is not None and made <= error:
+            return known
+        scaled, gram = self.scaled(u), self.gram(u, error)
+        if gram is not None:
+            values, left = symmetric_eigen(gram.matrix, vectors=True)
+            singular = np.sqrt(np.maximum(values, 0))
+            inverse = np.divide(1, singular, out=np.zeros_like(singular), where=singular > 0)
+            vectors = interruptible(side(scaled), np.matmul, inverse[:, None] * left.T, scaled)
+        else:
+            error = 0.0
+            left, singular, vectors = interruptible(side(scaled), np.linalg.svd, scaled, full_matrices=False)
         vectors[:, ~self.active | (u == -np.inf)] = 0  # where rounding leaves something else
         self.latest.clear()
-        self.latest[key] = 2 * np.log(np.maximum(singular, np.finfo(float).tiny)), vectors, left
-        return self.latest[key]
-
-    def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        logarithms, vectors, _ = self.decomposition(u)
-        top: Derivatives = interruptible(len(u), top_derivatives, logarithms, vectors, sharpness)
-        if not self.smallest:
-            return top
-        bottom: Derivatives = interruptible(len(u), bottom_derivatives, logarithms, vectors, sharpness)
-        return top[0] + bottom[0], top[1] + bottom[1], top[2] + bottom[2]
+        self.latest[key] = error, (2 * np.log(np.maximum(singular, TINY)), vectors, left)
+        return self.latest[key][1]
 
     def support(self, u: Array, sharpness: float) -> Support | None:
         """From λ_max ≥ tr(Y G D Gᵀ), a sum of exponentials in u, for a density matrix Y near the top eigenvectors.
@@ -167,25 +238,31 @@ class Extremes:
         return Support(value, slope)
 
 
-def top_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tuple[float, Array, Array]:
-    """Returns smax_t(log λ), its gradient and Hessian in u, from log λ (r,) and the eigenvectors as rows (r, P)."""
+def top_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> Derivatives:
+    """Returns those of smax_t(log λ) in u, from log λ (r,) and the eigenvectors as rows (r, P)."""
     value, weights = soft_maximum(logarithms, sharpness)
     squares = vectors**2
     diagonal = weights @ squares
-    hessian = ((vectors.T * weights) @ vectors) ** 2 - eliminated(weights, squares)
+    hessian = weighted(weights, vectors) ** 2 - eliminated(weights, squares)
     add_to_diagonal(hessian, diagonal)
-    return value, diagonal / sharpness, hessian / sharpness
+    return Derivatives(value, diagonal / sharpness, hessian / sharpness, np.zeros(len(diagonal)))
 
 
-def bottom_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> tuple[float, Array, Array]:
-    """Returns the same of smax_t(−log λ)."""
+def bottom_derivatives(logarithms: Array, vectors: Array, sharpness: float) -> Derivatives:
+    """Returns those of smax_t(−log λ), which is convex in D: in u its Hessian has the gradient beside that."""
     value, weights = soft_maximum(-logarithms, sharpness)
     squares = vectors**2
     diagonal = weights @ squares
-    matrix = (vectors.T * weights) @ vectors
+    matrix = weighted(weights, vectors)
     hessian = matrix * (matrix + 2 * (vectors.T @ vectors)) - eliminated(weights, squares)
     add_to_diagonal(hessian, -diagonal)
-    return value, -diagonal / sharpness, hessian / sharpness
+    return Derivatives(value, -diagonal / sharpness, hessian / sharpness, diagonal / sharpness)
+
+
+def weighted(weights: Array, vectors: Array) -> Array:
+    """Returns Σ_i w_i x_i x_iᵀ."""
+    rows = np.sqrt(weights)[:, None] * vectors
+    return np.asarray(rows.T @ rows)
 
 
 def eliminated(weights: Array, squares: Array) -> Array:
@@ -233,21 +310,16 @@ class Balanced:
         logarithms = self.function.logarithms(u)
         return float(logarithms.max() - (1 - self.epsilon) * logarithms.min() - self.epsilon * u.mean())
 
-    def value(self, u: Array, sharpness: float) -> float:
-        logarithms, _, _ = self.function.decomposition(u)
-        top, bottom = soft_maximum(logarithms, sharpness)[0], soft_maximum(-logarithms, sharpness)[0]
+    def value(self, u: Array, sharpness: float, error: float = 0.0) -> float:
+        top, bottom = self.function.values(u, sharpness, error)
         return top + (1 - self.epsilon) * bottom - self.epsilon * float(u.mean())
 
-    def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
-        logarithms, vectors, _ = self.function.decomposition(u)
-        at = logarithms, vectors, sharpness
-        top, top_gradient, top_hessian = interruptible(len(u), top_derivatives, *at)
-        bottom, bottom_gradient, bottom_hessian = interruptible(len(u), bottom_derivatives, *at)
-        share = 1 - self.epsilon
-        return (
-            top + share * bottom - self.epsilon * float(u.mean()),
-            top_gradient + share * bottom_gradient - self.epsilon / len(u),
-            top_hessian + share * bottom_hessian,
+    def derivatives(self, u: Array, sharpness: float, error: float = 0.0) -> Derivatives:
+        top, bottom = self.function.parts(u, sharpness, error)
+        assert bottom is not None
+        both = top.plus(bottom, 1 - self.epsilon)
+        return both._replace(
+            value=both.value - self.epsilon * float(u.mean()), gradient=both.gradient - self.epsilon / len(u)
         )
 
     def support(self, u: Array, sharpness: float) -> None:
@@ -276,14 +348,14 @@ class Trace:
         largest = u.max()
         return float(largest + np.log(self.diagonal @ np.exp(u - largest)))
 
-    def value(self, u: Array, sharpness: float) -> float:
+    def value(self, u: Array, sharpness: float, error: float = 0.0) -> float:
         return self.exact(u)
 
-    def derivatives(self, u: Array, sharpness: float) -> tuple[float, Array, Array]:
+    def derivatives(self, u: Array, sharpness: float, error: float = 0.0) -> Derivatives:
         value = self.exact(u)
         share = self.diagonal * np.exp(u - value)
-        return value, share, np.diag(share) - np.outer(share, share)
+        return Derivatives(value, share, np.diag(share) - np.outer(share, share), np.zeros(len(u)))
 
     def support(self, u: Array, sharpness: float) -> Support:
-        value, slope, _ = self.derivatives(u, sharpness)
+        value, slope, _, _ = self.derivatives(u, sharpness)
         return Support(value, slope)
