@@ -126,25 +126,25 @@ class Few:
         """Whether all eigenvalues take less time than subspaces that lead to a dense end."""
         return len(self.H) <= SOON
 
-    def sizeable(self, k: int) -> bool:
-        """Whether so many are wanted, and H is larger than a subspace that holds them."""
-        return k > 0 and self.norm > 0 and len(self.H) > LOOK * BLOCK + k
-
-    def scaled(self, pairs: Pairs | None) -> Pairs | None:
-        """The same of the matrix as it came."""
-        return pairs and Pairs(pairs.eigenvalues * self.scale, pairs.vectors, pairs.positions)
-
     def highest(self) -> Pairs | None:
-        if not self.sizeable(self.high):
-            return None
-        known = self.small and "every" in vars(self)
-        return self.scaled(self.end_of_all(self.high, 1) if known else self.end(self.high, 1))
+        return self.found(self.high, self.upper_end)
 
     def lowest(self) -> Pairs | None:
-        return self.scaled(self.lower_end()) if self.sizeable(self.low) else None
+        return self.found(self.low, self.lower_end)
 
     def nearest(self) -> Pairs | None:
-        return self.scaled(self.around(self.near)) if self.sizeable(self.near) else None
+        return self.found(self.near, lambda: self.around(self.near))
+
+    def found(self, k: int, find: Callable[[], Pairs | None]) -> Pairs | None:
+        """Those of the matrix as it came; if so many are wanted, and H is larger than a subspace that holds them."""
+        if k == 0 or self.norm == 0 or len(self.H) <= LOOK * BLOCK + k:
+            return None
+        pairs = find()
+        return pairs and Pairs(pairs.eigenvalues * self.scale, pairs.vectors, pairs.positions)
+
+    def upper_end(self) -> Pairs | None:
+        known = self.small and "every" in vars(self)
+        return self.end_of_all(self.high, 1) if known else self.end(self.high, 1)
 
     def lower_end(self) -> Pairs | None:
         if self.seems_positive:
@@ -268,10 +268,9 @@ class Few:
         values, error = found.values[inside], found.error(inside)
         if not inside.any() or error > ACCURATE * self.norm:
             return None
-        missing = [shift for shift in (lower, upper) if shift not in self.counts]
-        if missing:
-            self.factors(*missing)
         for shift in (lower, upper):
+            if shift not in self.counts:
+                self.factor(shift)
             # One that is so close might be counted on the other side.
             if np.abs(values - shift).min() <= self.counts[shift][1] + error:
                 return None
@@ -289,14 +288,9 @@ class Few:
 
     def factor(self, shift: float) -> Ldlt:
         """L D Lᵀ of H − shift·I, whose count is kept."""
-        return self.factors(shift)[0]
-
-    def factors(self, *shifts: float) -> list[Ldlt]:
-        """The same of several at once."""
-        factors = factorise(self.H, list(shifts), self.threads)
-        for shift, factor in zip(shifts, factors, strict=True):
-            self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
-        return factors
+        (factor,) = factorise(self.H, [shift], self.threads)
+        self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
+        return factor
 
     def times(self, columns: Array) -> Array:
         """H times columns (P, k)."""
