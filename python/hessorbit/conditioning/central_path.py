@@ -26,7 +26,8 @@ LONGEST_STEP = 4.0  # in any variable
 PRECISE = 5e-3  # accuracy from which on the last point is as precise as singular values
 NOISE = 0.1  # error of the function, relative to the decrement that is aimed at
 EARLY = 1.0  # largest sharpness, relative to the same, of a point from where other sets are followed
-CONVEX = 0.7
+MANY = 240  # eigenvalues, each end counted, from which on steps take long enough to be saved
+CONVEX = 0.7  # of what makes the function convex
 MOST_STEPS = 100  # of Newton's method at each sharpness; about five are usual
 
 
@@ -58,7 +59,7 @@ def follow(
         return PathPoint(scalings.start, np.inf, 0.0, 0)
     ambiguity = function.rank + scalings.num_slacks
     final = max(ambiguity, 1) / accuracy
-    t = min(final, max(FIRST * ambiguity, 1.0) if sharpness is None else sharpness)
+    t = min(final, max((FIRST if function.rank > MANY else 1.0) * ambiguity, 1.0) if sharpness is None else sharpness)
     v = scalings.start if start is None else start
     steps, early = 0, None
     while True:
@@ -84,7 +85,8 @@ def centre(
         value += scalings.barrier(v) / t
         gradient = gradient @ scalings.exponents + barrier_gradient / t
         hessian = scalings.projected(hessian) + barrier_hessian / t
-        direction = descent_direction(gradient, hessian, partial(scalings.projected, concave))
+        nearer = partial(scalings.projected, concave) if function.rank > MANY else None
+        direction = descent_direction(gradient, hessian, nearer)
         decrement = float(-gradient @ direction)
         if t * decrement <= tolerance:
             return v, step
@@ -95,18 +97,19 @@ def centre(
     return v, MOST_STEPS
 
 
-def descent_direction(gradient: Array, hessian: Array, concave: Callable[[], Array]) -> Array:
-    """Returns Newton's direction, with a Hessian nearer to a convex one where that is not positive definite.
+def descent_direction(gradient: Array, hessian: Array, concave: Callable[[], Array] | None) -> Array:
+    """Returns Newton's direction, with the sizes of the Hessian's eigenvalues in place of negative ones.
 
-    Most of what makes it convex is added; eigenvalues that are negative then still are replaced by their sizes. Far
-    from the minimum that takes fewer steps than sizes alone, and near it fewer than the convex Hessian.
+    With `concave`, most of what makes it convex is added first where it is not positive definite: that takes fewer
+    steps far from the minimum, and more where the Hessian at the minimum is nearly singular.
     """
-    if (direction := newton(gradient, hessian)) is not None:
-        return direction
-    nearer = hessian + CONVEX * concave()
-    if (direction := newton(gradient, nearer)) is not None:
-        return direction
-    eigenvalues, vectors = np.linalg.eigh(nearer)
+    if concave is not None:
+        if (direction := newton(gradient, hessian)) is not None:
+            return direction
+        hessian = hessian + CONVEX * concave()
+        if (direction := newton(gradient, hessian)) is not None:
+            return direction
+    eigenvalues, vectors = np.linalg.eigh(hessian)
     sizes = np.maximum(np.abs(eigenvalues), 1e-12 * np.abs(eigenvalues).max(initial=0))
     return np.asarray(-vectors @ ((gradient @ vectors) / sizes))
 
