@@ -107,19 +107,17 @@ class Few:
         whole = self.settled(found, -s if self.at_zero.inertia[0] else -math.inf, s)
         if not whole or len(whole.positions) < k:
             return None
-        return whole.part(np.sort(np.argsort(np.abs(whole.eigenvalues), kind="stable")[:k]))
+        return whole.part(nearest_zero(whole.eigenvalues, k))
 
     def around_of_all(self, k: int) -> Pairs | None:
         """The same, all eigenvalues being found to tell where they are."""
-        order = np.argsort(np.abs(self.every), kind="stable")
         factor, spare = self.at_zero, SPARE
         if k == 1:
-            value, following = self.every[order[:2]]
+            value, following = self.every[np.argsort(np.abs(self.every), kind="stable")[:2]]
             distance = self.beside(abs(following) - abs(value), 1)
             factor, spare = self.factor(float(value + math.copysign(distance, -value))), 0
         found = self.by_inverse(factor, self.start, k, spare, lambda v: -np.abs(v))
-        chosen = np.sort(np.argsort(np.abs(found.values), kind="stable")[:k])
-        return self.matched(found, chosen, np.sort(order[:k]))
+        return self.matched(found, nearest_zero(found.values, k), nearest_zero(self.every, k))
 
     @property
     def small(self) -> bool:
@@ -257,7 +255,7 @@ class Few:
 
     def within_rounding(self, found: Found, k: int) -> Pairs | None:
         """k eigenvalues within `tiny` of 0, for as many are there, from the first above −tiny on."""
-        chosen = np.sort(np.argsort(np.abs(found.values), kind="stable")[:k])
+        chosen = nearest_zero(found.values, k)
         if k > len(found.values) or max(found.error(chosen), self.counts[-self.tiny][1]) > self.tiny / 2:
             return None
         return Pairs(found.values[chosen], found.vectors[:, chosen], self.at_zero.inertia[0] + np.arange(k))
@@ -384,6 +382,13 @@ def window(shift: float, sign: int) -> tuple[float, float]:
 def at_end(count: int, k: int, sign: int) -> Array:
     """The last k of so many positions, or the first."""
     return np.arange(count)[-k:] if sign > 0 else np.arange(count)[:k]
+
+
+def nearest_zero(values: Array, k: int) -> Array:
+    """Where the k smallest magnitudes of ascending values are: neighbours, also where several are equal."""
+    negative = int(np.searchsorted(values, 0.0))
+    outwards = np.concatenate([np.arange(negative)[::-1], np.arange(negative, len(values))])
+    return np.sort(outwards[np.argsort(np.abs(values[outwards]), kind="stable")[:k]])
 
 
 def nearest(space: Subspace, k: int) -> Array:

@@ -6,6 +6,11 @@ eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4
 Where H is formed, its Krylov subspaces and those of an inverse find them, and norms, an LDLᵀ or all eigenvalues tell
 their positions (counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which
 counts too. H is formed only where it is small enough.
+
+What is found at several ends is found separately. For unit vectors v, w with residuals r, s the product vᵀw is at most
+(‖r‖ + ‖s‖)/|λ − μ|: orthogonal where the ends are apart, but anything where they share a cluster of eigenvalues. With
+columns V, residuals R = H V − V Λ and G = VᵀV, the columns V G^{-½} are orthonormal, and their residuals are at most
+some times ‖R‖ if G is near to I: for Λ G − G Λ = Vᵀ R − Rᵀ V, which is as small as R.
 """
 
 from __future__ import annotations
@@ -23,8 +28,8 @@ from ._checks import FLOAT64, Array
 from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
-from .counted import Few, Pairs
-from .decomposition import backward_error
+from .counted import ACCURATE, Few, Pairs, nearest_zero
+from .decomposition import EPS, backward_error, symmetric_eigen
 from .error_bounds import errors_of, norm
 from .objective import Objective
 from .restricted import whole
@@ -34,6 +39,7 @@ MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenva
 MOST_KEPT = 1024  # parameters up to which it is kept for the floor, 8 MB
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
 FEWEST, FEWEST_SHARED = 300, 150  # parameters up to which LAPACK finds one end, or more than that, in less time
+INDEPENDENT = 0.5  # ‖VᵀV − I‖₂ up to which columns are made orthonormal
 EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
 
 
@@ -46,7 +52,7 @@ class PartialSpectrum:
     eigenvalues : ndarray, shape (k,)
         Ascending.
     vectors : ndarray, shape (P, k)
-        Column i belongs to eigenvalue i.
+        Column i belongs to eigenvalue i; orthonormal.
     residuals : ndarray, shape (k,)
         ‖H v − λ v‖₂ of each: an eigenvalue of H lies within this of λ. The product is in extended precision, where that
         takes 10 ms; else its own rounding, about ``eps ‖H‖``, comes on top.
@@ -171,7 +177,7 @@ def partial_spectrum(
     with calm_blas(count):
         if formed:
             H = finite_matrix_of(obj, at, matrix)
-            found = merged(counted_parts(H, low, high, near))
+            found = counted_pairs(H, low, high, near)
         else:
             found = lanczos(product_of(obj, at, matrix), count, high)
     return PartialSpectrum(
@@ -190,41 +196,80 @@ def partial_spectrum(
     )
 
 
+def counted_pairs(H: Array, low: int, high: int, near: int) -> Pairs:
+    """The smallest, the largest, and those of smallest magnitude, each once, with orthonormal vectors.
+
+    Where LAPACK's bisection fails, as it may where many eigenvalues coincide, and where ends share so much of an
+    eigenspace that their vectors are not independent, all eigenvalues are found with their vectors.
+    """
+    if low + high >= len(H):
+        return among_all(H, np.arange(len(H)))
+    parts = counted_parts(H, low, high, near)
+    return joined(H, parts) or among_all(H, np.unique(np.concatenate([part.positions for part in parts])))
+
+
 def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
-    """The smallest, the largest, and those of smallest magnitude."""
+    """The smallest, the largest, and those of smallest magnitude, which are not orthogonal to each other."""
     count = len(H)
-    if low + high >= count:
-        return [within(H, 0, count - 1)]
     enough = count > (FEWEST_SHARED if near or (low and high) else FEWEST)
     few = Few(H, *(k if enough and 20 * k < count else 0 for k in (low, high, near)))
     # What is nearest 0 first: where all are positive, it is at the lower end too.
-    parts = [few.nearest() or around_zero(H, few.every, near)] if near else []
+    parts = [few.nearest() or within(H, nearest_zero(few.every, near))] if near else []
     if low:
-        parts.append(few.lowest() or within(H, 0, low - 1))
+        parts.append(few.lowest() or within(H, np.arange(low)))
     if high:
-        parts.append(few.highest() or within(H, count - high, count - 1))
+        parts.append(few.highest() or within(H, np.arange(count - high, count)))
     return parts
 
 
-def around_zero(H: Array, values: Array, near: int) -> Pairs:
-    """Those of smallest magnitude, which are neighbours; `values` are all, up to a factor."""
-    chosen = np.sort(np.argsort(np.abs(values), kind="stable")[:near])
-    return within(H, int(chosen[0]), int(chosen[-1]))
-
-
-def merged(parts: list[Pairs]) -> Pairs:
-    """All of them in ascending order, each once."""
+def joined(H: Array, parts: list[Pairs]) -> Pairs | None:
+    """All of them in ascending order, each once, if they are whole and independent, and eigenpairs of H."""
+    if any(len(part.eigenvalues) != len(part.positions) for part in parts):
+        return None
     positions, first = np.unique(np.concatenate([part.positions for part in parts]), return_index=True)
     values = np.concatenate([part.eigenvalues for part in parts])[first]
-    return Pairs(values, np.concatenate([part.vectors for part in parts], axis=1)[:, first], positions)
+    vectors = orthonormal(np.concatenate([part.vectors for part in parts], axis=1)[:, first])
+    if vectors is None:
+        return None
+    # Neighbours that were found separately may be in the wrong order, by their rounding errors.
+    order = np.argsort(values, kind="stable")
+    values, vectors = values[order], vectors[:, order]
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.linalg.norm(H @ vectors - vectors * values, axis=0).max()
+        accurate = error <= ACCURATE * np.linalg.norm(H)
+    return Pairs(values, vectors, positions) if accurate else None
 
 
-def within(H: Array, first: int, last: int) -> Pairs:
-    """The eigenvalues at these positions, by bisection of the tridiagonal form, which counts them."""
-    from scipy.linalg import eigh
+def orthonormal(vectors: Array) -> Array | None:
+    """The orthonormal columns nearest to these (P, k), V (VᵀV)^{-½}; None if they are not independent."""
+    products = vectors.T @ vectors
+    if np.abs(products - np.eye(len(products))).max() <= EPS * len(vectors):
+        return vectors
+    values, columns = symmetric_eigen(products, vectors=True)
+    if np.abs(values - 1).max() > INDEPENDENT:
+        return None
+    return np.asarray(vectors @ ((columns / np.sqrt(values)) @ columns.T))
 
-    values, vectors = interruptible(len(H), eigh, H, subset_by_index=(first, last), driver="evr", check_finite=True)
-    return Pairs(values, vectors, np.arange(first, last + 1))
+
+def within(H: Array, positions: Array) -> Pairs:
+    """The eigenvalues at neighbouring positions, by bisection of the tridiagonal form, which counts them.
+
+    Where eigenvalues coincide LAPACK may find fewer, and says nothing of it.
+    """
+    from scipy.linalg import LinAlgError, eigh
+
+    ends = int(positions[0]), int(positions[-1])
+    try:
+        values, vectors = interruptible(len(H), eigh, H, subset_by_index=ends, driver="evr", check_finite=True)
+    except LinAlgError:
+        values, vectors = np.empty(0), np.empty((len(H), 0))
+    return Pairs(values, vectors, positions)
+
+
+def among_all(H: Array, positions: Array) -> Pairs:
+    """The eigenvalues at these positions, all being found with their vectors."""
+    values, vectors = symmetric_eigen(H, vectors=True)
+    return Pairs(values[positions], vectors[:, positions], positions)
 
 
 def lanczos(product: Callable[[Array], Array], count: int, high: int) -> Pairs:

@@ -1,0 +1,125 @@
+"""A few eigenvalues where ends share eigenspaces: orthonormal vectors, small residuals, positions, against LAPACK."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hessorbit as ho
+from hessorbit import counted, extremes
+
+EPS = 2.3e-16
+# Numbers of the smallest, of the largest, and of those of smallest magnitude.
+MIXES = [
+    (1, 0, 0), (0, 2, 0), (0, 0, 4), (1, 1, 0), (3, 5, 0), (3, 0, 5), (0, 3, 3), (1, 1, 1), (2, 3, 4), (1, 0, 1),
+]  # fmt: skip
+# On both sides of the sizes from which on subspaces find one end, or several.
+SIZES = [9, 40, 101, extremes.FEWEST_SHARED, extremes.FEWEST_SHARED + 1, extremes.FEWEST, extremes.FEWEST + 2]
+
+
+def rotated(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    q = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))[0]
+    matrix = (q * values) @ q.T
+    return np.ascontiguousarray((matrix + matrix.T) / 2)
+
+
+def matrices(size: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(size)
+    half, third = size // 2, size // 3
+    one_hot = np.concatenate([np.sqrt(size) * np.eye(size - 1), np.ones((size - 1, 1))], axis=1)
+    bilinear = np.kron([[0.0, 1.0], [1.0, 0.0]], np.eye(half))
+    zero_modes = np.concatenate([np.zeros(half), np.linspace(0.5, 2, size - half)])
+    kinds = {
+        "identity": np.eye(size),
+        "negative identity": -3.0 * np.eye(size),
+        "zero": np.zeros((size, size)),
+        "one-hot and bias": one_hot.T @ one_hot / size,
+        "bilinear at 0": bilinear,
+        "rotated identity": rotated(np.ones(size)),
+        "zero modes": rotated(zero_modes),
+        "zero modes of a saddle": rotated(zero_modes * random.choice([-1.0, 1.0], size)),
+        "pairs of both signs": rotated(np.concatenate([np.full(half, -1.0), np.full(size - half, 1.0)])),
+        "three values": rotated(
+            np.concatenate([np.full(third, -1.0), np.zeros(third), np.full(size - 2 * third, 2.0)])
+        ),
+        "low rank": rotated(np.where(np.arange(size) < 3, [-1.0], 0.0)),
+    }
+    for width in (1e-15, 1e-13, 1e-11, 1e-8):
+        kinds[f"cluster of width {width}"] = rotated(1 + width * random.random(size))
+        kinds[f"clusters of width {width} of both signs"] = rotated(
+            random.choice([-1.0, 1.0], size) + width * random.random(size)
+        )
+    return kinds
+
+
+def check(H: np.ndarray, low: int, high: int, near: int, found: counted.Pairs) -> None:
+    size = len(H)
+    values = np.linalg.eigvalsh(H)
+    norm = float(np.linalg.norm(H))
+    positions = set(found.positions.tolist())
+    assert {*range(low), *range(size - high, size)} <= positions
+    assert len(found.eigenvalues) == len(found.positions) == found.vectors.shape[1]
+    assert (np.diff(found.positions) > 0).all()
+    assert (np.diff(found.eigenvalues) >= 0).all()
+    # Both err by some eps P ‖H‖; so do those of smallest magnitude, which are as near 0 as any.
+    atol = 8 * size * EPS * norm
+    np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=atol)
+    sizes = np.sort(np.abs(values[found.positions]))[:near]
+    np.testing.assert_allclose(sizes, np.sort(np.abs(values))[:near], rtol=0, atol=atol)
+    assert max(near, low, high) <= len(positions) <= low + high + near
+    np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(len(positions)), rtol=0, atol=4 * size * EPS)
+    residuals = np.linalg.norm(H @ found.vectors - found.vectors * found.eigenvalues, axis=0)
+    assert (residuals <= counted.ACCURATE * norm).all()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_vectors_are_orthonormal_whatever_the_ends_share(size: int) -> None:
+    for (kind, H), (low, high, near) in product(matrices(size).items(), MIXES):
+        try:
+            check(H, low, high, near, extremes.counted_pairs(H, low, high, near))
+        except AssertionError as error:
+            raise AssertionError(f"{kind}, {size} rows, low {low}, high {high}, near {near}") from error
+
+
+def test_objectives_with_one_curvature_in_many_directions() -> None:
+    for obj in (
+        ho.Objective(ho.MLP([40, 1], bias=False), np.eye(40), np.zeros(40)),
+        ho.Objective(ho.MLP([100, 1]), 10 * np.eye(100), np.zeros(100)),
+        ho.Objective(ho.MLP([1, 80, 1], "identity", bias=False), [[1.0]], [1.0]),
+    ):
+        theta = np.zeros(obj.net.num_parameters)
+        H = obj.hessian(theta)
+        for low, high, near in MIXES:
+            sp = ho.spectrum(obj, theta, smallest=low or None, largest=high or None, nearest_zero=near or None)
+            check(H, low, high, near, counted.Pairs(sp.eigenvalues, sp.vectors, sp.positions))
+
+
+@pytest.mark.parametrize("wrong", ["fewer", "failure", "vectors"])
+def test_what_bisection_misses_is_found_among_all(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import scipy.linalg
+
+    real: Any = scipy.linalg.eigh
+
+    def faulty(*args: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        values, vectors = real(*args, **options)
+        if wrong == "failure":
+            raise scipy.linalg.LinAlgError
+        if wrong == "fewer":
+            return values[1:], vectors[:, 1:]
+        return values, np.roll(vectors, 1, axis=0)
+
+    monkeypatch.setattr(scipy.linalg, "eigh", faulty)
+    H = rotated(np.linspace(-1, 2, 30))
+    for low, high, near in MIXES:
+        check(H, low, high, near, extremes.counted_pairs(H, low, high, near))
+
+
+def test_nearest_zero_are_neighbours() -> None:
+    for values in ([-1.0, -1.0, 0.0, 1.0, 1.0], [-2.0, -2.0, -2.0], [1.0, 1.0, 3.0], [-0.0, 0.0], [-1.0, 1.0]):
+        for k in range(1, len(values) + 1):
+            chosen = counted.nearest_zero(np.array(values), k)
+            assert (np.diff(chosen) == 1).all()
+            assert np.sort(np.abs(values))[:k].tolist() == np.sort(np.abs(np.array(values)[chosen])).tolist()
