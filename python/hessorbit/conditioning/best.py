@@ -599,7 +599,15 @@ def checked_widening(
 
 
 def default_nodes(net: MLP) -> int:
-    """Returns how many minima are sought in about half a minute from P = 140 on, and at most 100."""
+    """Returns how many minima are sought in about half a minute, and at most 100.
+
+    With homogeneous neurons of one hidden layer and small matrices, each takes a semidefinite program, whose time grows
+    with the fifth power of the rank; small ones, that have digits to lose, take many steps.
+    """
+    layers = hidden_layers(net)
+    rank = net.num_parameters - net.widths[1]  # rescalings move along as many zero modes
+    if rank <= LARGEST_RANK and len(layers) == 1 and any(rule.degree for rule in layers[0].rules):
+        return int(np.clip(30 / max(8e-4 * rank**2, 1.2e-9 * rank**5), 2, 100))
     return int(np.clip(2e6 / net.num_parameters**2, 4, 100))
 
 

@@ -31,7 +31,7 @@ LITTLE = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
 FAINT = (0.0, 1e-6, 1e-4, 1e-3)
 ACCURATE = 1e-5  # of log κ: how far the bound may fall short of what the solver says
 FAINTEST = 1e-8  # a factor that vanishes
-LARGEST_RANK = 120  # a solve takes seconds there, and grows with the fourth power
+LARGEST_RANK = 120  # a solve takes half a minute there, and grows with the fifth power
 VARIABLES = COPIES + 1  # per neuron
 
 
