@@ -84,6 +84,15 @@ def test_vectors_are_orthonormal_whatever_the_ends_share(size: int) -> None:
             raise AssertionError(f"{kind}, {size} rows, low {low}, high {high}, near {near}") from error
 
 
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**1015])
+def test_entries_near_the_ends_of_the_exponents(scale: float) -> None:
+    for size in (40, 200):
+        for H in matrices(size).values():
+            for low, high, near in ((1, 1, 1), (0, 2, 0), (3, 0, 3)):
+                found = extremes.counted_pairs(H * scale, low, high, near)
+                check(H, low, high, near, counted.Pairs(found.eigenvalues / scale, found.vectors, found.positions))
+
+
 def test_objectives_with_one_curvature_in_many_directions() -> None:
     for obj in (
         ho.Objective(ho.MLP([40, 1], bias=False), np.eye(40), np.zeros(40)),

@@ -77,14 +77,8 @@ class Few:
 
     def __init__(self, H: Array, low: int = 0, high: int = 0, near: int = 0) -> None:
         self.low, self.high, self.near = low, high, near
-        # By a power of two, so that squares are in range.
-        with np.errstate(over="ignore"):
-            self.norm = float(np.linalg.norm(H))
-        self.H, self.scale = H, 1.0
-        if not 1e-100 < self.norm < 1e100 and H.any():
-            exponent = math.frexp(float(np.abs(H).max()))[1] - 1
-            self.H, self.scale = np.ldexp(H, -exponent), math.ldexp(1.0, exponent)
-            self.norm = float(np.linalg.norm(self.H))
+        self.H, self.scale = in_range(H)
+        self.norm = float(np.linalg.norm(self.H))
         self.threads = core_threads(len(H))
         self.tiny = 8 * len(H) * EPS * self.norm
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
@@ -372,6 +366,16 @@ class Few:
     def dimensions(self, k: int) -> int:
         """Of the largest subspace that is worth its time."""
         return min(len(self.H) - BLOCK, MOST * BLOCK + 4 * k)
+
+
+def in_range(H: Array) -> tuple[Array, float]:
+    """H over a power of two, if squares of its entries are out of range, and that power."""
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(H))
+    if 1e-100 < norm < 1e100 or not H.any():
+        return H, 1.0
+    exponent = math.frexp(float(np.abs(H).max()))[1] - 1
+    return np.ldexp(H, -exponent), math.ldexp(1.0, exponent)
 
 
 def window(shift: float, sign: int) -> tuple[float, float]:

@@ -28,7 +28,7 @@ from ._checks import FLOAT64, Array
 from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
-from .counted import ACCURATE, Few, Pairs, nearest_zero
+from .counted import ACCURATE, Few, Pairs, in_range, nearest_zero
 from .decomposition import EPS, backward_error, symmetric_eigen
 from .error_bounds import errors_of, norm
 from .objective import Objective
@@ -202,10 +202,15 @@ def counted_pairs(H: Array, low: int, high: int, near: int) -> Pairs:
     Where LAPACK's bisection fails, as it may where many eigenvalues coincide, and where ends share so much of an
     eigenspace that their vectors are not independent, all eigenvalues are found with their vectors.
     """
+    # LAPACK's bisection loses digits of matrices near the end of the exponents.
+    H, scale = in_range(H)
     if low + high >= len(H):
-        return among_all(H, np.arange(len(H)))
-    parts = counted_parts(H, low, high, near)
-    return joined(H, parts) or among_all(H, np.unique(np.concatenate([part.positions for part in parts])))
+        found = among_all(H, np.arange(len(H)))
+    else:
+        parts = counted_parts(H, low, high, near)
+        positions = np.unique(np.concatenate([part.positions for part in parts]))
+        found = joined(H, parts) or among_all(H, positions)
+    return Pairs(found.eigenvalues * scale, found.vectors, found.positions)
 
 
 def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
@@ -234,10 +239,8 @@ def joined(H: Array, parts: list[Pairs]) -> Pairs | None:
     # Neighbours that were found separately may be in the wrong order, by their rounding errors.
     order = np.argsort(values, kind="stable")
     values, vectors = values[order], vectors[:, order]
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = np.linalg.norm(H @ vectors - vectors * values, axis=0).max()
-        accurate = error <= ACCURATE * np.linalg.norm(H)
-    return Pairs(values, vectors, positions) if accurate else None
+    errors = np.linalg.norm(H @ vectors - vectors * values, axis=0)
+    return Pairs(values, vectors, positions) if errors.max() <= ACCURATE * np.linalg.norm(H) else None
 
 
 def orthonormal(vectors: Array) -> Array | None:
