@@ -56,7 +56,8 @@ class ErrorBounds:
     factor : float
         On ‖δF‖_F of the factor F with G = FᵀF + l2·I.
     kink : bool
-        Whether a preactivation is so close to the kink of its activation that rounding may have moved it across.
+        Whether a preactivation is so close to the kink of its activation, or a residual to that of the loss, that
+        rounding may have moved it across. What derivatives jump by there is part of the bounds.
     """
 
     gauss_newton: float
@@ -214,6 +215,8 @@ class Pass:
             self.kink = self.kink or bool(((np.abs(z.value) <= 2 * z.error) & (z.error > 0))[:, kinked].any())
             self.slope.append(slope)
             self.bend.append(bend)
+        if obj.loss_name == "huber":
+            self.kink = self.kink or bool(near_kink(a, y, obj.delta or 0.0).any())
         residual, hessian, self.root = differentiate(obj.loss_name, obj.delta, a, y)
         output = self.slope[-1][:, :, None]
         self.hessian = output * hessian * output.T
@@ -353,7 +356,7 @@ def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> t
         d = f.value - y
         error = f.error + unit * np.abs(d)
         inside = (np.abs(d) <= delta).astype(d.dtype)
-        near = (np.abs(np.abs(d) - delta) <= error).astype(d.dtype)  # where either side of the kink may be meant
+        near = near_kink(f, y, delta).astype(d.dtype)
         clipped = Approximate(np.clip(d, -delta, delta), error * np.maximum(inside, near))
         return separable(clipped, Approximate(inside, near), Approximate(inside, near))
     if loss == "poisson":
@@ -364,6 +367,12 @@ def differentiate(loss: str, delta: float | None, f: Approximate, y: Array) -> t
     if loss == "cross_entropy":
         return softmax(f, y)
     return separable(*loss_around(loss, delta or 0.0, f, y))
+
+
+def near_kink(f: Approximate, y: Array, delta: float) -> Array:
+    """Where either side of the kink |f − y| = δ may be meant, (n, K)."""
+    d = f.value - y
+    return np.asarray(np.abs(np.abs(d) - delta) <= f.error + f.unit * np.abs(d))
 
 
 def loss_around(name: str, parameter: float, f: Approximate, y: Array) -> tuple[Approximate, Approximate, Approximate]:

@@ -51,7 +51,11 @@ def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
     falls along such a curve at every doubling, or if the floor of the valley around it falls up to θ and does not rise
     beyond, in extended precision.
 
-    Where activations have kinks, samples with a preactivation at one are named: derivatives see one side only.
+    Where activations have kinks, samples with a preactivation at one are named: derivatives see one side only. What
+    they call a minimum or degenerate is tried on the others by short steps, along single parameters, at random, and
+    against the gradients there; if the loss falls, the point is not critical. Samples whose residual is at the kink of
+    the Huber loss have any curvature between none and their weight, by the direction. A point is a minimum if it is one
+    without that; else it is a saddle if such a step lowers the loss, and undetermined, as degenerate, if none does.
 
     Costs about three Hessians and their eigenvalues, and tens of Gauss–Newton steps where a valley is followed.
 

@@ -260,6 +260,8 @@ class Proof:
 
     def sharpened(self, centre: Array) -> tuple[Array, Slice]:
         """A point that is critical to the digits wanted, and the slice there; by Newton's steps with one Hessian."""
+        goal = flint().arb(10) ** -self.digits * (1 + norm(centre))
+        self.check_sides(centre, goal)
         hessian = self.loss.hessian(centre)
         if not all(entry.is_finite() for entry in hessian.ravel()):
             raise NotProvenError(
@@ -269,7 +271,6 @@ class Proof:
         where = slice_of(hessian, split(floats(invariances(self.loss, centre))))
         if not len(where.curvatures):
             raise NotProvenError("the loss does not depend on any parameter near theta")
-        goal = flint().arb(10) ** -self.digits * (1 + norm(centre))
         length = None
         for _ in range(STEPS):
             along = product(where.columns.T, self.loss.gradient(centre)[:, None])[:, 0] / where.curvatures
@@ -279,11 +280,16 @@ class Proof:
                 break
             centre = middles(centre - step)
             if length <= goal:
+                self.check_sides(centre, goal)
                 return centre, where
         self.check_kinks(centre, where, length)
         close = length is not None and bool(length < flint().arb(10) ** -FEWEST_DIGITS)
         why = f"Newton's steps do not converge, the last of length {short(length)}"
         raise NotProvenError(self.singular(where, why), more_digits=close)
+
+    def check_sides(self, centre: Array, reach: Any) -> None:
+        """Raises KinkError where the centre is at a kink exactly: one to which the slice need not be transverse."""
+        self.loss.gradient(np.array([entry + flint().arb(0, reach) for entry in centre]))
 
     def check_kinks(self, centre: Array, where: Slice, length: Any) -> None:
         """Names a kink that steps of this length, which do not become shorter, go to and fro across."""

@@ -3,52 +3,91 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import orth
 
-from .. import activations
+from .._bases import complement
 from .._checks import Array, is_extended
 from ..any_objective import AnyObjective
 from ..error_bounds import norm
-from ..objective import Objective
-from ..restricted import whole
-from ..symmetry.data_modes import activations_on_data, counted
 from ..symmetry.null_modes import symmetric_dimension
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs
 from .infinity import falling_floor, ray, separated, settled, ways_to_infinity
+from .kinks import DIRECTIONS, LENGTHS, Kink, clipped, falling, kinks_at, loss_kinks_at, where
 from .local_model import LocalModel, local_model
 from .losses import extended, loss_and_noise, loss_at
 from .point import CriticalPoint, WayToInfinity
 
-LENGTHS = 2.0 ** np.arange(-14, 3)  # of the steps along which a saddle is left, relative to max(1, ‖θ‖)
-AT_KINK = 1e-7  # a preactivation relative to the sum of the sizes of its terms
-MOST_KINKS = 20
 MOST_EXTENDED, REFINEMENTS = 40, 4  # parameters up to which longdouble decides what double does not, by Newton steps
 NEXT_TO = 1e-2  # relative to θ, how far these may lead
 FEW_STEPS, MUCH, FITTED = 5, 1e-3, 1e-10  # a gain is one relative to the loss, and to that without outputs
-DIRECTIONS = 40  # that are tried where a kink may make a minimum
 
 
 def examine(obj: AnyObjective, theta: Array) -> CriticalPoint:
     """Returns what θ (P,), checked, is."""
     with np.errstate(all="ignore"):
-        place = Place(obj, theta, in_even_units(obj, theta), kinks_at(obj, theta))
-        model = local_model(place.even.obj, place.even.theta)
-        return without_model(place) if model is None else of_model(place, model)
+        even = in_even_units(obj, theta)
+        place = Place(obj, theta, even, kinks_at(obj, theta), loss_kinks_at(obj, theta))
+        sides = clipped(even.obj, even.theta)
+        model = local_model(sides, even.theta)
+        if place.loss_kinks and (model is None or (model.critical and model.negative.any())):
+            return of_sides(place, model)
+        point = without_model(place) if model is None else of_model(place, model)
+        return beyond_kinks(place, point, model) if place.kinks else point
+
+
+def of_sides(place: Place, model: LocalModel | None) -> CriticalPoint:
+    """What is said where residuals are at a kink of the loss, and the curvature without them is not positive."""
+    first = np.zeros((len(place.theta), 0)) if model is None else model.vectors[:, model.negative]
+    point = without_model(place) if model is None else described("degenerate", "", place, model)
+    if point.at_lower_bound or point.kind == "not critical":
+        return point
+    direction, decrease = place.falling(None, first)
+    open_signs = point.unexplained if model is None else np.asarray(model.vectors[:, model.values <= model.floors])
+    kink = where(place.loss_kinks[0], place.obj.net.num_layers)
+    text = f"{kink}: its curvature is there on one side and not on the other"
+    if direction is None:
+        sign = "zero" if model is None else f"{model.values[0]:.3g}"
+        text += (
+            f". Without that of such samples the smallest eigenvalue is {sign}, and none of the short steps that were "
+            f"tried lowers the loss: it is undetermined whether it is a minimum or a saddle."
+        )
+        return replace(point, kind="degenerate", message=text, num_negative=0, unexplained=open_signs)
+    text += (
+        f", and a step along which it is too small lowers the loss by {decrease:.2g}: go on from theta + direction, "
+        f"which classify gives."
+    )
+    return replace(point, kind="saddle", message=text, direction=direction, decrease=decrease)
+
+
+def beyond_kinks(place: Place, point: CriticalPoint, model: LocalModel | None) -> CriticalPoint:
+    """The same point, unless the loss falls on another side of its kinks than that of the derivatives."""
+    if point.kind not in ("minimum", "degenerate") or point.at_lower_bound:
+        return point
+    direction, decrease = place.falling(model, np.zeros((len(place.theta), 0)))
+    if direction is None:
+        return point
+    message = (
+        f"{where(place.kinks[0], place.obj.net.num_layers)}, and on another side of it than that on which the "
+        f"derivatives were taken the loss falls: a step lowers it by {decrease:.2g}. Go on from theta + direction, "
+        f"which classify gives."
+    )
+    return replace(point, kind="not critical", message=message, direction=direction, decrease=decrease)
 
 
 @dataclass(frozen=True)
 class Place:
-    """θ as it was given, the same in even units, and the kinks that it lies at."""
+    """θ as it was given, the same in even units, and the kinks of activations and of the loss that it lies at."""
 
     obj: AnyObjective
     theta: Array
     even: EvenUnits
-    kinks: tuple[tuple[int, int, int], ...]
+    kinks: tuple[Kink, ...]
+    loss_kinks: tuple[Kink, ...] = ()
 
     @cached_property
     def loss(self) -> float:
@@ -58,6 +97,25 @@ class Place:
     def gradient_norm(self) -> float:
         """max|∇L|."""
         return float(np.abs(self.obj.gradient(self.theta)).max())
+
+    def falling(self, model: LocalModel | None, first: Array) -> tuple[Array | None, float]:
+        """A direction from θ to where the loss is lower than at the critical point of the model; and by how much."""
+        obj, theta = self.even.obj, self.even.theta
+        seen, at = np.zeros((len(theta), 0)), theta
+        if model is not None:
+            known = model.resolved
+            seen = model.vectors[:, known]
+            if not model.still:
+                at = (theta - seen @ (model.slopes[known] / model.values[known])).astype(theta.dtype)
+        # Next to θ there may be another side of the kink, with a gradient of its own.
+        slope = 2 * min(float(norm(obj.gradient(theta))), float(norm(obj.gradient(at))))
+        onwards = falling(obj, at, first, complement(seen), slope)
+        if onwards is None:
+            return None, 0.0
+        decrease = loss_at(obj, theta) - loss_at(obj, (at + onwards).astype(theta.dtype))
+        if not decrease > 0:
+            return None, 0.0
+        return self.even.directions(at + onwards - theta), self.even.loss(decrease)
 
 
 def of_model(place: Place, model: LocalModel) -> CriticalPoint:
@@ -138,24 +196,6 @@ def descent(obj: AnyObjective, model: LocalModel) -> tuple[Array | None, float]:
     return best, decrease
 
 
-def kinks_at(obj: AnyObjective, theta: Array) -> tuple[tuple[int, int, int], ...]:
-    """Layers, neurons and samples whose preactivations are at a kink, to rounding; the first of them."""
-    obj, theta = whole(obj, theta)
-    used = {name for layer in obj.net.activations for name in layer}
-    if not isinstance(obj, Objective) or not any(map(activations.kinked, used)):
-        return ()
-    at, samples, found = theta.astype(np.float64), counted(obj), []
-    layers = activations_on_data(obj, at)
-    for index, ((weights, biases), names) in enumerate(zip(obj.net.unflatten(at), obj.net.activations, strict=True)):
-        z, below = layers[index + 1][0], layers[index][1]
-        size = np.abs(below) @ (obj.net.multipliers[index] * np.abs(weights.T))
-        size += 0.0 if biases is None else np.abs(biases)
-        kinked = np.array([activations.kinked(name) for name in names])
-        near = (np.abs(z) <= AT_KINK * size) & (size > 0) & kinked
-        found += [(index + 1, int(neuron), int(samples[n])) for n, neuron in zip(*np.nonzero(near), strict=True)]
-    return tuple(found[:MOST_KINKS])
-
-
 def described(
     kind: str,
     message: str,
@@ -166,12 +206,8 @@ def described(
     ways: tuple[WayToInfinity, ...] = (),
     lowest: bool = False,
 ) -> CriticalPoint:
-    if place.kinks and kind in ("minimum", "degenerate", "saddle"):
-        layer, neuron, sample = place.kinks[0]
-        message += (
-            f" The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}: this holds for "
-            f"the piece of the loss on which the derivatives were taken."
-        )
+    if kind in ("minimum", "degenerate", "saddle"):
+        message += remark(place)
     open_signs = np.asarray(model.vectors[:, ~model.resolved])
     return CriticalPoint(
         kind=kind,
@@ -187,9 +223,22 @@ def described(
         causes=model.modes.causes,
         unexplained=open_signs if place.even.same else orth(place.even.directions(open_signs)),
         ways=ways,
-        kinks=place.kinks,
+        kinks=place.kinks + place.loss_kinks,
         at_lower_bound=lowest,
     )
+
+
+def remark(place: Place) -> str:
+    """What messages add at a kink."""
+    layers = place.obj.net.num_layers
+    if place.kinks:
+        return (
+            f" {where(place.kinks[0], layers)}: this holds for the piece of the loss on which the derivatives were "
+            f"taken."
+        )
+    if place.loss_kinks:
+        return f" {where(place.loss_kinks[0], layers)}: this holds without its curvature, and so on every side."
+    return ""
 
 
 def without_model(place: Place) -> CriticalPoint:
@@ -197,14 +246,14 @@ def without_model(place: Place) -> CriticalPoint:
     loss, size, count = place.loss, place.gradient_norm, len(place.theta)
     flat = size == 0 and np.isfinite(loss)
     message = (
-        "The gradient and the Hessian are zero: every direction is flat to second order."
+        "The gradient and the Hessian are zero: every direction is flat to second order." + remark(place)
         if flat
         else f"The Hessian is zero or not finite there, and max|∇L| is {size:.2e}."
     )
     directions = np.eye(count) if flat else np.zeros((count, 0))
     return CriticalPoint(
         "degenerate" if flat else "not critical", message, loss, size, 0, 0, np.nan, np.nan, None, 0.0, (),
-        directions, (), place.kinks, flat and at_lower_bound(place.obj, place.theta)
+        directions, (), place.kinks + place.loss_kinks, flat and at_lower_bound(place.obj, place.theta)
     )  # fmt: skip
 
 
@@ -293,11 +342,10 @@ def not_critical_message(place: Place, model: LocalModel) -> str:
         text += f"; the step promises to lower the loss by {place.even.loss(model.decrease):.1e}"
     if not place.kinks:
         return text + ": minimise further, as with method='newton'."
-    layer, neuron, sample = place.kinks[0]
     held = "" if lowered(place.even.obj, model) else f"; none of {DIRECTIONS} short steps lowers the loss"
     return (
-        f"{text}. The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}{held}: it "
-        f"may be a nonsmooth minimum, which derivatives do not show."
+        f"{text}. {where(place.kinks[0], place.obj.net.num_layers)}{held}: it may "
+        f"be a nonsmooth minimum, which derivatives do not show."
     )
 
 

@@ -61,8 +61,9 @@ class CriticalPoint:
         - ``"saddle"``: the same, but some eigenvalues are negative, and along `direction` the loss falls.
         - ``"degenerate"``: none is negative, but there are other flat directions, which `causes` names, or which no
           symmetry explains. With `at_lower_bound` it is a minimum all the same; else that is left to higher
-          derivatives. Also where one is negative, but by so little that the loss falls by no more than rounding.
-        - ``"not critical"``: the gradient does not vanish next to θ.
+          derivatives. Also where one is negative, but by so little that the loss falls by no more than rounding, or
+          only without the curvature of residuals at the kink of the loss.
+        - ``"not critical"``: the gradient does not vanish next to θ, or only on one side of a kink.
         - ``"to infinity"``: parameters diverge, along `ways`, and the loss keeps falling.
     message : str
         What it is and what to do about it, in sentences.
@@ -76,7 +77,8 @@ class CriticalPoint:
     floor : float
         To what the eigenvalues are known, in these units.
     direction : ndarray, shape (P,), or None
-        At a saddle: the loss at ``theta + direction`` is less by `decrease`, as was verified.
+        At a saddle, and where the loss falls on another side of a kink: the loss at ``theta + direction`` is less by
+        `decrease`, as was verified.
     decrease : float
         0 where there is no direction.
     causes : tuple of str
@@ -85,7 +87,10 @@ class CriticalPoint:
         Orthonormal directions whose eigenvalues have no sign, without a symmetry.
     ways : tuple of WayToInfinity
     kinks : tuple of (int, int, int)
-        Layer, neuron and sample of preactivations at a kink of their activation, to rounding.
+        Layer, neuron and sample of preactivations at a kink of their activation, to rounding; the sample is −1 for
+        neurons without weights on infinitely many inputs. And, as of a layer beyond the last, outputs and samples whose
+        residuals are at the kink of the loss, |f − y| = delta: eigenvalues are those without the curvature of these,
+        which are lower bounds on any side.
     at_lower_bound : bool
         At a degenerate point: whether the loss is the least that any outputs have, as where all samples are fitted, to
         rounding. Then θ is a global minimum.

@@ -152,8 +152,8 @@ def minimize(
     infinity"``, also after 100 or more of max_steps, but not of those of gd, momentum and adam, thousands of which cost
     less than `classify`. Where it finds no critical point, or for more than 1000 parameters, it is why the run ended:
     ``"stalled"`` if no digits are left before the gradient is small, ``"max_steps"``, ``"diverged"``, and ``"stopped"``
-    by `loss_tol`, `time`, the callback or an interruption, or by a `tol` above what a critical point has. The message
-    says the same in sentences.
+    by `loss_tol`, `time`, the callback or an interruption, by a `tol` above what a critical point has, or at a kink on
+    another side of which the loss falls; then `success` is False. The message says the same in sentences.
     Errors of NumPy or SciPy in numbers near overflow become outcomes too.
 
     References

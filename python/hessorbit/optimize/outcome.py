@@ -59,10 +59,11 @@ NAMES = {"minimum": "a minimum", "saddle": "a saddle", "degenerate": "flat", "to
 
 
 class Outcome(NamedTuple):
-    """A name, and a sentence for the message."""
+    """A name, a sentence for the message, and whether a step is known that lowers the loss."""
 
     name: str
     sentence: str = ""
+    falls: bool = False
 
 
 def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, steps: int, method: str) -> Outcome:
@@ -79,7 +80,7 @@ def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, steps: int, method: 
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:  # in numbers near overflow
         return Outcome(name, f"Which kind of point it is cannot be computed: {error}.")
     if point.kind == "not critical" or (stop is Stop.STEPS and point.kind != "to infinity"):
-        return Outcome(name, "" if stop is Stop.STEPS else point.message)
+        return Outcome(name, "" if stop is Stop.STEPS else point.message, point.direction is not None)
     if point.at_lower_bound:
         return Outcome("minimum", f"It is a minimum: {uncapitalised(point.message)}")
     if stop is Stop.STALLED and point.kind == "degenerate":

@@ -174,7 +174,7 @@ class Run:
         sentences = [self.message(stop), self.remark, outcome.sentence]
         return {
             **self.point(),
-            "success": stop in SUCCESSES and outcome.name != "saddle",
+            "success": stop in SUCCESSES and outcome.name != "saddle" and not outcome.falls,
             "status": stop,
             "outcome": outcome.name,
             "message": " ".join(sentence for sentence in sentences if sentence),
