@@ -109,7 +109,7 @@ def hessian(
 
     def mean(p: int, a: Neuron) -> np.ndarray:
         """E[σ_a^(p) x̃x̃ᵀ]."""
-        helper = ("square", np.array([-a[1][1], a[1][0]]) / np.linalg.norm(a[1]), 0.0)
+        helper = ("square", np.array([-a[1][1], a[1][0]]) / np.hypot(*a[1]), 0.0)
         return expectation(p, a, 2, helper) / 2  # the second derivative of the square is 2
 
     error = [[sum(s * expectation(p, a, 0, g) for s, g in zip(signed, neurons, strict=True)) + c * mean(p, a)

@@ -34,6 +34,8 @@ Jet = list[list[Any]]  # entry [p][q] is ∂_aᵖ ∂_bᵠ of an expectation
 
 
 def upper(x: Any) -> Any:
+    if abs(x) > 1e6:  # e^(−5e11), and mpmath takes no number beyond the range of float64
+        return mpf(x < 0)
     return mpmath.erfc(x / mpmath.sqrt(2)) / 2
 
 

@@ -60,6 +60,27 @@ def test_long_weights_and_large_biases(name: str) -> None:
     compare(students, [(name, -20 * unit(0.31), 12.0)], 1e-13)
 
 
+@pytest.fixture
+def many_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference divides by up to eight lengths, which cancel."""
+    monkeypatch.setattr(steps, "DIGITS", 2500)
+
+
+@pytest.mark.usefixtures("many_digits")
+@pytest.mark.parametrize("scale", [1e-300, 1e80, 1e140])
+@pytest.mark.parametrize("name", ["leaky_relu", "erf", "gelu"])
+def test_very_long_and_very_short_weights(name: str, scale: float) -> None:
+    students = [(name, scale * unit(0.3), 0.4 * scale), (name, 2 * scale * unit(1.1), -scale)]
+    compare(students, [(name, scale * unit(2.0), 0.3)], 1e-13)
+
+
+@pytest.mark.usefixtures("many_digits")
+@pytest.mark.parametrize("name", ["relu", "erf"])
+def test_neurons_of_very_different_lengths(name: str) -> None:
+    students = [(name, 1e90 * unit(0.3), 1e89), (name, 1e-200 * unit(1.1), -1e-201), (name, unit(1.1), 0.2)]
+    compare(students, [("identity", unit(2.0), 0.3), (name, 1e-250 * unit(0.3), 1.0)], 1e-13)
+
+
 @pytest.mark.parametrize("name", ["leaky_relu", "cube", "square"])
 def test_others_at_small_angles(name: str) -> None:
     compare([(name, unit(0.3), 0.2), ("relu", -unit(0.3 + 1e-6), -0.2)], [("normal_cdf", unit(0.3 - 1e-4), 0.3)], 1e-14)

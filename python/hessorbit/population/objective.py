@@ -22,7 +22,7 @@ from ..any_objective import as_scalar, read_only
 from ..decomposition import symmetric_eigen
 from ..network import DEFAULT_OUTPUT, MLP
 from ..restricted import RestrictedObjective
-from .product import CompressedHessian, compression
+from .product import CompressedHessian, compression, lengths
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
 
@@ -606,7 +606,7 @@ class PopulationObjective:
         Steeper neurons are harder, so this looks at θ whose steepest neuron is twice as steep as any before.
         """
         layer = layer_of(self.net, theta, self._whiten, self._parities)
-        length = float(np.linalg.norm(layer.incoming, axis=1).max(initial=0.0))
+        length = float(lengths(layer.incoming).max(initial=0.0))
         if length <= self._longest_checked:
             return
         self._longest_checked = 2 * length

@@ -56,7 +56,7 @@ def whitening(mean: ArrayLike | None, covariance: ArrayLike | None, inputs: int)
     largest = float(np.abs(matrix).max())
     if np.abs(matrix - matrix.T).max() > ASYMMETRY * largest:
         raise ValueError("covariance must be symmetric; its entries differ from those of its transpose")
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    values, vectors = np.linalg.eigh(matrix / 2 + matrix.T / 2)
     if values[0] < -NEGATIVE * inputs * largest:
         raise ValueError(f"covariance must be positive semidefinite; it has the eigenvalue {values[0]:.3g}")
     kept = values > np.finfo(FLOAT64).eps * inputs * max(float(values[-1]), 0.0)

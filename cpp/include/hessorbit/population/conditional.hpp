@@ -56,7 +56,7 @@ std::array<V, 6> smooth_step(V m, double tau) {
 template <class V>
 Means<V> of_steps(const StepForm<double>& form, V m, double s) {
     const Polynomial<double>& p = form.smooth[0];
-    const double c1 = p.c[1] + 3 * p.c[3] * s * s, noise = form.noise;
+    const double c1 = p.c[1] + 3 * p.c[3] * s * s, noise = form.noise * form.noise;
     const V second = 2 * p.c[2] + 6 * p.c[3] * m, third = constant<V>(6 * p.c[3]);
     Means<V> n{p.c[0] + p.c[2] * s * s + m * (c1 + m * (p.c[2] + m * p.c[3])),
                c1 + m * (2 * p.c[2] + 3 * p.c[3] * m), second, third, second, third, V{}};

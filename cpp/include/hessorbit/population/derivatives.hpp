@@ -24,7 +24,8 @@ public:
         double sum = 0;
         for (Index f = 0; f < features_.count(); ++f)
             for (Index g = 0; g < features_.count(); ++g)
-                sum += features_.residual.row(f).dot(features_.residual.row(g)) * moments_.zeroth(0, 0, f, g);
+                if (const double scale = features_.residual.row(f).dot(features_.residual.row(g)); scale != 0)
+                    sum += scale * moments_.zeroth(0, 0, f, g);
         return std::max(sum / 2, 0.0);
     }
 
@@ -66,7 +67,8 @@ private:
         for (Index k = 0; k < net_.outputs(); ++k) {
             double sum = 0;
             for (Index f = 0; f < features_.count(); ++f)
-                sum += features_.residual(f, k) * moments_.zeroth(0, 0, f, feature(i));
+                if (const double scale = features_.residual(f, k); scale != 0)
+                    sum += scale * moments_.zeroth(0, 0, f, feature(i));
             result[net_.outgoing_weight(i, k)] = sum;
         }
     }

@@ -1,6 +1,6 @@
 // Activations made of polynomials and a step: σ(z) = P(z) + Q(z) θ(z), where θ is the sharp step of relu, or the smooth
 // one Φ of erf and gelu. A smooth step is a sharp one that sees noise, Φ(z) = P(z + η > 0) with η ~ N(0, 1), so that
-// both are E[z + η > 0], with the variance 0 or 1 of η. With δ = θ',
+// both are E[z + η > 0], with the standard deviation 0 or 1 of η. With δ = θ',
 //
 //     σ' = P' + Q' θ + Q δ,      σ'' = P'' + Q'' θ + 2 Q' δ + Q δ',      z δ(z) = 0 and z δ'(z) = −δ(z) if sharp,
 //                                                                       δ'(z) = −z δ(z) if smooth.
@@ -17,7 +17,7 @@ namespace hessorbit::population {
 template <class T>
 struct StepForm {
     std::array<Polynomial<T>, 3> smooth, step, delta;
-    T noise = 0;  // variance of η
+    T noise = 0;  // standard deviation of η
 
     bool has_step() const { return !step[0].zero(); }
 };
@@ -56,13 +56,29 @@ std::optional<StepForm<T>> step_form(const Shape& shape) {
     }
 }
 
-// A sharp step of a neuron that has no weights: σ(b), σ'(b) and σ''(b) are all there is.
+// What is left of a step that is far away, or of a sharp one of a neuron that has no weights: the side of its bias.
 template <class T>
-StepForm<T> frozen(const StepForm<T>& form, T bias) {
+StepForm<T> settled(const StepForm<T>& form, T bias) {
     StepForm<T> result;
-    for (int order = 0; order < 3; ++order)
-        result.smooth[order] = {form.smooth[order](bias) + (bias > 0 ? form.step[order](bias) : 0)};
+    for (int order = 0; order < 3; ++order) {
+        auto p = form.smooth[order].c;
+        const auto& q = form.step[order].c;
+        for (std::size_t k = 0; bias > 0 && k < p.size(); ++k) p[k] += q[k];
+        result.smooth[order] = {p[0], p[1], p[2], p[3]};
+    }
     return result;
+}
+
+// The derivatives as functions of z/2^exponent, where δ(y) = δ(y/2^exponent)/2^exponent.
+template <class T>
+StepForm<T> rescaled(StepForm<T> form, int exponent) {
+    const auto rescale = [&](std::array<Polynomial<T>, 3>& orders, int first) {
+        for (auto& each : orders)
+            for (int k = 0; k <= each.degree; ++k) each.c[k] = std::ldexp(each.c[k], (first + k) * exponent);
+    };
+    rescale(form.smooth, 0), rescale(form.step, 0), rescale(form.delta, -1);
+    form.noise = std::ldexp(form.noise, -exponent);
+    return form;
 }
 
 }  // namespace hessorbit::population

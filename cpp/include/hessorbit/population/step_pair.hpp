@@ -16,7 +16,8 @@
 //     E[θ_a θ_b t_i]     = w_ai E[δ_a θ_b] + w_bi E[θ_a δ_b]
 //     E[θ_a θ_b t_i t_j] = δ_ij E[θ_a θ_b] + w_ai E[δ_a θ_b t_j] + w_bi E[θ_a δ_b t_j].
 //
-// Nothing divides by the angle between w_a and w_b: where they are parallel all this has its limit.
+// Nothing divides by the angle between w_a and w_b: where they are parallel all this has its limit. Each neuron's z and η
+// are in a unit of their own, a power of two, where they are so large or small that products would leave the range.
 #pragma once
 
 #include "products.hpp"
@@ -57,13 +58,19 @@ struct Law {
     }
 };
 
+// Beyond this many standard deviations of y a step is settled: φ(64) is below the smallest number.
+inline constexpr int settled_beyond = 64;
+
+// Products of a few numbers between 2^±this are in range.
+inline constexpr int moderate_exponent = 100;
+
 // One neuron z = s t₁ + b with a step at y = z + η = 0, in the frame of its own weights, and the other one in this frame.
 template <class T>
 struct Side {
-    T length, bias, noise;  // s, b and the variance of η
+    T length, bias, noise;  // s, b and the standard deviation of η
     T along, across, other_bias, other_noise;
 
-    T spread() const { return std::sqrt(length * length + noise); }  // τ
+    T spread() const { return std::sqrt(length * length + noise * noise); }  // τ
 
     // No step.
     Law<T> free() const {
@@ -78,7 +85,7 @@ struct Side {
         const T tau = spread();
         Law<T> law;
         law.above(1, -bias / tau);
-        law.t1 = {0, length / tau, std::sqrt(noise) / tau, 0};
+        law.t1 = {0, length / tau, noise / tau, 0};
         law.t2.second = 1;
         follow(law);
         return law;
@@ -88,10 +95,10 @@ struct Side {
         const T tau = spread();
         Law<T> law;
         law.normal(density(tau));
-        law.t1 = {-bias * length / (tau * tau), std::sqrt(noise) / tau};
+        law.t1 = {-bias * length / (tau * tau), noise / tau};
         law.t2.first = 1;
         follow(law);
-        law.z_a.mean = bias * noise / (tau * tau);
+        law.z_a.mean = bias * (noise / tau) * (noise / tau);
         return law;
     }
 
@@ -102,20 +109,19 @@ struct Side {
     };
 
     Split split() const {
-        const T tau = spread(), v = noise / (tau * tau), root = std::sqrt(v);
-        const T rest = across * across + other_noise, omega = std::sqrt(along * along * v + rest);
-        const T root_rest = std::sqrt(rest);
+        const T tau = spread(), root = noise / tau;
+        const T rest = std::hypot(across, other_noise), omega = std::hypot(along * root, rest);
         // Where both steps are sharp and the weights parallel, the angle is taken to be small.
-        const T lean = omega > 0 ? along * root / omega : 0, turn = omega > 0 ? root_rest / omega : 1;
-        const T steep = rest > 0 ? across / root_rest : 1, level = rest > 0 ? std::sqrt(other_noise) / root_rest : 0;
+        const T lean = omega > 0 ? along * root / omega : 0, turn = omega > 0 ? rest / omega : 1;
+        const T steep = rest > 0 ? across / rest : 1, level = rest > 0 ? other_noise / rest : 0;
         Split result{{}, density(tau), omega};
         Law<T>& law = result.law;
         law.t1 = {-bias * length / (tau * tau), lean * root, root * turn, 0};
         law.t2 = {0, steep * turn, -lean * steep, level};
         law.z_a = length * law.t1;
-        law.z_a.mean = bias * v;
+        law.z_a.mean = bias * root * root;
         law.z_b = {along * law.t1.mean + other_bias, along * lean * root + across * steep * turn,
-                   lean * level * std::sqrt(other_noise), across * level};
+                   lean * level * other_noise, across * level};
         return result;
     }
 
@@ -134,11 +140,12 @@ template <class T>
 class StepPair {
 public:
     StepPair(StepForm<T> a, StepForm<T> b, const Plane& plane, int order) : a_(a), b_(b), order_(order) {
-        const T s = plane.along_a, along = plane.along_b, across = plane.across_b, length = std::hypot(along, across);
-        const T bias_a = plane.bias_a, bias_b = plane.bias_b;
-        if (s == 0 && a_.noise == 0) a_ = frozen(a_, bias_a);
-        if (length == 0 && b_.noise == 0) b_ = frozen(b_, bias_b);
-        cosine_ = length > 0 ? along / length : 1, sine_ = length > 0 ? across / length : 0;
+        const T whole = std::hypot(T(plane.along_b), T(plane.across_b));
+        cosine_ = whole > 0 ? plane.along_b / whole : 1, sine_ = whole > 0 ? plane.across_b / whole : 0;
+        const int unit_a = choose_unit(a_, plane.along_a, plane.bias_a), unit_b = choose_unit(b_, whole, plane.bias_b);
+        const T s = std::ldexp(T(plane.along_a), -unit_a), bias_a = std::ldexp(T(plane.bias_a), -unit_a);
+        const T length = std::ldexp(whole, -unit_b), bias_b = std::ldexp(T(plane.bias_b), -unit_b);
+        const T along = std::ldexp(T(plane.along_b), -unit_b), across = std::ldexp(T(plane.across_b), -unit_b);
         side_a_ = {s, bias_a, a_.noise, along, across, bias_b, b_.noise};
         side_b_ = {length, bias_b, b_.noise, s * cosine_, s * sine_, bias_a, a_.noise};
     }
@@ -160,6 +167,16 @@ public:
 private:
     using Polynomials = std::array<Polynomial<T>, 3>;
 
+    // Returns the exponent of a neuron's unit, in which its form is then; a step that is far away is settled.
+    static int choose_unit(StepForm<T>& form, T length, T bias) {
+        if (form.has_step() && std::abs(bias) >= settled_beyond * std::hypot(length, form.noise)) form = settled(form, bias);
+        const T size = std::max({length, form.noise, std::abs(bias)});
+        const int exponent = size > 0 ? std::ilogb(size) : 0;
+        if (std::abs(exponent) <= moderate_exponent) return 0;
+        form = rescaled(form, exponent);
+        return exponent;
+    }
+
     // A law in the frame of w_b as one in that of w_a: e₁' = (cos, sin) and e₂' = (sin, −cos).
     Law<T> turned(const Law<T>& law) const {
         Law<T> result = law;
@@ -171,9 +188,8 @@ private:
 
     void add_both() {
         const T tau_a = side_a_.spread(), tau_b = side_b_.spread();
-        const T area = side_a_.length * side_a_.across;
-        const T root = std::sqrt(area * area + a_.noise * side_b_.length * side_b_.length +
-                                 b_.noise * side_a_.length * side_a_.length + a_.noise * b_.noise);
+        const T root = std::hypot(std::hypot(side_a_.length * side_a_.across, a_.noise * side_b_.length),
+                                  std::hypot(b_.noise * side_a_.length, a_.noise * b_.noise));
         const Wedge<T> wedge(-side_a_.bias / tau_a, -side_b_.bias / tau_b, side_a_.length * side_a_.along / (tau_a * tau_b),
                              root / (tau_a * tau_b));
         auto on_a = side_a_.split(), on_b = side_b_.split();
@@ -276,8 +292,8 @@ private:
             std::array<T, 3> e{};  // E[p q ξⁿ]
             for (int j = 0; j <= left[l].degree; ++j)
                 for (int k = 0; k <= right[r].degree; ++k) {
-                    const T c = weight * p[l][j] * q[r][k];
-                    for (int n = 0; n <= needed_degree(i); ++n) e[n] += c * law.power[j + k + n];
+                    const T c = weight * p[l][j];  // times a mass first, which may be as large as q is small
+                    for (int n = 0; n <= needed_degree(i); ++n) e[n] += c * law.power[j + k + n] * q[r][k];
                 }
             auto& m = sums_[i];
             m[0] += e[0];
