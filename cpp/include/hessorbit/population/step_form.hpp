@@ -69,14 +69,12 @@ StepForm<T> settled(const StepForm<T>& form, T bias) {
     return result;
 }
 
-// The derivatives as functions of z/2^exponent, where δ(y) = δ(y/2^exponent)/2^exponent.
+// The derivatives as functions of z/2^exponent; what stands beside δ does so beside δ(y) = δ(y/2^exponent)/2^exponent.
 template <class T>
 StepForm<T> rescaled(StepForm<T> form, int exponent) {
-    const auto rescale = [&](std::array<Polynomial<T>, 3>& orders, int first) {
-        for (auto& each : orders)
-            for (int k = 0; k <= each.degree; ++k) each.c[k] = std::ldexp(each.c[k], (first + k) * exponent);
-    };
-    rescale(form.smooth, 0), rescale(form.step, 0), rescale(form.delta, -1);
+    for (auto* orders : {&form.smooth, &form.step, &form.delta})
+        for (auto& each : *orders)
+            for (int k = 1; k <= each.degree; ++k) each.c[k] = std::ldexp(each.c[k], k * exponent);
     form.noise = std::ldexp(form.noise, -exponent);
     return form;
 }

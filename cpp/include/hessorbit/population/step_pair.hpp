@@ -61,8 +61,8 @@ struct Law {
 // Beyond this many standard deviations of y a step is settled: φ(64) is below the smallest number.
 inline constexpr int settled_beyond = 64;
 
-// Products of a few numbers between 2^±this are in range.
-inline constexpr int moderate_exponent = 100;
+// Products of a few numbers between this and its reciprocal are in range.
+inline constexpr double least_moderate = 0x1p-100;
 
 // One neuron z = s t₁ + b with a step at y = z + η = 0, in the frame of its own weights, and the other one in this frame.
 template <class T>
@@ -143,9 +143,11 @@ public:
         const T whole = std::hypot(T(plane.along_b), T(plane.across_b));
         cosine_ = whole > 0 ? plane.along_b / whole : 1, sine_ = whole > 0 ? plane.across_b / whole : 0;
         const int unit_a = choose_unit(a_, plane.along_a, plane.bias_a), unit_b = choose_unit(b_, whole, plane.bias_b);
-        const T s = std::ldexp(T(plane.along_a), -unit_a), bias_a = std::ldexp(T(plane.bias_a), -unit_a);
-        const T length = std::ldexp(whole, -unit_b), bias_b = std::ldexp(T(plane.bias_b), -unit_b);
-        const T along = std::ldexp(T(plane.along_b), -unit_b), across = std::ldexp(T(plane.across_b), -unit_b);
+        per_unit_a_ = std::ldexp(T(1), -unit_a), per_unit_b_ = std::ldexp(T(1), -unit_b);
+        const auto in = [](int unit, T x) { return unit == 0 ? x : std::ldexp(x, -unit); };
+        const T s = in(unit_a, plane.along_a), bias_a = in(unit_a, plane.bias_a), length = in(unit_b, whole);
+        const T along = in(unit_b, plane.along_b), across = in(unit_b, plane.across_b);
+        const T bias_b = in(unit_b, plane.bias_b);
         side_a_ = {s, bias_a, a_.noise, along, across, bias_b, b_.noise};
         side_b_ = {length, bias_b, b_.noise, s * cosine_, s * sine_, bias_a, a_.noise};
     }
@@ -154,11 +156,11 @@ public:
         add(side_a_.free(), a_.smooth, b_.smooth);
         if (a_.has_step()) {
             add(side_a_.above(), a_.step, b_.smooth);
-            add(side_a_.on(), a_.delta, b_.smooth);
+            add(side_a_.on(), a_.delta, b_.smooth, per_unit_a_);
         }
         if (b_.has_step()) {
             add(turned(side_b_.above()), a_.smooth, b_.step);
-            add(turned(side_b_.on()), a_.smooth, b_.delta);
+            add(turned(side_b_.on()), a_.smooth, b_.delta, per_unit_b_);
         }
         if (a_.has_step() && b_.has_step()) add_both();
         return sums_;
@@ -169,10 +171,10 @@ private:
 
     // Returns the exponent of a neuron's unit, in which its form is then; a step that is far away is settled.
     static int choose_unit(StepForm<T>& form, T length, T bias) {
-        if (form.has_step() && std::abs(bias) >= settled_beyond * std::hypot(length, form.noise)) form = settled(form, bias);
+        if (form.has_step() && std::abs(bias) >= settled_beyond * (length + form.noise)) form = settled(form, bias);
         const T size = std::max({length, form.noise, std::abs(bias)});
-        const int exponent = size > 0 ? std::ilogb(size) : 0;
-        if (std::abs(exponent) <= moderate_exponent) return 0;
+        if (size == 0 || (size > least_moderate && size < 1 / least_moderate)) return 0;
+        const int exponent = std::ilogb(size);
         form = rescaled(form, exponent);
         return exponent;
     }
@@ -188,22 +190,20 @@ private:
 
     void add_both() {
         const T tau_a = side_a_.spread(), tau_b = side_b_.spread();
-        const T root = std::hypot(std::hypot(side_a_.length * side_a_.across, a_.noise * side_b_.length),
-                                  std::hypot(b_.noise * side_a_.length, a_.noise * b_.noise));
-        const Wedge<T> wedge(-side_a_.bias / tau_a, -side_b_.bias / tau_b, side_a_.length * side_a_.along / (tau_a * tau_b),
-                             root / (tau_a * tau_b));
         auto on_a = side_a_.split(), on_b = side_b_.split();
+        const Wedge<T> wedge(-side_a_.bias / tau_a, -side_b_.bias / tau_b,
+                             side_a_.length * side_a_.along / (tau_a * tau_b), on_a.omega / tau_b);
         on_a.law.above(on_a.mass, wedge.u_a), on_b.law.above(on_b.mass, wedge.u_b);
         const Law<T> law_a = on_a.law, law_b = turned(on_b.law);
         add_wedge(wedge.probability(), law_a, law_b);
-        add(law_a, a_.delta, b_.step);
-        add(law_b, a_.step, b_.delta);
+        add(law_a, a_.delta, b_.step, per_unit_a_);
+        add(law_b, a_.step, b_.delta, per_unit_b_);
         if (a_.delta[1].zero() || b_.delta[1].zero()) return;
         Law<T> both = on_a.law;
         for (Linear<T>* each : {&both.t1, &both.t2, &both.z_a, &both.z_b})
             each->mean += each->xi * wedge.u_a, each->xi = 0;
-        both.at_rest(on_a.mass * normal_density(wedge.u_a) / on_a.omega);
-        add(both, a_.delta, b_.delta);
+        both.at_rest(on_a.mass * normal_density(wedge.u_a) / on_a.omega * per_unit_a_);
+        add(both, a_.delta, b_.delta, per_unit_b_);
     }
 
     // Q_a θ_a Q_b θ_b, by Stein's identity.
@@ -234,9 +234,9 @@ private:
 
     int count() const { return product_count(order_); }
 
-    // Adds the moments of left(z_a) right(z_b) under a law. What is needed for the loss, the gradient and the Hessian
-    // each has its own nodes: the loss has the same bits beside derivatives and without.
-    void add(const Law<T>& law, const Polynomials& left, const Polynomials& right) {
+    // Adds `scale` times the moments of left(z_a) right(z_b) under a law. What is needed for the loss, the gradient
+    // and the Hessian each has its own nodes: the loss has the same bits beside derivatives and without.
+    void add(const Law<T>& law, const Polynomials& left, const Polynomials& right, T scale = 1) {
         if (law.power[0] == 0) return;
         const auto depends = [&](T Linear<T>::*on) {
             return law.t1.*on != 0 || law.t2.*on != 0 || law.z_a.*on != 0 || law.z_b.*on != 0;
@@ -246,14 +246,14 @@ private:
             const Range range{product_count(order - 1), product_count(order)};
             int most = -1;
             for (int i = range.begin; i < range.end; ++i)
-                if (const auto &p = left[products[i][0]], &q = right[products[i][1]]; !p.zero() && !q.zero())
+                if (const auto& p = left[products[i][0]], &q = right[products[i][1]]; !p.zero() && !q.zero())
                     most = std::max(most, p.degree + q.degree + needed_degree(i));
             if (most < 0) continue;
             const HermiteRule &first = hermite_rule(on_first ? most : 0), &second = hermite_rule(on_second ? most : 0);
             for (int i = 0; i < first.count; ++i)
                 for (int j = 0; j < second.count; ++j)
                     add_at(law, static_cast<T>(first.node[i]), static_cast<T>(second.node[j]),
-                           static_cast<T>(first.weight[i] * second.weight[j]), left, right, range);
+                           scale * static_cast<T>(first.weight[i] * second.weight[j]), left, right, range);
         }
     }
 
@@ -292,8 +292,8 @@ private:
             std::array<T, 3> e{};  // E[p q ξⁿ]
             for (int j = 0; j <= left[l].degree; ++j)
                 for (int k = 0; k <= right[r].degree; ++k) {
-                    const T c = weight * p[l][j];  // times a mass first, which may be as large as q is small
-                    for (int n = 0; n <= needed_degree(i); ++n) e[n] += c * law.power[j + k + n] * q[r][k];
+                    const T c = weight * p[l][j] * q[r][k];
+                    for (int n = 0; n <= needed_degree(i); ++n) e[n] += c * law.power[j + k + n];
                 }
             auto& m = sums_[i];
             m[0] += e[0];
@@ -311,6 +311,7 @@ private:
     StepForm<T> a_, b_;
     int order_;
     T cosine_ = 1, sine_ = 0;
+    T per_unit_a_ = 1, per_unit_b_ = 1;  // of δ in true units
     Side<T> side_a_{}, side_b_{};
     PairMoments<T> sums_{};
 };
