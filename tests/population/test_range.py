@@ -94,3 +94,12 @@ def test_short_weights_beside_long_ones_keep_their_direction_in_many_inputs() ->
     matrix = pop.hessian(theta)
     assert np.abs(pop.hvp(theta, np.eye(len(theta))) - matrix).max() <= 1e-13 * np.abs(matrix).max()
     assert np.abs(pop.hessian_diagonal(theta) - np.diag(matrix)).max() <= 1e-13 * np.abs(matrix).max()
+
+
+def test_weights_times_inputs_out_of_range_are_refused() -> None:
+    net = ho.MLP([2, 1, 1], "erf", bias=False)
+    pop = ho.PopulationObjective(net, net, [0.3, 0.8, 1.0], covariance=1e200 * np.eye(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"weights up to 1\.0e\+250 leave it"):
+            pop.loss([1e250, 0.3, 1.0])

@@ -58,7 +58,13 @@ def layer_of(net: MLP, theta: Array, whiten: Whitening, parity: Array) -> Layer:
     (weights, biases), (outgoing, output_bias) = net.unflatten(theta)
     first, last = net.multipliers
     hidden_bias = np.zeros(len(weights)) if biases is None else biases
-    incoming, bias = whiten.forward(first * weights, hidden_bias)
+    with np.errstate(over="ignore", invalid="ignore"):
+        incoming, bias = whiten.forward(first * weights, hidden_bias)
+    if not (np.isfinite(incoming).all() and np.isfinite(bias).all()):
+        raise ValueError(
+            "mean and covariance must be such that weights times them are in the range of float64; "
+            f"weights up to {np.abs(weights).max():.1e} leave it: smaller weights or inputs would help"
+        )
     flips = np.where((parity != 0) & leading_negative(incoming, bias), -1.0, 1.0)
     flipped_outputs = np.where(parity < 0, flips, 1.0)
     return Layer(
