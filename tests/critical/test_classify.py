@@ -244,6 +244,13 @@ def test_a_kink_is_named() -> None:
 # To infinity
 
 
+def test_a_curve_that_leaves_nothing_else_free() -> None:
+    """A bias alone is free, and grows: f = 1 − softsign(b) tends to the target 2 as b → −∞."""
+    obj = ho.Objective(ho.MLP([1, 1, 1], "softsign"), [[0.0]], [2.0])
+    part = obj.restricted([0.0, -1.0, -1.0, 1.0], free=[1])
+    assert ho.classify(part, [-1.0]).kind in ("not critical", "to infinity")
+
+
 def gated(activation: str, t: float, outputs: int = 1) -> tuple[ho.Objective, np.ndarray]:
     """Two neurons at t in a channel, and data from its end: s σ(z) + (u · x̃) σ'(z)."""
     x = rng(0).standard_normal((60, 2))

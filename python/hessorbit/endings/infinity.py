@@ -178,6 +178,8 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Ar
     """Minimises over all parameters but the frozen ones, by damped Gauss–Newton steps from θ."""
     at = theta.astype(np.float64)
     free = np.setdiff1d(np.arange(len(at)), frozen)
+    if not len(free):
+        return at
     double = affordable_steps(obj) < SETTLING_STEPS
     loss, damping = loss_at(obj, at, double=double), DAMPING
     for _ in range(steps):
