@@ -89,8 +89,8 @@ class CriticalPoint:
     kinks : tuple of (int, int, int)
         Layer, neuron and sample of preactivations at a kink of their activation, to rounding; the sample is −1 for
         neurons without weights on infinitely many inputs. And, as of a layer beyond the last, outputs and samples whose
-        residuals are at the kink of the loss, ``|f − y| = delta``: eigenvalues are those without the curvature of these,
-        which are lower bounds on any side.
+        residuals are at the kink of the loss, ``|f − y| = delta``: eigenvalues are those without the curvature of
+        these, which are lower bounds on any side.
     at_lower_bound : bool
         At a degenerate point: whether the loss is the least that any outputs have, as where all samples are fitted, to
         rounding. Then θ is a global minimum.
