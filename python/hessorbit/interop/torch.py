@@ -308,6 +308,5 @@ def module_name(activation: str) -> tuple[str, dict[str, float]]:
     for module, ours in OTHER_NAMES.items():
         if ours == kind:
             return module, {"negative_slope": parameter} if activations.defaults()[kind] is not None else {}
-    raise ValueError(
-        f"torch has no module for the activation {activation!r}; it has them for {', '.join(OTHER_NAMES.values())}"
-    )
+    known = ", ".join(dict.fromkeys(OTHER_NAMES.values()))
+    raise ValueError(f"torch has no module for the activation {activation!r}; it has them for {known}")
