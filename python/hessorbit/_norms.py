@@ -19,4 +19,5 @@ def norm(vectors: Array, axis: int | None = None) -> Array:
     # Two divisions by a power of two each: 1/scale may overflow, and scale must not round.
     half = np.exp2(np.floor(np.log2(scale) / 2))
     scaled = vectors / half / half
-    return np.asarray(np.sqrt((scaled**2).sum(axis=axis)) * half.squeeze(axis) * half.squeeze(axis))
+    with np.errstate(over="ignore"):  # inf where the norm itself is out of range
+        return np.asarray(np.sqrt((scaled**2).sum(axis=axis)) * half.squeeze(axis) * half.squeeze(axis))

@@ -29,6 +29,7 @@ from ..objective import Objective
 from ..population import PopulationObjective
 from ..restricted import RestrictedObjective, part_of, whole
 from ..symmetry.data_modes import counted
+from ..symmetry.other_network import with_arguments
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
 from ..symmetry.rules import hidden_layers, rule_of
 from ..symmetry.unit_point import unit_point
@@ -163,14 +164,11 @@ def target_size(data: Objective | PopulationObjective, theta: Array) -> float:
 def in_units(data: Objective | PopulationObjective, inputs: Array, output: float) -> Any:
     """The objective with inputs divided, and targets multiplied."""
     if isinstance(data, Objective):
-        return Objective(
-            data.net,
-            data.x / inputs.astype(data.x.dtype),
-            data.y if output == 1 else data.y * data.y.dtype.type(output),
-            loss=data.loss_name,
+        return with_arguments(
+            data,
+            x=data.x / inputs.astype(data.x.dtype),
+            y=data.y if output == 1 else data.y * data.y.dtype.type(output),
             delta=None if data.delta is None else data.delta * output,
-            sample_weight=data.sample_weight,
-            threads=data.threads,
         )
     taught = data.theta_teacher.copy()
     layers = data.teacher.unflatten(np.arange(len(taught)))

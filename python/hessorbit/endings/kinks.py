@@ -23,6 +23,7 @@ from ..objective import Objective
 from ..population import PopulationObjective
 from ..restricted import RestrictedObjective, whole
 from ..symmetry.data_modes import activations_on_data, counted
+from ..symmetry.other_network import with_arguments
 from .losses import loss_and_noise
 
 AT_KINK = 1e-7  # a preactivation or a residual relative to the sum of the sizes of its terms
@@ -99,16 +100,7 @@ def clipped(obj: AnyObjective, theta: Array) -> AnyObjective:
     assert data.delta is not None
     y, places = data.y.astype(np.result_type(data.y, np.float64)), tuple(near.T)
     y[places] -= np.sign(f - data.y)[places].astype(y.dtype) * data.delta
-    moved = Objective(
-        data.net,
-        data.x,
-        y,
-        loss=data.loss_name,
-        delta=data.delta,
-        sample_weight=data.sample_weight,
-        l2=data.l2,
-        threads=data.threads,
-    )
+    moved = with_arguments(data, y=y)
     return moved.restricted(at, obj.free) if isinstance(obj, RestrictedObjective) else moved
 
 

@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
+from .._norms import norm
 from ..any_objective import as_scalar, read_only
 from ..decomposition import symmetric_eigen
 from ..network import DEFAULT_OUTPUT, MLP
 from ..restricted import RestrictedObjective
-from .product import CompressedHessian, compression, lengths
+from .product import CompressedHessian, compression
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
 
@@ -606,7 +607,7 @@ class PopulationObjective:
         Steeper neurons are harder, so this looks at θ whose steepest neuron is twice as steep as any before.
         """
         layer = layer_of(self.net, theta, self._whiten, self._parities)
-        length = float(lengths(layer.incoming).max(initial=0.0))
+        length = float(norm(layer.incoming, 1).max(initial=0.0))
         if length <= self._longest_checked:
             return
         self._longest_checked = 2 * length

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._checks import Array
+from .._norms import norm
 from ..network import MLP
 from .signed_network import Layer, Signed, pull_back, push_forward
 from .whitening import Whitening
@@ -37,20 +38,12 @@ class Compression:
 def compression(signed: Signed) -> Compression:
     """Returns the network in fewer inputs; rows that are equal stay so to the last bit."""
     rows, place = np.unique(signed.incoming, axis=0, return_inverse=True)
-    long = lengths(rows)
+    long = norm(rows, 1)
     directions = rows / np.where(long > 0, long, 1.0)[:, None]  # a short weight beside a long one keeps its direction
     _, values, right = np.linalg.svd(directions, full_matrices=False)
     basis = np.ascontiguousarray(right[values > NEGLIGIBLE * values.max(initial=0.0)].T)
     short = np.column_stack([rows @ basis, np.zeros(len(rows))])
     return Compression(Signed(np.ascontiguousarray(short[place.ravel()]), signed.bias, signed.outgoing), basis)
-
-
-def lengths(rows: Array) -> Array:
-    """Returns ‖·‖ of rows (n, q), whose squares may be out of range."""
-    largest = np.abs(rows).max(axis=1, initial=0.0)
-    unit = np.where(largest > 0, largest, 1.0)
-    with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(unit * np.linalg.norm(rows / unit[:, None], axis=1))
 
 
 @dataclass(frozen=True)
