@@ -27,6 +27,7 @@ import numpy as np
 from . import _core, activations
 from ._blas import calm_blas
 from ._checks import Array
+from ._norms import norm
 from .any_objective import AnyObjective
 from .decomposition import UNDERFLOW
 from .gauss_newton import residual_curvature_bound
@@ -115,14 +116,6 @@ class Approximate:
         """Euclidean norms, without overflow."""
         size = norm(self.value, axis)
         return Approximate(size, norm(self.error, axis) + 2 * self.unit * size)
-
-
-def norm(array: Array, axis: int | None = None) -> Any:
-    """The Euclidean norm, scaled first, so that no square overflows or underflows."""
-    largest = np.abs(array).max(axis=axis, initial=0, keepdims=True)
-    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1)
-    result = np.sqrt(((array / scale) ** 2).sum(axis=axis, keepdims=True)) * scale
-    return result.squeeze(axis) if axis is not None else result.reshape(())[()]
 
 
 def error_bounds(obj: Objective, theta: Array) -> ErrorBounds:

@@ -25,12 +25,13 @@ import numpy as np
 from . import _checks, _html
 from ._blas import calm_blas
 from ._checks import FLOAT64, Array
+from ._norms import norm
 from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .counted import ACCURATE, Few, Pairs, in_range, nearest_zero
 from .decomposition import EPS, backward_error, symmetric_eigen
-from .error_bounds import errors_of, norm
+from .error_bounds import errors_of
 from .objective import Objective
 from .restricted import whole
 

@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike
 from . import _checks, _core, _html
 from ._blas import TINY, calm_blas
 from ._checks import FLOAT64, Array
+from ._norms import norm
 from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
-from .error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
+from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from .extremes import PartialSpectrum, partial_spectrum
 from .objective import Objective
 from .restricted import block_of, whole

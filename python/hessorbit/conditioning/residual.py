@@ -29,10 +29,10 @@ import numpy as np
 
 from .. import activations
 from .._checks import FLOAT64, Array
+from .._norms import norm
 from ..any_objective import AnyObjective
 from ..decomposition import singular_values, symmetric_eigen
 from ..endings import examine
-from ..error_bounds import norm
 from ..network import MLP
 from ..symmetry.inertia import coupled, form_of, signs_between
 from ..symmetry.neuron_forms import neuron_forms

@@ -24,8 +24,8 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._norms import norm
 from ..any_objective import AnyObjective
-from ..error_bounds import norm
 from ..restricted import RestrictedObjective, whole
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
 

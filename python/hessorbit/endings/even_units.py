@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from .._checks import FLOAT64, Array
+from .._norms import norm
 from ..any_objective import AnyObjective
-from ..error_bounds import norm
 from ..network import MLP
 from ..objective import Objective
 from ..population import PopulationObjective

@@ -11,8 +11,8 @@ from scipy.linalg import orth
 
 from .._bases import complement
 from .._checks import Array, is_extended
+from .._norms import norm
 from ..any_objective import AnyObjective
-from ..error_bounds import norm
 from ..symmetry.null_modes import symmetric_dimension
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from .._checks import Array
+from .._norms import norm
 from ..any_objective import AnyObjective
-from ..error_bounds import norm
 from ..objective import Objective
 from ..restricted import whole
 from ..targets import LOSSES

@@ -12,9 +12,9 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._norms import norm
 from .._waiting import interruptible, side
 from ..any_objective import AnyObjective
-from ..error_bounds import norm
 from ..objective import Objective
 from ..restricted import RestrictedObjective, whole
 from ..symmetry.data_modes import activations_on_data

@@ -17,8 +17,8 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._norms import norm
 from ..any_objective import AnyObjective
-from ..error_bounds import norm
 from ..objective import Objective
 from ..population import PopulationObjective
 from ..restricted import RestrictedObjective, whole

@@ -20,10 +20,11 @@ import numpy as np
 from .. import _core
 from .._bases import complement, span
 from .._checks import Array
+from .._norms import norm
 from .._waiting import interruptible
 from ..any_objective import AnyObjective
 from ..decomposition import Dense, on_span
-from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
+from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from ..symmetry.inertia import decomposed
 from ..symmetry.null_modes import NullModes, null_modes
 

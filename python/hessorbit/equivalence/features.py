@@ -78,7 +78,7 @@ class Expression:
     @property
     def scales(self) -> Array:
         """The size of each row, (m,)."""
-        return norm(self.sizes, 1)
+        return np.asarray(norm(self.sizes, 1))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._checks import Array
-from ..error_bounds import norm
+from .._norms import norm
 
 STEP = 12  # binary digits
 SWEEPS = 20  # halve what is left of log c; entries of float64 are within 2^±1074

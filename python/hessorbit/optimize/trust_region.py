@@ -25,8 +25,8 @@ import numpy as np
 
 from .. import _checks, _core
 from .._checks import Array
+from .._norms import norm
 from .._waiting import interruptible
-from ..error_bounds import norm
 from ..gauss_newton import root_weights
 from ..objective import Objective
 from ..population import PopulationObjective

@@ -30,9 +30,10 @@ from numpy.typing import ArrayLike
 from .. import _checks, _core, activations
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
+from .._norms import norm
 from ..any_objective import AnyObjective
 from ..decomposition import Dense, Extended
-from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of, norm
+from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from ..network import MLP
 from ..objective import Objective
 from ..population import PopulationObjective
