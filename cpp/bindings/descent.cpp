@@ -21,9 +21,9 @@ auto number(Value (Descent::*read)() const) {
     return [read](BoundDescent& self) { return self.locked([&](const Descent& core) { return (core.*read)(); }); };
 }
 
-auto array(const std::vector<double>& (Descent::*read)() const) {
+auto array(const Eigen::ArrayXd& (Descent::*read)() const) {
     return [read](BoundDescent& self) {
-        const auto copy = self.locked([&](const Descent& core) { return std::vector<double>((core.*read)()); });
+        const auto copy = self.locked([&](const Descent& core) { return Eigen::ArrayXd((core.*read)()); });
         return Array<double>(static_cast<py::ssize_t>(copy.size()), copy.data());
     };
 }

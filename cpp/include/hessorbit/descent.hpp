@@ -9,6 +9,8 @@
 
 #include "full_range.hpp"
 
+#include <Eigen/Core>
+
 #include <cmath>
 
 namespace hessorbit {
@@ -25,10 +27,9 @@ public:
     // objective must outlive this; theta (P).
     Descent(FullRangeObjective& objective, const double* theta, const DescentOptions& options, int threads)
         : objective_(objective), options_(options),
-          threads_(threads), at_{{theta, theta + objective.num_parameters()},
-                                 std::vector<double>(objective.num_parameters())},
-          next_(at_), velocity_(at_.theta.size(), 0.0),
-          second_moment_(options.method == DescentMethod::adam ? at_.theta.size() : 0, 0.0) {
+          threads_(threads), at_{Eigen::Map<const Eigen::ArrayXd>(theta, objective.num_parameters()),
+                                 Eigen::ArrayXd(objective.num_parameters())},
+          next_(at_), velocity_(Eigen::ArrayXd::Zero(at_.theta.size())), second_moment_(velocity_) {
         evaluate(at_);
     }
 
@@ -48,47 +49,38 @@ public:
         return taken;
     }
 
-    const std::vector<double>& theta() const { return at_.theta; }
-    const std::vector<double>& gradient() const { return at_.gradient; }
+    const Eigen::ArrayXd& theta() const { return at_.theta; }
+    const Eigen::ArrayXd& gradient() const { return at_.gradient; }
     double loss() const { return at_.loss; }
     double gradient_norm() const { return at_.gradient_norm; }
     Index steps() const { return steps_; }
 
 private:
     struct Point {
-        std::vector<double> theta, gradient;
+        Eigen::ArrayXd theta, gradient;
         double loss = 0, gradient_norm = 0;
     };
 
     void evaluate(Point& point) {
         objective_.value_and_gradient(point.theta.data(), 1, threads_, &point.loss, point.gradient.data());
-        point.gradient_norm = 0;
-        for (const double g : point.gradient)
-            point.gradient_norm = g == g ? std::max(point.gradient_norm, std::abs(g)) : g;
+        point.gradient_norm = point.gradient.abs().maxCoeff<Eigen::PropagateNaN>();
     }
 
     // From at_ to next_.
     void step() {
-        const std::vector<double>&theta = at_.theta, &gradient = at_.gradient;
-        std::vector<double>& next = next_.theta;
-        const std::size_t p = theta.size();
-        const double rate = options_.learning_rate, mu = options_.momentum;
+        const Eigen::ArrayXd &theta = at_.theta, &gradient = at_.gradient;
+        const double rate = options_.learning_rate, mu = options_.momentum, beta2 = options_.beta2;
         if (options_.method == DescentMethod::gd) {
-            for (std::size_t i = 0; i < p; ++i) next[i] = theta[i] - rate * gradient[i];
+            next_.theta = theta - rate * gradient;
         } else if (options_.method == DescentMethod::momentum) {
-            for (std::size_t i = 0; i < p; ++i) {
-                velocity_[i] = mu * velocity_[i] + gradient[i];
-                next[i] = theta[i] - rate * velocity_[i];
-            }
+            velocity_ = mu * velocity_ + gradient;
+            next_.theta = theta - rate * velocity_;
         } else {
-            const double t = static_cast<double>(steps_ + 1), beta2 = options_.beta2;
+            const double t = static_cast<double>(steps_ + 1);
             const double step_size = rate / (1 - std::pow(mu, t)), root = std::sqrt(1 - std::pow(beta2, t));
-            for (std::size_t i = 0; i < p; ++i) {
-                velocity_[i] += (1 - mu) * (gradient[i] - velocity_[i]);
-                second_moment_[i] = beta2 * second_moment_[i] + (1 - beta2) * gradient[i] * gradient[i];
-                next[i] =
-                    theta[i] - step_size * velocity_[i] / (std::sqrt(second_moment_[i]) / root + options_.epsilon);
-            }
+            velocity_ += (1 - mu) * (gradient - velocity_);
+            second_moment_ = beta2 * second_moment_ + (1 - beta2) * gradient * gradient;
+            next_.theta = theta - step_size * velocity_ / (second_moment_.sqrt() / root + options_.epsilon);
         }
     }
 
@@ -96,7 +88,7 @@ private:
     DescentOptions options_;
     int threads_;
     Point at_, next_;
-    std::vector<double> velocity_, second_moment_;
+    Eigen::ArrayXd velocity_, second_moment_;
     Index steps_ = 0;
 };
 
