@@ -5,6 +5,8 @@
 
 #include "products.hpp"
 
+#include "../kernel/symmetric.hpp"
+
 namespace hessorbit {
 
 template <class T>
@@ -19,7 +21,7 @@ public:
 
     Index parts(int phase) const {
         if (phase == 0) return constant_loss_ ? layers_.back().features() : 0;
-        if (phase == 2) return (p_ + tile - 1) / tile;
+        if (phase == 2) return (p_ + strip - 1) / strip;
         Index count = 0;
         for (const Layer& layer : layers_) count += neuron_parts(layer);
         return count;
@@ -40,8 +42,9 @@ public:
     }
 
 private:
-    static constexpr Index tile = 16;        // squares of this side stay in cache
-    static constexpr Index neuron_part = 8;  // neurons whose rows one thread completes
+    static constexpr Index tile = Lanes<T>::count;  // squares of this side are transposed in registers
+    static constexpr Index strip = 16;              // rows that are completed from columns read together
+    static constexpr Index neuron_part = 8;         // neurons whose rows one thread completes
 
     static Index neuron_parts(const Layer& layer) { return (layer.width + neuron_part - 1) / neuron_part; }
 
@@ -57,8 +60,11 @@ private:
     // In a diagonal block, H[(i,c),(j,a)] = H[(i,a),(j,c)] for i < j: only a ≤ c was formed. Biases come after all
     // weights of their layer, so the place above the diagonal is at row (j,a) when c is the bias. The rows of neuron i.
     void reflect_features(const Layer& layer, Index i) {
+        const bool squares = layer.fan_in >= 2 * tile;
+        for (Index j = i + 1; squares && j < layer.width; ++j)
+            reflect(hessian_ + layer.parameter(i, 0) * p_ + layer.parameter(j, 0), p_, layer.fan_in);
         for (Index a = 0; a < layer.features(); ++a)
-            for (Index c = a + 1; c < layer.features(); ++c) {
+            for (Index c = squares ? std::max(a + 1, layer.fan_in) : a + 1; c < layer.features(); ++c) {
                 const bool bias = c == layer.fan_in;
                 const T* from = hessian_ + layer.parameter(i, a) * p_ + layer.start(c);
                 T* to = bias ? hessian_ + layer.start(a) * p_ + layer.parameter(i, c)
@@ -68,14 +74,11 @@ private:
             }
     }
 
-    // The lower triangle from the upper, and l2: rows r · tile … of H.
+    // The lower triangle from the upper, and l2: rows r · strip … of H.
     void reflect_triangle(Index r) {
-        const Index end = std::min(p_, (r + 1) * tile);
-        for (Index s = 0; s <= r; ++s)
-            for (Index i = r * tile; i < end; ++i)
-                for (Index j = s * tile; j < std::min(i, (s + 1) * tile); ++j)
-                    hessian_[i * p_ + j] = hessian_[j * p_ + i];
-        for (Index i = r * tile; i < end; ++i) hessian_[i * p_ + i] += l2_;
+        const Range rows{r * strip, std::min(p_, (r + 1) * strip)};
+        for (Index i = rows.begin; i < rows.end; ++i) hessian_[i * p_ + i] += l2_;
+        reflect_rows(hessian_, p_, rows);
     }
 
     const std::vector<Layer>& layers_;
