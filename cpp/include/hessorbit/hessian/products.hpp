@@ -7,15 +7,16 @@
 //
 //     KhatriRao          left φ_l[a] φ_m[c]       right B_lm[i,j]                        hidden with hidden layers
 //     RankOne            left E_l[j]              right F_l[i] φ_l[a] φ_l[c]             last hidden layer, one output
-//     OwnCurvature       left φ_l[a] φ_l[c]       right e_l[i]                           what RankOne leaves out
+//     RankOneAlike       left σ'_l[j]             right w σ'_l[i] φ_l[a] φ_l[c]          the same, if M = w I, K > 1
+//     OwnCurvature       left φ_l[a] φ_l[c]       right e_l[i]                           what these two leave out
 //     ToOutput           left φ_L[c]              right E_l[k,i] φ_l[a]                  hidden with output layer
 //     ToOutputsAlike     left φ_L[c]              right w σ'_l[i] φ_l[a]                 the last, if M = w I, K > 1
 //     WithinOutput       left φ_L[a]              right M_kj φ_L[c]
 //     OutputPairs        left φ_L[a] φ_L[c]       right M_kj                             the same, if many are coupled
 //     MovedFeatures      left φ_l[a]              right δ_m[j] ∂φ_m[c]/∂z_l[i]           the second sum
 //
-// Squared error has M = w I, so that in the last hidden layer E_l[k,i] = V_L[i,k] w σ'_l[i]: one product serves all
-// outputs, each with its own factor V_L[i,k].
+// Squared error has M = w I, so that in the last hidden layer F_l[k,i] = V_L[i,k] σ'_l[i] and E_l[k,i] = w F_l[k,i]: one
+// product serves all outputs, each with its own factor V_L[i,k], and Σ_k F_l[k,i] E_l[k,j] = (V_L V_Lᵀ)_ij w σ'_l[i] σ'_l[j].
 //
 // In a diagonal block both factors are symmetric, so only a ≤ c and i ≤ j are formed: N P_l²/2 flops. The Gauss–Newton
 // matrix is the first sum with the term q = L of B alone.
@@ -57,6 +58,9 @@ struct HessianShape {
 
     Index top() const { return network.depth() - 1; }
     bool hidden(Index l, Index m) const { return l <= m && m < top(); }
+
+    // Whether outputs differ by factors alone as seen from layer l, and there are several.
+    bool alike(Index l) const { return constant_loss && l == top() - 1 && network.outputs() > 1; }
 };
 
 // A right row, by the indices it carries; what they mean depends on the kind of product.
@@ -107,13 +111,15 @@ struct FeaturePairs {
     }
 };
 
-struct RankOne {
+// Pairs of neurons of the last hidden layer, where outputs add no more than a factor to each.
+struct NeuronPairs {
     static constexpr int stage = 0;
     static constexpr bool forms_left = false, left_is_lower = false;
 
-    // Where it forms fewer rows: here the pairs for every neuron, there B and, for every group of its rows, the pairs.
+    // Where it forms fewer rows: here the pairs of features for every neuron, there B and, for every group of its rows,
+    // the pairs.
     static bool serves(const HessianShape& s, Index l, Index m) {
-        if (l != m || m != s.top() - 1 || s.network.outputs() != 1) return false;
+        if (l != m || m != s.top() - 1 || !(s.network.outputs() == 1 || s.alike(l))) return false;
         const Index width = std::ssize(s.neurons(l)), pairs = FeaturePairs::left_count(s, l, l);
         const Index neurons = width * (width + 1) / 2, groups = (neurons + right_group - 1) / right_group;
         return pairs * width <= neurons + groups * pairs;
@@ -132,6 +138,10 @@ struct RankOne {
     static Range needed(const HessianShape& s, Index l, Index m, const RightRow& right) {
         return {s.selection.neuron_rank(l, right.i), left_count(s, l, m)};
     }
+};
+
+struct RankOne : NeuronPairs {
+    static bool serves(const HessianShape& s, Index l, Index m) { return NeuronPairs::serves(s, l, m) && !s.alike(l); }
 
     template <class T>
     static const T* left_row(Block<T>& at, Index x, Row<T>) {
@@ -156,10 +166,36 @@ struct RankOne {
     }
 };
 
+struct RankOneAlike : NeuronPairs {
+    static bool serves(const HessianShape& s, Index l, Index m) { return NeuronPairs::serves(s, l, m) && s.alike(l); }
+
+    template <class T>
+    static const T* left_row(Block<T>& at, Index x, Row<T>) {
+        return at.segment.slope(at.l, at.shape.neurons(at.l)[x]).data();
+    }
+
+    template <class T>
+    static const T* right_row(Block<T>& at, const RightRow& right, Row<T> out) {
+        const auto [i, j, a, c] = right;
+        out = at.segment.loss(0) * at.segment.slope(at.l, i);
+        if (!at.segment.is_bias(at.l, a)) out *= at.segment.phi(at.l, a);
+        if (!at.segment.is_bias(at.l, c)) out *= at.segment.phi(at.l, c);
+        return out.data();
+    }
+
+    template <class T, class Add>
+    static void place(const Block<T>& at, const RightRow& right, Range left, Add add) {
+        for (Index x = left.begin; x < left.end; ++x) {
+            const Index j = at.shape.neurons(at.l)[x];
+            add(x, right.i, right.a, j, right.c, at.segment.common_outputs(at.l, right.i, j));
+        }
+    }
+};
+
 struct OwnCurvature : FeaturePairs {
     static constexpr int stage = 1;
 
-    static bool serves(const HessianShape& s, Index l, Index m) { return RankOne::serves(s, l, m) && !s.gauss_newton; }
+    static bool serves(const HessianShape& s, Index l, Index m) { return NeuronPairs::serves(s, l, m) && !s.gauss_newton; }
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
@@ -173,7 +209,7 @@ struct OwnCurvature : FeaturePairs {
 };
 
 struct KhatriRao : FeaturePairs {
-    static bool serves(const HessianShape& s, Index l, Index m) { return s.hidden(l, m) && !RankOne::serves(s, l, m); }
+    static bool serves(const HessianShape& s, Index l, Index m) { return s.hidden(l, m) && !NeuronPairs::serves(s, l, m); }
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index m, List& list) {
@@ -201,8 +237,12 @@ private:
     static void curvatures(Block<T>& at, Index i, Index j, Index count, RowsView<T> rows) {
         Segment<T>& s = at.segment;
         const Index l = at.l, m = at.m, n = s.size();
-        for (Index r = 0; r < count; ++r)
-            multiply_rows<T>(s.to_outputs(l, i), s.all_weighted(m, j + r), s.network.outputs(), n, rows.row(r));
+        if (at.shape.alike(m)) {
+            alike_outputs(at, i, j, count, rows);
+        } else {
+            for (Index r = 0; r < count; ++r)
+                multiply_rows<T>(s.to_outputs(l, i), s.all_weighted(m, j + r), s.network.outputs(), n, rows.row(r));
+        }
         if (s.gauss_newton) return;
         for (Index r = 0; r < count; ++r) {
             Row<T> out = rows.array(r, n);
@@ -210,6 +250,20 @@ private:
             if (l < m) out += s.to_hidden(l, m, i, j + r) * s.curvature(m, j + r);
         }
         for (Index q = m + 1; q < s.top(); ++q) add_layer(at, q, i, j, count, rows);
+    }
+
+    // Rows = Σ_k F_l[k,i] E_m[k,j], m the last hidden layer, from factors that all samples share.
+    template <class T>
+    static void alike_outputs(Block<T>& at, Index i, Index j, Index count, RowsView<T> rows) {
+        Segment<T>& s = at.segment;
+        const Index l = at.l, m = at.m, n = s.size(), outputs = s.network.outputs();
+        const Matrix<T>& v = s.parameters.backward[m + 1];
+        if (l < m) combine<T>(v.data() + j * outputs, outputs, count, outputs, s.to_outputs(l, i), rows, n);
+        for (Index r = 0; r < count; ++r) {
+            Row<T> out = rows.array(r, n);
+            if (l < m) out *= s.loss(0) * s.slope(m, j + r);
+            else out = s.common_outputs(m, i, j + r) * s.loss(0) * s.slope(m, i) * s.slope(m, j + r);
+        }
     }
 
     // Rows += Σ_u Z_lq[i,u] e_q[u] Z_mq[j,u], m < q < L.
@@ -255,11 +309,7 @@ struct Features {
 struct ToOutput : Features<false> {
     static constexpr int stage = 0;
 
-    static bool alike(const HessianShape& s, Index l) {
-        return s.constant_loss && l == s.top() - 1 && s.network.outputs() > 1;
-    }
-
-    static bool serves(const HessianShape& s, Index l, Index m) { return l < m && m == s.top() && !alike(s, l); }
+    static bool serves(const HessianShape& s, Index l, Index m) { return l < m && m == s.top() && !s.alike(l); }
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
@@ -285,9 +335,7 @@ struct ToOutput : Features<false> {
 struct ToOutputsAlike : Features<false> {
     static constexpr int stage = 0;
 
-    static bool serves(const HessianShape& s, Index l, Index m) {
-        return l < m && m == s.top() && ToOutput::alike(s, l);
-    }
+    static bool serves(const HessianShape& s, Index l, Index m) { return l < m && m == s.top() && s.alike(l); }
 
     template <class List>
     static void right_rows(const HessianShape& s, Index l, Index, List& list) {
@@ -412,7 +460,7 @@ struct MovedFeatures : Features<true> {
     }
 };
 
-using Products = std::tuple<KhatriRao, RankOne, ToOutput, ToOutputsAlike, WithinOutput, OutputPairs, OwnCurvature,
-                            MovedFeatures>;
+using Products = std::tuple<KhatriRao, RankOne, RankOneAlike, ToOutput, ToOutputsAlike, WithinOutput, OutputPairs,
+                            OwnCurvature, MovedFeatures>;
 
 }  // namespace hessorbit

@@ -52,6 +52,7 @@ private:
     // Fills tape and sensitivities for columns of the chunk that starts at sample `begin`.
     void differentiate_chunk(ChunkSpace<T>& space, Index begin, Columns columns, HessianScratch<T>& scratch) const {
         propagate(network_, space.parameters, loss_, data_, begin, order_, space.tape, columns);
+        if (network_.depth() == 2 && plan_.shape().alike(0)) return;  // no product has a sensitivity among its factors
         differentiate(network_, space.parameters, space.tape, extent_, *space.sensitivity, columns,
                       scratch.coefficients);
     }

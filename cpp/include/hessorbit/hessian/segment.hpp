@@ -34,6 +34,12 @@ public:
         return row(sensitivity_.weighted[l], k * network.layer(l).width + i);
     }
 
+    // (V_L V_Lᵀ)_ij, l the last hidden layer.
+    T common_outputs(Index l, Index i, Index j) const {
+        const Matrix<T>& v = parameters.backward[l + 1];
+        return v.row(i).dot(v.row(j));
+    }
+
     // Z_lq[i,u] as an expression, l < q < L.
     auto to_hidden(Index l, Index q, Index i, Index u) {
         const bool next = q == l + 1;
