@@ -60,6 +60,11 @@ class Reflectors:
         """Returns F Q (n, P − k) in the other directions, for F (n, P)."""
         return np.asarray(rows[:, self.count :] - (rows @ self.v @ self.t) @ self.v[self.count :].T)
 
+    def columns_outside(self, columns: Array) -> Array:
+        """Returns Q (0; C) (P, n), for columns C (P − k, n) in the other directions."""
+        below = np.concatenate([np.zeros((self.count, columns.shape[1]), columns.dtype), columns])
+        return np.asarray(below - self.v @ (self.t @ (self.v[self.count :].T @ columns)))
+
     def matrix_outside(self, matrix: Array) -> Array:
         """Returns Qᵀ H Q (P − k, P − k) in the other directions, for a symmetric H: H − V Zᵀ − Z Vᵀ there."""
         v, image = self.v, matrix @ (self.v @ self.t)

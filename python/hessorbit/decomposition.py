@@ -78,6 +78,18 @@ class Dense:
             return self.restrict(complement(basis))
         return Dense(interruptible(len(basis), reflectors.matrix_outside, self.matrix))
 
+    def eigenvectors_outside(self, basis: Array) -> tuple[Array, Array]:
+        """Eigenvalues (P − k,) across orthonormal columns (P, k), ascending, and eigenvectors (P, P − k) there."""
+        if not basis.shape[1]:
+            return self.eigenvectors()
+        reflectors = Reflectors.of(basis)
+        if not reflectors:
+            others = complement(basis)
+            values, columns = self.restrict(others).eigenvectors()
+            return values, np.asarray(interruptible(len(basis), np.matmul, others, columns))
+        values, columns = Dense(interruptible(len(basis), reflectors.matrix_outside, self.matrix)).eigenvectors()
+        return values, np.asarray(interruptible(side(columns), reflectors.columns_outside, columns))
+
     def restriction_error(self, eigenvalues: Array) -> float:
         """What rounding adds to ‖δH‖ where H is restricted: that of two products, and of the columns."""
         return 2 * self.floor(eigenvalues, 0.0)
@@ -112,6 +124,11 @@ class Extended(Dense):
 
     def outside(self, basis: Array) -> Dense:
         return self.restrict(complement(basis))
+
+    def eigenvectors_outside(self, basis: Array) -> tuple[Array, Array]:
+        others = complement(basis)
+        values, columns = self.restrict(others).eigenvectors()
+        return values, np.asarray(others @ columns)
 
 
 @dataclass(frozen=True, eq=False)

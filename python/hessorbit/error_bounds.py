@@ -40,7 +40,7 @@ from .targets import one_hot
 ULPS = 4
 # Entries of one temporary array at most, and multiplications of one matrix product, by one thread of BLAS.
 CHUNK = 2**16
-PRODUCT = 2**19
+PRODUCT = 2**22
 
 
 @dataclass(frozen=True)

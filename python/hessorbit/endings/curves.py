@@ -58,6 +58,12 @@ def candidates(obj: AnyObjective, theta: Array) -> Iterator[Candidate]:
         yield from free_to(obj, full, channel_candidates(full, parameters))
     for parameters in layers:
         yield from free_to(obj, full, step_candidates(full, parameters))
+    yield from growing_outputs(obj, theta)
+
+
+def growing_outputs(obj: AnyObjective, theta: Array) -> Iterator[Candidate]:
+    """Yields the curve on which all outputs grow, unless a part of it is held."""
+    full = whole(obj, theta)[1]
     yield from free_to(obj, full, [outputs(obj, full)])
 
 
@@ -159,30 +165,34 @@ def merging(parameters: LayerParameters) -> Iterator[tuple[tuple[int, ...], Arra
     All that are close to a neuron come first, then pairs of these, by distance.
     """
     layer, incoming = parameters.layer, parameters.incoming
+    sizes = norm(incoming, axis=1)
     for first in np.argsort(-norm(parameters.outgoing, axis=0)):
-        members, signs, distances = [], [], []
-        for other in layer.classes[layer.names[first]]:
-            for sign in (1.0, -1.0) if layer.can_flip(first) else (1.0,):
-                distance = float(norm(sign * incoming[other] - incoming[first]))
-                if distance <= CLOSE * float(norm(incoming[first])) and (other != first or sign > 0):
-                    members.append(other)
-                    signs.append(sign)
-                    distances.append(distance)
-                    break
+        others = np.array(layer.classes[layer.names[first]])
+        signs = np.ones(len(others))
+        distances = norm(incoming[others] - incoming[first], axis=1)
+        if layer.can_flip(first):
+            opposite = norm(incoming[others] + incoming[first], axis=1)
+            flipped = (distances > CLOSE * sizes[first]) & (others != first)
+            signs, distances = np.where(flipped, -1.0, 1.0), np.where(flipped, opposite, distances)
+        near = np.flatnonzero(distances <= CLOSE * sizes[first])
+        if len(near) < 2:
+            continue
+        members, signs, distances = others[near], signs[near], distances[near]
         order = np.argsort(distances)
         groups = [order] if len(order) > 2 else []
         groups += [np.array([order[0], k]) for k in order[1:]]
         for group in groups:
-            neurons, own = np.array(members)[group], np.array(signs)[group]
+            neurons, own = members[group], signs[group]
             if distances[group[-1]] > 0 and cancelled(parameters, neurons, own):
                 order = np.argsort(neurons)
                 yield tuple(int(n) for n in neurons[order]), own[order]
 
 
 def cancelled(parameters: LayerParameters, neurons: Array, signs: Array) -> bool:
-    """Tells whether outgoing weights are large beside their sum."""
+    """Tells whether outgoing weights are large beside their sum; those that are all zero are not."""
     effective = parameters.outgoing[:, neurons] * gains(parameters, neurons, signs)
-    return bool(norm(effective.sum(axis=1)) <= CANCELLED * norm(effective, axis=0).sum())
+    total = norm(effective, axis=0).sum()
+    return bool(total > 0 and norm(effective.sum(axis=1)) <= CANCELLED * total)
 
 
 def gains(parameters: LayerParameters, neurons: Array, signs: Array) -> Array:

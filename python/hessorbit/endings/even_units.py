@@ -32,6 +32,7 @@ from ..symmetry.data_modes import counted
 from ..symmetry.other_network import with_arguments
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
 from ..symmetry.rules import hidden_layers, rule_of
+from ..symmetry.span import blocks
 from ..symmetry.unit_point import unit_point
 from .losses import loss_at
 from .point import WayToInfinity
@@ -105,7 +106,7 @@ def in_even_units(obj: AnyObjective, theta: Array) -> EvenUnits:
     unmixed = None
     if data is obj and linear(data.net):
         element, point, _ = unit_point(data.net, at)
-        if np.linalg.cond(element.matrix().toarray()) > UNEVEN:
+        if condition_number(element.matrix()) > UNEVEN:
             unmixed, at = element.inverse().matrix().toarray(), point.astype(at.dtype)
     net, inputs, output = data.net, powers(input_sizes(data)), 1.0
     sizes[net.unflatten(np.arange(len(at)))[0][0]] = inputs
@@ -124,6 +125,12 @@ def in_even_units(obj: AnyObjective, theta: Array) -> EvenUnits:
     if isinstance(obj, RestrictedObjective):
         part, even = changed.restricted(even, obj.free), even[obj.free]
     return EvenUnits(part, even, sizes, unmixed, output)
+
+
+def condition_number(matrix: Any) -> float:
+    """Of a sparse matrix, from the singular values of its connected components."""
+    values = [np.linalg.svd(block, compute_uv=False) for _, _, block in blocks(matrix)]
+    return float(max(each[0] for each in values) / min(each[-1] for each in values))
 
 
 def linear(net: MLP) -> bool:

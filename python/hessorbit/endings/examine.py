@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import orth
 
 from .._bases import complement
 from .._checks import Array, is_extended
 from .._norms import norm
+from .._waiting import interruptible, side
 from ..any_objective import AnyObjective
-from ..symmetry.null_modes import symmetric_dimension
+from ..symmetry.null_modes import beyond_symmetry
+from .beside import surely_not_critical
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs
-from .infinity import falling_floor, ray, separated, settled, ways_to_infinity
+from .infinity import falling_floor, growing, ray, settled, tangents_that_seem_to_fall, ways_to_infinity
 from .kinks import DIRECTIONS, LENGTHS, Kink, clipped, falling, kinks_at, loss_kinks_at, where
-from .local_model import LocalModel, local_model
+from .local_model import LocalModel, local_model, model_beside
 from .losses import extended, loss_and_noise, loss_at
 from .point import CriticalPoint, WayToInfinity
 
@@ -127,7 +128,7 @@ def of_model(place: Place, model: LocalModel) -> CriticalPoint:
             direction = place.even.directions(direction)
             return described("saddle", saddle_message(model, decrease), place, model, direction, decrease)
     if model.critical and model.resolved.all() and not model.negative.any():
-        other = len(model.modes.causes) - symmetric_dimension(obj, theta)
+        other = beyond_symmetry(obj, theta, model.modes)
         kind, lowest = "degenerate" if other > 0 else "minimum", other > 0 and at_lower_bound(obj, theta)
         return described(kind, minimum_message(place, model, other, lowest), place, model, lowest=lowest)
     finer = in_extended(obj, model) if model.still else None
@@ -162,17 +163,20 @@ def in_extended(obj: AnyObjective, model: LocalModel) -> LocalModel | None:
 def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
     """Ways to infinity, where θ is critical but for them."""
     theta = model.theta
-    ways = ways_to_infinity(obj, theta, critical=model.critical)
-    outputs = [way for way in ways if way.kind == "outputs" and separated(obj, theta, way)]
+    outputs = growing(obj, theta)
     if outputs:
         return outputs
-    others = [way for way in ways if way.kind != "outputs"]
-    if others:
-        tangents = np.column_stack([way.tangent / norm(way.tangent) for way in others])
-        across = local_model(obj, theta, tangents)
-        if model.critical or across is None or across.critical:
-            return others
+    others: list[WayToInfinity] = []
+    likely = tangents_that_seem_to_fall(obj, theta)
+    if likely and (model.critical or not surely_not_critical(model, unit_columns(likely))):
+        others = ways_to_infinity(obj, theta, critical=model.critical)
+    if others and (model.critical or model_beside(model, unit_columns([way.tangent for way in others])).critical):
+        return others
     return falling_floor(obj, theta) or (ray(obj, theta, model.step) if model.still and not model.critical else [])
+
+
+def unit_columns(tangents: list[Array]) -> Array:
+    return np.column_stack([tangent / norm(tangent) for tangent in tangents])
 
 
 def descends(obj: AnyObjective, theta: Array) -> bool:
@@ -221,11 +225,19 @@ def described(
         direction=direction,
         decrease=decrease,
         causes=model.modes.causes,
-        unexplained=open_signs if place.even.same else orth(place.even.directions(open_signs)),
+        unexplained=open_signs if place.even.same else orthonormal(place.even.directions(open_signs)),
         ways=ways,
         kinks=place.kinks + place.loss_kinks,
         at_lower_bound=lowest,
     )
+
+
+def orthonormal(columns: Array) -> Array:
+    """Orthonormal columns that span what independent ones (P, k) do; large rows come first, as QR likes them."""
+    order = np.argsort(-np.abs(columns).max(axis=1, initial=0.0), kind="stable")
+    result = np.empty_like(columns)
+    result[order] = interruptible(side(columns), np.linalg.qr, columns[order])[0]
+    return result
 
 
 def remark(place: Place) -> str:

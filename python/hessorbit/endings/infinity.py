@@ -19,7 +19,7 @@ from ..objective import Objective
 from ..restricted import RestrictedObjective, whole
 from ..symmetry.data_modes import activations_on_data
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
-from .curves import EXPONENTIAL, Candidate, candidates
+from .curves import EXPONENTIAL, Candidate, candidates, growing_outputs
 from .losses import extrapolated, loss_and_noise, loss_at
 from .point import WayToInfinity
 
@@ -36,19 +36,41 @@ FALLING, RAY_DOUBLINGS = 1e-6, 60  # of the loss, at every doubling of a step
 
 
 def ways_to_infinity(obj: AnyObjective, theta: Array, *, critical: bool) -> list[WayToInfinity]:
-    """Returns the channels, steps and growing outputs along which the loss falls; no neuron is in two.
+    """Returns the channels and steps along which the loss falls; no neuron is in two.
 
     Where θ is not critical the least loss beside a channel or a step must not rise either, as it does where the curve
     only happens to lead down: what diverges may have its best values nearby.
     """
     found: list[WayToInfinity] = []
     for candidate in candidates(obj, theta):
-        busy = {neuron for way in found if way.layer == candidate.layer for neuron in way.neurons}
-        if not busy & set(candidate.neurons):
-            ways = falling(obj, candidate)
-            followed = critical or candidate.kind == "outputs" or not (ways and rising_floor(obj, candidate))
-            found += ways if followed else []
+        if candidate.kind == "outputs" or taken(found, candidate):
+            continue
+        ways = falling(obj, candidate)
+        found += ways if critical or not (ways and rising_floor(obj, candidate)) else []
     return found
+
+
+def tangents_that_seem_to_fall(obj: AnyObjective, theta: Array) -> list[Array]:
+    """Returns the tangents of the curves that float64 alone takes for such ways: it overlooks none."""
+    found: list[WayToInfinity] = []
+    for candidate in candidates(obj, theta):
+        if not (candidate.kind == "outputs" or taken(found, candidate) or rises(obj, candidate)):
+            found.append(way_along(candidate, np.nan, tangent_of(candidate)))
+    return [way.tangent for way in found if way.tangent.any()]
+
+
+def growing(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
+    """Returns growing outputs that take the loss to nothing, after they have taken it most of the way."""
+    for candidate in growing_outputs(obj, theta):
+        loss = loss_at(obj, theta)
+        if loss <= SEPARATED * loss_at(obj, candidate.curve(0.0)):
+            return [way for way in falling(obj, candidate) if way.limit <= VANISHING * loss]
+    return []
+
+
+def taken(found: list[WayToInfinity], candidate: Candidate) -> bool:
+    """Tells whether one of its neurons is in a way already."""
+    return any(way.layer == candidate.layer and set(way.neurons) & set(candidate.neurons) for way in found)
 
 
 def rising_floor(obj: AnyObjective, candidate: Candidate) -> bool:
@@ -63,8 +85,8 @@ def rising_floor(obj: AnyObjective, candidate: Candidate) -> bool:
 
 def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
     """Returns the way, if the loss falls along it: before θ too, and from θ on until only rounding is left of that."""
-    curve, doublings = candidate.curve, DOUBLINGS if candidate.kind == "channel" else MOST_DOUBLINGS
-    if rises(obj, candidate, doublings):
+    curve, doublings = candidate.curve, doublings_of(candidate)
+    if rises(obj, candidate):
         return []
     losses, noise = map(list, zip(*[loss_and_noise(obj, curve(t)) for t in (0.5, 1.0, 2.0)], strict=True))
     if not (losses[0] - losses[2] > noise[0] + noise[2] and losses[0] > losses[1] - noise[1]):
@@ -78,14 +100,21 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
         loss, error = loss_and_noise(obj, curve(2.0**exponent))
         losses.append(loss)
         noise.append(error)
-    tangent = (curve(1 + BESIDE) - curve(1 - BESIDE)) / (2 * BESIDE)
-    return [way_along(candidate, extrapolated(losses, noise), tangent)]
+    return [way_along(candidate, extrapolated(losses, noise), tangent_of(candidate))]
 
 
-def rises(obj: AnyObjective, candidate: Candidate, doublings: int) -> bool:
+def doublings_of(candidate: Candidate) -> int:
+    return DOUBLINGS if candidate.kind == "channel" else MOST_DOUBLINGS
+
+
+def tangent_of(candidate: Candidate) -> Array:
+    return np.asarray((candidate.curve(1 + BESIDE) - candidate.curve(1 - BESIDE)) / (2 * BESIDE))
+
+
+def rises(obj: AnyObjective, candidate: Candidate) -> bool:
     """Tells whether float64 shows that the loss rises along a curve, which spares a look in extended precision."""
     last, error = loss_and_noise(obj, candidate.curve(0.5), double=True)
-    for exponent in range(doublings + 1):
+    for exponent in range(doublings_of(candidate) + 1):
         loss, noise = loss_and_noise(obj, candidate.curve(2.0**exponent), double=True)
         if loss - last > noise + error:
             return True
@@ -218,9 +247,3 @@ def ray(obj: AnyObjective, theta: Array, step: Array) -> list[WayToInfinity]:
             return [WayToInfinity("ray", 0, (), "", ahead, np.asarray(tangent, np.float64))]
         loss, step = ahead, 2 * step
     return []
-
-
-def separated(obj: AnyObjective, theta: Array, way: WayToInfinity) -> bool:
-    """Tells whether growing outputs take the loss to nothing, after they have taken it most of the way."""
-    (candidate,) = [each for each in candidates(obj, theta) if each.kind == "outputs"]
-    return way.limit <= VANISHING * loss_at(obj, theta) <= VANISHING * SEPARATED * loss_at(obj, candidate.curve(0.0))

@@ -14,16 +14,17 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .. import _core
-from .._bases import complement, span
+from .._bases import span
 from .._checks import Array
 from .._norms import norm
 from .._waiting import interruptible
 from ..any_objective import AnyObjective
-from ..decomposition import Dense, on_span
+from ..decomposition import Dense, symmetric_eigen
 from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from ..symmetry.inertia import decomposed
 from ..symmetry.null_modes import NullModes, null_modes
@@ -33,46 +34,71 @@ CRITICAL = 1e-6  # relative to ‖H‖ max(1, ‖θ‖), a gradient that is none
 
 
 @dataclass(frozen=True)
+class Derivatives:
+    """What the loss has at θ (P,), whatever is left out of the model: value, gradient, Hessian, and its null modes."""
+
+    obj: AnyObjective
+    theta: Array
+    loss: float
+    gradient: Array
+    hessian: Dense
+    errors: RoundingErrors | QuadratureErrors
+    modes: NullModes
+
+    def floor(self, values: Array, restricted: bool) -> float:
+        """The floor of eigenvalues of the Hessian, restricted or not."""
+        error = self.errors.of("hessian", self.hessian.matrix)
+        return self.hessian.floor(values, error + (self.hessian.restriction_error(values) if restricted else 0.0))
+
+
+@dataclass(frozen=True)
 class LocalModel:
     """The model at θ (P,), with r directions across the null modes.
 
     Attributes
     ----------
-    theta, gradient : ndarray, shape (P,)
-    loss : float
+    here : Derivatives
     values : ndarray, shape (r,)
         Eigenvalues of H, ascending.
     vectors : ndarray, shape (P, r)
     floors : ndarray, shape (r,)
         What the eigenvalues are known to: `rounding`, and what they change by along the step.
     rounding : float
-    modes : NullModes
     slopes : ndarray, shape (r,)
         Vᵀ g.
     step : ndarray, shape (P,)
         The Newton step in the directions whose eigenvalues are above rounding; along others, that over the floor.
-    change : float
-        ‖Wᵀ (H(θ + s) − H(θ)) W‖₂ over the directions whose eigenvalues have a sign.
+    images : ndarray, shape (P, r)
+        (H(θ + s) − H(θ)) V.
     """
 
-    theta: Array
-    loss: float
-    gradient: Array
+    here: Derivatives
     values: Array
     vectors: Array
     floors: Array
     rounding: float
-    modes: NullModes
     slopes: Array
     step: Array
-    change: float
+    images: Array
+
+    @property
+    def theta(self) -> Array:
+        return self.here.theta
+
+    @property
+    def gradient(self) -> Array:
+        return self.here.gradient
+
+    @property
+    def modes(self) -> NullModes:
+        return self.here.modes
 
     @property
     def size(self) -> float:
         """‖H‖₂."""
         return float(np.abs(self.values).max(initial=0.0))
 
-    @property
+    @cached_property
     def resolved(self) -> Array:
         """Which eigenvalues have a sign, (r,)."""
         return np.abs(self.values) > self.floors
@@ -82,12 +108,11 @@ class LocalModel:
         """Which eigenvalues are negative, (r,)."""
         return self.values < -self.floors
 
-    @property
+    @cached_property
     def critical(self) -> bool:
         """Whether θ is in the basin of a critical point of the same inertia, as far as that is resolved."""
-        if self.change > QUADRATIC:
-            return False
-        return self.still or bool(not self.drifting.any() and norm(self.slopes[~self.resolved]) <= self.allowed)
+        settled = not self.drifting.any() and norm(self.slopes[~self.resolved]) <= self.allowed
+        return bool(self.still or settled) and self.quadratic
 
     @property
     def drifting(self) -> Array:
@@ -105,16 +130,30 @@ class LocalModel:
         return CRITICAL * self.size * max(1.0, float(norm(self.theta)))
 
     @property
+    def quadratic(self) -> bool:
+        """Whether ‖Wᵀ (H(θ + s) − H(θ)) W‖₂ ≤ ½, over the directions whose eigenvalues have a sign."""
+        seen = self.resolved
+        if not seen.any():
+            return True
+        roots = np.sqrt(np.abs(self.values[seen]))
+        moved = interruptible(len(self.vectors), np.matmul, self.vectors[:, seen].T, self.images[:, seen])
+        relative = (moved / np.outer(roots, roots)).astype(np.float64)
+        allowed = QUADRATIC + 2 * self.rounding / float(np.abs(self.values[seen]).min())  # and what rounding makes
+        if norm(relative) <= allowed:  # the Frobenius norm, which is not below the other
+            return True
+        return bool(np.abs(symmetric_eigen((relative + relative.T) / 2)[0]).max() <= allowed)
+
+    @property
     def decrease(self) -> float:
         """½ gᵀ H⁻¹ g, what the model promises where it has a minimum."""
         above = self.values > self.floors
         return float((self.slopes[above] ** 2 / self.values[above]).sum()) / 2
 
 
-def local_model(obj: AnyObjective, theta: Array, beside: Array | None = None) -> LocalModel | None:
+def local_model(obj: AnyObjective, theta: Array) -> LocalModel | None:
     """Returns the model at θ, or None where loss, gradient or Hessian are not finite, or the Hessian is zero.
 
-    Directions `beside` (P, q) are left out as well as the null modes. Costs two Hessians, and eigenvalues.
+    Costs two Hessians, and eigenvalues.
     """
     loss, gradient = obj.value_and_gradient(theta)
     matrix = obj.hessian(theta)
@@ -123,55 +162,39 @@ def local_model(obj: AnyObjective, theta: Array, beside: Array | None = None) ->
     errors = errors_of(obj, theta)
     hessian = decomposed(matrix)
     modes = null_modes(obj, theta, hessian, errors)
-    across = modes.complement
-    if beside is not None:
-        across = complement(np.hstack([modes.basis, span(across @ (across.T @ beside))]))
-    if not across.shape[1]:
-        nothing = np.zeros(0)
-        return LocalModel(
-            theta,
-            float(loss),
-            gradient,
-            nothing,
-            np.zeros((len(theta), 0)),
-            nothing,
-            0.0,
-            modes,
-            nothing,
-            0 * theta,
-            0.0,
-        )
-    values, columns = hessian.restrict(across).eigenvectors()
-    vectors = across @ columns
-    floor = floor_of(hessian, values, errors, across.shape[1] < len(theta))
-    slopes = vectors.T @ gradient
+    return model_across(Derivatives(obj, theta, float(loss), gradient, hessian, errors, modes), modes.basis)
+
+
+def model_beside(model: LocalModel, directions: Array) -> LocalModel:
+    """Returns the model at the same θ with directions (P, q) left out, as well as the null modes."""
+    basis = model.modes.basis
+    outside = directions - basis @ (basis.T @ directions)
+    return model_across(model.here, np.hstack([basis, span(outside)]))
+
+
+def model_across(here: Derivatives, basis: Array) -> LocalModel:
+    """Returns the model across orthonormal columns (P, k)."""
+    theta, nothing = here.theta, np.zeros(0)
+    if basis.shape[1] == len(theta):
+        none = np.zeros((len(theta), 0))
+        return LocalModel(here, nothing, none, nothing, 0.0, nothing, 0 * theta, none)
+    values, vectors = here.hessian.eigenvectors_outside(basis)
+    floor = here.floor(values, basis.shape[1] > 0)
+    slopes = vectors.T @ here.gradient
     seen = np.abs(values) > floor
     step = vectors @ (-slopes / np.where(seen, values, max(floor, np.finfo(float).tiny)))
     safe = (theta + vectors[:, seen] @ (-slopes[seen] / values[seen])).astype(theta.dtype)
-    moved = moved_by(obj, safe, hessian, vectors)
-    changes = np.abs(np.diag(moved)).astype(np.float64)
-    seen = np.abs(values) > floor + 2 * changes
-    change = 0.0
-    if seen.any():
-        roots = np.sqrt(np.abs(values[seen]))
-        relative = (moved[np.ix_(seen, seen)] / np.outer(roots, roots)).astype(np.float64)
-        noise = 2 * floor / float(np.abs(values[seen]).min())  # what rounding makes of nothing
-        change = max(0.0, float(np.linalg.norm(relative, 2)) - noise)
-    return LocalModel(
-        theta, float(loss), gradient, values, vectors, floor + 2 * changes, floor, modes, slopes, step, change
-    )
+    images = moved_by(here, safe, vectors)
+    changes = np.abs((vectors * images).sum(axis=0)).astype(np.float64)
+    changes[~np.isfinite(changes)] = np.inf
+    return LocalModel(here, values, vectors, floor + 2 * changes, floor, slopes, step, images)
 
 
-def floor_of(hessian: Dense, values: Array, errors: RoundingErrors | QuadratureErrors, restricted: bool) -> float:
-    """Returns the floor of the eigenvalues of a Hessian, restricted or not."""
-    error = errors.of("hessian", hessian.matrix)
-    return hessian.floor(values, error + (hessian.restriction_error(values) if restricted else 0.0))
-
-
-def moved_by(obj: AnyObjective, ahead: Array, hessian: Dense, vectors: Array) -> Array:
-    """Returns Vᵀ (H(ahead) − H) V, (r, r); inf where it is not finite."""
-    count = vectors.shape[1]
-    if not _core.all_finite(ahead):
-        return np.full((count, count), np.inf)
-    moved = interruptible(len(vectors), on_span, obj.hessian(ahead) - hessian.matrix, vectors)
-    return moved if np.isfinite(moved).all() else np.full((count, count), np.inf)
+def moved_by(here: Derivatives, ahead: Array, vectors: Array) -> Array:
+    """Returns (H(ahead) − H) V, (P, r); inf where it is not finite."""
+    if _core.all_finite(ahead):
+        change = here.obj.hessian(ahead) - here.hessian.matrix
+        images = interruptible(len(vectors), np.matmul, change, vectors)
+        if np.isfinite(images).all():
+            return np.asarray(images)
+    return np.full(vectors.shape, np.inf)

@@ -7,6 +7,7 @@ eigenvalue, first-order ones where the residual is zero (predicted_zero_modes.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,19 +21,24 @@ from ..objective import Objective
 from ..restricted import whole, within
 from .data_modes import loss_directions
 from .group import symmetries
-from .predicted_zero_modes import predicted
+from .predicted_zero_modes import ORBIT, ORBIT_WITH_PENALTY, predicted
 from .tangents import norm_preserving
 
 NULL = 1e-6  # relative to ‖H‖
+TOLERANT = 2.0  # more than rounding makes of a bound
 
 
 @dataclass(frozen=True)
 class NullModes:
-    """Orthonormal columns that H annihilates, with the cause of each, and orthonormal columns across them."""
+    """Orthonormal columns that H annihilates, with the cause of each."""
 
     basis: Array  # (P, k)
     causes: tuple[str, ...]
-    complement: Array  # (P, P − k)
+
+    @cached_property
+    def complement(self) -> Array:
+        """Orthonormal columns across them, (P, P − k)."""
+        return complement(self.basis)
 
 
 def null_modes(obj: AnyObjective, theta: Array, hessian: Dense, errors: RoundingErrors | QuadratureErrors) -> NullModes:
@@ -44,11 +50,19 @@ def null_modes(obj: AnyObjective, theta: Array, hessian: Dense, errors: Rounding
     null = [i for i, image in zip(chosen, images, strict=True) if image <= allowed]
     basis, causes = modes.basis[:, null], tuple(modes.labels[i] for i in null)
     if len(null) < len(chosen):  # columns of one cause stand for each other
-        tangents = orbit_tangents(obj, theta)
-        if tangents.shape[1] and (norm(hessian.apply(tangents.astype(hessian.matrix.dtype)), axis=0) <= allowed).all():
+        tangents = null_tangents(obj, theta, hessian, allowed)
+        if tangents.shape[1]:
             joined = span(np.hstack([tangents, basis]), 1e-8)
             basis, causes = joined, ("symmetry",) * joined.shape[1]
-    return NullModes(basis, causes, complement(basis))
+    return NullModes(basis, causes)
+
+
+def beyond_symmetry(obj: AnyObjective, theta: Array, modes: NullModes) -> int:
+    """How many of the null modes are more than the directions in which architecture and loss are always the same."""
+    data = whole(obj, theta)[0]
+    of_loss = loss_directions(data) if isinstance(data, Objective) else ()
+    symmetric = {ORBIT, ORBIT_WITH_PENALTY, *(directions.cause for directions in of_loss)}
+    return len(modes.causes) - symmetric_dimension(obj, theta) if set(modes.causes) - symmetric else 0
 
 
 def symmetric_dimension(obj: AnyObjective, theta: Array) -> int:
@@ -65,10 +79,20 @@ def symmetric_dimension(obj: AnyObjective, theta: Array) -> int:
     return int(within(obj, span(joined)).shape[1])
 
 
-def orbit_tangents(obj: AnyObjective, theta: Array) -> Array:
-    """Orthonormal tangents of the orbit at θ, along which the loss, with its penalty, stays the same."""
-    tangents = within(obj, all_tangents(*whole(obj, theta)))
-    return span(tangents)
+def null_tangents(obj: AnyObjective, theta: Array, hessian: Dense, allowed: float) -> Array:
+    """Orthonormal tangents of the orbit at θ, (P, k); none unless the Hessian annihilates all, up to a norm allowed.
+
+    Along them the loss, with its penalty, stays the same.
+    """
+    tangents, none = within(obj, all_tangents(*whole(obj, theta))), np.zeros((len(theta), 0))
+    # Of k orthonormal ones that it annihilates any combination has an image of at most √k times as much.
+    mixed = tangents @ np.random.default_rng(0).standard_normal(tangents.shape[1])
+    most = TOLERANT * np.sqrt(min(tangents.shape)) * allowed * norm(mixed)
+    if not (tangents.shape[1] and norm(hessian.apply(mixed.astype(hessian.matrix.dtype))) <= most):
+        return none
+    tangents = span(tangents)
+    images = norm(hessian.apply(tangents.astype(hessian.matrix.dtype)), axis=0)
+    return tangents if (images <= allowed).all() else none
 
 
 def all_tangents(obj: AnyObjective, theta: Array) -> Array:

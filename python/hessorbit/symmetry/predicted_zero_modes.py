@@ -51,6 +51,8 @@ from .unit_point import unit_point, units
 # A worst-case bound on what rounding of θ makes of the unit point. Ranks, decided at 1e-8 there, have been seen to go
 # wrong from a bound of 0.07 on.
 RESOLVED = 1e-5
+ORBIT = "orbit of the architecture's continuous symmetries"
+ORBIT_WITH_PENALTY = f"{ORBIT} that leave the norm as it is"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -277,8 +279,7 @@ def residuals(objective: AnyObjective, at: ArrayLike, basis: Array) -> Array:
 def directions_with_penalty(net: MLP, exact: Array) -> Iterator[Directions]:
     """The penalty (l2/2)‖θ‖² sees every direction but those of symmetries that leave ‖θ‖ as it is."""
     tangents = norm_preserving(net, symmetries(net).factors, exact.astype(FLOAT64))
-    cause = "orbit of the architecture's continuous symmetries that leave the norm as it is"
-    yield Directions(cause, FLAT, np.arange(len(exact))[None], tangents)
+    yield Directions(ORBIT_WITH_PENALTY, FLAT, np.arange(len(exact))[None], tangents)
 
 
 def directions(net: MLP, exact: Array, tolerance: float, objective: Objective | None) -> Iterator[Directions]:
@@ -294,8 +295,7 @@ def directions(net: MLP, exact: Array, tolerance: float, objective: Objective | 
     for layer in on_data:
         yield from off(layer)
     everywhere = np.arange(len(theta))[None]
-    cause = "orbit of the architecture's continuous symmetries"
-    yield Directions(cause, FLAT, everywhere, symmetries(net).tangents(theta))
+    yield Directions(ORBIT, FLAT, everywhere, symmetries(net).tangents(theta))
     for layer in layer_functions(net, theta, tolerance, centred=centred):
         yield from of_layer(layer, tolerance, "")
     for layer in on_data:
