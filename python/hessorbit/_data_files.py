@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from . import _files
 from ._checks import Array
 
 if TYPE_CHECKING:
@@ -23,8 +24,13 @@ def npz_arrays(path: Path, name: str) -> dict[str, Array]:
     ValueError
         If it is no such file, or damaged.
     """
+    with _files.opened(path, name) as file:
+        return arrays_in(file, path, name)
+
+
+def arrays_in(file: BinaryIO, path: Path, name: str) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(file, allow_pickle=False) as stored:
             return {each: stored[each] for each in stored.files}
     except Exception as error:  # damage shows as anything
         raise ValueError(
@@ -42,6 +48,7 @@ def table(path: Path, name: str) -> DataFrame:
     """
     import pandas as pd
 
+    _files.opened(path, name).close()
     try:
         found = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
     except ImportError:

@@ -104,7 +104,7 @@ def load(path: str | os.PathLike[str]) -> tuple[MLP, Array]:
     (MLP([1, 1], bias=False), array([0.5]))
     """
     place = _files.path_of(path)
-    with open(place, "rb") as file:
+    with _files.opened(place) as file:
         try:
             entries = read(file)
             net = network_of(str(entries["network"]))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import typer
 
+from .. import _files
+
 WIDTHS = typer.Option(help="Hidden neurons of the students, such as [cyan]5,10,20[/].")
 TEACHER_WIDTH = typer.Option(help="Hidden neurons of the teacher.")
 TEACHER_SCALE = typer.Option(help="Size of the teacher's outgoing weights; their signs are random.")
@@ -34,7 +36,7 @@ def parsed_widths(widths: str, option: str = "--widths") -> list[int]:
 
 def check_readable(path: Path, option: str) -> None:
     """Refuse a file that is empty, or that cannot be opened."""
-    with open(path, "rb") as file:
+    with _files.opened(path, option) as file:
         if not file.read(1):
             raise ValueError(f"{option} {str(path)!r} is empty")
 

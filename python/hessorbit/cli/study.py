@@ -150,8 +150,8 @@ def resolve(preset: str, settings: Path | None, changes: dict[str, Any]) -> Widt
         WidthStudy.preset(preset)  # refuses an unknown name
         start = presets()[preset]
     else:
-        WidthStudy.from_toml(settings)  # refuses a bad file by its name
-        start = read_toml(settings)
+        start = read_toml(settings, "--settings")
+        WidthStudy.from_toml(settings)  # refuses bad settings by the name of the file
     return WidthStudy.from_mapping({**start, **changes}, "command line")
 
 

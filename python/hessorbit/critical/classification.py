@@ -58,8 +58,8 @@ def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
     without that; else it is a saddle if such a step lowers the loss, and undetermined, as degenerate, if none does.
 
     Costs two Hessians, the eigenvectors of one, and two losses for each of some curves; as much again where θ may be
-    critical but for curves that lead down, and tens of Gauss–Newton steps where a valley is followed. At P = 1000 that is
-    about four times the eigenvectors alone.
+    critical but for curves that lead down, and tens of Gauss–Newton steps where a valley is followed. At P = 1000 that
+    is about four times the eigenvectors alone.
 
     References
     ----------

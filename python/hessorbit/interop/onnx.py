@@ -94,8 +94,7 @@ def loaded(model: Any) -> tuple[onnx.ModelProto, str]:
         proto, what = model, "the model"
     else:
         path = _files.path_of(model, "model")
-        with open(path, "rb"):
-            pass
+        _files.opened(path, "model").close()
         what = f"the model in {path.name}"
         try:
             proto = onnx.load(os.fspath(path))

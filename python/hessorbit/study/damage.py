@@ -6,7 +6,9 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from .. import _files
 from .rows import CELL_COLUMNS, is_intact
 from .salvage import salvaged_rows
 
@@ -80,7 +82,8 @@ def explained_damage(name: str) -> Iterator[None]:
                 f"goes on from there when there is space"
             ) from error
         if code in OUTSIDE:
-            raise OSError(f"store {name!r} cannot be opened, read or written: {error}") from error
+            reason = _files.obstacle(Path(name), writing=True) or error
+            raise OSError(f"store {name!r} cannot be opened, read or written: {reason}") from error
         # Of a damaged schema SQLite quotes a statement, which has many lines.
         raise refusal(name, " ".join(str(error).split()), "use another file") from error
     except UnsoundError as error:

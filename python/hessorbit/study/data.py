@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _files
 from .._checks import Array
 from .._data_files import ENDINGS, npz_arrays, table
 
@@ -42,8 +42,8 @@ def read_data(path: str, target: str, loss: str) -> Data:
     file = Path(path)
     if file.suffix.lower() not in ENDINGS:
         raise ValueError(f"data must be a file that ends in {', '.join(ENDINGS)}; got {path!r}")
-    if not file.is_file():
-        raise FileNotFoundError(f"data {path!r} does not exist")
+    if not file.exists():
+        raise FileNotFoundError(f"data {path!r} does not exist; check the path")
     names = [name.strip() for name in target.split(",")]
     x, y = (arrays_of if file.suffix.lower() == ".npz" else columns_of)(file, names)
     if loss == "cross_entropy" and y.shape[1] == 1:
@@ -110,7 +110,8 @@ def numbers(array: Any, what: str, path: str) -> Array:
 
 def digest_of(path: str) -> str:
     """Returns a hash of a file's content."""
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=DIGEST_BYTES).hexdigest()
+    with _files.opened(Path(path), "data") as file:
+        return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def verified_data(path: str, target: str, loss: str, digest: str) -> Data:

@@ -49,7 +49,7 @@ def merge(stores: Iterable[str | PathLike[str]], into: str | PathLike[str]) -> M
         SQLite files of one study, or of studies that differ in widths, seeds and what one of them has a list of. They
         are not changed.
     into : path
-        SQLite file to write, all at once or not at all. If it exists, what is in it stays.
+        SQLite file to write, all at once or not at all; none of the stores. If it exists, what is in it stays.
 
     Returns
     -------
@@ -60,7 +60,8 @@ def merge(stores: Iterable[str | PathLike[str]], into: str | PathLike[str]) -> M
     OSError
         If a store cannot be read, or the new one cannot be written.
     ValueError
-        If there is no store, one is damaged or of another version, or they belong to studies with other settings.
+        If there is no store, one is damaged or of another version, or is `into`, or they belong to studies with other
+        settings.
 
     Notes
     -----
@@ -83,10 +84,15 @@ def merge(stores: Iterable[str | PathLike[str]], into: str | PathLike[str]) -> M
     """
     if isinstance(stores, str | bytes | PathLike):
         raise TypeError(f"stores must be a sequence of paths; got {stores!r}")
-    sources, target = [checked_path(each) for each in stores], checked_path(into)
+    sources, target = [checked_path(each) for each in stores], checked_path(into, "into")
     if not sources:
         raise ValueError("stores must name at least one store; got none")
     contents = [contents_of(source) for source in sources]
+    if same := [source for source in sources if os.path.exists(target) and os.path.samefile(source, target)]:
+        raise ValueError(
+            f"into must be another file than the stores, which are not changed; {same[0]!r} is both: leave it out of "
+            f"the stores, as what is in it already stays"
+        )
     settings = contents[0][0]
     for source, (other, _) in zip(sources, contents, strict=True):
         settings = together(settings, other, sources[0], source)

@@ -87,9 +87,9 @@ def recover(store: str | PathLike[str], into: str | PathLike[str]) -> Recovery:
     >>> recovery.rows, recovery.lost
     (2, 0)
     """
-    source, target = checked_path(store), checked_path(into)
+    source, target = checked_path(store), checked_path(into, "into")
     if not os.path.isfile(source):
-        raise FileNotFoundError(f"store {source!r} does not exist")
+        raise FileNotFoundError(f"store {source!r} does not exist; check the path")
     if os.path.exists(target):
         raise FileExistsError(f"into must be the path of a new file; {target!r} exists")
     roll_back(source)
@@ -144,7 +144,8 @@ def write(settings: Settings, records: list[Record], target: str) -> None:
         with Store.create_or_resume(target, settings) as store:
             store.put(*records)
     except BaseException:
-        Path(target).unlink(missing_ok=True)
+        with suppress(OSError):  # where the path is none, there is nothing to take away
+            Path(target).unlink(missing_ok=True)
         raise
 
 

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import _checks, _html
+from .. import _checks, _files, _html
 from ..plot.drawing import FORMATS
 from .cells import StudyCells
 from .files import replace_file
@@ -92,7 +92,7 @@ class StudyResult(StudyCells):
         ...     sorted(path.name for path in Path(folder).iterdir())
         ['study.html']
         """
-        target = Path(path)
+        target = _files.path_of(path)
         for name, page in pages(self, target).items():
             replace_file(target.with_name(name), page.encode())
 
@@ -131,8 +131,7 @@ class StudyResult(StudyCells):
         """
         _checks.one_of(format, FORMATS, "format")
         found = figure_files(self, format)
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
+        target = _files.made_folder(folder)
         paths = [target / name for name in found]
         for path, content in zip(paths, found.values(), strict=True):
             replace_file(path, content)
@@ -171,7 +170,8 @@ class StudyResult(StudyCells):
         ...     path.read_text("utf-8")[:10]
         'width,seed'
         """
-        replace_file(path, table_file(self.table, Path(path).suffix.lower()))
+        target = _files.path_of(path)
+        replace_file(target, table_file(self.table, target.suffix.lower()))
 
     def __repr__(self) -> str:
         widths = ", ".join(map(str, self.settings.widths))

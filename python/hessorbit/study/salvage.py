@@ -16,6 +16,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import _files
 from .checksums import Value
 from .rows import PAGE_BYTES, Row
 
@@ -32,7 +33,8 @@ class BrokenRowError(Exception):
 
 def salvaged_rows(path: str) -> Iterator[Row]:
     """Yields every row that can be read from a file, of whatever table, in the order of pages."""
-    data = Path(path).read_bytes()
+    with _files.opened(Path(path), "store") as file:
+        data = file.read()
     for start in range(0, len(data), PAGE_BYTES):
         yield from rows_of_page(data, start)
 

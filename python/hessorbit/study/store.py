@@ -10,10 +10,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Self
 
+from .. import _files
 from .checksums import replaced, total
 from .damage import UnsoundError, explained_damage
 from .record import Cell, Record
@@ -95,7 +96,7 @@ class Store:
         """
         name = checked_path(path)
         if not os.path.exists(name):
-            raise FileNotFoundError(f"store {name!r} does not exist")
+            raise FileNotFoundError(f"store {name!r} does not exist; check the path")
         with explained_damage(name):
             store = cls(name)
             with closed_on_error(store), store.transaction("DEFERRED"):
@@ -237,12 +238,10 @@ class Store:
         self.connection.close()
 
 
-def checked_path(path: str | PathLike[str]) -> str:
-    name = fspath(path)
-    if not isinstance(name, str):
-        raise TypeError(f"store must be a path; got {path!r}")
+def checked_path(path: str | PathLike[str], argument: str = "store") -> str:
+    name = os.fspath(_files.path_of(path, argument))
     if os.path.isdir(name):
-        raise IsADirectoryError(f"store {name!r} must be a file; it is a folder")
+        raise IsADirectoryError(f"{argument} {name!r} must be a file; it is a folder")
     return name
 
 

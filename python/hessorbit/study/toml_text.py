@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from os import PathLike, fspath
 from typing import Any
 
+from .. import _files
 
-def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
-    """Returns what a TOML file says."""
-    with open(path, "rb") as file:
+
+def read_toml(path: str | PathLike[str], name: str = "path") -> dict[str, Any]:
+    """Returns what a TOML file says; `name` is the argument that it came by."""
+    with _files.opened(_files.path_of(path, name), name) as file:
         return parsed(file.read(), fspath(path))
 
 
