@@ -215,7 +215,7 @@ public:
         const HessianPlan block(shape(false, Selection(network_, parameters)));
         const Index n = std::ssize(parameters), p = num_parameters();
         share_parts(schedule_.useful_threads(threads, std::max<Index>(12, n)), samples(), [&](Share& share) {
-            const auto work = sample_hessian_[HessianSchedule<T>::is_large(block)].take();
+            const auto work = sample_hessian_[block.is_large()].take();
             for (const Part sample : share) {
                 Data<T> one = one_sample(data_, sample.index);
                 const HessianSchedule<T> schedule(block, loss_, one, T(0));
@@ -341,7 +341,7 @@ private:
     template <class Body>
     void run(const HessianPlan& plan, const T* theta, Index batch, int threads, const Body& body) {
         const Index p = num_parameters(), cost = std::max<Index>(12, plan.size() * plan.size() / p);
-        Workspaces<T>& workspaces = hessian_[plan.shape().gauss_newton][HessianSchedule<T>::is_large(plan)];
+        Workspaces<T>& workspaces = hessian_[plan.shape().gauss_newton][plan.is_large()];
         const HessianSchedule<T> schedule(plan, loss_, data_, l2_);
         schedule_.for_each_theta(batch, threads, cost, [&](Index b, int team) {
             const auto work = workspaces.take();

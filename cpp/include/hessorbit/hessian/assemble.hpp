@@ -13,7 +13,7 @@ struct HessianScratch {
 
     Rows<T> left, right, weighted, combined;
     std::vector<const T*> left_rows, right_rows;  // of the current task: here, or where they were already
-    std::vector<T> sums;  // (right_group / tile, left rows of the task, tile) as `contract_column` leaves them
+    std::vector<T> sums;  // (large_group / tile, left rows of the task, tile) as `contract_column` leaves them
     Matrix<T> coefficients;                       // what `differentiate` needs
 
     HessianScratch(const Network& network, Index columns) {
@@ -21,12 +21,12 @@ struct HessianScratch {
         Index width = 1;
         for (Index l = 0; l + 1 < network.depth(); ++l) width = std::max(width, network.layer(l).width);
         left.setZero(left_block, n);
-        right.setZero(right_group, n);
+        right.setZero(large_group, n);
         left_rows.resize(HessianPlan::left_most);
-        right_rows.resize(right_group + Lanes<T>::right);
+        right_rows.resize(large_group + Lanes<T>::right);
         weighted.setZero(width, n);
-        combined.setZero(right_group, n);
-        sums.resize(HessianPlan::left_most * right_group + row_multiple);
+        combined.setZero(large_group, n);
+        sums.resize(HessianPlan::left_most * large_group + row_multiple);
         coefficients.setZero(1, differentiate_coefficients(network));
     }
 };

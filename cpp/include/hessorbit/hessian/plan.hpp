@@ -37,23 +37,30 @@ public:
 
     const HessianShape& shape() const { return shape_; }
     Index size() const { return shape_.selection.size(); }  // of the block of H
+
+    // Whether H is made once instead of for every slot of samples. The two ways want workspaces of their own.
+    bool is_large() const { return size() > small; }
+
     const std::vector<HessianTask>& tasks(int stage) const { return tasks_[stage]; }
     const RightRow* right(const HessianTask& task) const { return rows_.data() + task.first; }
     const RightRow* pairs(Index l, Index m) const { return pairs_[l * shape_.network.depth() + m].data(); }  // (a, c)
 
 private:
+    static constexpr Index small = 256;  // size up to which every slot of samples has its own H, and its thread all tasks
+    static constexpr Index few_tasks = 8;
+
     // The right rows of one product, cut into tasks a group at a time.
     template <int kind>
     struct Listing {
         using Product = std::tuple_element_t<kind, Products>;
 
         HessianPlan& plan;
-        Index l, m;
+        Index l, m, group;
         Index first = static_cast<Index>(plan.rows_.size());
 
         void add(const RightRow& row) {
             plan.rows_.push_back(row);
-            if (static_cast<Index>(plan.rows_.size()) - first == right_group) end_group();
+            if (static_cast<Index>(plan.rows_.size()) - first == group) end_group();
         }
 
         void end_group() {
@@ -70,13 +77,35 @@ private:
     template <int kind>
     void add() {
         using Product = std::tuple_element_t<kind, Products>;
+        const Index group = group_of<Product>();
+        for_blocks<Product>([&](Index l, Index m) {
+            Listing<kind> listing{*this, l, m, group};
+            Product::right_rows(shape_, l, m, listing);
+            listing.end_group();
+        });
+    }
+
+    // Right rows in a group: as many as leave several tasks to each of a few threads.
+    template <class Product>
+    Index group_of() const {
+        if constexpr (requires { Product::most; }) {
+            if (!is_large()) return Product::most;
+            struct {
+                Index rows = 0;
+                void add(const RightRow&) { ++rows; }
+            } all;
+            for_blocks<Product>([&](Index l, Index m) { Product::right_rows(shape_, l, m, all); });
+            return std::clamp(all.rows / few_tasks / 4 * 4, right_group, Product::most);  // whole tiles
+        } else {
+            return right_group;
+        }
+    }
+
+    template <class Product, class Body>
+    void for_blocks(const Body& body) const {
         for (Index l = 0; l <= shape_.top(); ++l)
-            for (Index m = l; m <= shape_.top(); ++m) {
-                if (!Product::serves(shape_, l, m)) continue;
-                Listing<kind> listing{*this, l, m};
-                Product::right_rows(shape_, l, m, listing);
-                listing.end_group();
-            }
+            for (Index m = l; m <= shape_.top(); ++m)
+                if (Product::serves(shape_, l, m)) body(l, m);
     }
 
     void list_pairs(Index l, Index m) {

@@ -68,8 +68,9 @@ struct RightRow {
     Index i = 0, j = 0, a = 0, c = 0;
 };
 
-// Right rows are multiplied in groups of at most this many.
-inline constexpr Index right_group = 48;
+// Right rows are multiplied in groups of at most this many; of up to `large_group`, if there are plenty of them, where
+// every group forms the left rows anew.
+inline constexpr Index right_group = 48, large_group = 96;
 
 // Block (l, m) of a product, where rows are formed.
 template <class T>
@@ -121,7 +122,7 @@ struct NeuronPairs {
     static bool serves(const HessianShape& s, Index l, Index m) {
         if (l != m || m != s.top() - 1 || !(s.network.outputs() == 1 || s.alike(l))) return false;
         const Index width = std::ssize(s.neurons(l)), pairs = FeaturePairs::left_count(s, l, l);
-        const Index neurons = width * (width + 1) / 2, groups = (neurons + right_group - 1) / right_group;
+        const Index neurons = width * (width + 1) / 2, groups = (neurons + large_group - 1) / large_group;
         return pairs * width <= neurons + groups * pairs;
     }
 
@@ -209,6 +210,8 @@ struct OwnCurvature : FeaturePairs {
 };
 
 struct KhatriRao : FeaturePairs {
+    static constexpr Index most = large_group;  // right rows in a group
+
     static bool serves(const HessianShape& s, Index l, Index m) { return s.hidden(l, m) && !NeuronPairs::serves(s, l, m); }
 
     template <class List>

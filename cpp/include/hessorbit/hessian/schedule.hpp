@@ -22,12 +22,9 @@ public:
           order_(plan.shape().gauss_newton ? Order::gauss_newton : Order::hessian),
           extent_(plan.shape().gauss_newton ? Extent::gauss_newton : Extent::hessian) {}
 
-    // Whether H is made once instead of for every slot. The two ways want workspaces of their own.
-    static bool is_large(const HessianPlan& plan) { return plan.size() > small; }
-
     // The plan's block of H (size, size) at θ (P).
     void run(Workspace<T>& work, const T* theta, int threads, T* hessian) const {
-        if (is_large(plan_))
+        if (plan_.is_large())
             share_blocks(work, theta, threads, hessian);
         else
             sum_over_slots(work, theta, threads, hessian);
@@ -36,7 +33,6 @@ public:
 private:
     using Extent = typename Sensitivity<T>::Extent;
 
-    static constexpr Index small = 256;        // size up to which every slot of samples has its own H
     static constexpr Index budget = 1600000;   // numbers tape and sensitivities may hold where all threads share them
     static constexpr Index column_part = 128;  // samples of a chunk that one thread propagates
     static constexpr Index row_part = 16;      // rows of H that one thread zeroes
