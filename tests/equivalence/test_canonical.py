@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hessorbit as ho
-from hessorbit.equivalence.canonical_form import lexicographic
+from hessorbit.equivalence.canonical_form import lexicographic, pivot_columns
 from oracles.networks import NAMES, STEEP, points_of_an_orbit
 from oracles.problem import PARAMETRIZATIONS
 
@@ -125,11 +125,11 @@ def test_duplicates_are_merged(activation: str, bias: bool, parametrization: str
 @pytest.mark.parametrize("activation", NAMES)
 @pytest.mark.parametrize("bias", [True, False])
 def test_dead_neurons_are_removed(activation: str, bias: bool) -> None:
-    net = ho.MLP([3, 5, 2], activation, bias=bias)
+    net = ho.MLP([3, 5, 4], activation, bias=bias)
     theta = net.init(rng(), "normal(0.7)")
     net.unflatten(theta)[1][0][:, [1, 3]] = 0
     form = ho.canonical(net, theta, reduce=True)
-    assert form.net.widths == (3, 3, 2)
+    assert form.net.widths == (3, 3, 4)
     assert_same_function(net, theta, form.net, form.theta)
 
 
@@ -138,14 +138,14 @@ def test_dead_neurons_are_removed(activation: str, bias: bool) -> None:
 @pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
 def test_constant_neurons(activation: str, bias: Any, parametrization: str) -> None:
     """Biases above take them; without, all that are not zero become one neuron."""
-    net = ho.MLP([3, 5, 2], activation, bias=bias, parametrization=parametrization)
+    net = ho.MLP([3, 5, 4], activation, bias=bias, parametrization=parametrization)
     theta = net.init(rng(), "normal(0.7)")
     (weights, _), _ = net.unflatten(theta)
     weights[[1, 3]] = 0
     form = ho.canonical(net, theta, reduce=True)
     height = net_at_zero(activation)
     stays = not bias[1] and (bias[0] or height != 0)
-    assert form.net.widths == (3, 3 + stays, 2)
+    assert form.net.widths == (3, 3 + stays, 4)
     assert_same_function(net, theta, form.net, form.theta)
 
 
@@ -279,3 +279,76 @@ def test_order_of_rows_is_that_of_tuples() -> None:
         order = lexicographic(keys, tolerance)
         assert sorted(order) == list(range(200))
         assert list(map(tuple, values[order])) == expected
+
+
+def rank_of(net: ho.MLP, theta: np.ndarray) -> int:
+    """Of the product of the matrices of a linear network; constants count where the layer above has no biases."""
+    (first, biases), *others = net.unflatten(theta)
+    product = net.multipliers[0] * first
+    if net.biases[0] and not net.biases[1]:
+        product = np.column_stack([product, biases])
+    for (weights, _), multiplier in zip(others, net.multipliers[1:], strict=True):
+        product = multiplier * weights @ product
+    return int(np.linalg.matrix_rank(product))
+
+
+@pytest.mark.parametrize("parametrization", PARAMETRIZATIONS)
+@pytest.mark.parametrize("bias", [True, False, [True, False, True], [False, True, True]])
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 1), (2, 4), (5, 5), (6, 2)])
+def test_linear_neurons_are_as_many_as_their_rank(inputs: int, outputs: int, bias: Any, parametrization: str) -> None:
+    net = ho.MLP([inputs, 20, 9, outputs], "identity", bias=bias, parametrization=parametrization)
+    theta = net.init(rng(inputs))
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths[1:-1] == (rank_of(net, theta),) * 2
+    assert_same_function(net, theta, form.net, form.theta)
+    assert form.bound <= 1e-10 * form.scale
+    # Bases of two spans of three dimensions, and the matrices between them, have condition numbers up to a thousand.
+    other = ho.canonical(net, ho.symmetries(net).random(rng(7))(theta), reduce=True)
+    np.testing.assert_allclose(other.theta, form.theta, rtol=0, atol=1e-8 * (1 + np.abs(form.theta).max()))
+
+
+def test_a_bias_that_only_linear_neurons_carry_is_kept() -> None:
+    """Without biases above, the constants of linear neurons count as one input more."""
+    net = ho.MLP([2, 7, 4], "identity", bias=[True, False])
+    theta = net.init(rng(0)) + 0.1
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (2, 3, 4)
+    assert_same_function(net, theta, form.net, form.theta)
+
+
+def test_linear_neurons_beside_others() -> None:
+    names = [["identity"] * 6 + ["tanh"] * 4, "relu"]
+    net = ho.MLP([2, 10, 5, 1], names)
+    theta = net.init(rng(1))
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.activations[0] == ("identity",) * 2 + ("tanh",) * 4
+    assert_same_function(net, theta, form.net, form.theta)
+    assert ho.equivalent(net, theta, form.net, form.theta)
+
+
+def test_independent_linear_neurons_stay() -> None:
+    net = ho.MLP([5, 4, 6], "identity")
+    theta = net.init(rng(2))
+    form = ho.canonical(net, theta, reduce=True)
+    assert form.net.widths == (5, 4, 6)
+    np.testing.assert_allclose(form.theta, ho.canonical(net, theta).theta, rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize(("size", "apart", "width"), [(1e-6, 1e-3, 2), (1e6, 1e-3, 2), (1.0, 1e-13, 1)])
+def test_what_counts_as_dependent_is_what_it_does(size: float, apart: float, width: int) -> None:
+    """Two linear neurons, parallel but for a part that is the same in all units of an input."""
+    net = ho.MLP([2, 2, 2], "identity", bias=False)
+    incoming = np.array([[1.0, 1.0], [1.0, 1.0 + apart]]) * np.array([1.0, size])
+    theta = net.flatten([(incoming, None), (np.array([[1.0, 0.5], [0.5, 1.0]]), None)])
+    assert ho.canonical(net, theta, reduce=True, tolerance=1e-12).net.widths[1] == width
+
+
+@pytest.mark.parametrize("rank", [1, 70, 130])
+def test_pivots_are_the_first_independent_columns(rank: int) -> None:
+    """By ranks of leading columns; beyond a block of them, and with columns that repeat."""
+    left, right = rng(rank).standard_normal((140, rank)), rng(rank + 1).standard_normal((rank, 150))
+    right[:, 3] = right[:, 2]
+    right[:, 100] = right[:, :30] @ np.ones(30)
+    rows = left @ right
+    ranks = [int(np.linalg.matrix_rank(right[:, :count])) for count in range(151)]
+    assert pivot_columns(rows, 1e-10) == [k for k in range(150) if ranks[k + 1] > ranks[k]]

@@ -72,3 +72,18 @@ def test_linear_neurons_with_dependent_rows_are_told_equal():
     moved = theta.copy()
     moved[-1] += 0.5
     assert not ho.equivalent(net, theta, net, moved)
+
+
+def test_permuting_a_mixing_is_exact():
+    """A permutation before or after a dense matrix, against the product of matrices."""
+    rng = np.random.default_rng(0)
+    group = ho.symmetries(ho.MLP([2, 5, 3], "identity"))
+    mixed, permuted = group.random(rng), group.permutation(layer=1, order=[3, 1, 4, 0, 2])
+    scaled = permuted @ group.linear(layer=1, matrix=np.diag([2.0, -1.0, 0.5, 4.0, 8.0]))
+    for first, second in ((mixed, scaled), (scaled, mixed)):
+        for found, expected in (
+            ((first @ second).matrix(), first.matrix() @ second.matrix()),
+            ((first @ second).inverse().matrix(), second.inverse().matrix() @ first.inverse().matrix()),
+        ):
+            size = abs(expected).max()
+            assert np.abs((found - expected).toarray()).max() <= 4 * np.finfo(float).eps * size

@@ -14,6 +14,7 @@ The rest of the orbit's freedom is in the outgoing weights, which are the next l
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,11 +25,13 @@ from .._checks import LONGDOUBLE, Array
 from .._norms import norm
 from ..network import MLP
 from ..symmetry.element import GroupElement
-from ..symmetry.moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
+from ..symmetry.moves import LayerMove, identity_move, mixing_of, with_mixing
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
 from ..symmetry.rules import hidden_layers
 from .matching import element_of, is_last
 from .reduction import reduced
+
+BLOCK = 64  # columns that are looked at together
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +99,8 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
     net : MLP
     theta : array_like, shape (P,)
     reduce : bool
-        Whether to remove dead and constant neurons and merge those that are the same up to a move of their activation.
+        Whether to remove dead and constant neurons, merge those that are the same up to a move of their activation, and
+        keep as few linear ones as the rank of what they do together allows.
         Hidden layers keep one neuron at least, without weights where the layer has no effect.
     tolerance : float
         Relative difference up to which incoming weights count as equal, and weights as zero, for the representative.
@@ -147,18 +151,25 @@ def canonical(net: MLP, theta: ArrayLike, *, reduce: bool = False, tolerance: fl
 
 def normalising_element(net: MLP, theta: Array, tolerance: float) -> GroupElement:
     """The element that takes θ to the representative of its orbit."""
-    element = GroupElement(net, tuple(map(identity_move, hidden_layers(net))))
+    element, moved = GroupElement(net, tuple(map(identity_move, hidden_layers(net)))), theta
     for index, hidden in enumerate(hidden_layers(net)):
         for move_of in (scaling, sorting):
-            parameters = layer_parameters(net, element(theta))[index]
+            move = move_of(layer_parameters(net, moved)[index], tolerance)
+            if is_identity(move):
+                continue
             try:
-                element = element_of(net, move_of(parameters, tolerance)) @ element
+                element = element_of(net, move) @ element
                 moved = element(theta)
             except ValueError as error:  # its factors are beyond float64
                 raise out_of_range(hidden.layer, "factors of") from error
             if not np.isfinite(moved).all():
                 raise out_of_range(hidden.layer, "weights above")
     return element
+
+
+def is_identity(move: LayerMove) -> bool:
+    same = (move.sources == np.arange(len(move.sources))).all() and (move.factors == 1).all()
+    return bool(same and not move.shifts.any() and move.mixing is None)
 
 
 def out_of_range(layer: int, what: str) -> ValueError:
@@ -206,9 +217,9 @@ def echelon(move: LayerMove, parameters: LayerParameters, tolerance: float) -> L
     shifted = hidden.has_bias and hidden.bias_above
     rows = (parameters.weights if shifted else parameters.incoming)[linear]
     pivots = pivot_columns(rows, tolerance)
-    if len(pivots) == len(linear) and np.linalg.cond(rows[:, pivots]) < LARGEST_CONDITION:
-        mixing = mixing_of(rows[:, pivots])
-        move = with_mixing(move, replace(mixing, matrix=mixing.inverse, inverse=mixing.matrix))
+    if len(pivots) == len(linear):
+        with suppress(ValueError):  # of a matrix that is almost singular
+            move = with_mixing(move, mixing_of(rows[:, pivots]).swapped())
     if not shifted:
         return move
     moved = move.linear_part(parameters.incoming[:, -1].astype(LONGDOUBLE))
@@ -225,13 +236,18 @@ def pivot_columns(rows: Array, tolerance: float) -> list[int]:
     _, sizes, span = np.linalg.svd(rows, full_matrices=False)
     columns = span[sizes > tolerance * sizes[0]]
     pivots: list[int] = []
-    basis = np.zeros((len(columns), 0))
-    for index, column in enumerate(columns.T):
-        rest = column - basis @ (basis.T @ column)
-        size = np.linalg.norm(rest)
-        if len(pivots) < len(columns) and size > max(tolerance, 1e-12) ** 0.5:
-            pivots.append(index)
-            basis = np.column_stack([basis, rest / size])
+    basis = np.zeros((len(columns), len(columns)))
+    for start in range(0, columns.shape[1], BLOCK):
+        before = len(pivots)
+        known = basis[:, :before]
+        block = columns[:, start : start + BLOCK]
+        for index, column in enumerate((block - known @ (known.T @ block)).T, start):
+            own = basis[:, before : len(pivots)]
+            rest = column - own @ (own.T @ column)
+            size = np.linalg.norm(rest)
+            if len(pivots) < len(columns) and size > max(tolerance, 1e-12) ** 0.5:
+                basis[:, len(pivots)] = rest / size
+                pivots.append(index)
     return pivots
 
 

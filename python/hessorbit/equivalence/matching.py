@@ -15,7 +15,7 @@ from .._norms import norm
 from ..network import MLP
 from ..symmetry.classes import classes_of
 from ..symmetry.element import GroupElement
-from ..symmetry.moves import LARGEST_CONDITION, LayerMove, identity_move, mixing_of, with_mixing
+from ..symmetry.moves import LayerMove, identity_move, mixing_of, with_mixing
 from ..symmetry.related_neurons import LayerParameters, factors_between, layer_parameters
 from ..symmetry.rules import HiddenLayer, hidden_layers
 
@@ -123,9 +123,10 @@ def mixed(move: LayerMove, here: LayerParameters, there: LayerParameters) -> Lay
         if np.linalg.matrix_rank(start) < len(linear):
             return None
         matrix = np.linalg.lstsq(start.T, goal.T)[0].T
-        if np.linalg.cond(matrix) > LARGEST_CONDITION:
+        try:
+            move = with_mixing(move, mixing_of(matrix))
+        except ValueError:  # it is almost singular
             return None
-        move = with_mixing(move, mixing_of(matrix))
         carried = matrix @ carried
     if not hidden.has_bias or not hidden.bias_above:
         return move

@@ -35,10 +35,12 @@ def product(a: Array, b: Array) -> Array:
     total = np.zeros((len(a), b.shape[1]), LONGDOUBLE)
     for order in reversed(range(PARTS)):
         for i in range(order + 1):
-            total += left[i] @ right[order - i]
+            if left[i].any() and right[order - i].any():
+                total += left[i] @ right[order - i]
     sizes = np.abs(a / rows).astype(FLOAT64) @ np.abs(b / columns).astype(FLOAT64)
-    meet = (a != 0).astype(FLOAT64) @ (b != 0).astype(FLOAT64) > 0
-    lost = meet & (sizes < inner * 2.0 ** (64 - PARTS * bits))
+    lost = sizes < inner * 2.0 ** (64 - PARTS * bits)
+    if lost.any():
+        lost &= (a != 0).astype(FLOAT64) @ (b != 0).astype(FLOAT64) > 0
     total *= rows * columns
     again = np.flatnonzero(lost.any(axis=1))
     total[again] = a[again] @ b

@@ -8,6 +8,7 @@ rules of the activations, and moves multiply as their M do.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from .._checks import FLOAT64, LONGDOUBLE, Array
+from .._norms import norm
 from .extended_product import product
 from .rules import HiddenLayer, rule_of
 
 LARGEST_CONDITION = 1e13
 STEPS = 2  # from the error of a float64 inverse, at that condition number, to the rounding of longdouble
+ROUNDED = 2.0**-66  # below the rounding of longdouble
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,26 @@ class Mixing:
         matrix[np.ix_(places, places)], inverse[np.ix_(places, places)] = self.matrix, self.inverse
         return Mixing(matrix, inverse)
 
+    def swapped(self) -> Mixing:
+        """M⁻¹, whose inverse is M."""
+        return Mixing(self.inverse, self.matrix)
+
     def __matmul__(self, other: Mixing) -> Mixing:
         return Mixing(product(self.matrix, other.matrix), product(other.inverse, self.inverse))
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledPermutation:
+    """A matrix P on linear neurons with one entry in every row: P[i, sources[i]] = factors[i]."""
+
+    sources: Array
+    factors: Array
+
+    def applied_to(self, mixing: Mixing) -> Mixing:
+        """P M, and its inverse M⁻¹ P⁻¹."""
+        inverse = np.empty_like(mixing.inverse)
+        inverse[:] = mixing.inverse[:, self.sources] / self.factors
+        return Mixing(self.factors[:, None] * mixing.matrix[self.sources], inverse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +147,17 @@ class LayerMove:
         move = LayerMove(self.hidden, sources, factors, self.linear_part(other.shifts) + self.shifts)
         if self.mixing is None and other.mixing is None:
             return move
-        return with_mixing(move, self.dense_mixing() @ other.dense_mixing())
+        if self.mixing is None:
+            return with_mixing(move, self.scaled_permutation().applied_to(other.dense_mixing()))
+        if other.mixing is None:
+            inverse = other.inverse().scaled_permutation().applied_to(self.mixing.swapped())
+            return with_mixing(move, inverse.swapped())
+        return with_mixing(move, self.mixing @ other.mixing)
+
+    def scaled_permutation(self) -> ScaledPermutation:
+        """M on the linear neurons, where there is no mixing."""
+        linear = self.hidden.linear
+        return ScaledPermutation(np.searchsorted(linear, self.sources[linear]), self.factors[linear])
 
     def inverse(self) -> LayerMove:
         sources = np.argsort(self.sources)
@@ -180,24 +211,39 @@ def with_mixing(move: LayerMove, mixing: Mixing) -> LayerMove:
 
 def mixing_of(matrix: Array) -> Mixing:
     """Returns a matrix with its inverse to extended precision."""
-    condition = float(np.linalg.cond(matrix.astype(FLOAT64)))
-    if not condition <= LARGEST_CONDITION:
-        raise ValueError(
-            f"matrix must be invertible; its condition number is {condition:.3g} "
-            f"(up to {LARGEST_CONDITION:g} is accepted)"
-        )
-    return refined(matrix, np.linalg.inv(matrix.astype(FLOAT64)))
+    rounded = matrix.astype(FLOAT64)
+    try:
+        inverse = np.linalg.inv(rounded)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(rounded, np.inf)
+    # The product of the Frobenius norms is an upper bound, which spares singular values.
+    if not float(norm(rounded)) * float(norm(inverse)) <= LARGEST_CONDITION:
+        condition = float(np.linalg.cond(rounded))
+        if not condition <= LARGEST_CONDITION:
+            raise ValueError(
+                f"matrix must be invertible; its condition number is {condition:.3g} "
+                f"(up to {LARGEST_CONDITION:g} is accepted)"
+            )
+    return refined(matrix, inverse)
 
 
 def refined(matrix: Array, inverse: Array) -> Mixing:
     """Returns a matrix with its inverse to extended precision, from one in float64.
 
-    By steps X → X + X (I − MX), which square the error.
+    By steps X → X + X (I − MX), which square the error R = I − MX. Where that is small already, float64 has digits
+    enough for X R.
     """
     exact, inverse = matrix.astype(LONGDOUBLE), inverse.astype(LONGDOUBLE)
     for _ in range(STEPS):
         rest = np.eye(len(exact), dtype=LONGDOUBLE) - product(exact, inverse)
-        inverse = inverse + product(inverse, rest)
+        error = float(norm(rest))
+        within = np.abs(inverse).max() < np.finfo(FLOAT64).max
+        if within and error * len(exact) * np.finfo(FLOAT64).eps <= ROUNDED:
+            inverse = inverse + inverse.astype(FLOAT64) @ rest.astype(FLOAT64)
+        else:
+            inverse = inverse + product(inverse, rest)
+        if error <= math.sqrt(ROUNDED):
+            break
     return Mixing(exact, inverse)
 
 
@@ -218,9 +264,10 @@ def random_move(hidden: HiddenLayer, rng: np.random.Generator, scale: float) -> 
     if count < 2:
         return move
     stretch = random_factors(hidden, rng, scale, count)
-    if stretch.max() * np.finfo(np.float64).eps > stretch.min():
+    if stretch.max() > LARGEST_CONDITION * stretch.min():
         raise ValueError(f"scale={scale:g} draws a singular matrix for layer {hidden.layer}; take a smaller scale")
-    return with_mixing(move, mixing_of(orthogonal(rng, count) * stretch @ orthogonal(rng, count)))
+    left, right = orthogonal(rng, count), orthogonal(rng, count)
+    return with_mixing(move, refined(left * stretch @ right, right.T / stretch @ left.T))
 
 
 def random_factors(hidden: HiddenLayer, rng: np.random.Generator, scale: float, count: int) -> Array:
