@@ -161,6 +161,42 @@ def test_ctrl_c_ends_the_wait_for_lapack() -> None:
     assert out.split() == ["interrupted"] * 5
 
 
+def test_ctrl_c_ends_the_wait_for_a_conic_program() -> None:
+    """Clarabel knows nothing of signals; here it never returns but where it is called off."""
+    out = run(
+        SETUP
+        + textwrap.dedent("""
+        import clarabel
+        from hessorbit.conditioning.clarabel_calls import solution
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        entered, ended = threading.Event(), threading.Event()
+        class Solver:
+            def __init__(self, *_):
+                pass
+            def set_termination_callback(self, called_off):
+                self.called_off = called_off
+            def solve(self):
+                entered.set()
+                while not self.called_off(None):
+                    ended.wait(0.01)
+                ended.set()
+                raise RuntimeError
+        def interrupt():
+            entered.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+        clarabel.DefaultSolver = Solver
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            solution(np.ones(1), np.ones((1000, 1)), np.ones(1000), [clarabel.NonnegativeConeT(1000)])
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        print(ended.wait(60), flush=True)
+        os._exit(0)
+        """)
+    )
+    assert out.split() == ["interrupted", "True"]
+
+
 def raw_calls() -> dict[str, list[Callable[[], Any]]]:
     """Calls of one object each, which several threads may make."""
     problem = random_problem(np.random.default_rng(0), (3, 8, 2), samples=300)

@@ -36,7 +36,7 @@ from .conic import LARGEST_RANK
 from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, curvature, is_gauss_newton
 from .diagonals import Architecture
 from .lower_bounds import free_bound
-from .outgoing_vectors import Apart, outgoing_vectors, search, searchable
+from .outgoing_vectors import SECONDS, Apart, outgoing_vectors, search, searchable
 from .realisation import (
     at_limits,
     at_rest,
@@ -76,6 +76,7 @@ LARGE = 1000  # parameters from which on a second thread shortens LAPACK's facto
 CLOSED = 1e-4  # gap up to which a lower bound proves the minimum
 FREE_ACCURACY = 1e-3
 SHARE = 5  # of outgoing vectors: one in so many nodes, and numbers of copies that are tried
+SECONDS_APART = 30  # of programs for outgoing vectors, unless more nodes are asked for
 MIXED = "no certificate for the whole class: mixings and shifts of linear neurons, which are not searched, can lower it"
 
 
@@ -216,7 +217,8 @@ def best_conditioned(
         What is minimised: λ_max/λ_min over the nonzero eigenvalues, the trace, or λ_max.
     max_nodes : int, optional
         How many nodes branch and bound may minimise, where one is not enough. By default 100, and fewer beyond P = 140.
-        With fewer than 5, copies whose outgoing vectors are not parallel are not searched, which takes longest.
+        With fewer than 5, copies whose outgoing vectors are not parallel are not searched, which takes longest; by
+        default that search is left out too where half a minute is not enough for one of its programs.
 
     Returns
     -------
@@ -467,6 +469,10 @@ def with_outgoing_vectors(question: Question, choices: Choices, best: BestCondit
         return best
     fill = not question.counted and resting_bias(hidden_layers(obj.net)[0]) is None
     nodes = question.nodes // SHARE
+    if not question.patient:
+        nodes = min(nodes, int(SECONDS_APART / (SECONDS * parts.rank**5)))
+    if not nodes:
+        return best
     tuples = list(islice(copies_within([(c.low, c.high) for c in choices], width, fill), nodes + 1))
     all_of_them = len(tuples) <= nodes
     found = search(parts, tuples if all_of_them else best.copies, best.value, nodes)

@@ -22,6 +22,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from .._checks import Array
+from .clarabel_calls import solution
 from .diagonals import NeuronScalings
 from .lower_bounds import weighted_bound
 from .regions import COPIES
@@ -149,7 +150,6 @@ class Solved:
 def solve(root: Array, scalings: NeuronScalings, beside: Array, units: Array) -> Solved | None:
     """Returns the solution of the program, the variables being counted in given units."""
     import clarabel  # type: ignore[import-untyped]
-    from scipy import sparse
 
     rank, neurons = len(root), len(scalings.neurons)
     size = 2 + VARIABLES * neurons  # κ, s, and x of each neuron
@@ -180,19 +180,9 @@ def solve(root: Array, scalings: NeuronScalings, beside: Array, units: Array) ->
             cones.append(clarabel.PowerConeT(degree / (degree + 1)))
     matrix, wanted = np.vstack(rows) * units, np.concatenate(right)
     sizes = row_sizes(matrix, cones)
-    settings: Any = clarabel.DefaultSettings()
-    settings.verbose = False
-    program = clarabel.DefaultSolver(
-        sparse.csc_matrix((size, size)),
-        np.eye(size)[0],
-        sparse.csc_matrix(matrix / sizes[:, None]),
-        wanted / sizes,
-        cones,
-        settings,
-    )
-    solution = program.solve()
+    found = solution(np.eye(size)[0], matrix / sizes[:, None], wanted / sizes, cones)
     count = len(one)
-    x, z = units * np.asarray(solution.x), np.asarray(solution.z) / sizes
+    x, z = units * found.x, found.z / sizes
     usable = np.isfinite(z).all() and z[:count].any() and z[count : 2 * count].any() and x[1] > 0
     if not usable:
         return None
