@@ -240,8 +240,14 @@ private:
     static void curvatures(Block<T>& at, Index i, Index j, Index count, RowsView<T> rows) {
         Segment<T>& s = at.segment;
         const Index l = at.l, m = at.m, n = s.size();
-        if (at.shape.alike(m)) {
-            alike_outputs(at, i, j, count, rows);
+        if (l == m && at.shape.alike(m)) {
+            for (Index r = 0; r < count; ++r)
+                rows.array(r, n) = s.common_outputs(m, i, j + r) * s.loss(0) * s.slope(m, i) * s.slope(m, j + r);
+        } else if (m == at.shape.top() - 1 && s.network.outputs() > 1) {
+            // F_m[k,j] = V_L[j,k] σ'_m[j], where E_l[·,i] stays in the L1 cache for all j.
+            const Matrix<T>& v = s.parameters.backward[m + 1];
+            combine<T>(v.data() + j * v.cols(), v.cols(), count, v.cols(), s.all_weighted(l, i), rows, n);
+            for (Index r = 0; r < count; ++r) rows.array(r, n) *= s.slope(m, j + r);
         } else {
             for (Index r = 0; r < count; ++r)
                 multiply_rows<T>(s.to_outputs(l, i), s.all_weighted(m, j + r), s.network.outputs(), n, rows.row(r));
@@ -253,20 +259,6 @@ private:
             if (l < m) out += s.to_hidden(l, m, i, j + r) * s.curvature(m, j + r);
         }
         for (Index q = m + 1; q < s.top(); ++q) add_layer(at, q, i, j, count, rows);
-    }
-
-    // Rows = Σ_k F_l[k,i] E_m[k,j], m the last hidden layer, from factors that all samples share.
-    template <class T>
-    static void alike_outputs(Block<T>& at, Index i, Index j, Index count, RowsView<T> rows) {
-        Segment<T>& s = at.segment;
-        const Index l = at.l, m = at.m, n = s.size(), outputs = s.network.outputs();
-        const Matrix<T>& v = s.parameters.backward[m + 1];
-        if (l < m) combine<T>(v.data() + j * outputs, outputs, count, outputs, s.to_outputs(l, i), rows, n);
-        for (Index r = 0; r < count; ++r) {
-            Row<T> out = rows.array(r, n);
-            if (l < m) out *= s.loss(0) * s.slope(m, j + r);
-            else out = s.common_outputs(m, i, j + r) * s.loss(0) * s.slope(m, i) * s.slope(m, j + r);
-        }
     }
 
     // Rows += Σ_u Z_lq[i,u] e_q[u] Z_mq[j,u], m < q < L.
