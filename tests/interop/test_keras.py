@@ -112,6 +112,30 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
 }
 
 
+class Clamped(keras.Sequential):
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        return keras.ops.clip(super().call(inputs, training=training, mask=mask), -1e6, 1e6)
+
+
+class ClampedDense(layers.Dense):
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        return keras.ops.clip(super().call(inputs), -1e6, 1e6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Clamped([keras.Input((3,)), layers.Dense(2)]),
+        keras.Sequential([keras.Input((3,)), ClampedDense(2)]),
+        keras.Sequential([keras.Input((3,)), Clamped([keras.Input((3,)), layers.Dense(2)])]),
+    ],
+    ids=["model", "layer", "inner model"],
+)
+def test_what_random_inputs_do_not_reach(model: keras.Model) -> None:
+    with pytest.raises(ValueError, match="has a call of its own, which may compute anything"):
+        from_keras(model)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals(name: str) -> None:
     model, error, message = REFUSED[name]

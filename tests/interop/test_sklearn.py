@@ -183,3 +183,17 @@ def test_files_that_skops_does_not_trust(tmp_path: Path, monkeypatch: pytest.Mon
     assert result.exit_code == 2
     assert "'net.skops' holds types that skops does not trust" in result.output
     assert "Own" in result.output
+
+
+class Clamped(MLPRegressor):
+    def predict(self, x: Any) -> Any:
+        return np.clip(super().predict(x), -1e6, 1e6)
+
+
+def test_what_random_inputs_do_not_reach() -> None:
+    estimator = Clamped(hidden_layer_sizes=3, solver="lbfgs", max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="this Clamped has a predict of its own"):
+        from_sklearn(estimator)

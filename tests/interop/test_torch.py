@@ -174,6 +174,99 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
 }  # fmt: skip
 
 
+class Clamped(nn.Sequential):
+    """Layers one after the other, and a clamp that no random input reaches."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x).clamp(-1e6, 1e6)
+
+
+class ReLU(nn.Module):
+    """Not torch's."""
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(x).clamp(max=1e6)
+
+
+class ClampedLinear(nn.Linear):
+    def forward(self, x: Any) -> Any:
+        return super().forward(x).clamp(max=1e6)
+
+
+class Optional(Wrapped):
+    """Options that a call with inputs alone leaves at their defaults."""
+
+    def forward(self, x: Any, mask: Any = None, scale: float = 1.0) -> Any:  # type: ignore[override]
+        y = self.layers(x.reshape(x.shape[0], -1))
+        return y if mask is None else y * mask
+
+
+class Compiled(nn.Module):
+    """What torch.compile returns."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self.forward = module.forward
+
+
+def patched() -> nn.Module:
+    module = mlp(nn.Tanh())
+    forward = module.forward
+    module.forward = lambda x: forward(x).clamp(max=1e6)  # type: ignore[method-assign]
+    return module
+
+
+def hooked() -> nn.Module:
+    module = mlp(nn.Tanh())
+    module[2].register_forward_hook(lambda m, x, y: y.clamp(max=1e6))
+    return module
+
+
+UNSEEN: dict[str, tuple[nn.Module, str]] = {
+    "clamp": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x).clamp(-1e6, 1e6)), "call its 'layers', such as clamp"),
+    "clamp of inputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(torch.clamp(x, max=1e6))), "such as clamp"),
+    "where": (Wrapped(mlp(nn.Tanh()), lambda f, x: torch.where(x[:, :1] > 1e6, 0.0, f(x))), "such as where"),
+    "rounding": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) + 0 * x[:, :1]), "such as add"),
+    "inner": (Wrapped(Wrapped(mlp(nn.Tanh()), lambda f, x: f(x).clamp(max=1e6))), "Wrapped at 'layers' does more"),
+    "branch": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) if x.max() < 1e6 else 2 * f(x)), "torch.fx cannot follow"),
+    "sequence": (Clamped(nn.Linear(3, 2), nn.Tanh()), "Clamped has a forward that is not torch's"),
+    "sequence inside": (nn.Sequential(Clamped(nn.Linear(3, 2))), "Clamped at '0' has a forward that is not torch's"),
+    "a name of torch": (nn.Sequential(nn.Linear(3, 2), ReLU()), "ReLU at '1' has a forward that is not torch's"),
+    "a linear layer": (nn.Sequential(ClampedLinear(3, 2)), "ClampedLinear at '0' has a forward that is not torch's"),
+    "an object": (patched(), "Sequential has a forward that is not torch's"),
+    "hook": (hooked(), "Linear at '2' has hooks"),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_what_random_inputs_do_not_reach(name: str) -> None:
+    module, message = UNSEEN[name]
+    with pytest.raises(ValueError, match=message):
+        from_torch(module)
+
+
+HARMLESS: dict[str, nn.Module] = {
+    "rows": Wrapped(mlp(nn.Tanh()), lambda f, x: f(x.view(x.size(0), -1))),
+    "flatten": Wrapped(mlp(nn.Tanh()), lambda f, x: f(torch.flatten(x, 1)).contiguous()),
+    "types": Wrapped(mlp(nn.Tanh()).double(), lambda f, x: f(x.to(torch.float64)).clone()),
+    "one output": Wrapped(nn.Sequential(nn.Linear(3, 1)), lambda f, x: f(x).squeeze(-1)),
+    "options": Optional(mlp(nn.Tanh())),
+    "subclass": type("Mine", (nn.Sequential,), {})(nn.Linear(3, 2)),
+    "compiled": Compiled(mlp(nn.Tanh())),
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_shapes_and_types_are_harmless(name: str) -> None:
+    module = HARMLESS[name]
+    net, theta = from_torch(module)
+    inner = getattr(module, "_orig_mod", module)
+    expected = torch.nn.utils.parameters_to_vector(inner.parameters()).detach().double().numpy()
+    assert (theta == expected).all()
+    assert net.widths[0] == 3
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals(name: str) -> None:
     module, error, message = REFUSED[name]

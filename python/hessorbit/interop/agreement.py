@@ -33,6 +33,12 @@ LINKS: dict[str, Callable[[Array], Array]] = {
 LINK_SLOPE = 2.0
 
 
+def defined_by(kind: type, method: str) -> str:
+    """Returns the name of the package whose class defines a method of a class."""
+    owner = next(each for each in kind.__mro__ if method in vars(each))
+    return owner.__module__.partition(".")[0]
+
+
 def log_softmax(f: Array) -> Array:
     shifted = f - f.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _checks, activations
 from .._checks import Array
 from ..network import MLP
-from .agreement import check_outputs
+from .agreement import check_outputs, defined_by
 from .layers import Elementwise, Link, Part, affine, assemble
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def from_keras(model: keras.Model, *, logits: bool = False) -> tuple[MLP, Array]
     ------
     TypeError, ValueError
         If the model contains something else, which the message names, or computes something else than its layers do one
-        after the other, on random inputs and up to rounding.
+        after the other, on random inputs and up to rounding. Classes with a `call` of their own are refused.
 
     Examples
     --------
@@ -99,9 +99,12 @@ def parts_of(layer: Any, path: str) -> list[Part]:
     import keras
 
     kind, where = type(layer).__name__, f"{type(layer).__name__} {layer.name!r}{path}"
+    tells = isinstance(getattr(layer, "layers", None), list) and hasattr(layer, "inputs")
+    if isinstance(layer, keras.Model) and not tells:
+        raise ValueError(f"{where} must be a Sequential or functional model, which tells the order of its layers")
+    if defined_by(type(layer), "call") != "keras":
+        raise ValueError(f"{where} has a call of its own, which may compute anything: use a class of Keras itself")
     if isinstance(layer, keras.Model):
-        if not isinstance(getattr(layer, "layers", None), list) or not hasattr(layer, "inputs"):
-            raise ValueError(f"{where} must be a Sequential or functional model, which tells the order of its layers")
         inside = f" of {layer.name!r}"
         return [part for each in layer.layers for part in parts_of(each, inside)]
     if isinstance(layer, keras.layers.Dense):

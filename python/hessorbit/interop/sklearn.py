@@ -18,7 +18,7 @@ import numpy as np
 from .. import _checks
 from .._checks import Array
 from ..network import MLP
-from .agreement import check_outputs
+from .agreement import check_outputs, defined_by
 from .layers import Elementwise, Link, Part, affine, assemble
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ def from_sklearn(estimator: BaseEstimator) -> tuple[MLP, Array]:
         got = _checks.with_article(type(estimator))
         raise TypeError(f"estimator must be an MLPRegressor or an MLPClassifier; got {got}")
     kind = type(estimator).__name__
+    for method in ("predict", "predict_proba"):
+        if hasattr(type(estimator), method) and defined_by(type(estimator), method) != "sklearn":
+            raise ValueError(
+                f"estimator must predict as scikit-learn's own classes do; this {kind} has a {method} of its own"
+            )
     if not hasattr(estimator, "coefs_"):
         raise ValueError(f"estimator must be fitted; this {kind} is not: call its fit(x, y) first")
     parts: list[Part] = []

@@ -1,12 +1,13 @@
 """Networks from torch and to it.
 
-A module is taken apart by what it is made of, and the network put together is then compared with the module: whatever
-its forward does beside its layers shows there. All of it happens in float64, which holds float32 exactly.
+A module is taken apart by what it is made of, and the network put together is then compared with the module on random
+inputs. What a forward does beside its layers, and only on other inputs, shows in its structure (torch_structure.py).
+All of it happens in float64, which holds float32 exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..network import DEFAULT_OUTPUT, MLP
 from .agreement import check_outputs
 from .layers import Affine, Elementwise, Link, Part, affine, assemble, given_activations
 from .multipliers import standard_layers, uniform_activations
+from .torch_structure import check_only_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +81,13 @@ def from_torch(
     ------
     TypeError, ValueError
         If the module contains something else, which the message names, or computes something else than its layers do
-        one after the other, on random inputs and up to rounding. With a state dict nothing can be compared.
+        one after the other. With a state dict nothing can be compared.
+
+    Notes
+    -----
+    Outputs are compared on 64 random inputs, up to rounding. Beyond these, layers must have the forward of torch's own
+    classes, without hooks, and a module around them one that ``torch.fx`` can follow, which calls them once and changes
+    no more than shapes and types: a clamp is refused, whether or not the inputs reach it.
 
     Examples
     --------
@@ -103,6 +111,7 @@ def from_torch(
         raise ValueError("activation and output_activation are for state dicts; a module has its own")
     if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
         module = module.module
+    module = getattr(module, "_orig_mod", module)  # of torch.compile
     what = f"the module {type(module).__name__}"
     net, theta, link = assemble(parts_of(module, ""), what, logits=logits)
     stored = sum(each.numel() for each in module.parameters())
@@ -113,6 +122,7 @@ def from_torch(
         )
     slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(each, torch.nn.Softplus) for each in module.modules()) else 0.0
     check_outputs(net, theta, evaluation(module), what, link=link, activation_error=slack)
+    check_only_layers(chain(module, ""))
     return net, theta
 
 
@@ -151,11 +161,28 @@ def parts_of(module: nn.Module, path: str) -> list[Part]:
         return [Link(LINK_NAMES[kind], where)]
     if kind in OTHER_NAMES:
         return [Elementwise(activation_of(module, kind, where), where)]
-    inside = [(name, child) for name, child in module.named_children() if holds_layers(child)]
+    inside = children_with_layers(module)
     if len(inside) == 1 and not own_parameters(module):
         name, child = inside[0]
         return parts_of(child, joined(path, name))
     raise ValueError(refusal(module, where, [name for name, _ in inside]))
+
+
+def chain(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, str | None]]:
+    """Yields the modules that act: words, the module, and the name of what one with a forward of its own contains."""
+    from torch import nn
+
+    sequence = isinstance(module, nn.Sequential)
+    children = list(module._modules.items()) if sequence else children_with_layers(module)
+    kind = type(module).__name__
+    yield f"{kind} at {path!r}" if path else kind, module, None if sequence or not children else children[0][0]
+    for name, child in children:
+        if child is not None:
+            yield from chain(child, joined(path, name))
+
+
+def children_with_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, child) for name, child in module.named_children() if holds_layers(child)]
 
 
 def holds_layers(module: nn.Module) -> bool:
