@@ -23,6 +23,24 @@ def matrix_of(name: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("matrix", ["hessian", "gauss_newton"])
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("k", [1, 4, P])
+def test_they_are_those_of_largest_magnitude(matrix: str, k: int, free: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if free:
+        monkeypatch.setattr(extremes, "MOST_DENSE", 0)
+    sp = ho.spectrum(OBJ, THETA, matrix=matrix, largest_magnitude=k)
+    assert sp.method == ("lanczos" if free and k < P else "dense")
+    values = np.linalg.eigvalsh(matrix_of(matrix))
+    wanted = np.sort(np.argsort(np.abs(values))[P - k :])
+    assert sp.positions.tolist() == wanted.tolist()
+    np.testing.assert_allclose(sp.eigenvalues, values[wanted], rtol=0, atol=1e-12 * values[-1])
+    assert sp.residuals.max() < 1e-12 * values[-1]
+    both = ho.spectrum(OBJ, THETA, matrix=matrix, largest_magnitude=k, largest=1)
+    assert both.counted
+    assert both.positions.tolist() == sorted({*wanted.tolist(), P - 1})
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "gauss_newton"])
 @pytest.mark.parametrize("counts", [(3, None), (None, 4), (3, 4), (1, 1), (P, 2), (P - 1, 1)])
 @pytest.mark.parametrize("free", [False, True])
 def test_they_are_those_at_the_ends(
@@ -55,9 +73,12 @@ def test_residuals_bound_the_errors_of_wrong_vectors() -> None:
     wrong = vectors[:, -3:] + 0.05 * np.random.default_rng(0).standard_normal((P, 3))
     wrong /= np.linalg.norm(wrong, axis=0)
     quotients = np.einsum("pk,pq,qk->k", wrong, H, wrong)
-    found = extremes.residuals(OBJ, THETA, "hessian", extremes.Pairs(quotients, wrong, np.arange(3)))
-    assert all(np.abs(values - q).min() <= r for q, r in zip(quotients, found, strict=True))
-    assert found.min() > 1e-3
+    pairs = extremes.Pairs(quotients, wrong, np.arange(3))
+    extended = extremes.extended_residuals(OBJ, THETA, "hessian", pairs)
+    assert extended is not None
+    for found in (extremes.residuals(H @ wrong, pairs), extended):
+        assert all(np.abs(values - q).min() <= r for q, r in zip(quotients, found, strict=True))
+        assert found.min() > 1e-3
 
 
 def test_negative_ones_and_participation() -> None:
@@ -109,8 +130,12 @@ def test_many_parameters_need_no_matrix() -> None:
         ({"smallest": P + 1}, ValueError, f"smallest must be at most {P}"),
         ({"largest": 1.5}, TypeError, "largest must be an integer"),
         ({"largest": 1, "matrix": np.eye(P)}, ValueError, "are for matrix='hessian' or 'gauss_newton'"),
-        ({"largest": 1, "digits": 10}, ValueError, "without other options"),
-        ({"largest": 1, "vectors": True}, ValueError, "without other options"),
+        ({"largest": 1, "matrix": np.eye(P)}, ValueError, "of a matrix that is given all eigenvalues are found"),
+        ({"largest": 1, "digits": 10}, ValueError, "digits must be left out"),
+        ({"largest_magnitude": 1, "vectors": True}, ValueError, "vectors must be left out.*always found"),
+        ({"smallest": 1, "method": "gram"}, ValueError, "method must be left out"),
+        ({"nearest_zero": 1, "zero_modes": None}, ValueError, "zero_modes must be left out"),
+        ({"largest_magnitude": 0}, ValueError, "largest_magnitude must be at least 1"),
         ({"largest": 1, "matrix": "fisher"}, ValueError, "matrix must be one of"),
     ],
 )

@@ -13,16 +13,33 @@ from hessorbit import _core, counted, extremes
 from hessorbit.signs import count_signs
 
 
+def few(H: np.ndarray, **wanted: int) -> counted.Few:
+    in_range, norm, scale = counted.in_range(H)
+    assert scale == 1
+    return counted.Few(in_range, norm, counted.Counts(**wanted))
+
+
 def highest(H: np.ndarray, k: int) -> counted.Pairs | None:
-    return counted.Few(H, high=k).highest()
+    return few(H, high=k).highest()
 
 
 def lowest(H: np.ndarray, k: int) -> counted.Pairs | None:
-    return counted.Few(H, low=k).lowest()
+    return few(H, low=k).lowest()
 
 
 def nearest(H: np.ndarray, k: int) -> counted.Pairs | None:
-    return counted.Few(H, near=k).nearest()
+    return few(H, near=k).nearest()
+
+
+def furthest(H: np.ndarray, k: int) -> counted.Pairs | None:
+    return few(H, far=k).furthest()
+
+
+def positions_of(find: Callable[..., object], values: np.ndarray, k: int) -> list[int]:
+    """Where what is to be found is among ascending values, none of which is as far from 0 as another."""
+    count, sizes = len(values), np.abs(values)
+    at = {highest: np.arange(count)[-k:], lowest: np.arange(k), nearest: np.argsort(sizes)[:k]}
+    return np.sort(at.get(find, np.argsort(sizes)[-k:])).tolist()
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -232,28 +249,28 @@ def scattered(size: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 50, 57, 58, 64, 71, 80, 120])
-@pytest.mark.parametrize("scale", [1.0, 2.0**-500, 2.0**450])
 @pytest.mark.parametrize("soon", [0, counted.SOON])
-def test_positions_whatever_the_spectrum(size: int, scale: float, soon: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_positions_whatever_the_spectrum(size: int, soon: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing, or what LAPACK finds at these positions, all of them at once; forced where LAPACK would be asked."""
     found_any = 0
     for kind, values in scattered(size).items():
-        H = with_eigenvalues(values, size) * scale
+        H = with_eigenvalues(values, size)
         expected = np.linalg.eigvalsh(H)
         # Both err by eps P ‖H‖ at most; zero modes are told from each other no better.
-        atol = 8 * size * 2.3e-16 * np.linalg.norm(values) * scale
+        atol = 8 * size * 2.3e-16 * np.linalg.norm(values)
         monkeypatch.setattr(counted, "SOON", soon)
-        few = counted.Few(H, low=2, high=3, near=2)
-        for name, k, found in (("near", 2, few.nearest()), ("low", 2, few.lowest()), ("high", 3, few.highest())):
+        each = few(H, low=2, high=3, near=2, far=3)
+        for name, k in (("nearest", 2), ("lowest", 2), ("highest", 3), ("furthest", 3)):
+            found = getattr(each, name)()
             if found is None:
                 continue
             found_any += 1
             np.testing.assert_allclose(found.eigenvalues, expected[found.positions], rtol=0, atol=atol, err_msg=kind)
-            if name == "near":
-                sizes = np.sort(np.abs(expected))[:k]
+            if name in ("nearest", "furthest"):
+                sizes = np.sort(np.abs(expected))[:k] if name == "nearest" else np.sort(np.abs(expected))[-k:]
                 np.testing.assert_allclose(np.sort(np.abs(found.eigenvalues)), sizes, rtol=0, atol=atol, err_msg=kind)
             else:
-                assert found.positions.tolist() == (list(range(k)) if name == "low" else list(range(size - k, size)))
+                assert found.positions.tolist() == (list(range(k)) if name == "lowest" else list(range(size - k, size)))
             np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(k), atol=1e-8)
     assert found_any >= 10 or size < 64
 
@@ -273,18 +290,18 @@ def test_what_is_counted_is_at_its_position(kind: str, k: int, monkeypatch: pyte
     values = np.sort(SPECTRA[kind])
     H = with_eigenvalues(values)
     monkeypatch.setattr(counted, "SOON", 0)
-    for find in (highest, lowest, nearest):
+    for find in (highest, lowest, nearest, furthest):
         found = find(H, k)
         if found is None:
             continue
         # eps P ‖H‖ of the matrix as it was made, and of what was found.
         np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=4e-13 * 10)
-        if find is nearest:
-            assert np.sort(np.abs(values[found.positions])).tolist() == np.sort(np.abs(values))[:k].tolist()
-        else:
-            assert found.positions.tolist() == list(range(240 - k, 240) if find is highest else range(k))
+        magnitudes = np.abs(values[positions_of(find, values, k)])
+        assert np.sort(np.abs(values[found.positions])).tolist() == np.sort(magnitudes).tolist()
+        if find in (highest, lowest):
+            assert found.positions.tolist() == positions_of(find, values, k)
     if kind == "decaying":
-        assert all(find(H, k) is not None for find in (highest, lowest, nearest))
+        assert all(find(H, k) is not None for find in (highest, lowest, nearest, furthest))
 
 
 @pytest.mark.parametrize("kind", sorted(SPECTRA))
@@ -293,49 +310,117 @@ def test_where_no_shift_tells_positions_are_those_among_all(kind: str, k: int, m
     """Known eigenvalues at either end and nearest 0, where LDLᵀ and norms count nothing."""
     monkeypatch.setattr(counted, "SOON", 0)
     monkeypatch.setattr(counted.Few, "settled", lambda *_: None)
+    monkeypatch.setattr(counted.Few, "none_outside", lambda *_: False)
     monkeypatch.setattr(counted.Few, "counted_by_norms", lambda *_: False)
     values = np.sort(SPECTRA[kind])
     H = with_eigenvalues(values)
-    for find in (highest, lowest, nearest):
+    for find in (highest, lowest, nearest, furthest):
         found = find(H, k)
         assert found is not None
         # 8 eps P ‖H‖_F, and eps P ‖H‖ of the matrix as it was made.
         atol = 9 * 240 * 2.3e-16 * np.linalg.norm(values)
         np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=atol)
         np.testing.assert_allclose(H @ found.vectors, found.vectors * found.eigenvalues, rtol=0, atol=1e-9)
-        if find is nearest:
-            sizes = np.sort(np.abs(values[found.positions]))
-            np.testing.assert_allclose(sizes, np.sort(np.abs(values))[:k], rtol=0, atol=atol)
-        else:
-            assert found.positions.tolist() == list(range(240 - k, 240) if find is highest else range(k))
+        magnitudes = np.abs(values[positions_of(find, values, k)])
+        np.testing.assert_allclose(np.sort(np.abs(values[found.positions])), np.sort(magnitudes), rtol=0, atol=atol)
+        if find in (highest, lowest):
+            assert found.positions.tolist() == positions_of(find, values, k)
 
 
 def test_entries_up_to_the_end_of_the_exponents() -> None:
     values = np.concatenate([np.linspace(0.3, 0.5, 90), [0.6, 1.0]])
     H = with_eigenvalues(values) * 2.0**1023
-    for find, position in ((highest, 91), (lowest, 0)):
-        found = find(H, 1)
+    in_range, norm, scale = counted.in_range(H)
+    each = counted.Few(in_range, norm, counted.Counts(1, 1, 1, 1))
+    for name, position in (("highest", 91), ("lowest", 0), ("nearest", 0), ("furthest", 91)):
+        found = getattr(each, name)()
         assert found is not None
-        np.testing.assert_allclose(found.eigenvalues * 2.0**-1023, values[position], rtol=1e-12)
+        np.testing.assert_allclose(found.eigenvalues * (scale * 2.0**-1023), values[position], rtol=1e-12)
 
 
 def test_an_eigenvalue_that_was_missed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A subspace that is blind to an eigenvector finds neighbours, and the count tells."""
-    values = np.concatenate([np.full(30, 5.0), [6.0], np.linspace(8, 9, 30)])
-    H = np.diag(values)
-    real = counted.grown
+    # More values than a subspace has dimensions; what a diagonal matrix makes of a 0 is 0.
+    values = np.concatenate([np.full(30, 5.0), [6.0], np.linspace(8, 9, 200)])
+    start = counted.gaussian(len(values))
+    start[np.argmax(values)] = 0
+    monkeypatch.setattr(counted, "gaussian", lambda count: start)
+    assert highest(np.diag(values), 1) is None
+    assert furthest(np.diag(-values), 1) is None
 
-    def blind(product, start, enough, **options):  # type: ignore[no-untyped-def]
-        def without(v: np.ndarray) -> np.ndarray:
-            image = product(v)
-            image[np.argmax(values)] = 0
-            return image
 
-        start[np.argmax(values)] = 0
-        return real(without, start, enough, **options)
+@pytest.mark.parametrize("size", [8, 9, 40, 97, 600])
+@pytest.mark.parametrize("kind", ["generic", "zero", "identity", "low rank", "pairs", "decaying", "huge"])
+def test_krylov_bases_are_orthonormal_whatever_the_operator(size: int, kind: str) -> None:
+    """A Q = Q T + B R on the last block, with Qᵀ Q = 1: by the definitions; the same bits for any number of threads."""
+    random = rng(size)
+    matrices = {
+        "generic": lambda: with_eigenvalues(random.standard_normal(size)),
+        "zero": lambda: np.zeros((size, size)),
+        "identity": lambda: np.eye(size),
+        "low rank": lambda: with_eigenvalues(np.where(np.arange(size) < 3, 1.0, 0.0)),
+        "pairs": lambda: with_eigenvalues(np.resize([-1.0, 1.0], size)),
+        "decaying": lambda: with_eigenvalues(np.logspace(-14, 0, size)),
+        "huge": lambda: 2.0**300 * with_eigenvalues(random.standard_normal(size)),
+    }
+    matrix = matrices[kind]()
+    most = max(size // 8 - 1, 1)
+    start = random.standard_normal((size, 8))
+    if kind == "zero":
+        start[:, 3:] = 0  # nothing to begin with in most directions
+    one, two = (_core.KrylovBasis(start, most, threads) for threads in (1, 2))
+    done = 0
+    for blocks in (1, 2, most):
+        for basis in (one, two):
+            basis.advance(matrix, blocks)
+        done = min(done + blocks, most)
+        inside, beyond = one.projection()
+        assert all((x == y).all() for x, y in zip(one.projection(), two.projection(), strict=True))
+        assert inside.shape == (8 * done, 8 * done)
+        vectors = one.vectors(np.eye(8 * done))
+        assert (vectors == two.vectors(np.eye(8 * done))).all()
+        # Gram–Schmidt twice leaves some eps √P; products of P terms err by as much.
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(8 * done), atol=size * 2.3e-16 + 1e-14)
+        norm = np.linalg.norm(matrix, 2)
+        upper = np.triu(inside)
+        symmetric = upper + np.triu(inside, 1).T
+        np.testing.assert_allclose(symmetric, vectors.T @ matrix @ vectors, rtol=0, atol=1e-13 * norm)
+        rest = matrix @ vectors[:, -8:]
+        rest -= vectors @ (vectors.T @ rest)
+        np.testing.assert_allclose(beyond.T @ beyond, rest.T @ rest, rtol=0, atol=1e-13 * norm**2)
 
-    monkeypatch.setattr(counted, "grown", blind)
-    assert highest(H, 1) is None
+
+def test_krylov_bases_of_inverses() -> None:
+    """Those of the inverse that a factor is, and of the inverse itself."""
+    values = np.concatenate([-np.linspace(1, 2, 60), np.linspace(0.5, 3, 80)])
+    matrix, inverse = with_eigenvalues(values), with_eigenvalues(1 / (values - 0.1))
+    start = rng().standard_normal((140, 8))
+    one, two = (_core.KrylovBasis(start, 4, 2) for _ in range(2))
+    one.advance(_core.Ldlt(matrix, 0.1, 2), 4)
+    two.advance(inverse, 4)
+    ritz = [np.linalg.eigvalsh(basis.projection()[0], UPLO="U") for basis in (one, two)]
+    # Perturbations of some eps P of each operator.
+    np.testing.assert_allclose(*ritz, rtol=0, atol=1e-11)
+
+
+def test_refusals_of_krylov_bases() -> None:
+    for start in (np.ones((20, 7)), np.ones(20)):
+        with pytest.raises(ValueError, match=r"shape \(P, 8\)"):
+            _core.KrylovBasis(start, 1, 1)
+    for size, most in ((20, 0), (20, 3), (7, 1), (20, -1)):
+        with pytest.raises(ValueError, match="most_blocks"):
+            _core.KrylovBasis(np.ones((size, 8)), most, 1)
+    basis = _core.KrylovBasis(np.ones((20, 8)), 2, 1)
+    with pytest.raises(ValueError, match="as many rows"):
+        basis.advance(np.eye(19), 1)
+    with pytest.raises(ValueError, match="as many rows"):
+        basis.advance(_core.Ldlt(np.eye(19), 0.0, 1), 1)
+    with pytest.raises(ValueError, match="blocks"):
+        basis.advance(np.eye(20), -1)
+    basis.advance(np.eye(20), 5)
+    assert basis.projection()[0].shape == (16, 16)
+    with pytest.raises(ValueError, match=r"shape \(dimensions, m\)"):
+        basis.vectors(np.ones((15, 1)))
 
 
 def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,15 +431,18 @@ def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
     x = rng().standard_normal((60, 4))
     obj = ho.Objective(net, x, np.sin(x[:, :2]), l2=0.01)
     whole = ho.spectrum(obj, theta)
-    few = ho.spectrum(obj, theta, largest=1, smallest=1, nearest_zero=1)
-    kappa = few.condition_number()
-    assert kappa == pytest.approx(whole.condition_number("raw"), rel=1e-8)
-    assert kappa.lower <= kappa <= kappa.upper
+    for wanted in ({"largest": 1, "smallest": 1}, {"largest_magnitude": 1}, {"largest_magnitude": 2}):
+        kappa = ho.spectrum(obj, theta, nearest_zero=1, **wanted).condition_number()
+        assert kappa == pytest.approx(whole.condition_number("raw"), rel=1e-8)
+        assert kappa.lower <= kappa <= kappa.upper
     positive = ho.spectrum(obj, theta, matrix="gauss_newton", largest=1, smallest=1)
     expected = ho.spectrum(obj, theta, matrix="gauss_newton", zero_modes=None).condition_number("raw")
     assert positive.condition_number() == pytest.approx(expected, rel=1e-8)
-    with pytest.raises(ValueError, match="nearest_zero=1"):
-        ho.spectrum(obj, theta, largest=1, smallest=1).condition_number()
+    one_sign = ho.spectrum(obj, theta, matrix="gauss_newton", largest_magnitude=1, smallest=1)
+    assert one_sign.condition_number() == pytest.approx(expected, rel=1e-8)
+    for wanted in ({"largest": 1, "smallest": 1}, {"largest_magnitude": 1}, {"nearest_zero": 1}):
+        with pytest.raises(ValueError, match="largest_magnitude=1, nearest_zero=1"):
+            ho.spectrum(obj, theta, **wanted).condition_number()
     near = ho.spectrum(obj, theta, nearest_zero=3)
     values = np.linalg.eigvalsh(obj.hessian(theta))
     assert set(near.positions) == set(np.argsort(np.abs(values))[:3])

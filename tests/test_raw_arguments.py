@@ -152,6 +152,8 @@ def entries() -> Iterator[tuple[str, Callable[..., Any], list[Any], dict[str, li
     yield "factorise", _core.factorise, [np.diag([1.0, 2.0, -1.0]), [0.5, 1.5], 2], {}
     yield "times_columns", _core.times_columns, [np.diag([1.0, 2.0, -1.0]), np.ones((3, 2)), 2], {}
     yield "Ldlt", _core.Ldlt, [np.diag([1.0, 2.0, -1.0]), 0.5, 2], {"solve": [np.ones((3, 2))]}
+    basis = {"advance": [np.eye(16), 1], "projection": [], "vectors": [np.zeros((0, 1))]}
+    yield "KrylovBasis", _core.KrylovBasis, [np.ones((16, 8)), 2, 2], basis
     names = [("tanh", 0.0), ("relu", 0.0), ("erf", 0.0)]
     population = [rng.standard_normal((3, 2)), np.ones(3), rng.standard_normal((4, 2)), 2, False, 1.0]
     yield "Population", _core.Population, [names, 2, 1e-6, 2], {"derivatives": population}

@@ -10,11 +10,15 @@ import pytest
 
 import hessorbit as ho
 from hessorbit import counted, extremes
+from hessorbit.counted import Counts
 
 EPS = 2.3e-16
-# Numbers of the smallest, of the largest, and of those of smallest magnitude.
+# Numbers of the smallest, of the largest, and of those of smallest and of largest magnitude.
 MIXES = [
-    (1, 0, 0), (0, 2, 0), (0, 0, 4), (1, 1, 0), (3, 5, 0), (3, 0, 5), (0, 3, 3), (1, 1, 1), (2, 3, 4), (1, 0, 1),
+    Counts(*mix) for mix in (
+        (1, 0, 0), (0, 2, 0), (0, 0, 4), (1, 1, 0), (3, 5, 0), (3, 0, 5), (0, 3, 3), (1, 1, 1), (2, 3, 4), (1, 0, 1),
+        (0, 0, 0, 1), (0, 0, 0, 3), (0, 0, 1, 1), (2, 1, 2, 2),
+    )
 ]  # fmt: skip
 # On both sides of the sizes from which on subspaces find one end, or several.
 SIZES = [9, 40, 101, extremes.FEWEST_SHARED, extremes.FEWEST_SHARED + 1, extremes.FEWEST, extremes.FEWEST + 2]
@@ -55,8 +59,9 @@ def matrices(size: int) -> dict[str, np.ndarray]:
     return kinds
 
 
-def check(H: np.ndarray, low: int, high: int, near: int, found: counted.Pairs) -> None:
+def check(H: np.ndarray, wanted: Counts, found: counted.Pairs) -> None:
     size = len(H)
+    low, high, near, far = wanted
     values = np.linalg.eigvalsh(H)
     norm = float(np.linalg.norm(H))
     positions = set(found.positions.tolist())
@@ -69,7 +74,9 @@ def check(H: np.ndarray, low: int, high: int, near: int, found: counted.Pairs) -
     np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=atol)
     sizes = np.sort(np.abs(values[found.positions]))[:near]
     np.testing.assert_allclose(sizes, np.sort(np.abs(values))[:near], rtol=0, atol=atol)
-    assert max(near, low, high) <= len(positions) <= low + high + near
+    sizes = np.sort(np.abs(values[found.positions]))[len(positions) - far :]
+    np.testing.assert_allclose(sizes, np.sort(np.abs(values))[size - far :], rtol=0, atol=atol)
+    assert max(wanted) <= len(positions) <= sum(wanted)
     np.testing.assert_allclose(found.vectors.T @ found.vectors, np.eye(len(positions)), rtol=0, atol=4 * size * EPS)
     residuals = np.linalg.norm(H @ found.vectors - found.vectors * found.eigenvalues, axis=0)
     assert (residuals <= counted.ACCURATE * norm).all()
@@ -77,20 +84,25 @@ def check(H: np.ndarray, low: int, high: int, near: int, found: counted.Pairs) -
 
 @pytest.mark.parametrize("size", SIZES)
 def test_vectors_are_orthonormal_whatever_the_ends_share(size: int) -> None:
-    for (kind, H), (low, high, near) in product(matrices(size).items(), MIXES):
+    for (kind, H), wanted in product(matrices(size).items(), MIXES):
         try:
-            check(H, low, high, near, extremes.counted_pairs(H, low, high, near))
+            found, residuals = extremes.counted_pairs(H, wanted)
+            check(H, wanted, found)
+            # Products in another order differ by rounding.
+            images = H @ found.vectors - found.vectors * found.eigenvalues
+            atol = 2 * size * EPS * float(np.linalg.norm(H))
+            np.testing.assert_allclose(residuals, np.linalg.norm(images, axis=0), rtol=0, atol=atol)
         except AssertionError as error:
-            raise AssertionError(f"{kind}, {size} rows, low {low}, high {high}, near {near}") from error
+            raise AssertionError(f"{kind}, {size} rows, {wanted}") from error
 
 
 @pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**1015])
 def test_entries_near_the_ends_of_the_exponents(scale: float) -> None:
     for size in (40, 200):
         for H in matrices(size).values():
-            for low, high, near in ((1, 1, 1), (0, 2, 0), (3, 0, 3)):
-                found = extremes.counted_pairs(H * scale, low, high, near)
-                check(H, low, high, near, counted.Pairs(found.eigenvalues / scale, found.vectors, found.positions))
+            for wanted in (Counts(1, 1, 1), Counts(high=2), Counts(low=3, near=3), Counts(far=2)):
+                found, _ = extremes.counted_pairs(H * scale, wanted)
+                check(H, wanted, counted.Pairs(found.eigenvalues / scale, found.vectors, found.positions))
 
 
 def test_objectives_with_one_curvature_in_many_directions() -> None:
@@ -101,9 +113,10 @@ def test_objectives_with_one_curvature_in_many_directions() -> None:
     ):
         theta = np.zeros(obj.net.num_parameters)
         H = obj.hessian(theta)
-        for low, high, near in MIXES:
-            sp = ho.spectrum(obj, theta, smallest=low or None, largest=high or None, nearest_zero=near or None)
-            check(H, low, high, near, counted.Pairs(sp.eigenvalues, sp.vectors, sp.positions))
+        for wanted in MIXES:
+            given = {name: k for name, k in zip(extremes.FEW, wanted, strict=True) if k}
+            sp = ho.spectrum(obj, theta, **given)
+            check(H, wanted, counted.Pairs(sp.eigenvalues, sp.vectors, sp.positions))
 
 
 @pytest.mark.parametrize("wrong", ["fewer", "failure", "vectors"])
@@ -122,8 +135,8 @@ def test_what_bisection_misses_is_found_among_all(wrong: str, monkeypatch: pytes
 
     monkeypatch.setattr(scipy.linalg, "eigh", faulty)
     H = rotated(np.linspace(-1, 2, 30))
-    for low, high, near in MIXES:
-        check(H, low, high, near, extremes.counted_pairs(H, low, high, near))
+    for wanted in MIXES:
+        check(H, wanted, extremes.counted_pairs(H, wanted)[0])
 
 
 def test_nearest_zero_are_neighbours() -> None:
@@ -132,3 +145,13 @@ def test_nearest_zero_are_neighbours() -> None:
             chosen = counted.nearest_zero(np.array(values), k)
             assert (np.diff(chosen) == 1).all()
             assert np.sort(np.abs(values))[:k].tolist() == np.sort(np.abs(np.array(values)[chosen])).tolist()
+
+
+def test_furthest_are_at_the_ends() -> None:
+    for values in ([-1.0, -1.0, 0.0, 1.0, 1.0], [-2.0, -2.0, -2.0], [1.0, 1.0, 3.0], [-0.0, 0.0], [-1.0, 0.0, 0.0]):
+        count = len(values)
+        for k in range(1, count + 1):
+            chosen = counted.furthest(np.array(values), k)
+            low, high = counted.sides(np.array(values), k)
+            assert chosen.tolist() == [*range(low), *range(count - high, count)]
+            assert np.sort(np.abs(values))[count - k :].tolist() == np.sort(np.abs(np.array(values)[chosen])).tolist()

@@ -1,8 +1,8 @@
 """What all eigenvalues cost, and what an inertia and a few counted eigenvalues cost beside them; milliseconds.
 
 The matrices are those of tanh networks: the Hessian at random weights and after 6000 steps of Adam, the Gauss–Newton
-matrix, and the Hessian at a minimum that has zero modes, as its samples are fewer than its parameters. κ stands for one
-of each end and what is nearest 0 at once. Run it on a quiet machine:
+matrix, and the Hessian at a minimum that has zero modes, as its samples are fewer than its parameters. κ stands for
+those of smallest and of largest magnitude at once. Run it on a quiet machine:
 
     python benchmarks/python/spectrum.py
 """
@@ -19,8 +19,9 @@ import scipy.linalg
 import hessorbit as ho
 from hessorbit._blas import calm_blas
 from hessorbit._checks import Array
+from hessorbit.counted import Counts
 from hessorbit.decomposition import symmetric_eigen
-from hessorbit.extremes import counted_parts
+from hessorbit.extremes import counted_pairs
 from hessorbit.signs import count_signs
 
 WIDTHS = [[10, 33, 1], [10, 50, 1], [10, 66, 1], [10, 100, 1], [20, 91, 1]]
@@ -49,7 +50,7 @@ def matrices(widths: list[int]) -> Iterator[tuple[str, Array]]:
 
 def main() -> None:
     print("| P | matrix | evd | all | inertia | largest | smallest | nearest 0 | κ |\n" + 9 * "|---" + "|")
-    wanted = ((0, 1, 0), (1, 0, 0), (0, 0, 1), (1, 1, 1))
+    wanted = Counts(high=1), Counts(low=1), Counts(near=1), Counts(near=1, far=1)
     for widths in WIDTHS:
         for name, H in matrices(widths):
             with calm_blas(len(H)):
@@ -57,7 +58,7 @@ def main() -> None:
                     least(lambda H=H: scipy.linalg.eigh(H, eigvals_only=True, driver="evd")),
                     least(lambda H=H: symmetric_eigen(H)),
                     least(lambda H=H: count_signs(H, 0.0)),
-                    *(least(lambda H=H, counts=counts: counted_parts(H, *counts)) for counts in wanted),
+                    *(least(lambda H=H, few=few: counted_pairs(H, few)) for few in wanted),
                 ]
             print(f"| {len(H)} | {name} | " + " | ".join(f"{time:.1f}" for time in times) + " |", flush=True)
 

@@ -1,9 +1,11 @@
-// LDLᵀ of symmetric matrices, and their products with a few columns.
+// LDLᵀ of symmetric matrices, their products with a few columns, and Krylov subspaces of both.
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "locked.hpp"
 #include "square.hpp"
 #include "threads.hpp"
 
+#include <hessorbit/krylov.hpp>
 #include <hessorbit/ldlt.hpp>
 #include <hessorbit/times_columns.hpp>
 
@@ -76,6 +78,63 @@ Numbers solve(const Ldlt& self, const Numbers& b) {
     return result;
 }
 
+using BoundBasis = Locked<KrylovBasis>;
+
+// start (P, 8)
+std::unique_ptr<BoundBasis> make_basis(const Numbers& start, Index most_blocks, int threads) {
+    require(start.ndim() == 2 && start.shape(1) == column_block, "start: expected shape (P, 8)");
+    const Index size = start.shape(0);
+    require(most_blocks >= 1 && most_blocks <= size / column_block, "most_blocks: expected a number from 1 to P/8");
+    const int team = thread_count(threads);
+    const py::gil_scoped_release release;
+    return std::make_unique<BoundBasis>(start.data(), size, most_blocks, team);
+}
+
+void advance_by_matrix(BoundBasis& self, const Numbers& matrix, Index blocks) {
+    require_square(matrix);
+    require(matrix.shape(0) == self.core().size(), "matrix: expected as many rows as the start has");
+    require(blocks >= 0, "blocks: expected a number from 0 on");
+    self.locked([&](KrylovBasis& core) { core.advance(blocks, matrix.data()); });
+}
+
+void advance_by_inverse(BoundBasis& self, const Ldlt& factor, Index blocks) {
+    require(factor.size() == self.core().size(), "factor: expected as many rows as the start has");
+    require(blocks >= 0, "blocks: expected a number from 0 on");
+    self.locked([&](KrylovBasis& core) { core.advance(blocks, factor); });
+}
+
+// columns (dimensions, m)
+Numbers combine_vectors(BoundBasis& self, const Numbers& columns) {
+    const Index count = columns.ndim() == 2 ? columns.shape(1) : 0;
+    Numbers result({self.core().size(), count});
+    const bool fits = self.locked([&](const KrylovBasis& core) {
+        if (columns.ndim() != 2 || columns.shape(0) != core.dimensions()) return false;
+        core.combine_vectors(columns.data(), count, result.mutable_data());
+        return true;
+    });
+    require(fits, "columns: expected shape (dimensions, m)");
+    return result;
+}
+
+// Rows and columns of the matrix that count, and R.
+std::pair<Numbers, Numbers> projection(BoundBasis& self) {
+    const auto [inside, beyond] = self.locked([](const KrylovBasis& core) {
+        const Index m = core.dimensions();
+        return std::pair<Matrix<double>, Matrix<double>>(core.projected().topLeftCorner(m, m), core.beyond());
+    });
+    return {Numbers({inside.rows(), inside.cols()}, inside.data()), Numbers({beyond.rows(), beyond.cols()}, beyond.data())};
+}
+
+void register_krylov(py::module_& module) {
+    py::class_<BoundBasis> type(module, "KrylovBasis", py::is_final());
+    type.def(py::init(&make_basis), py::arg("start").noconvert(), py::arg("most_blocks"), py::arg("threads"))
+        .def("advance", &advance_by_matrix, py::arg("matrix").noconvert(), py::arg("blocks"))
+        .def("advance", &advance_by_inverse, py::arg("factor"), py::arg("blocks"))
+        .def("projection", &projection)
+        .def("vectors", &combine_vectors, py::arg("columns").noconvert());
+    never_empty(type);
+}
+
 }  // namespace
 
 void register_ldlt(py::module_& module) {
@@ -91,6 +150,7 @@ void register_ldlt(py::module_& module) {
     module.def("factorise", &factorise, py::arg("matrix").noconvert(), py::arg("shifts"), py::arg("threads"));
     module.def("times_columns", &times, py::arg("matrix").noconvert(), py::arg("columns").noconvert(),
                py::arg("threads"));
+    register_krylov(module);
 }
 
 }  // namespace hessorbit::bindings

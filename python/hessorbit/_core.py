@@ -37,6 +37,7 @@ _common = importlib.import_module("hessorbit._common")
 
 DampedLeastSquares = _hot.DampedLeastSquares
 Descent = _hot.Descent
+KrylovBasis = _hot.KrylovBasis
 Ldlt = _hot.Ldlt
 factorise = _hot.factorise
 times_columns = _hot.times_columns

@@ -278,6 +278,17 @@ class Ldlt(metaclass=_Pybind11Type):
     @property
     def backward_error(self) -> float: ...
 
+# orthonormal Q of a block Krylov subspace, of up to 8 most_blocks dimensions, from a block (P, 8) on
+@final
+class KrylovBasis(metaclass=_Pybind11Type):
+    def __init__(self, start: NDArray[np.float64], most_blocks: int, threads: int) -> None: ...
+    # by a symmetric matrix (P, P), or by the inverse that a factor is
+    def advance(self, operator: NDArray[np.float64] | Ldlt, /, blocks: int) -> None: ...
+    # T = Qᵀ A Q (m, m), in its upper triangle, and R (8, 8): A Q = Q T + B R for the last block
+    def projection(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    # Q times columns (m, k), (P, k)
+    def vectors(self, columns: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
 # (A + μ I) s = −g; A (P, P), g (P)
 @final
 class ShiftedSystem(metaclass=_Pybind11Type):

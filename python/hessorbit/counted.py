@@ -1,4 +1,4 @@
-"""The eigenvalues of a formed matrix at its ends and nearest 0, few of them, with their positions counted.
+"""The eigenvalues of a formed matrix at its ends, of smallest and largest magnitude, few of them, positions counted.
 
 Krylov subspaces of H find those at its ends, those of (H − σ I)⁻¹ the ones nearest σ (krylov.py). That none was missed
 is counted, at a shift s that has all those found on one side:
@@ -9,6 +9,8 @@ is counted, at a shift s that has all those found on one side:
 - By norms alone. In the basis of a Krylov subspace Q, completed, H is [T Rᵀ; R W], where R reaches only its last block,
   and ‖W‖_F² = ‖H‖_F² − ‖T‖_F² − 2‖R‖_F². As many eigenvalues of H are above s as of T and of its Schur complement
   W − s I − R (T − s I)⁻¹ Rᵀ together (Haynsworth): none of the latter if ‖W‖_F + λ_max(−R (T − s I)⁻¹ Rᵀ) < s.
+
+Those of largest magnitude are all that are beyond s or −s, so either is done at both ends.
 
 Zero modes, k values that are all within rounding of 0, are told by the first LDLᵀ. Where neighbours are too close to be
 told apart by such an s, or several LDLᵀ lead to none, all eigenvalues are found, and those few returned that up to
@@ -21,6 +23,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +37,7 @@ TIGHT, CLOSE = 1e-13, 1e-9  # residuals of products with H, and of those with an
 ACCURATE = 1e-10  # of ‖H‖_F: residuals of what is returned
 LOCATED = 0.01  # of a Ritz value: a residual that tells where an end is
 NEAR = 1e-7  # of ‖H‖_F: a count is taken so close beside an eigenvalue, or half-way to the next
+TOGETHER = 4000  # rows up to which two LDLᵀ, by a thread each, are sooner done than in turn
 LOOK = 6  # blocks of the subspace that tells roughly where the ends are
 SLOW = 1e-4  # of the largest magnitude: a residual after LOOK blocks with which an inverse takes less time
 MOST = 20  # blocks
@@ -45,6 +49,18 @@ SPREAD = 0.3  # of the spread of those nearest a shift: residuals that tell wher
 PROBED = 64  # rows
 SOON = 450  # rows up to which all eigenvalues of an indefinite matrix are found first
 ATTEMPTS = 4  # LDLᵀ that are sooner found than all eigenvalues
+
+# An end of the spectrum is named by its sign, 1 for the upper; both of them together, in magnitude, by 0.
+BOTH = 0
+
+
+class Counts(NamedTuple):
+    """How many eigenvalues are wanted: the smallest, the largest, those of smallest and of largest magnitude."""
+
+    low: int = 0
+    high: int = 0
+    near: int = 0
+    far: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,14 +89,14 @@ class Found:
 
 
 class Few:
-    """The `low` smallest, `high` largest and `near` smallest in magnitude of H (P, P), which share what they can."""
+    """Few eigenvalues of H (P, P), symmetric, in range (`in_range`) and of this norm, that share what finds them."""
 
-    def __init__(self, H: Array, low: int = 0, high: int = 0, near: int = 0) -> None:
-        self.low, self.high, self.near = low, high, near
-        self.H, self.scale = in_range(H)
-        self.norm = float(np.linalg.norm(self.H))
+    def __init__(self, H: Array, norm: float, wanted: Counts) -> None:
+        self.H, self.norm = H, norm
+        self.low, self.high, self.near, self.far = wanted
         self.threads = core_threads(len(H))
         self.tiny = 8 * len(H) * EPS * self.norm
+        # How many are below a shift, and how far from it one that is counted on the wrong side may be.
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
 
     def around(self, k: int) -> Pairs | None:
@@ -127,16 +143,20 @@ class Few:
     def nearest(self) -> Pairs | None:
         return self.found(self.near, lambda: self.around(self.near))
 
+    def furthest(self) -> Pairs | None:
+        return self.found(self.far, lambda: self.outermost(self.far))
+
     def found(self, k: int, find: Callable[[], Pairs | None]) -> Pairs | None:
-        """Those of the matrix as it came; if so many are wanted, and H is larger than a subspace that holds them."""
-        if k == 0 or self.norm == 0 or len(self.H) <= LOOK * BLOCK + k:
-            return None
-        pairs = find()
-        return pairs and Pairs(pairs.eigenvalues * self.scale, pairs.vectors, pairs.positions)
+        """What is found, if so many are wanted, and H is larger than a subspace that holds them."""
+        return find() if k > 0 and self.norm > 0 and len(self.H) > LOOK * BLOCK + k else None
+
+    @property
+    def known(self) -> bool:
+        """Whether all eigenvalues are, and lead to others in less time than subspaces."""
+        return self.small and "every" in vars(self)
 
     def upper_end(self) -> Pairs | None:
-        known = self.small and "every" in vars(self)
-        return self.end_of_all(self.high, 1) if known else self.end(self.high, 1)
+        return self.end_of_all(self.high, 1) if self.known else self.end(self.high, 1)
 
     def lower_end(self) -> Pairs | None:
         if self.seems_positive:
@@ -165,10 +185,7 @@ class Few:
         if len(space.values) < k + BLOCK:
             return self.end_of_all(k, sign)
         if converged(space, k, sign):
-            found = self.refined(space.vectors(at_end(len(space.values), k, sign)))
-            if found.error(slice(None)) <= ACCURATE * self.norm and self.counted_by_norms(space, k, sign):
-                return Pairs(found.values, found.vectors, at_end(len(self.H), k, sign))
-            settled = self.end_at(inward(space.values, k, sign, self.norm), found, k, sign)
+            settled = self.held(space, k, sign)
             if settled:
                 return settled
         start = space.vectors(at_end(len(space.values), BLOCK, sign))
@@ -178,6 +195,75 @@ class Few:
         error = doubt if doubt > abs(first) else doubt / 2
         shift = inward(space.values, k, sign, self.norm) if located else first + sign * error
         return self.end_by_inverse(k, sign, shift, start, doubt)
+
+    def held(self, space: Subspace, k: int, sign: int) -> Pairs | None:
+        """The k outermost, in a subspace that holds them, counted by norms or else by LDLᵀ."""
+        magnitudes = np.sort(sizes(space.values, sign))[::-1]
+        # A count stands back from rounding most where the gap is widest.
+        some = [more for more in range(k, k + SPARE) if converged(space, more, sign)]
+        more = max(some, key=lambda more: magnitudes[more - 1] - magnitudes[more])
+        found = self.refined(space.vectors(outside(space.values, more, sign)))
+        if found.error(slice(None)) > ACCURATE * self.norm:
+            return None
+        if self.counted_by_norms(space, more, sign):
+            positions = ends_of(found.values, len(self.H)) if sign == BOTH else at_end(len(self.H), more, sign)
+            return Pairs(found.values, found.vectors, positions).part(outside(found.values, k, sign))
+        shift = inward(magnitudes[::-1], more, 1, self.norm)
+        return self.end_at(sign * shift if sign else shift, found, k, sign)
+
+    def outermost(self, k: int) -> Pairs | None:
+        """The k largest in magnitude."""
+        if self.known:
+            return self.at_ends(*sides(self.every, k), self.end_of_all)
+        space = self.rough
+        if len(space.values) < k + BLOCK:
+            return None
+        settled = self.held(space, k, BOTH) if converged(space, k, BOTH) else None
+        if settled:
+            return settled
+        pairs = self.at_ends(*sides(space.values, k), self.end)
+        if pairs and self.none_between(pairs, space):
+            return pairs
+        pairs = self.at_ends(k, k, self.end)
+        return pairs and pairs.part(furthest(pairs.eigenvalues, k))
+
+    def at_ends(self, low: int, high: int, find: Callable[[int, int], Pairs | None]) -> Pairs | None:
+        """So many at the lower end and at the upper."""
+        parts = [find(k, sign) for k, sign in ((low, -1), (high, 1)) if k]
+        if any(part is None for part in parts):
+            return None
+        each = [(part.eigenvalues, part.vectors, part.positions) for part in parts if part]
+        return Pairs(*(np.concatenate(arrays, axis=-1) for arrays in zip(*each, strict=True)))
+
+    def none_between(self, pairs: Pairs, space: Subspace) -> bool:
+        """Whether no other eigenvalue is as large in magnitude as any of those at ends."""
+        rest = np.sort(np.abs(space.values))[: -len(pairs.positions)]
+        least = float(np.abs(pairs.eigenvalues).min())
+        return self.none_outside(pairs.eigenvalues, least - self.tiny, (least + float(rest[-1])) / 2)
+
+    def settled_outside(self, found: Found, s: float) -> Pairs | None:
+        """Those found, if they are all that are beyond s and −s."""
+        least = float(np.abs(found.values).min()) - found.error(slice(None))
+        if not self.none_outside(found.values, least, s):
+            return None
+        return Pairs(found.values, found.vectors, ends_of(found.values, len(self.H)))
+
+    def none_outside(self, values: Array, least: float, s: float) -> bool:
+        """Whether no eigenvalue but these is of so large a magnitude, as is counted at s and −s where need be."""
+        negative = int((values < 0).sum())
+        ends = (-1, negative), (1, len(values) - negative)
+        if not 0 < s < least:
+            return False
+        self.count([sign * s for sign, most in ends if not self.at_most(most, sign, least)])
+        return all(self.at_most(most, sign, least) for sign, most in ends)
+
+    def at_most(self, most: int, sign: int, size: float) -> bool:
+        """Whether a count tells that no more than so many are beyond sign·size."""
+        for shift, (below, error) in self.counts.items():
+            beyond = len(self.H) - below if sign > 0 else below
+            if beyond <= most and sign * shift + error <= size:
+                return True
+        return False
 
     def end_of_positive(self, k: int) -> Pairs | None:
         found = self.around_zero
@@ -218,6 +304,8 @@ class Few:
                 space.residuals[chosen[:k]].max() <= SPREAD * (sizes[0] - sizes[-1])
             )
 
+        if factor.inertia[1]:
+            return np.empty(0), start
         space = self.subspace(factor, start, enough, k)
         return shift + 1 / space.values[nearest(space, k + SPARE)], space.vectors(nearest(space, BLOCK))
 
@@ -242,10 +330,10 @@ class Few:
 
     def end_at(self, shift: float, found: Found, k: int, sign: int) -> Pairs | None:
         """The k at an end, if they are among those found beyond a shift, and these are all."""
-        whole = self.settled(found, *window(shift, sign))
+        whole = self.settled_outside(found, shift) if sign == BOTH else self.settled(found, *window(shift, sign))
         if not whole or len(whole.positions) < k:
             return None
-        return whole.part(slice(-k, None) if sign > 0 else slice(k))
+        return whole.part(outside(whole.eigenvalues, k, sign))
 
     def within_rounding(self, found: Found, k: int) -> Pairs | None:
         """k eigenvalues within `tiny` of 0, for as many are there, from the first above −tiny on."""
@@ -260,9 +348,8 @@ class Few:
         values, error = found.values[inside], found.error(inside)
         if not inside.any() or error > ACCURATE * self.norm:
             return None
+        self.count([lower, upper])
         for shift in (lower, upper):
-            if shift not in self.counts:
-                self.factor(shift)
             # One that is so close might be counted on the other side.
             if np.abs(values - shift).min() <= self.counts[shift][1] + error:
                 return None
@@ -280,28 +367,35 @@ class Few:
 
     def factor(self, shift: float) -> Ldlt:
         """L D Lᵀ of H − shift·I, whose count is kept."""
-        (factor,) = factorise(self.H, [shift], self.threads)
-        self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
-        return factor
+        return self.factors([shift])[0]
 
-    def times(self, columns: Array) -> Array:
-        """H times columns (P, k)."""
-        return times_columns(self.H, np.ascontiguousarray(columns), self.threads)
+    def factors(self, shifts: list[float]) -> list[Ldlt]:
+        factors = factorise(self.H, shifts, self.threads)
+        for shift, factor in zip(shifts, factors, strict=True):
+            self.counts[shift] = factor.inertia[0], factor.backward_error if not factor.inertia[1] else math.inf
+        return factors
+
+    def count(self, shifts: list[float]) -> None:
+        """Counts what is below each."""
+        new = [shift for shift in shifts if shift not in self.counts]
+        for some in [new] if len(self.H) <= TOGETHER else [[shift] for shift in new]:
+            self.factors(some)
 
     @cached_property
     def rough(self) -> Subspace:
         """The Krylov subspace of H that tells where its ends are, and holds them if they are soon found."""
-        ends = [(k, sign) for k, sign in ((self.high, 1), (self.low, -1)) if k]
+        ends = [(k, sign) for k, sign in ((self.high, 1), (self.low, -1), (self.far, BOTH)) if k]
 
         def enough(space: Subspace) -> bool:
             late = len(space.values) >= LOOK * BLOCK
             return all(converged(space, k, sign) or (late and not self.promising(space, k, sign)) for k, sign in ends)
 
-        return grown(self.times, self.start, enough, most=self.dimensions(self.low + self.high), first=LOOK)
+        most = self.dimensions(self.low + self.high + self.far)
+        return grown(self.H, self.start, enough, most=most, first=LOOK, threads=self.threads)
 
     def promising(self, space: Subspace, k: int, sign: int) -> bool:
         """Whether more products with H may take less time than an inverse."""
-        return residual(space, k, sign) <= SLOW and self.rest(space) < 1.3 * sign * outermost(space.values, sign)
+        return residual(space, k, sign) <= SLOW and self.rest(space) < 1.3 * sizes(space.values, sign).max()
 
     @cached_property
     def at_zero(self) -> Ldlt:
@@ -327,21 +421,20 @@ class Few:
             limit[wanted:] = ROUGH * sizes[wanted:]
             return len(space.values) > more and bool((residuals <= limit).all())
 
+        if factor.inertia[1]:  # there is no inverse
+            return Found(np.empty(0), np.empty((len(self.H), 0)), np.empty(0))
         space = self.subspace(factor, start, enough, more)
         chosen = np.argsort(rank(space.values), kind="stable")[:more]
         return self.refined(factor.solve(np.ascontiguousarray(space.vectors(chosen))))
 
     def subspace(self, factor: Ldlt, start: Array, enough: Callable[[Subspace], bool], k: int) -> Subspace:
-        """That of an inverse, for k eigenvalues; empty if there is none."""
-        if factor.inertia[1]:
-            nothing = np.empty((0, 0))
-            return Subspace(np.empty((len(self.H), 0)), np.empty(0), nothing, nothing)
-        return grown(factor.solve, start, enough, most=self.dimensions(k), first=2)
+        """That of an inverse, for k eigenvalues."""
+        return grown(factor, start, enough, most=self.dimensions(k), first=2, threads=self.threads)
 
     def refined(self, vectors: Array) -> Found:
         """The eigenpairs of H within the span of columns (P, k)."""
         basis = np.linalg.qr(vectors)[0]
-        images = self.times(basis)
+        images = times(self.H, basis, self.threads)
         within = basis.T @ images
         values, columns = np.linalg.eigh((within + within.T) / 2)
         basis = basis @ columns
@@ -354,28 +447,36 @@ class Few:
 
     def counted_by_norms(self, space: Subspace, k: int, sign: int) -> bool:
         """Whether H has no more than k eigenvalues beyond a shift between the k-th Ritz value and the next."""
-        values, rest = sign * space.values[::sign], self.rest(space)
-        s = (values[-k] + max(values[-k - 1], rest)) / 2
-        distances = values - s
-        if values[-k] - s <= self.tiny or rest >= s:
+        magnitudes, rest = np.sort(sizes(space.values, sign)), self.rest(space)
+        s = float(magnitudes[-k] + max(magnitudes[-k - 1], rest)) / 2
+        if magnitudes[-k] - s <= self.tiny or rest >= s:
             return False
-        beyond = space.beyond[:, ::sign]
-        coupling = float(np.linalg.eigvalsh((beyond / distances) @ beyond.T)[0])
-        return bool(rest - min(coupling, 0.0) < s - self.tiny)
+        return all(self.rest_beside(space, s, side, rest) < s - self.tiny for side in ([sign] if sign else [1, -1]))
+
+    def rest_beside(self, space: Subspace, s: float, sign: int, rest: float) -> float:
+        """How far the Schur complement reaches towards an end."""
+        coupling = np.linalg.eigvalsh((space.beyond / (sign * space.values - s)) @ space.beyond.T)[0]
+        return rest - min(float(coupling), 0.0)
 
     def dimensions(self, k: int) -> int:
         """Of the largest subspace that is worth its time."""
         return min(len(self.H) - BLOCK, MOST * BLOCK + 4 * k)
 
 
-def in_range(H: Array) -> tuple[Array, float]:
-    """H over a power of two, if squares of its entries are out of range, and that power."""
+def times(H: Array, columns: Array, threads: int) -> Array:
+    """H times columns (P, k)."""
+    return times_columns(H, np.ascontiguousarray(columns), threads)
+
+
+def in_range(H: Array) -> tuple[Array, float, float]:
+    """H over a power of two, if squares of its entries are out of range, its norm ‖H‖_F, and that power."""
     with np.errstate(over="ignore"):
         norm = float(np.linalg.norm(H))
     if 1e-100 < norm < 1e100 or not H.any():
-        return H, 1.0
+        return H, norm, 1.0
     exponent = math.frexp(float(np.abs(H).max()))[1] - 1
-    return np.ldexp(H, -exponent), math.ldexp(1.0, exponent)
+    H = np.ldexp(H, -exponent)
+    return H, float(np.linalg.norm(H)), math.ldexp(1.0, exponent)
 
 
 def window(shift: float, sign: int) -> tuple[float, float]:
@@ -393,6 +494,35 @@ def nearest_zero(values: Array, k: int) -> Array:
     negative = int(np.searchsorted(values, 0.0))
     outwards = np.concatenate([np.arange(negative)[::-1], np.arange(negative, len(values))])
     return np.sort(outwards[np.argsort(np.abs(values[outwards]), kind="stable")[:k]])
+
+
+def furthest(values: Array, k: int) -> Array:
+    """Where the k largest magnitudes of ascending values are: at the ends, also where several are equal."""
+    negative = int(np.searchsorted(values, 0.0))
+    inwards = np.concatenate([np.arange(negative), np.arange(negative, len(values))[::-1]])
+    return np.sort(inwards[np.argsort(-np.abs(values[inwards]), kind="stable")[:k]])
+
+
+def sides(values: Array, k: int) -> tuple[int, int]:
+    """How many of the k largest magnitudes of ascending values are at the lower end, and at the upper."""
+    negative = int((values[furthest(values, k)] < 0).sum())
+    return negative, k - negative
+
+
+def ends_of(values: Array, count: int) -> Array:
+    """The positions of ascending values at both ends of so many."""
+    negative = int((values < 0).sum())
+    return np.concatenate([np.arange(negative), np.arange(count - len(values) + negative, count)])
+
+
+def sizes(values: Array, sign: int) -> Array:
+    """What is largest at an end."""
+    return np.abs(values) if sign == BOTH else sign * values
+
+
+def outside(values: Array, k: int, sign: int) -> Array:
+    """Where the k outermost of ascending values are."""
+    return furthest(values, k) if sign == BOTH else at_end(len(values), k, sign)
 
 
 def nearest(space: Subspace, k: int) -> Array:
@@ -415,7 +545,7 @@ def inward(values: Array, k: int, sign: int, size: float) -> float:
 def residual(space: Subspace, k: int, sign: int) -> float:
     """The largest of the k at an end, as a fraction of the largest magnitude."""
     size = float(np.abs(space.values).max())
-    return float(space.residuals[at_end(len(space.values), k, sign)].max()) / size if size else 0.0
+    return float(space.residuals[outside(space.values, k, sign)].max()) / size if size else 0.0
 
 
 def converged(space: Subspace, k: int, sign: int) -> bool:

@@ -1,4 +1,4 @@
-"""A few eigenvalues at the ends of the spectrum or nearest 0, each with its residual, and their positions counted.
+"""A few eigenvalues at the ends of the spectrum or by magnitude, each with its residual, and their positions counted.
 
 For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r‖ of λ, and for the k of them together k
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,12 +29,15 @@ from ._norms import norm
 from ._waiting import interruptible
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
-from .counted import ACCURATE, Few, Pairs, in_range, nearest_zero
+from .counted import ACCURATE, Counts, Few, Pairs, at_end, ends_of, in_range, nearest_zero, sides, times
 from .decomposition import EPS, backward_error, symmetric_eigen
 from .error_bounds import errors_of
+from .krylov import BLOCK
 from .objective import Objective
 from .restricted import whole
 
+FEW = ("smallest", "largest", "nearest_zero", "largest_magnitude")  # options of `spectrum`, as in Counts
+FEW_NAMED = "largest, smallest, nearest_zero and largest_magnitude"
 MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
 MOST_KEPT = 1024  # parameters up to which it is kept for the floor, 8 MB
@@ -46,7 +49,7 @@ EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended p
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PartialSpectrum:
-    """A partial spectrum holds a few eigenvalues at the ends of a spectrum; made by `spectrum`.
+    """A partial spectrum holds a few eigenvalues at the ends of a spectrum, or nearest 0; made by `spectrum`.
 
     Attributes
     ----------
@@ -90,7 +93,7 @@ class PartialSpectrum:
     method: str
     _objective: AnyObjective
     _theta: Array
-    _nearest: int
+    _asked: Counts
     _kept: Array | None
 
     @cached_property
@@ -110,24 +113,23 @@ class PartialSpectrum:
         Raises
         ------
         ValueError
-            If these eigenvalues do not tell: both ends are needed (``largest=1, smallest=1``), and what is nearest 0,
-            by ``nearest_zero=1`` or because all eigenvalues have one sign.
+            If these eigenvalues do not tell. What is largest in magnitude is needed, by ``largest_magnitude=1`` or as
+            one of both ends, and what is smallest, by ``nearest_zero=1`` or because all eigenvalues have one sign.
 
         Examples
         --------
         >>> import numpy as np
         >>> import hessorbit as ho
         >>> obj = ho.Objective(ho.MLP([3, 1], bias=False), np.diag([1.0, 2.0, 4.0]), [1.0, 1.0, 1.0])
-        >>> ho.spectrum(obj, np.zeros(3), largest=1, smallest=1).condition_number()
+        >>> ho.spectrum(obj, np.zeros(3), largest_magnitude=1, nearest_zero=1).condition_number()
         16 (raw)
         """
-        first, last = self.eigenvalues[0], self.eigenvalues[-1]
-        both = self.counted and self.positions[0] == 0 and self.positions[-1] == self.size - 1
-        one_sign = both and (first > 0 or last < 0)
-        if not both or not (one_sign or self._nearest):
+        first, last = self.positions[0] == 0, self.positions[-1] == self.size - 1
+        one_sign = (first and self.eigenvalues[0] > 0) or (last and self.eigenvalues[-1] < 0)
+        if not self.counted or not (self._asked.far or (first and last)) or not (self._asked.near or one_sign):
             raise ValueError(
-                "condition_number needs the eigenvalues at both ends, and what is nearest 0 unless all have one sign, "
-                "with counted positions: ask for spectrum(obj, theta, largest=1, smallest=1, nearest_zero=1)"
+                "condition_number needs the eigenvalue of largest magnitude, and that of smallest, with counted "
+                "positions: ask for spectrum(obj, theta, largest_magnitude=1, nearest_zero=1)"
             )
         floor = self.floor + float(self.residuals.max())
         return ratio(np.abs(self.eigenvalues), floor, lambda _: floor, "raw", {"directions": (self.size, self.size)})
@@ -159,32 +161,35 @@ class PartialSpectrum:
         return _html.table(self._caption(), ["position", "eigenvalue", "residual"], rows)
 
 
-def partial_spectrum(
-    obj: AnyObjective, theta: Array, matrix: str, largest: int | None, smallest: int | None, nearest_zero: int | None
-) -> PartialSpectrum:
-    """Returns some eigenvalues of the Hessian or the Gauss–Newton matrix at θ (P,)."""
+def partial_spectrum(obj: AnyObjective, theta: Array, matrix: str, wanted: dict[str, int | None]) -> PartialSpectrum:
+    """Returns some eigenvalues of the Hessian or the Gauss–Newton matrix at θ (P,): so many of each name in FEW."""
     count = len(theta)
-    high, low, near = (0 if k is None else _checks.integer(k, name, minimum=1, maximum=count) for k, name in
-                       ((largest, "largest"), (smallest, "smallest"), (nearest_zero, "nearest_zero")))  # fmt: skip
+    few = Counts(*(0 if wanted[name] is None else _checks.integer(wanted[name], name, minimum=1, maximum=count)
+                   for name in FEW))  # fmt: skip
     if _checks.is_extended(theta):
-        raise TypeError("theta must be float64 for largest and smallest; got longdouble: round it yourself")
+        raise TypeError(f"theta must be float64 for {FEW_NAMED}; got longdouble: round it yourself")
     at = theta.copy()
-    formed = low > 0 or near > 0 or count <= MOST_DENSE or high + low >= count - 1
+    free = not few.low and not few.near and not (few.high and few.far) and few.high + few.far < count - 1
+    formed = count <= MOST_DENSE or not free
     if formed and count > MOST_FORMED:
+        name = "smallest" if few.low else "nearest_zero" if few.near else "largest with largest_magnitude"
         raise ValueError(
-            f"{'smallest' if low else 'nearest_zero'} is for up to {MOST_FORMED} parameters, whose matrix is formed; "
-            f"theta has {count}: ask for the largest alone, or for some parameters, as spectrum(..., parameters=free)"
+            f"{name} is for up to {MOST_FORMED} parameters, whose matrix is formed; theta has {count}: ask for the "
+            f"largest alone, or for some parameters, as spectrum(..., parameters=free)"
         )
     with calm_blas(count):
         if formed:
             H = finite_matrix_of(obj, at, matrix)
-            found = counted_pairs(H, low, high, near)
+            found, errors = counted_pairs(H, few)
         else:
-            found = lanczos(product_of(obj, at, matrix), count, high)
+            product = product_of(obj, at, matrix)
+            found = lanczos(product, count, few.high or few.far, "LA" if few.high else "LM")
+            errors = residuals(product(found.vectors), found)
+        extended = extended_residuals(obj, at, matrix, found)
     return PartialSpectrum(
         eigenvalues=found.eigenvalues,
         vectors=found.vectors,
-        residuals=residuals(obj, at, matrix, found),
+        residuals=errors if extended is None else extended,
         positions=found.positions,
         counted=formed,
         matrix=matrix,
@@ -192,44 +197,57 @@ def partial_spectrum(
         method="dense" if formed else "lanczos",
         _objective=obj,
         _theta=at,
-        _nearest=near,
+        _asked=few,
         _kept=H if formed and count <= MOST_KEPT else None,
     )
 
 
-def counted_pairs(H: Array, low: int, high: int, near: int) -> Pairs:
-    """The smallest, the largest, and those of smallest magnitude, each once, with orthonormal vectors.
+def counted_pairs(H: Array, wanted: Counts) -> tuple[Pairs, Array]:
+    """The eigenvalues wanted, each once, with orthonormal vectors, and ‖H v − λ v‖₂ of each.
 
     Where LAPACK's bisection fails, as it may where many eigenvalues coincide, and where ends share so much of an
     eigenspace that their vectors are not independent, all eigenvalues are found with their vectors.
     """
-    # LAPACK's bisection loses digits of matrices near the end of the exponents.
-    H, scale = in_range(H)
-    if low + high >= len(H):
-        found = among_all(H, np.arange(len(H)))
-    else:
-        parts = counted_parts(H, low, high, near)
-        positions = np.unique(np.concatenate([part.positions for part in parts]))
-        found = joined(H, parts) or among_all(H, positions)
-    return Pairs(found.eigenvalues * scale, found.vectors, found.positions)
-
-
-def counted_parts(H: Array, low: int, high: int, near: int) -> list[Pairs]:
-    """The smallest, the largest, and those of smallest magnitude, which are not orthogonal to each other."""
     count = len(H)
-    enough = count > (FEWEST_SHARED if near or (low and high) else FEWEST)
-    few = Few(H, *(k if enough and 20 * k < count else 0 for k in (low, high, near)))
-    # What is nearest 0 first: where all are positive, it is at the lower end too.
-    parts = [few.nearest() or within(H, nearest_zero(few.every, near))] if near else []
-    if low:
-        parts.append(few.lowest() or within(H, np.arange(low)))
-    if high:
-        parts.append(few.highest() or within(H, np.arange(count - high, count)))
+    # For some time after a product the threads of BLAS take the CPU that the core's other thread is about to use.
+    with calm_blas(BLOCK):
+        # LAPACK's bisection loses digits of matrices near the end of the exponents.
+        H, frobenius, scale = in_range(H)
+        few = Few(
+            H, frobenius, Counts(*(k if worth_subspaces(wanted, count) and 20 * k < count else 0 for k in wanted))
+        )
+        # What is nearest 0 first: where all are positive, it is at the lower end too.
+        found = few.nearest(), few.lowest(), few.highest(), few.furthest()
+    if wanted.low + wanted.high >= count:
+        pairs, errors = among_all(H, np.arange(count))
+    else:
+        parts = [part for part in found if part] + by_bisection(few, wanted, *found)
+        pairs, errors = joined(few, parts) or among_all(H, np.unique(np.concatenate([p.positions for p in parts])))
+    return Pairs(pairs.eigenvalues * scale, pairs.vectors, pairs.positions), errors * scale
+
+
+def worth_subspaces(wanted: Counts, count: int) -> bool:
+    """Whether subspaces find these in less time than LAPACK, of so many."""
+    shared = wanted.near or wanted.far or (wanted.low and wanted.high)
+    return count > (FEWEST_SHARED if shared else FEWEST)
+
+
+def by_bisection(
+    few: Few, wanted: Counts, near: Pairs | None, low: Pairs | None, high: Pairs | None, far: Pairs | None
+) -> list[Pairs]:
+    """Those wanted of which there is nothing yet."""
+    ends = [] if low else [(wanted.low, -1)]
+    ends += [] if high else [(wanted.high, 1)]
+    if wanted.far and not far:
+        ends += zip(sides(few.every, wanted.far), (-1, 1), strict=True)
+    parts = [within(few.H, at_end(len(few.H), k, sign)) for k, sign in ends if k]
+    if wanted.near and not near:
+        parts.append(within(few.H, nearest_zero(few.every, wanted.near)))
     return parts
 
 
-def joined(H: Array, parts: list[Pairs]) -> Pairs | None:
-    """All of them in ascending order, each once, if they are whole and independent, and eigenpairs of H."""
+def joined(few: Few, parts: list[Pairs]) -> tuple[Pairs, Array] | None:
+    """All of them in ascending order, each once, with residuals; if they are whole, independent, and eigenpairs."""
     if any(len(part.eigenvalues) != len(part.positions) for part in parts):
         return None
     positions, first = np.unique(np.concatenate([part.positions for part in parts]), return_index=True)
@@ -240,8 +258,9 @@ def joined(H: Array, parts: list[Pairs]) -> Pairs | None:
     # Neighbours that were found separately may be in the wrong order, by their rounding errors.
     order = np.argsort(values, kind="stable")
     values, vectors = values[order], vectors[:, order]
-    errors = np.linalg.norm(H @ vectors - vectors * values, axis=0)
-    return Pairs(values, vectors, positions) if errors.max() <= ACCURATE * np.linalg.norm(H) else None
+    pairs = Pairs(values, vectors, positions)
+    errors = residuals(times(few.H, vectors, few.threads), pairs)
+    return (pairs, errors) if errors.max() <= ACCURATE * few.norm else None
 
 
 def orthonormal(vectors: Array) -> Array | None:
@@ -270,27 +289,32 @@ def within(H: Array, positions: Array) -> Pairs:
     return Pairs(values, vectors, positions)
 
 
-def among_all(H: Array, positions: Array) -> Pairs:
-    """The eigenvalues at these positions, all being found with their vectors."""
+def among_all(H: Array, positions: Array) -> tuple[Pairs, Array]:
+    """The eigenvalues at these positions, all being found with their vectors, and residuals."""
     values, vectors = symmetric_eigen(H, vectors=True)
-    return Pairs(values[positions], vectors[:, positions], positions)
+    pairs = Pairs(values[positions], vectors[:, positions], positions)
+    return pairs, residuals(H @ pairs.vectors, pairs)
 
 
-def lanczos(product: Callable[[Array], Array], count: int, high: int) -> Pairs:
-    """The largest eigenvalues by Lanczos's method with implicit restarts (ARPACK), from a fixed start."""
+def lanczos(product: Callable[[Array], Array], count: int, k: int, which: Literal["LA", "LM"]) -> Pairs:
+    """The k largest eigenvalues, "LA", or largest in magnitude, "LM", by Lanczos's method with implicit restarts.
+
+    By ARPACK, from a fixed start.
+    """
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     operator = LinearOperator((count, count), matvec=product, dtype=FLOAT64)
     start = np.random.default_rng(0).standard_normal(count)
     try:
-        values, vectors = eigsh(operator, k=high, which="LA", v0=start, ncv=min(count, max(2 * high + 20, 40)))
+        values, vectors = eigsh(operator, k=k, which=which, v0=start, ncv=min(count, max(2 * k + 20, 40)))
     except ArpackNoConvergence as error:
         raise ArithmeticError(
-            f"Lanczos's method found {len(error.eigenvalues)} of the {high} largest eigenvalues: ask for fewer, or for "
+            f"Lanczos's method found {len(error.eigenvalues)} of the {k} largest eigenvalues: ask for fewer, or for "
             f"some parameters"
         ) from error
     order = np.argsort(values)
-    return Pairs(values[order], vectors[:, order], np.arange(count - high, count))
+    positions = ends_of(values[order], count) if which == "LM" else at_end(count, k, 1)
+    return Pairs(values[order], vectors[:, order], positions)
 
 
 def product_of(obj: AnyObjective, theta: Array, matrix: str) -> Callable[[Array], Array]:
@@ -308,12 +332,16 @@ def product_of(obj: AnyObjective, theta: Array, matrix: str) -> Callable[[Array]
     return lambda v: factor.T @ (factor @ v) + obj.l2 * v
 
 
-def residuals(obj: AnyObjective, theta: Array, matrix: str, found: Pairs) -> Array:
-    """‖H v − λ v‖₂ of each vector v, made a unit vector."""
-    vectors = found.vectors / np.linalg.norm(found.vectors, axis=0)
+def residuals(images: Array, pairs: Pairs) -> Array:
+    """‖H v − λ v‖₂ of each, by H v."""
+    return np.asarray(np.linalg.norm(images - pairs.vectors * pairs.eigenvalues, axis=0))
+
+
+def extended_residuals(obj: AnyObjective, theta: Array, matrix: str, pairs: Pairs) -> Array | None:
+    """The same in extended precision, where that takes little time."""
     data = whole(obj, theta)[0]
-    if matrix == "hessian" and isinstance(data, Objective) and data.num_samples * vectors.size <= EXTENDED:
-        wide = vectors.astype(np.longdouble)
-        images: Any = obj.hvp(theta.astype(np.longdouble), wide)
-        return np.asarray(np.sqrt(((images - wide * found.eigenvalues) ** 2).sum(axis=0)), FLOAT64)
-    return np.asarray(np.linalg.norm(product_of(obj, theta, matrix)(vectors) - vectors * found.eigenvalues, axis=0))
+    if matrix != "hessian" or not isinstance(data, Objective) or data.num_samples * pairs.vectors.size > EXTENDED:
+        return None
+    wide = pairs.vectors.astype(np.longdouble)
+    images: Any = obj.hvp(theta.astype(np.longdouble), wide)
+    return np.asarray(np.sqrt(((images - wide * pairs.eigenvalues) ** 2).sum(axis=0)), FLOAT64)

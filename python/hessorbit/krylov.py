@@ -1,7 +1,7 @@
 """Subspaces that hold eigenvectors at the ends of a symmetric operator: block Krylov, with full orthogonalisation.
 
-From a block X (P, b) the subspace of X, A X, A² X, … is kept orthonormal; the eigenpairs of the operator's matrix there
-(Ritz pairs) converge first at the ends. With Y = Q S for the eigenvectors S of T = Qᵀ A Q,
+From a block X (P, b) the subspace of X, A X, A² X, … is kept orthonormal, in the core (krylov.hpp); the eigenpairs of
+the operator's matrix there (Ritz pairs) converge first at the ends. With Y = Q S for the eigenvectors S of T = Qᵀ A Q,
 
     ‖A y − θ y‖ = ‖R s‖,    R the triangle of what A makes of the last block beyond the subspace, s the last b rows of
     S.
@@ -17,18 +17,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._checks import Array
+from ._core import KrylovBasis, Ldlt
 
 BLOCK = 8
-MOST_TURNS = 3
 
 
 @dataclass(frozen=True)
 class Subspace:
-    """A subspace and the Ritz pairs in it.
+    """A subspace of m dimensions and the Ritz pairs in it.
 
     Attributes
     ----------
-    basis : ndarray, shape (P, m)
+    basis : KrylovBasis
+        Q.
     values : ndarray, shape (m,)
         Ritz values, ascending.
     columns : ndarray, shape (m, m)
@@ -37,7 +38,7 @@ class Subspace:
         R s of each.
     """
 
-    basis: Array
+    basis: KrylovBasis
     values: Array
     columns: Array
     beyond: Array
@@ -48,7 +49,7 @@ class Subspace:
         return np.asarray(np.linalg.norm(self.beyond, axis=0))
 
     def vectors(self, chosen: Array) -> Array:
-        return np.asarray(self.basis @ self.columns[:, chosen])
+        return self.basis.vectors(np.ascontiguousarray(self.columns[:, chosen]))
 
 
 def gaussian(count: int) -> Array:
@@ -57,49 +58,28 @@ def gaussian(count: int) -> Array:
 
 
 def grown(
-    product: Callable[[Array], Array],
+    operator: Array | Ldlt,
     start: Array,
     enough: Callable[[Subspace], bool],
     *,
     most: int,
     first: int,
+    threads: int,
 ) -> Subspace:
     """Returns the subspace from a block (P, b) on, of at most `most` dimensions, once it is enough.
 
-    `product` takes columns (P, b). That is looked at after `first` blocks, and then each time that it has grown by a
-    quarter.
+    The operator is a symmetric matrix (P, P), or the inverse that a factor is. What it made is looked at after `first`
+    blocks, and then each time that it has grown by a quarter.
     """
-    count, width = start.shape
-    most = max(min(most, count) // width, 1) * width
-    basis, projected = np.empty((most, count)).T, np.zeros((most, most))
-    block = np.linalg.qr(start)[0]
-    look = first * width
-    for size in range(width, most + 1, width):
-        basis[:, size - width : size] = block
-        inside = basis[:, :size]
-        block, along, triangle = split(inside, product(block))
-        projected[:size, size - width : size] = along
-        if size >= look or size == most:
-            look = size + size // 4
-            values, columns = np.linalg.eigh(projected[:size, :size], UPLO="U")
-            space = Subspace(inside, values, columns, triangle @ columns[-width:])
-            if enough(space):
-                break
-    return space
-
-
-def split(inside: Array, image: Array) -> tuple[Array, Array, Array]:
-    """Orthonormal columns B (P, b) beside orthonormal ones Q (P, m), C and R with image = Q C + B R; by Gram–Schmidt.
-
-    Twice is enough (Parlett, §6.9), but where the second time takes most of a column.
-    """
-    along = inside.T @ image
-    block, triangle = np.linalg.qr(image - inside @ along)
-    for _ in range(MOST_TURNS):
-        again = inside.T @ block
-        along += again @ triangle
-        block, left = np.linalg.qr(block - inside @ again)
-        triangle = left @ triangle
-        if np.abs(left.diagonal()).min() > 0.5:
-            break
-    return block, along, triangle
+    blocks = max(min(most, len(start)) // BLOCK, 1)
+    basis = KrylovBasis(np.ascontiguousarray(start), blocks, threads)
+    look = done = 0
+    while True:
+        look = min(max(first, look + -(-look // 4)), blocks)
+        basis.advance(operator, look - done)
+        done = look
+        inside, triangle = basis.projection()
+        values, columns = np.linalg.eigh(inside, UPLO="U")
+        space = Subspace(basis, values, columns, triangle @ columns[-BLOCK:])
+        if done == blocks or enough(space):
+            return space

@@ -25,7 +25,7 @@ from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
-from .extremes import PartialSpectrum, partial_spectrum
+from .extremes import FEW_NAMED, PartialSpectrum, partial_spectrum
 from .objective import Objective
 from .restricted import block_of, whole
 
@@ -396,6 +396,7 @@ def spectrum(
     largest: None = ...,
     smallest: None = ...,
     nearest_zero: None = ...,
+    largest_magnitude: None = ...,
 ) -> Spectrum: ...
 @overload
 def spectrum(
@@ -407,6 +408,7 @@ def spectrum(
     largest: int | None = ...,
     smallest: int | None = ...,
     nearest_zero: int | None = ...,
+    largest_magnitude: int | None = ...,
 ) -> PartialSpectrum: ...
 def spectrum(
     obj: AnyObjective,
@@ -421,6 +423,7 @@ def spectrum(
     largest: int | None = None,
     smallest: int | None = None,
     nearest_zero: int | None = None,
+    largest_magnitude: int | None = None,
 ) -> Spectrum | PartialSpectrum:
     """Returns the eigenvalues of the Hessian at θ, with the level below which they are unresolved.
 
@@ -452,15 +455,16 @@ def spectrum(
     parameters : array_like of int or bool, optional
         Of the block of these parameters alone, the others held: what `restricted` objectives give. Matrices and zero
         modes that are given have the size of the block.
-    largest, smallest, nearest_zero : int, optional
-        Find only so many eigenvalues at the upper end, at the lower end, and of smallest magnitude, with vectors,
-        residuals and counted positions. For the last two the matrix is formed, up to P = 20 000; for the largest alone,
-        beyond P = 1500, Lanczos's method needs products only.
+    largest, smallest, nearest_zero, largest_magnitude : int, optional
+        Find only so many eigenvalues at the upper end, at the lower end, and of smallest and of largest magnitude, with
+        vectors, residuals and counted positions. The matrix is formed, up to P = 20 000; but for the largest alone, or
+        those of largest magnitude alone, beyond P = 1500 Lanczos's method needs products only. The condition number
+        takes one of each magnitude, ``nearest_zero=1, largest_magnitude=1``.
 
     Returns
     -------
     Spectrum
-        Or a `PartialSpectrum` with `largest`, `smallest` or `nearest_zero`.
+        Or a `PartialSpectrum` with `largest`, `smallest`, `nearest_zero` or `largest_magnitude`.
 
     Raises
     ------
@@ -507,14 +511,28 @@ def spectrum(
     at = _checks.parameter_vector(theta, count)
     obj, at = block_of(obj, at, parameters)
     count = len(at)
-    if largest is not None or smallest is not None or nearest_zero is not None:
-        plain = not vectors and method == "auto" and zero_modes == "auto" and digits is None
-        if not plain or not isinstance(matrix, str):
+    few = {
+        "largest": largest,
+        "smallest": smallest,
+        "nearest_zero": nearest_zero,
+        "largest_magnitude": largest_magnitude,
+    }
+    if any(k is not None for k in few.values()):
+        others = {
+            "vectors": vectors,
+            "method": method != "auto",
+            "zero_modes": not (isinstance(zero_modes, str) and zero_modes == "auto"),
+            "digits": digits is not None,
+        }
+        for option in (name for name, given in others.items() if given):
+            why = "their vectors are always found" if option == "vectors" else "it is for all eigenvalues"
+            raise ValueError(f"{option} must be left out with {FEW_NAMED}: {why}")
+        if not isinstance(matrix, str):
             raise ValueError(
-                "largest, smallest and nearest_zero are for matrix='hessian' or 'gauss_newton', without other options"
+                f"{FEW_NAMED} are for matrix='hessian' or 'gauss_newton'; of a matrix that is given all eigenvalues "
+                f"are found, without them"
             )
-        name = _checks.one_of(matrix, MATRICES, "matrix")
-        return partial_spectrum(obj, at, name, largest, smallest, nearest_zero)
+        return partial_spectrum(obj, at, _checks.one_of(matrix, MATRICES, "matrix"), few)
     way = _checks.one_of(method, METHODS, "method")
     if isinstance(zero_modes, str):
         _checks.one_of(zero_modes, ("auto",), "zero_modes")

@@ -215,6 +215,18 @@ def call_trust_region(draw: Draw) -> None:
     attempt(draw, calls)
 
 
+def call_krylov(draw: Draw) -> None:
+    size = int(draw.integers(8, 40))
+    start, square = array(draw, (size, 8)), array(draw, (size, size))
+    team = seldom(draw, pick(draw, THREADS), int(draw.integers(4)))
+    basis = _core.KrylovBasis(start, seldom(draw, pick(draw, SIZES), size // 8), team)
+    factor = _core.Ldlt(square, 0.0, team)
+    blocks = seldom(draw, pick(draw, SIZES), int(draw.integers(4)))
+    columns = array(draw, (8 * int(draw.integers(4)), int(draw.integers(4))))
+    calls = [partial(basis.advance, square, blocks), partial(basis.advance, factor, blocks)]
+    attempt(draw, [*calls, basis.projection, partial(basis.vectors, columns)])
+
+
 def call_population(draw: Draw) -> None:
     neurons, inputs, outputs = (int(n) for n in draw.integers((0, 0, 0), (6, 4, 3)))
     names = [activation(draw) for _ in range(rarely(draw, neurons + 1, neurons))]
@@ -242,5 +254,5 @@ def call_anything(draw: Draw) -> None:
 
 CALLS = (
     call_objective, call_outputs, call_descent, call_group_element, call_even_linear, call_activation, call_minima,
-    call_trust_region, call_population, call_anything,
+    call_trust_region, call_krylov, call_population, call_anything,
 )  # fmt: skip

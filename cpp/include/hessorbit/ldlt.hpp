@@ -72,13 +72,39 @@ public:
 
     // X with (A − σ I) X = B for the columns of B (n, m) row-major, in place; not finite if D is singular.
     void solve(double* b, Index columns) const {
-        Rows<double> block(size_, column_block);
+        Rows<double> block(size_, column_block), sums;
         for (Index first = 0; first < columns; first += column_block) {
             const Index some = std::min(column_block, columns - first);
             block.setZero();
             for (Index i = 0; i < size_; ++i) std::copy_n(b + i * columns + first, some, block.row(i).data());
-            solve(block);
+            solve(block, sums);
             for (Index i = 0; i < size_; ++i) std::copy_n(block.row(i).data(), some, b + i * columns + first);
+        }
+    }
+
+    // The same for rows of column_block numbers, of which n count; `sums` is for what comes between.
+    void solve(Rows<double>& b, Rows<double>& sums) const {
+        sums.resize(parts_below(0) * most_columns, column_block);
+        for (const Panel& panel : panels_) {
+            for (const auto& [i, j] : panel.exchanges) b.row(i).swap(b.row(j));
+            solve_lower(panel, b.data());
+        }
+        for (Index k = 0; k < size_; ++k)
+            if (beside_[k] != 0) {
+                const double off = beside_[k], first = diagonal_[k] / off, second = diagonal_[k + 1] / off;
+                const double scale = 1 / (off * (first * second - 1));
+                for (Index c = 0; c < column_block; ++c) {
+                    const double above = b(k, c), below = b(k + 1, c);
+                    b(k, c) = scale * (second * above - below), b(k + 1, c) = scale * (first * below - above);
+                }
+                ++k;
+            } else {
+                b.row(k) /= diagonal_[k];
+            }
+        for (auto panel = panels_.rbegin(); panel != panels_.rend(); ++panel) {
+            solve_upper(*panel, b.data(), sums.data());
+            for (auto swap = panel->exchanges.rbegin(); swap != panel->exchanges.rend(); ++swap)
+                b.row(swap->first).swap(b.row(swap->second));
         }
     }
 
@@ -316,31 +342,6 @@ private:
             subtract_from(j, std::min(step, end - j), j / lane_count * lane_count, padded(end));
         const Index j = std::max(begin, panel.end);
         if (end < size_) subtract_from(j, end - j, end, padded(size_));
-    }
-
-    void solve(Rows<double>& b) const {
-        Rows<double> sums(parts_below(0) * most_columns, column_block);
-        for (const Panel& panel : panels_) {
-            for (const auto& [i, j] : panel.exchanges) b.row(i).swap(b.row(j));
-            solve_lower(panel, b.data());
-        }
-        for (Index k = 0; k < size_; ++k)
-            if (beside_[k] != 0) {
-                const double off = beside_[k], first = diagonal_[k] / off, second = diagonal_[k + 1] / off;
-                const double scale = 1 / (off * (first * second - 1));
-                for (Index c = 0; c < column_block; ++c) {
-                    const double above = b(k, c), below = b(k + 1, c);
-                    b(k, c) = scale * (second * above - below), b(k + 1, c) = scale * (first * below - above);
-                }
-                ++k;
-            } else {
-                b.row(k) /= diagonal_[k];
-            }
-        for (auto panel = panels_.rbegin(); panel != panels_.rend(); ++panel) {
-            solve_upper(*panel, b.data(), sums.data());
-            for (auto swap = panel->exchanges.rbegin(); swap != panel->exchanges.rend(); ++swap)
-                b.row(swap->first).swap(b.row(swap->second));
-        }
     }
 
     // The panel's part of L x = b, and of Lᵀ x = b.
