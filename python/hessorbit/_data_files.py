@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -29,13 +30,15 @@ def npz_arrays(path: Path, name: str) -> dict[str, Array]:
 
 
 def arrays_in(file: BinaryIO, path: Path, name: str) -> dict[str, Array]:
+    if not is_zipfile(file):
+        raise ValueError(f"{name} {str(path)!r} is damaged, or no npz file of plain arrays, as numpy.savez writes")
+    file.seek(0)
     try:
         with np.load(file, allow_pickle=False) as stored:
             return {each: stored[each] for each in stored.files}
     except Exception as error:  # damage shows as anything
-        raise ValueError(
-            f"{name} {str(path)!r} is damaged, or no npz file of plain arrays: {one_line(error)}"
-        ) from error
+        why = "it holds Python objects, which are not read" if "allow_pickle" in str(error) else one_line(error)
+        raise ValueError(f"{name} {str(path)!r} is damaged, or no npz file of plain arrays: {why}") from error
 
 
 def table(path: Path, name: str) -> DataFrame:

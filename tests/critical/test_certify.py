@@ -194,6 +194,15 @@ def test_a_loss_that_depends_on_nothing() -> None:
     assert "does not depend on any parameter" in proof.message
 
 
+def test_a_critical_point_without_curvature_is_not_isolated() -> None:
+    net = ho.MLP([1, 2, 1])
+    proof = ho.certify(ho.Objective(net, [[1.0], [2.0]], [0.0, 0.0]), np.zeros(net.num_parameters))
+    assert not proof.proven
+    # Of seven parameters only the output bias changes the outputs to first order.
+    assert "the gradient is zero, and so is the curvature in 6 of the 7 directions" in proof.message
+    assert "nan" not in proof.message
+
+
 def test_a_nearly_flat_direction_is_not_proven() -> None:
     """A merging pair with opposite outgoing weights, as on the way to infinity: its smallest curvature is rounding."""
     net = ho.MLP([1, 2, 1])

@@ -23,6 +23,7 @@ import hessorbit as ho
 from hessorbit.cli.app import app
 from hessorbit.cli.data import read_data
 from hessorbit.cli.inspect import objective_of
+from hessorbit.cli.labels import labels_of
 
 X = np.random.default_rng(0).standard_normal((40, 2))
 NET = ho.MLP([2, 3, 1])
@@ -344,6 +345,14 @@ def test_command_says_which_class_is_not_known(classes: pd.DataFrame, arguments:
     result = hessorbit("inspect", "three.npz", "--data", *arguments, "--target", target)
     assert result.exit_code == 2
     assert message in result.output
+
+
+@pytest.mark.parametrize("order", [["False", "True"], ["True", "False"], [False, True]])
+def test_classes_that_are_truth_values(order: list[Any]) -> None:
+    """As a table has them, whatever name the command line gives them."""
+    places = [str(each) == str(order[1]) for each in (True, False, True)]
+    assert (labels_of(np.array([True, False, True]), order, 1) == places).all()
+    assert (labels_of(np.array([True, False, True], object), order, 2) == places).all()
 
 
 def broken() -> None:

@@ -25,7 +25,7 @@ from hessorbit.optimize import METHODS, Interrupted
 from hessorbit.optimize.outcome import Stop
 from hessorbit.optimize.run import Run
 from hessorbit.optimize.scale import Scale
-from hessorbit.optimize.trust_region import SLACK, LeastSquares, OnSamples, Quadratic, minimiser
+from hessorbit.optimize.trust_region import SLACK, LeastSquares, OnSamples, Quadratic, decrease, minimiser
 from oracles.autodiff import AutodiffReference
 from oracles.compare import assert_close
 from oracles.problem import Problem, random_problem
@@ -679,6 +679,15 @@ def test_steps_into_overflow_are_refused() -> None:
         result = ho.minimize(problem.objective(), problem.theta, method=method, radius=1e6, max_steps=50)
         assert result.fun < problem.objective().loss(problem.theta)
         assert (np.diff(result.trajectory.losses) < 0).all()
+
+
+def test_a_gradient_that_overflows_is_no_decrease() -> None:
+    """Where the loss is saturated a step may change nothing that float64 shows, and its gradient be inf - inf."""
+    net = ho.MLP([1, 1, 1])
+    run = Run(ho.Objective(net, [[1.0]], [1.0]), "newton", np.ones(4), 0.0, 0.0, 1, None, False, 1.0, np.ones(4))
+    for gradient in ([np.inf, -np.inf, 0.0, 0.0], [np.nan, 0.0, 0.0, 0.0]):
+        assert decrease(run, run.loss, np.array(gradient), np.ones(4)) == -np.inf
+    assert decrease(run, np.inf, np.ones(4), np.ones(4)) == -np.inf
 
 
 @pytest.mark.parametrize("method", ["lm", "newton", "lbfgs"])

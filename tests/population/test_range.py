@@ -103,3 +103,12 @@ def test_weights_times_inputs_out_of_range_are_refused() -> None:
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=r"weights up to 1\.0e\+250 leave it"):
             pop.loss([1e250, 0.3, 1.0])
+
+
+def test_a_loss_beyond_the_range_is_inf() -> None:
+    """E(exp(40 x) - exp(x))² is, though its terms are inf - inf."""
+    net = ho.MLP([1, 1, 1], "exp")
+    pop = ho.PopulationObjective(net, net, [1.0, 0.0, 1.0, 0.0])
+    with pytest.warns(RuntimeWarning, match="errors up to"):
+        assert pop.loss([40.0, 0.0, 1.0, 0.0]) == np.inf
+    assert pop.value_and_gradient([40.0, 0.0, 1.0, 0.0])[0] == np.inf

@@ -124,7 +124,7 @@ def test_a_study_of_a_file(tmp_path: Path) -> None:
         ),
         ("a.csv", "a,y\n1,x\n2,x\n", {"loss": "cross_entropy"}, "outputs must be at least 2, one for each class"),
         ("a.csv", "", {}, "cannot be read: No columns"),
-        ("a.npz", "no archive", {}, "is damaged, or no npz file of plain arrays"),
+        ("a.npz", "no archive", {}, "is damaged, or no npz file of plain arrays, as numpy.savez writes$"),
     ],
 )
 def test_refused_files(name: str, write: str | None, settings: dict[str, Any], message: str, tmp_path: Path) -> None:

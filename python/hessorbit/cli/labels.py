@@ -49,7 +49,9 @@ def labels_of(y: Any, classes: Sequence[Any], outputs: int) -> Array:
 
 
 def key(value: Any) -> Any:
-    """Return what equal classes share: a number whatever it is written as, and else the word."""
+    """Return what equal classes share: a number whatever it is written as, and else the word, as True and False are."""
+    if isinstance(value, bool | np.bool_):
+        return str(value)
     try:
         return float(value)
     except (TypeError, ValueError):

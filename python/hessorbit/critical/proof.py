@@ -187,11 +187,16 @@ def directions(loss: EnclosedLoss, theta: Array) -> Array:
 
 def not_critical(theta: Array, length: float, gradient: Array, curvatures: Array) -> str:
     sizes = np.abs(curvatures)
+    if not gradient.any():
+        return (
+            "theta is critical, and not isolated: the gradient is zero, and so is the curvature in "
+            f"{int((sizes == 0).sum())} of the {len(sizes)} directions transverse to symmetry"
+        )
     return (
         "theta is not near an isolated critical point: "
         f"Newton's first step has length {length:.2g}, where ‖theta‖ is "
         f"{np.linalg.norm(theta):.3g}, with a gradient of norm {np.linalg.norm(gradient):.2g} and curvatures down to "
-        f"{sizes.min():.2g} beside {sizes.max():.2g}; minimise further, as by minimize(obj, theta, method='lm')"
+        f"{sizes.min():.2g} beside {sizes.max():.2g}; minimise further, as by minimize(obj, theta, method='newton')"
     )
 
 
@@ -284,7 +289,11 @@ class Proof:
                 return centre, where
         self.check_kinks(centre, where, length)
         close = length is not None and bool(length < flint().arb(10) ** -FEWEST_DIGITS)
-        why = f"Newton's steps do not converge, the last of length {short(length)}"
+        why = "Newton's steps do not converge, "
+        if length is None or length.is_finite():
+            why += f"the last of length {short(length)}"
+        else:
+            why += "as a curvature transverse to symmetry may be 0"
         raise NotProvenError(self.singular(where, why), more_digits=close)
 
     def check_sides(self, centre: Array, reach: Any) -> None:
@@ -308,7 +317,7 @@ class Proof:
             what = "radius" if self.radius is not None else "what counts as sharpening"
             raise NotProvenError(
                 f"the critical point that Newton's steps lead to lies {distance:.2g} from theta, beyond {what}, "
-                f"{allowed:.2g}: start there, or minimise further, as by minimize(obj, theta, method='lm')"
+                f"{allowed:.2g}: start there, or minimise further, as by minimize(obj, theta, method='newton')"
             )
 
     def tested(self, centre: Array, where: Slice, rounding: Any) -> tuple[Contraction, Any]:

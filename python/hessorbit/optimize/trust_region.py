@@ -281,7 +281,12 @@ def minimiser(model: Model, radius: float, damping: float) -> tuple[Array, float
 
 
 def decrease(run: Run, loss: float, gradient: Array, step: Array) -> float:
-    """Returns L(θ) − L(θ + s); by the trapezoidal rule on the gradient where the difference is lost to rounding."""
+    """Returns L(θ) − L(θ + s); by the trapezoidal rule on the gradient where the difference is lost to rounding.
+
+    A point where loss or gradient overflow is no decrease.
+    """
+    if not (math.isfinite(loss) and _core.all_finite(gradient)):
+        return -math.inf
     difference = run.loss - loss
     if abs(difference) > ROUNDING * run.size():
         return difference

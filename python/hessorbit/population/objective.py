@@ -7,6 +7,7 @@ Expectations are sums over pairs of neurons of integrals over the plane of their
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -574,6 +575,8 @@ class PopulationObjective:
         signed = difference(student, held, self._teacher)
         with np.errstate(over="ignore", invalid="ignore"):
             loss, gradient, matrix = self._core(mine).derivatives(*signed.arrays, order, gauss_newton, fineness)
+            if math.isnan(loss):  # terms of both signs beyond the range; no sum of squares is less than the largest
+                loss = math.inf
             pull = partial(pull_back, self.net, student, self._whiten)
             if order >= GRADIENT:
                 gradient = pull(gradient)
