@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import hessorbit as ho
 from hessorbit import activations
 from hessorbit.equivalence import Equivalence
+from hessorbit.equivalence.exact_copies import without_copies
 from hessorbit.symmetry import GroupElement
 from oracles.networks import NAMES, STEEP, points_of_an_orbit
 from oracles.problem import PARAMETRIZATIONS
@@ -460,3 +461,42 @@ def test_rearranged_parameters_are_equal_however_steep(widths: tuple[int, ...], 
         assert (answer.witness(theta) == other).all()  # type: ignore[operator, misc]
     moved[-1] *= 1.001
     assert ho.equivalent(net, theta, net, moved).verdict == "different"
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "cos"])
+def test_exact_copies_in_steep_networks(activation: str) -> None:
+    """Halves of outgoing weights add up exactly; what rounding would do is multiplied by 100 in every layer."""
+    rng = np.random.default_rng(0)
+    net = ho.MLP([3, 4, 4, 4, 4, 2], activation)
+    theta = 100 * net.init(rng, scheme="torch")
+    wide = ho.Widening(net, copies=[[2, 1, 1, 1]] * 4)
+    answer = ho.equivalent(net, theta, wide.net, wide(theta))
+    assert answer, answer
+    moved = wide(theta)
+    (_, biases), *_ = wide.net.unflatten(moved)
+    biases[0] += 1e-3  # of one copy alone
+    assert not ho.equivalent(net, theta, wide.net, moved)
+
+
+def test_exact_copies_are_merged_exactly() -> None:
+    """Of three neurons, by hand: equal, opposite, and without outgoing weights; 0.1 + 0.2 rounds, and stays."""
+    net = ho.MLP([1, 4, 1])
+    layers = [(np.array([[2.0], [-2.0], [2.0], [7.0]]), np.array([1.0, -1.0, 1.0, 0.0])),
+              (np.array([[0.5, 0.25, 0.125, 0.0]]), np.array([3.0]))]  # fmt: skip
+    smaller, theta = without_copies(net, net.flatten(layers))
+    assert smaller.widths == (1, 1, 1)
+    assert theta.tolist() == [2.0, 1.0, 0.5 - 0.25 + 0.125, 3.0]
+    layers[1] = (np.array([[0.1, 0.0, 0.2, 0.0]]), np.array([3.0]))
+    assert without_copies(net, net.flatten(layers))[0].widths == (1, 2, 1)
+
+
+def test_why_steep_networks_are_not_decided() -> None:
+    """Thirds do not add up exactly: the message says what is missing."""
+    net = ho.MLP([3, 4, 4, 4, 4, 2])
+    theta = 100 * net.init(np.random.default_rng(0), scheme="torch")
+    wide = ho.Widening(net, copies=[[3, 1, 1, 1]] * 4)
+    answer = ho.equivalent(net, theta, wide.net, wide(theta))
+    if answer.verdict == "unknown":  # thirds may happen to round to sums that are exact
+        assert "steep layers multiply their rounding" in answer.reason
+    else:
+        assert answer.verdict == "equal"

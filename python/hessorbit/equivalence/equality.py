@@ -14,6 +14,7 @@ from ..network import MLP
 from ..symmetry.element import GroupElement
 from ..symmetry.rules import hidden_layers
 from .ball import Scale, natural_radius, scale_of
+from .exact_copies import without_copies
 from .features import ROUNDING, Features
 from .matching import connecting_element
 from .separating import Pairs, seem_different, separation
@@ -194,7 +195,13 @@ def equivalent(
     if element is not None:
         exact = comparison._replace(bound=np.zeros_like(comparison.bound))
         return answer("equal", "a group element takes theta1 to theta2", exact, element)
+    if not differ and same_without_copies(pairs):
+        exact = comparison._replace(bound=np.zeros_like(comparison.bound))
+        reason = "both are one network but for copies of neurons, whose outgoing weights add up exactly"
+        return answer("equal", reason, exact)
     found = separation(pairs, source)
+    if comparison.agree and found is None:
+        return answer("unknown", unbounded(comparison, allowed), comparison)
     sums = f"class sums differ ({', '.join(comparison.kinds) or 'in neurons that nearly agree'})"
     if found is not None:
         reason = f"outputs differ by {found.difference:.2g} of the size of their terms at the witness; {sums}"
@@ -215,6 +222,7 @@ class Comparison(NamedTuple):
     equal: bool
     kinds: tuple[str, ...]
     nested: bool
+    agree: bool
 
 
 def compared(pairs: Pairs, tolerance: float, radius: float | None, differ: bool) -> Comparison:
@@ -254,10 +262,33 @@ def comparison_at(pairs: Pairs, radius: float, closeness: float, scale: Scale, t
         with np.errstate(over="ignore", invalid="ignore"):
             first, second = (features.express(*each) for each in pairs)
             bound, kinds = features.difference(first, second)
-            equal = bool((bound <= scale.allowed(tolerance)).all()) and features.agree(first, second, tolerance)
+            agree = features.agree(first, second, tolerance)
+            equal = agree and bool((bound <= scale.allowed(tolerance)).all())
     except FloatingPointError as error:
-        bound, kinds, equal = np.full(len(scale.outputs), np.inf), (str(error),), False
-    return Comparison(bound, radius, scale, equal, kinds, features.nested)
+        bound, kinds, equal, agree = np.full(len(scale.outputs), np.inf), (str(error),), False, False
+    return Comparison(bound, radius, scale, equal, kinds, features.nested, agree)
+
+
+def unbounded(comparison: Comparison, tolerance: float) -> str:
+    """Says why sums that agree do not show equality."""
+    with np.errstate(all="ignore"):
+        ratios = comparison.bound / comparison.scale.allowed(tolerance)
+    worst = int(np.argmax(ratios))
+    return (
+        f"all class sums agree, but steep layers multiply their rounding: the bound on what it does to the outputs, "
+        f"{comparison.bound[worst]:.2g}, is above what counts as equal, "
+        f"{comparison.scale.allowed(tolerance)[worst]:.2g}; no input tried separates; a tolerance that much larger "
+        f"would do"
+    )
+
+
+def same_without_copies(pairs: Pairs) -> bool:
+    """Whether both networks are the same, up to permutations and signs, once exact copies of neurons are merged."""
+    (net, theta), (other, theta2) = pairs
+    first, second = without_copies(net, theta), without_copies(other, theta2)
+    if first[0] != second[0]:
+        return False
+    return np.array_equal(first[1], second[1]) or rearrangement((first, second)) is not None
 
 
 def equality(pairs: Pairs, tolerance: float, comparison: Comparison) -> Equivalence:
