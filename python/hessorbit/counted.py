@@ -47,7 +47,7 @@ ROUGH = 1e-2  # of an eigenvalue of an inverse: a residual of those that are not
 INSIDE = 0.25  # of the way from the k-th at an end to the next: a shift that counts k
 SPREAD = 0.3  # of the spread of those nearest a shift: residuals that tell where they are
 PROBED = 64  # rows
-SOON = 450  # rows up to which all eigenvalues of an indefinite matrix are found first
+SOON = 450  # rows up to which all eigenvalues tell where the lower end of an indefinite matrix is
 ATTEMPTS = 4  # LDLᵀ that are sooner found than all eigenvalues
 
 # An end of the spectrum is named by its sign, 1 for the upper; both of them together, in magnitude, by 0.
@@ -100,8 +100,6 @@ class Few:
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
 
     def around(self, k: int) -> Pairs | None:
-        if self.small and self.at_zero.inertia[0]:
-            return self.around_of_all(k)
         found = self.around_zero
         if k > len(found.values):
             return None
