@@ -25,6 +25,8 @@ namespace hessorbit {
 
 class KrylovBasis {
 public:
+    using Square = Eigen::Matrix<double, column_block, column_block, Eigen::RowMajor>;
+
     // start (n, 8) row-major; room for up to `most_blocks` blocks, at least one; n holds as many.
     KrylovBasis(const double* start, Index size, Index most_blocks, int threads)
         : size_(size), stride_(row_stride(size)), most_(most_blocks * width), threads_(threads),
@@ -37,34 +39,21 @@ public:
 
     Index size() const { return size_; }
     Index dimensions() const { return dimensions_; }
-    Index most_dimensions() const { return most_; }
 
     // Qᵀ A Q (most, most), in its upper triangle, of which the first dimensions() rows and columns count.
     const Matrix<double>& projected() const { return projected_; }
 
     // R of the last block.
-    const Matrix<double>& beyond() const { return beyond_; }
+    const Square& beyond() const { return beyond_; }
 
-    // Adds blocks; image(in, out) computes A in for rows of 8 numbers, n of them that count.
-    template <class Image>
-    void advance(Index blocks, const Image& image) {
-        for (Index end = std::min(most_, dimensions_ + blocks * width); dimensions_ < end;) {
-            transpose_rows(dimensions_, in_);
-            image(in_, out_);
-            dimensions_ += width;
-            take_apart();
-            projected_.block(0, dimensions_ - width, dimensions_, width) = along_.topRows(dimensions_);
-        }
-    }
-
-    // By A (n, n) in rows or columns, or by an inverse.
+    // Adds blocks, by A (n, n) in rows or columns or by an inverse, as far as there is room.
     void advance(Index blocks, const double* matrix) {
-        advance(blocks, [&](const Rows<double>& in, Rows<double>& out) {
+        extend(blocks, [&](const Rows<double>& in, Rows<double>& out) {
             times_columns(matrix, size_, in.data(), out.data(), threads_);
         });
     }
     void advance(Index blocks, const Ldlt& factor) {
-        advance(blocks, [&](const Rows<double>& in, Rows<double>& out) {
+        extend(blocks, [&](const Rows<double>& in, Rows<double>& out) {
             out = in;
             factor.solve(out, sums_);
         });
@@ -93,6 +82,18 @@ private:
     static constexpr int most_turns = 4;
     static constexpr double negligible = 16 * std::numeric_limits<double>::epsilon(), kept = 0.5;
 
+    // image(in, out) computes A in for rows of 8 numbers, n of them that count.
+    template <class Image>
+    void extend(Index blocks, const Image& image) {
+        for (blocks = std::min(blocks, (most_ - dimensions_) / width); blocks > 0; --blocks) {
+            transpose_rows(dimensions_, in_);
+            image(in_, out_);
+            dimensions_ += width;
+            take_apart();
+            projected_.block(0, dimensions_ - width, dimensions_, width) = along_.topRows(dimensions_);
+        }
+    }
+
     // Vectors from row i on, from a column on.
     RowsView<const double> from(Index i, Index column) const {
         return RowsView<const double>(basis_).from_row(i).from_column(column);
@@ -117,7 +118,7 @@ private:
             for (Index c = 0; c < width; c += lane_count)
                 transpose(&out_(k, c), width, basis_.row(dimensions_ + c) + k, stride_);
         along_.setZero();
-        beyond_ = Matrix<double>::Identity(width, width);
+        beyond_.setIdentity();
         for (int turn = 0; turn < most_turns; ++turn) {
             double before[width];
             for (Index c = 0; c < width; ++c) before[c] = norm(dimensions_ + c);
@@ -126,8 +127,8 @@ private:
                 subtract();
                 along_.topRows(dimensions_) += again_.topRows(dimensions_).lazyProduct(beyond_);
             }
-            const Matrix<double> left = orthonormalise(before);
-            beyond_ = left.lazyProduct(beyond_).eval();
+            const Square left = orthonormalise(before);
+            beyond_ = left * beyond_;
             if (turn > 0 && left.diagonal().minCoeff() > kept) break;
         }
     }
@@ -169,11 +170,11 @@ private:
     }
 
     // Orthonormal rows in place of B, and L with B = rows times L, as far as one turn does it.
-    Matrix<double> orthonormalise(const double* before) {
-        Matrix<double> left = Matrix<double>::Zero(width, width);
+    Square orthonormalise(const double* before) {
+        Square left = Square::Zero();
         for (Index c = 0; c < width; ++c) {
             double* const row = basis_.row(dimensions_ + c);
-            if (c > 0) left.col(c).head(c) = take_from(row, c);
+            left.col(c) = take_from(row, c);
             double size = norm(dimensions_ + c);
             if (size > negligible * before[c]) {
                 left(c, c) = size;
@@ -188,14 +189,14 @@ private:
     }
 
     // Subtracts from a row what the first `count` of B make of it, and returns their coefficients.
-    Eigen::VectorXd take_from(double* row, Index count) {
-        double coefficients[width] = {};
+    Eigen::Vector<double, width> take_from(double* row, Index count) {
+        Eigen::Vector<double, width> coefficients = Eigen::Vector<double, width>::Zero();
         contract<double>({row, stride_}, 1, from(dimensions_, 0), count, padded(size_),
                          [&](Index, Index c, double x) { coefficients[c] = x; });
         if (count > 0)
-            combine_each<double>(coefficients, width, 1, count, from(dimensions_, 0), padded(size_),
+            combine_each<double>(coefficients.data(), width, 1, count, from(dimensions_, 0), padded(size_),
                                  [&](Index, Index k, const Doubles& sum) { detail::lanes(row + k) -= sum; });
-        return Eigen::Map<Eigen::VectorXd>(coefficients, count);
+        return coefficients;
     }
 
     void randomise(double* row) {
@@ -210,7 +211,8 @@ private:
     const LargeMemory memory_;
     const RowsView<double> basis_;
     Rows<double> in_, out_, sums_;
-    Matrix<double> projected_, beyond_, along_, again_, coefficients_;
+    Matrix<double> projected_, along_, again_, coefficients_;
+    Square beyond_;
     std::mt19937_64 random_;
 };
 
