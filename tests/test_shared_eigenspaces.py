@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit import counted, extremes
@@ -155,3 +157,26 @@ def test_furthest_are_at_the_ends() -> None:
             low, high = counted.sides(np.array(values), k)
             assert chosen.tolist() == [*range(low), *range(count - high, count)]
             assert np.sort(np.abs(values))[count - k :].tolist() == np.sort(np.abs(np.array(values)[chosen])).tolist()
+
+
+@settings(max_examples=60)
+@given(
+    pool=st.lists(
+        st.sampled_from([-2.0, -1.0, -1e-9, 0.0, 1e-13, 0.5, 1.0, 1 + 1e-12, 2.0, 1e3]), min_size=1, max_size=6
+    ),
+    size=st.integers(1, 80),
+    wanted=st.tuples(*[st.integers(0, 4)] * 4),
+    forced=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_any_spectrum_any_mix(pool: list[float], size: int, wanted: tuple[int, ...], forced: bool, seed: int) -> None:
+    """Ties of either sign, clusters, zero modes and scales; by subspaces too, where LAPACK would be asked."""
+    mix = Counts(*(min(k, size) for k in wanted))
+    if not any(mix):
+        return
+    H = rotated(np.random.default_rng(seed).choice(pool, size), seed)
+    with pytest.MonkeyPatch.context() as patch:
+        if forced:
+            patch.setattr(extremes, "FEWEST", 0)
+            patch.setattr(extremes, "FEWEST_SHARED", 0)
+        check(H, mix, extremes.counted_pairs(H, mix)[0])
