@@ -99,7 +99,8 @@ class BestConditioned:
     certificate : {"minimum", "bound", "none"}
         ``"minimum"``: the gap is at most 1e-4. ``"bound"``: the lower bound is for the question asked, but the gap is
         larger. ``"none"``: the criterion is not convex; the value is a local minimum, and the lower bound is that of
-        a larger set of diagonals. Or mixings and shifts of linear neurons are left out, which can lower it.
+        a larger set of diagonals. Or mixings and shifts of linear neurons are left out, which can lower it. Or
+        eigenvalues reach down into rounding, so that nonzero ones may be missing from the condition number.
     message : str
         The same in words, with the reason.
     scope : str
@@ -109,7 +110,7 @@ class BestConditioned:
     criterion : str
         What was minimised.
     rank : int
-        Number r of nonzero eigenvalues: the value is `Spectrum.condition_number(rank=r)`.
+        Number r of eigenvalues above rounding: the value is `Spectrum.condition_number(rank=r)`.
     scaling : ndarray, shape (P,), or None
         D of the network that was given: the nonzero spectrum is that of D^{1/2} H D^{1/2}. None if neurons of sigmoid
         or normal_cdf are flipped, whose T Tᵀ is not diagonal, or if outgoing vectors of copies are not parallel.
@@ -322,7 +323,9 @@ def best_conditioned(
         choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
         if not (question.orbit or question.fits):
             return with_residual(question, choices)
-        return with_outgoing_vectors(question, choices, report(question, solve(question, choices)))
+        answer = solve(question, choices)
+        best = report(question, answer)
+        return best if answer.curvature.doubtful else with_outgoing_vectors(question, choices, best)
 
 
 @dataclass(frozen=True)
@@ -679,15 +682,16 @@ def report(question: Question, answer: Answer) -> BestConditioned:
         wide, best = widening.net, at_rest(widening, widening(question.theta))
     moved = answer.move.log_scaling(search.architecture)
     mixed = linear_moves_are_left_out(net)
+    sure = not (mixed or answer.curvature.doubtful)
     once = np.where(search.architecture.second, -np.inf, 0.0)
     return BestConditioned(
         net=wide,
         theta=best,
         value=value,
         lower_bound=bound,
-        certificate="none" if mixed else "minimum" if closed else "bound" if searched else "none",
+        certificate="minimum" if closed and sure else "bound" if searched and sure else "none",
         message="; ".join(
-            filter(None, [explanation(closed, searched, answer.confined), MIXED * mixed, answer.curvature.remark])
+            filter(None, [explanation(closed, searched, answer.confined), MIXED * mixed, *answer.curvature.remarks])
         ),
         scope=orbit_scope(net)
         if question.orbit

@@ -22,18 +22,24 @@ from ..objective import Objective
 from ..symmetry.group import symmetries
 from ..symmetry.predicted_zero_modes import zero_modes
 from .diagonals import Architecture
+from .rank_bound import rank_bound
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
 
 NEGLIGIBLE = 1e-6  # what a Hessian may have beside its factor, relative to the smallest eigenvalue that matters
+APART = 1e6  # times their rounding: where all that is kept is above that, what is below rounding is taken for zeros
 HESSIAN, GAUSS_NEWTON = MATRICES = ("hessian", "gauss_newton")
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """A curvature is the criterion as a function of log D, with a remark about H at this θ."""
+    """A curvature is the criterion as a function of log D, with remarks about H at this θ.
+
+    It is doubtful where nonzero eigenvalues may have been left out of a condition number, as within rounding of 0.
+    """
 
     function: SpectralFunction
-    remark: str = ""
+    remarks: tuple[str, ...] = ()
+    doubtful: bool = False
 
 
 def is_gauss_newton(obj: AnyObjective, theta: Array, criterion: str) -> bool:
@@ -56,7 +62,34 @@ def curvature(obj: AnyObjective, theta: Array, architecture: Architecture, crite
     if criterion == "trace":
         squares = np.einsum("np,np->p", *2 * [architecture.extended(rows)])
         return Curvature(trace_of(squares))
-    return Curvature(extremes_of(reduced(rows, obj.net.num_layers), architecture, criterion))
+    root = reduced(rows, obj.net.num_layers)
+    left, doubtful = left_out(obj, theta, singular_values(root), rank_bound(obj))
+    return Curvature(extremes_of(root, architecture, criterion), left, doubtful)
+
+
+def left_out(obj: AnyObjective, theta: Array, kept: Array, most: int) -> tuple[tuple[str, ...], bool]:
+    """Says what rounding leaves out of the eigenvalues, of which at most so many are not zero.
+
+    Parameters
+    ----------
+    kept : ndarray, shape (r,)
+        What was compared with its rounding and is above it.
+
+    Returns
+    -------
+    tuple of str
+        Nothing, if prediction and count agree.
+    bool
+        Whether those left out may be no zeros, as those kept come near to rounding.
+    """
+    left = min(most, len(theta) - len(zero_modes(obj, theta))) - len(kept)
+    if left <= 0 or not len(kept):
+        return (), False
+    near = bool(kept.min() < APART * rounding(len(theta), kept, obj.net.num_layers))
+    text = f"all of this is about the {len(kept)} eigenvalues above rounding; below it are {left} not predicted to be 0"
+    if near:
+        text += ", and as others come near to it, the condition number of the matrix may be larger"
+    return (text,), near
 
 
 def of_hessian(obj: AnyObjective, theta: Array, architecture: Architecture, criterion: str) -> Curvature:
@@ -71,7 +104,10 @@ def of_hessian(obj: AnyObjective, theta: Array, architecture: Architecture, crit
     remark = f"the gradient at theta is {size:.1e}; directions of the orbit are left out of the spectrum"
     if left > 0:
         remark += f", though H maps them to vectors of up to {left:.1e}"
-    return Curvature(extremes_of(root, architecture, criterion), remark)
+    kept = singular_values(root) ** 2
+    factored = beside_gauss_newton(obj, theta) <= NEGLIGIBLE * kept.min(initial=np.inf)
+    rest, doubtful = left_out(obj, theta, kept, rank_bound(obj) if factored else len(theta))
+    return Curvature(extremes_of(root, architecture, criterion), (remark, *rest), doubtful)
 
 
 def trace_of(squares: Array) -> Trace:
