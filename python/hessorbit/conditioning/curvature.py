@@ -63,7 +63,7 @@ def curvature(obj: AnyObjective, theta: Array, architecture: Architecture, crite
         squares = np.einsum("np,np->p", *2 * [architecture.extended(rows)])
         return Curvature(trace_of(squares))
     root = reduced(rows, obj.net.num_layers)
-    left, doubtful = left_out(obj, theta, singular_values(root), rank_bound(obj))
+    left, doubtful = left_out(obj, theta, np.linalg.norm(root, axis=1), rank_bound(obj))
     return Curvature(extremes_of(root, architecture, criterion), left, doubtful)
 
 
@@ -82,8 +82,10 @@ def left_out(obj: AnyObjective, theta: Array, kept: Array, most: int) -> tuple[t
     bool
         Whether those left out may be no zeros, as those kept come near to rounding.
     """
+    if not 0 < len(kept) < most:
+        return (), False
     left = min(most, len(theta) - len(zero_modes(obj, theta))) - len(kept)
-    if left <= 0 or not len(kept):
+    if left <= 0:
         return (), False
     near = bool(kept.min() < APART * rounding(len(theta), kept, obj.net.num_layers))
     text = f"all of this is about the {len(kept)} eigenvalues above rounding; below it are {left} not predicted to be 0"
@@ -104,7 +106,7 @@ def of_hessian(obj: AnyObjective, theta: Array, architecture: Architecture, crit
     remark = f"the gradient at theta is {size:.1e}; directions of the orbit are left out of the spectrum"
     if left > 0:
         remark += f", though H maps them to vectors of up to {left:.1e}"
-    kept = singular_values(root) ** 2
+    kept = np.linalg.norm(root, axis=1) ** 2
     factored = beside_gauss_newton(obj, theta) <= NEGLIGIBLE * kept.min(initial=np.inf)
     rest, doubtful = left_out(obj, theta, kept, rank_bound(obj) if factored else len(theta))
     return Curvature(extremes_of(root, architecture, criterion), (remark, *rest), doubtful)
