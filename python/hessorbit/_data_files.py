@@ -53,14 +53,23 @@ def table(path: Path, name: str) -> DataFrame:
 
     _files.opened(path, name).close()
     try:
-        found = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
+        # Spaces beside commas are no part of names and values.
+        is_csv = path.suffix.lower() == ".csv"
+        found = pd.read_csv(path, skipinitialspace=True) if is_csv else pd.read_parquet(path)
     except ImportError:
         raise ValueError(
             f'{name} {str(path)!r} cannot be read without a package for Parquet files: pip install "hessorbit[parquet]"'
         ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name} {str(path)!r} must be text in UTF-8; got the byte {error.object[error.start]:#04x}, which is "
+            f"none: save it as UTF-8, as `iconv -f latin1 -t utf-8` does to a file in Latin-1"
+        ) from None
     except Exception as error:  # of parsers
         raise ValueError(f"{name} {str(path)!r} cannot be read: {one_line(error)}") from error
-    found.columns = pd.Index([str(column) for column in found.columns])
+    names = [str(column) for column in found.columns]
+    stripped = [each.strip() for each in names]
+    found.columns = pd.Index(stripped if is_csv and len(set(stripped)) == len(set(names)) else names)
     return found
 
 

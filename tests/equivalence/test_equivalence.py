@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import hessorbit as ho
 from hessorbit import activations
 from hessorbit.equivalence import Equivalence
+from hessorbit.equivalence.ball import Scale
+from hessorbit.equivalence.equality import Comparison, unbounded
 from hessorbit.equivalence.exact_copies import without_copies
 from hessorbit.symmetry import GroupElement
 from oracles.networks import NAMES, STEEP, points_of_an_orbit
@@ -497,6 +499,60 @@ def test_why_steep_networks_are_not_decided() -> None:
     wide = ho.Widening(net, copies=[[3, 1, 1, 1]] * 4)
     answer = ho.equivalent(net, theta, wide.net, wide(theta))
     if answer.verdict == "unknown":  # thirds may happen to round to sums that are exact
-        assert "steep layers multiply their rounding" in answer.reason
+        assert "the bound on what their rounding does to output" in answer.reason
     else:
         assert answer.verdict == "equal"
+
+
+def vanishing(rng: np.random.Generator) -> tuple[ho.MLP, np.ndarray]:
+    """A random network whose outputs a relu or a square makes 0, some of them or all, in many draws."""
+    depth = int(rng.integers(2, 4))
+    widths = [int(rng.integers(1, 4)) for _ in range(depth + 1)]
+    hidden = [[str(rng.choice(["square", "relu", "identity", "cube"])) for _ in range(n)] for n in widths[1:-1]]
+    net = ho.MLP(
+        widths, hidden, bias=[bool(b) for b in rng.integers(0, 2, depth)],
+        parametrization=str(rng.choice(["ntk", "standard"])), output_activation=str(rng.choice(["relu", "square"])),
+    )  # fmt: skip
+    theta = np.round(rng.standard_normal(net.num_parameters), 1)
+    theta[rng.random(len(theta)) < 0.2] = 0
+    return net, theta
+
+
+def test_functions_that_vanish_equal_their_orbits() -> None:
+    """A group element is the proof; of outputs that are 0 rounding is measured by the terms of their sums."""
+    rng, zero = np.random.default_rng(7), 0
+    for _ in range(60):
+        net, theta = vanishing(rng)
+        moved = ho.symmetries(net).random(rng)(theta)
+        answer = ho.equivalent(net, theta, net, moved)
+        assert answer.verdict == "equal", (net, theta, str(answer))
+        x = rng.standard_normal((200, net.widths[0]))
+        x *= answer.radius * rng.random((200, 1)) / np.linalg.norm(x, axis=1, keepdims=True)
+        one, other = (net(t.astype(np.longdouble), x.astype(np.longdouble)) for t in (theta, moved))
+        assert (np.abs(one - other) <= answer.bound).all()
+        zero += not one.any()
+    assert zero >= 5  # of the draws vanish everywhere
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-20, 1e-10, 1.0])
+def test_what_vanishes_is_not_what_nearly_vanishes(scale: float) -> None:
+    """−x² − 1 < 0 everywhere, so that the relu of it is 0; beside it scale · x² is not, however small."""
+    net = ho.MLP([1, 1, 1], "square", bias=[False, True], output_activation="relu")
+    zero, other = [1.0, -1.0, -1.0], [1.0, scale, 0.0]
+    assert ho.equivalent(net, zero, net, [2.0, -0.25, -1.0]).verdict == "equal"
+    assert ho.equivalent(net, zero, net, other).verdict == "different"
+    linear = ho.MLP([1, 1, 1], "square", bias=[False, True])
+    assert ho.equivalent(net, zero, linear, [1.0, scale, 0.0]).verdict == "different"
+
+
+def test_no_tolerance_is_promised_where_outputs_vanish() -> None:
+    """The relative size of a bound on outputs that are 0 is infinite: another tolerance does nothing."""
+    bound, none = np.array([1e-10, 1e-3]), np.zeros(2)
+    scales = (Scale(none, none), Scale(np.array([1.0, 2.0]), none))
+    nothing, something = (
+        unbounded(Comparison(bound, 1.0, scale, False, (), False, True), 1e-12) for scale in scales
+    )  # fmt: skip
+    assert "no tolerance would do" in nothing
+    needed = float(something.split("tolerance=")[1].split()[0])
+    assert "output 1" in something
+    assert 1e-3 / 2 <= needed <= 1.2e-3 / 2

@@ -8,6 +8,7 @@ from .. import _checks
 from .._blas import calm_blas
 from ..any_objective import AnyObjective, check_objective
 from ..endings import CriticalPoint, examine
+from ..population.objective import warn_of_errors
 
 
 def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
@@ -90,5 +91,6 @@ def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
     """
     check_objective(obj)
     at = _checks.parameter_vector(theta, getattr(obj, "num_parameters", obj.net.num_parameters))
+    warn_of_errors(obj, at)
     with calm_blas(len(at)):
         return examine(obj, at.copy())

@@ -94,7 +94,9 @@ class EvenUnits:
                 "value": parameters["value"] / outgoing,
                 "slope": parameters["slope"] / np.outer(outgoing, incoming),
             }
-        return replace(way, limit=self.loss(way.limit), tangent=self.directions(way.tangent), parameters=parameters)
+        limit, error = self.loss(way.limit), self.loss(way.limit_error)
+        tangent = self.directions(way.tangent)
+        return replace(way, limit=limit, limit_error=error, tangent=tangent, parameters=parameters)
 
 
 def in_even_units(obj: AnyObjective, theta: Array) -> EvenUnits:

@@ -11,6 +11,7 @@ import numpy as np
 from .._bases import complement
 from .._checks import Array, is_extended
 from .._norms import norm
+from .._own_points import own_points
 from .._waiting import interruptible, side
 from ..any_objective import AnyObjective
 from ..symmetry.null_modes import beyond_symmetry
@@ -25,12 +26,13 @@ from .point import CriticalPoint, WayToInfinity
 
 MOST_EXTENDED, REFINEMENTS = 40, 4  # parameters up to which longdouble decides what double does not, by Newton steps
 NEXT_TO = 1e-2  # relative to θ, how far these may lead
+VISIBLE = 5e-8  # an error of a limit, relative to it, that changes its digits in a message
 FEW_STEPS, MUCH, FITTED = 5, 1e-3, 1e-10  # a gain is one relative to the loss, and to that without outputs
 
 
 def examine(obj: AnyObjective, theta: Array) -> CriticalPoint:
     """Returns what θ (P,), checked, is."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), own_points():
         even = in_even_units(obj, theta)
         place = Place(obj, theta, even, kinks_at(obj, theta), loss_kinks_at(obj, theta))
         sides = clipped(even.obj, even.theta)
@@ -338,10 +340,12 @@ def ways_message(place: Place, ways: list[WayToInfinity]) -> str:
             parts.append("The outputs grow without bound, as the classes are separated")
         else:
             parts.append("The loss keeps falling along the Newton step until theta has doubled")
-    limit = min(way.limit for way in ways)
+    lowest = min(ways, key=lambda way: way.limit)
+    limit, error = lowest.limit, lowest.limit_error
+    known = f" up to {error:.1g}, the error of quadrature," if error > VISIBLE * abs(limit) else ""
     return (
-        f"{'. '.join(parts)}. The loss, {place.loss:.8g}, falls to {limit:.8g} at infinity, where there is no minimum: "
-        f"stop here, add weight decay, or train a network with such a unit."
+        f"{'. '.join(parts)}. The loss, {place.loss:.8g}, falls to {limit:.8g}{known} at infinity, where there is no "
+        f"minimum: stop here, add weight decay, or train a network with such a unit."
     )
 
 

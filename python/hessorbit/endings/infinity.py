@@ -20,7 +20,7 @@ from ..restricted import RestrictedObjective, whole
 from ..symmetry.data_modes import activations_on_data
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
 from .curves import EXPONENTIAL, Candidate, candidates, growing_outputs
-from .losses import extrapolated, loss_and_noise, loss_at
+from .losses import limit_of, loss_and_noise, loss_at, quadrature_error
 from .point import WayToInfinity
 
 DOUBLINGS, MOST_DOUBLINGS = 6, 30  # of t: of a channel, whose outgoing weights cancel more and more, and of others
@@ -55,7 +55,7 @@ def tangents_that_seem_to_fall(obj: AnyObjective, theta: Array) -> list[Array]:
     found: list[WayToInfinity] = []
     for candidate in candidates(obj, theta):
         if not (candidate.kind == "outputs" or taken(found, candidate) or rises(obj, candidate)):
-            found.append(way_along(candidate, np.nan, tangent_of(candidate)))
+            found.append(way_along(candidate, (np.nan, 0.0), tangent_of(candidate)))
     return [way.tangent for way in found if way.tangent.any()]
 
 
@@ -88,7 +88,8 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
     curve, doublings = candidate.curve, doublings_of(candidate)
     if rises(obj, candidate):
         return []
-    losses, noise = map(list, zip(*[loss_and_noise(obj, curve(t)) for t in (0.5, 1.0, 2.0)], strict=True))
+    points = [curve(t) for t in (0.5, 1.0, 2.0)]
+    losses, noise = map(list, zip(*[loss_and_noise(obj, at) for at in points], strict=True))
     if not (losses[0] - losses[2] > noise[0] + noise[2] and losses[0] > losses[1] - noise[1]):
         return []
     for exponent in range(2, doublings + 2):
@@ -97,10 +98,11 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
             return []
         if exponent > doublings or -change <= noise[-1] + noise[-2]:
             break
-        loss, error = loss_and_noise(obj, curve(2.0**exponent))
+        points.append(curve(2.0**exponent))
+        loss, error = loss_and_noise(obj, points[-1])
         losses.append(loss)
         noise.append(error)
-    return [way_along(candidate, extrapolated(losses, noise), tangent_of(candidate))]
+    return [way_along(candidate, limit_of(obj, points, losses, noise), tangent_of(candidate))]
 
 
 def doublings_of(candidate: Candidate) -> int:
@@ -124,10 +126,11 @@ def rises(obj: AnyObjective, candidate: Candidate) -> bool:
     return False
 
 
-def way_along(candidate: Candidate, limit: float, tangent: Array) -> WayToInfinity:
-    direction = np.asarray(tangent, np.float64)
+def way_along(candidate: Candidate, ending: tuple[float, float], tangent: Array) -> WayToInfinity:
+    """The way with the limit of its losses and the error of that."""
+    direction, (limit, error) = np.asarray(tangent, np.float64), ending
     return WayToInfinity(
-        candidate.kind, candidate.layer, candidate.neurons, candidate.unit, limit, direction, candidate.limit
+        candidate.kind, candidate.layer, candidate.neurons, candidate.unit, limit, direction, candidate.limit, error
     )
 
 
@@ -152,7 +155,7 @@ def falling_floor(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
         if start - losses[1] <= SETTLED * start and before > max(after, errors[0] + errors[1] + noise):
             falls = [losses[k] - losses[k + 1] > errors[k] + errors[k + 1] for k in range(3)]
             known = losses if all(falls) else losses[:3] if falls[1] else losses[:2]
-            return [way_along(candidate, extrapolated(known, errors), floors[1] - floors[0])]
+            return [way_along(candidate, limit_of(obj, floors, known, errors), floors[1] - floors[0])]
     return []
 
 
@@ -244,6 +247,7 @@ def ray(obj: AnyObjective, theta: Array, step: Array) -> list[WayToInfinity]:
         if not loss - ahead > FALLING * abs(loss):
             return []
         if norm(here) >= far:
-            return [WayToInfinity("ray", 0, (), "", ahead, np.asarray(tangent, np.float64))]
+            error = quadrature_error(obj, here)
+            return [WayToInfinity("ray", 0, (), "", ahead, np.asarray(tangent, np.float64), limit_error=error)]
         loss, step = ahead, 2 * step
     return []

@@ -10,19 +10,29 @@ from .. import _core
 from .._checks import Array
 from ..any_objective import AnyObjective
 from ..objective import Objective
-from ..restricted import RestrictedObjective
+from ..population import PopulationObjective
+from ..restricted import RestrictedObjective, whole
 
 NOISE = 8.0  # times what one change of all parameters by their rounding errors makes of the loss
 
 
 def loss_and_noise(obj: AnyObjective, theta: Array, *, double: bool = False) -> tuple[float, float]:
-    """The loss, and how much it changes as parameters change by their rounding errors; in double if asked for."""
+    """The loss, in double if asked for, and how far rounding errors of parameters and quadrature move it."""
     theta = theta.astype(np.float64) if double or not extended(obj) else theta
     signs = np.random.default_rng(0).choice([-1.0, 1.0], len(theta))
     near = theta * (1 + np.finfo(theta.dtype).eps * signs.astype(theta.dtype))
     loss = loss_at(obj, theta, double=double)
     change = abs(loss_at(obj, near, double=double) - loss)
-    return loss, NOISE * (change + float(np.finfo(theta.dtype).eps) * abs(loss))
+    rounding = NOISE * (change + float(np.finfo(theta.dtype).eps) * abs(loss))
+    return loss, rounding + quadrature_error(obj, theta)
+
+
+def quadrature_error(obj: AnyObjective, theta: Array) -> float:
+    """The error of the quadrature of a population's loss, which grows as neurons get steep; 0 of losses on samples."""
+    population, at = whole(obj, theta)
+    if not isinstance(population, PopulationObjective) or not _core.all_finite(at):
+        return 0.0
+    return population._loss_error(at.astype(np.float64))
 
 
 def loss_at(obj: AnyObjective, theta: Array, *, double: bool = False) -> float:
@@ -41,6 +51,19 @@ def extrapolated(losses: list[float], noise: list[float]) -> float:
         limit = losses[-1] - second * second / (second - first)
         return max(limit, 0.0) if losses[-1] >= 0 else limit
     return losses[-1]
+
+
+def limit_of(obj: AnyObjective, points: list[Array], losses: list[float], noise: list[float]) -> tuple[float, float]:
+    """The limit of the losses at points on a curve, and what errors of quadrature make of it.
+
+    Aitken's Δ² rises with the last loss and the last but two, and falls with the one between them.
+    """
+    last = losses[-3:]
+    errors = [quadrature_error(obj, at) for at in points[len(losses) - len(last) : len(losses)]]
+    signs = [1.0, -1.0, 1.0][-len(last) :]
+    moved = [loss + sign * error for loss, sign, error in zip(last, signs, errors, strict=True)]
+    limit = extrapolated(losses, noise)
+    return limit, max(abs(extrapolated(moved, noise) - limit), errors[-1])
 
 
 def extended(obj: AnyObjective) -> bool:

@@ -30,6 +30,8 @@ class WayToInfinity:
     parameters : dict of str to ndarray
         Of a gated linear unit v σ(w̃ · x̃) + (u · x̃) σ'(w̃ · x̃), x̃ = (x, 1): ``"incoming"``, w̃ (p,); ``"value"``, v, and
         ``"slope"``, u, for each neuron of the next layer, (d',) and (d', p). Else empty.
+    limit_error : float
+        What quadrature makes of the losses that `limit` is extrapolated from, at most; 0 for losses on samples.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class WayToInfinity:
     limit: float
     tangent: Array = field(repr=False)
     parameters: dict[str, Array] = field(default_factory=dict, repr=False)
+    limit_error: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -18,6 +18,7 @@ from .._checks import Array
 from .._norms import norm
 from ..network import MLP
 from ..symmetry.rules import hidden_layers, rule_of
+from .atoms import expansion_of
 
 EPS = float(np.finfo(float).eps)
 ROUNDINGS = 16  # a parameter that went through a few operations is off by this many eps at most
@@ -106,10 +107,12 @@ def sample(inputs: int, radius: float) -> Array:
     return np.vstack([np.zeros((1, inputs)), x.reshape(-1, inputs)])
 
 
-def error_sizes(net: MLP, theta: Array, x: Array) -> tuple[Array, Array]:
+def error_sizes(net: MLP, theta: Array, x: Array, *, of_sums: bool = False) -> tuple[Array, Array]:
     """The outputs, and how far rounding of parameters moves them, in units of the rounding error; (N, K) each.
 
-    To first order: e_a = 0 for inputs, e_z = |s W| (e_a + |a|) + |b|, and e_a = |σ'(z)| e_z + |σ(z)|.
+    To first order: e_a = 0 for inputs, e_z = |s W| (e_a + |a|) + |b|, and e_a = |σ'(z)| e_z + |σ(z)|. Sums over atoms,
+    σ(z) = c + κ z + φ(z), round even where they cancel, as z/2 + |z|/2 does in a relu that is off: of sums,
+    e_a = (|κ| + |φ'(z)|) e_z + |c| + |κ z| + |φ(z)|.
     """
     a, error = x, np.zeros_like(x)
     for (weights, biases), multiplier, names in zip(
@@ -118,17 +121,28 @@ def error_sizes(net: MLP, theta: Array, x: Array) -> tuple[Array, Array]:
         matrix = multiplier * weights.T
         bias = 0.0 if biases is None else biases
         z = a @ matrix + bias
-        error = (error + np.abs(a)) @ np.abs(matrix) + np.abs(bias)
-        a, slopes = np.zeros_like(z), np.zeros_like(z)
+        below = (error + np.abs(a)) @ np.abs(matrix) + np.abs(bias)
+        a, error = np.zeros_like(z), np.zeros_like(z)
         for name, at in by_name(names):
-            a[:, at], slopes[:, at], _ = activations.derivatives(name, z[:, at])
-        error = np.abs(slopes) * error + np.abs(a)
+            a[:, at], slope, _ = activations.derivatives(name, z[:, at])
+            if of_sums:
+                error[:, at] = rounding_of_sum(name, z[:, at], below[:, at])
+            else:
+                error[:, at] = np.abs(slope) * below[:, at] + np.abs(a[:, at])
     return a, error
+
+
+def rounding_of_sum(name: str, z: Array, error: Array) -> Array:
+    """How far rounding moves the terms of σ(z) = c + κ z + φ(z), given that of z, in units of the rounding error."""
+    terms, (value, slope, _) = expansion_of(name), activations.derivatives(name, z)
+    line = terms.slope * z
+    steep = abs(terms.slope) + np.abs(slope - terms.slope)
+    return np.asarray(steep * error + abs(terms.constant) + np.abs(line) + np.abs(value - terms.constant - line))
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Of each output (K,): the largest |f| seen on the ball, and how far rounding of parameters moves it."""
+    """Of each output (K,): the largest |f| seen on the ball, and how far rounding moves the sums that make it."""
 
     outputs: Array
     rounding: Array
@@ -141,7 +155,22 @@ class Scale:
 def scale_of(net: MLP, theta: Array, radius: float) -> Scale:
     """The scale of a network on a ball, from a sample of inputs there: a lower bound on the largest |f|."""
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs, errors = error_sizes(net, theta, sample(net.widths[0], radius))
+        outputs, errors = error_sizes(net, theta, sample(net.widths[0], radius), of_sums=True)
         finite = np.isfinite(outputs).all(axis=1) & np.isfinite(errors).all(axis=1)
         size, error = np.abs(outputs[finite]), errors[finite]
-    return Scale(size.max(axis=0, initial=0), ROUNDINGS * EPS * error.max(axis=0, initial=0))
+        largest, rounding = size.max(axis=0, initial=0), ROUNDINGS * EPS * error.max(axis=0, initial=0)
+        vanishing = largest <= rounding  # where the sample has no size to which rounding is compared
+        if vanishing.any():
+            anywhere = ROUNDINGS * EPS * largest_error(on_ball(net, theta, radius), radius)
+            rounding = np.where(vanishing, anywhere, rounding)
+    return Scale(largest, rounding)
+
+
+def largest_error(layers: list[Layer], radius: float) -> Array:
+    """A bound on how far rounding moves the outputs anywhere on the ball, in units of the rounding error, (K,)."""
+    spread = norm(layers[0].matrix, 1) * radius
+    for layer, above in zip(layers, [*layers[1:], None], strict=True):
+        error = layer.slopes * (spread + np.abs(layer.biases)) + layer.a
+        if above is not None:
+            spread = np.abs(above.matrix) @ (error + layer.a)
+    return np.asarray(error)

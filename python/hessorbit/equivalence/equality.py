@@ -121,7 +121,8 @@ def equivalent(
     tolerance : float
         Largest ``|f₁ − f₂|``, as a part of the largest ``|f|`` on the ball, that counts as equal, for each output by
         itself; and the relative difference up to which neurons may be merged for that. Beside it, what rounding of the
-        parameters explains (16 units in their last place) counts as equal.
+        parameters explains (16 units in their last place) counts as equal, with that of sums whose terms cancel. Where
+        an output vanishes on the ball, this is the most that rounding can do there.
     radius : float, optional
         Radius of the ball of inputs on which the difference is bounded. By default twice the distance of the farthest
         hyperplane w · x + b = 0 of the first layers, and at least 1; less where bounds on steep activations need that.
@@ -270,15 +271,19 @@ def comparison_at(pairs: Pairs, radius: float, closeness: float, scale: Scale, t
 
 
 def unbounded(comparison: Comparison, tolerance: float) -> str:
-    """Says why sums that agree do not show equality."""
+    """Says why sums that agree do not show equality, of the output where the bound is farthest from what counts."""
+    scale, bound = comparison.scale, comparison.bound
+    allowed = scale.allowed(tolerance)
     with np.errstate(all="ignore"):
-        ratios = comparison.bound / comparison.scale.allowed(tolerance)
-    worst = int(np.argmax(ratios))
+        needed = np.where(bound > allowed, (bound - scale.rounding) / scale.outputs, 0.0)
+    worst = int(np.argmax(needed))
+    if needed[worst] < 0.5:
+        remedy = f"tolerance={1.05 * needed[worst]:.1e} would do"
+    else:
+        remedy = f"no tolerance would do, as the output's largest value seen is {scale.outputs[worst]:.2g}"
     return (
-        f"all class sums agree, but steep layers multiply their rounding: the bound on what it does to the outputs, "
-        f"{comparison.bound[worst]:.2g}, is above what counts as equal, "
-        f"{comparison.scale.allowed(tolerance)[worst]:.2g}; no input tried separates; a tolerance that much larger "
-        f"would do"
+        f"all class sums agree, but the bound on what their rounding does to output {worst}, {bound[worst]:.2g}, is "
+        f"above what counts as equal, {allowed[worst]:.2g}; no input tried separates; {remedy}"
     )
 
 

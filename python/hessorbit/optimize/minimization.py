@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._blas import calm_blas
+from .._own_points import own_points
 from ..any_objective import AnyObjective, check_objective
+from ..population.objective import warn_of_errors
 from .outcome import Stop
 from .run import Run
 
@@ -198,12 +200,14 @@ def minimize(
     )
     descend = getattr(import_module(f".{METHODS[name]}", __package__), name)
     check_options(options, descend, name)
+    warn_of_errors(obj, start)
     try:
         # First-order methods have no matrix to factor, and threads of BLAS take cores from those of the core.
-        with calm_blas(0 if METHODS[name] == "first_order" else obj.num_parameters):
+        with calm_blas(0 if METHODS[name] == "first_order" else obj.num_parameters), own_points():
             stop = descend(run, **options)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(OptimizeResult(**run.result(Stop.INTERRUPTED))) from interrupt
+    warn_of_errors(obj, run.theta)
     return OptimizeResult(**run.result(stop))
 
 

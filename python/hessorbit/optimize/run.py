@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _core, _html
 from .._checks import Array
+from .._own_points import own_points
 from ..any_objective import AnyObjective
 from ..population import PopulationObjective
 from ..restricted import whole
@@ -137,7 +138,8 @@ class Run:
             from scipy.optimize import OptimizeResult
 
             try:
-                self.callback(OptimizeResult(**self.point()))
+                with own_points(False):
+                    self.callback(OptimizeResult(**self.point()))
             except StopIteration:
                 return True
             except BaseException as error:

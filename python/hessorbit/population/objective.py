@@ -20,10 +20,11 @@ from .. import _checks, _core
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
-from ..any_objective import as_scalar, read_only
+from .._own_points import chosen_here
+from ..any_objective import AnyObjective, as_scalar, read_only
 from ..decomposition import symmetric_eigen
 from ..network import DEFAULT_OUTPUT, MLP
-from ..restricted import RestrictedObjective
+from ..restricted import RestrictedObjective, whole
 from .product import CompressedHessian, compression
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
@@ -539,6 +540,14 @@ class PopulationObjective:
         """
         return self._errors(float64_vector(theta, self.num_parameters, "theta"))[0]
 
+    def _loss_error(self, theta: Array) -> float:
+        """The error of the quadrature that the loss rests on, by a finer one; inf if it overflows.
+
+        Where the error falls at least as the step does, it is at most the difference over 1 − 1/FINER.
+        """
+        coarse, fine = (self._evaluate(theta, LOSS, False, fineness)[0] for fineness in (1.0, FINER))
+        return abs(fine - coarse) / (1 - 1 / FINER) if math.isfinite(coarse) and math.isfinite(fine) else math.inf
+
     def _errors(self, theta: Array) -> tuple[float, float]:
         """The error of entries, and their size."""
         coarse, fine = (self._entries(theta, fineness) for fineness in (1.0, FINER))
@@ -607,8 +616,11 @@ class PopulationObjective:
     def _check_tolerance(self, theta: Array) -> None:
         """Warn where the tolerance is not met.
 
-        Steeper neurons are harder, so this looks at θ whose steepest neuron is twice as steep as any before.
+        Steeper neurons are harder, so this looks at θ whose steepest neuron is twice as steep as any before. Points of
+        the library's own choosing are not looked at: what is found out there says what its errors are.
         """
+        if chosen_here.get():
+            return
         layer = layer_of(self.net, theta, self._whiten, self._parities)
         length = float(norm(layer.incoming, 1).max(initial=0.0))
         if length <= self._longest_checked:
@@ -656,3 +668,10 @@ def tolerance_between_0_and_1(value: float) -> float:
     if tolerance >= 1:
         raise ValueError(f"tolerance must be below 1; got {tolerance!r}")
     return tolerance
+
+
+def warn_of_errors(obj: AnyObjective, theta: Array) -> None:
+    """Warns of errors of quadrature above the tolerance, if the objective is a population's or a part of one."""
+    population, at = whole(obj, theta)
+    if isinstance(population, PopulationObjective) and _core.all_finite(at):
+        population._check_tolerance(at)
