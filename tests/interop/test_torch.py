@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.fx
+import torch.nn.functional as F
 from torch import nn
 from typer.testing import CliRunner, Result
 
@@ -156,10 +159,11 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "activation first": (nn.Sequential(nn.Tanh(), nn.Linear(3, 2)), ValueError, "Tanh at '0' stands before"),
     "two activations": (nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.ReLU()), ValueError, "'2' follows another"),
     "shapes": (nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2)), ValueError, "Linear at '1' takes 3 inputs.* 2 outputs"),
-    "skip": (Skipping(), ValueError, "has layers in first, second; expected one nn.Sequential"),
-    "scaled outputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: 2 * f(x)), ValueError, "does not compute what its layers"),
-    "scaled a little": (Wrapped(mlp(nn.Tanh()), lambda f, x: (1 + 1e-9) * f(x)), ValueError, "outputs differ by"),
-    "skip around": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) + x[:, :2]), ValueError, "does not compute"),
+    "skip": (Skipping(), ValueError, r"Skipping does more than .* such as add\(x, second\): pass a module"),
+    "scaled outputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: 2 * f(x)), ValueError, r"such as mul\(2, layers\)"),
+    "skip around": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) + x[:, :2]), ValueError, r"add\(layers, getitem\)"),
+    "columns in another order": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x[:, [1, 0, 2]])), ValueError,
+                                 "does not compute what its layers.*outputs differ by"),
     "cut outputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x)[:, :1]), ValueError, "gives outputs of shape"),
     "tied": (nn.Sequential(tied, nn.Tanh(), tied), ValueError, "share none"),
     "reparametrised": (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))), ValueError,
@@ -172,6 +176,199 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "no module": ("net.pt", TypeError, "module must be a torch.nn.Module or a state dict; got a str"),
     "a tensor": (torch.zeros(3), TypeError, "got a Tensor"),
 }  # fmt: skip
+
+
+class Functional(nn.Module):
+    """3-4-2 with layers as attributes, and a function of torch between them."""
+
+    def __init__(self, act: Callable[..., Any], end: Callable[..., Any] = lambda z: z) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.f1, self.f2 = nn.Linear(3, 4), nn.Linear(4, 2)
+        self.tanh, self.drop, self.act, self.end = nn.Tanh(), nn.Dropout(), act, end
+
+    def forward(self, x: Any) -> Any:
+        return self.end(self.f2(self.act(self.f1(x))))
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], str]] = {
+    "F.relu": (F.relu, "relu"),
+    "F.relu in place": (lambda z: F.relu(z, inplace=True), "relu"),
+    "F.relu by keyword": (lambda z: F.relu(input=z), "relu"),
+    "F.relu_": (F.relu_, "relu"),
+    "torch.relu": (torch.relu, "relu"),
+    "torch.relu_": (torch.relu_, "relu"),
+    "x.relu": (lambda z: z.relu(), "relu"),
+    "x.relu_": (lambda z: z.relu_(), "relu"),
+    "F.tanh": (F.tanh, "tanh"),
+    "torch.tanh": (torch.tanh, "tanh"),
+    "x.tanh": (lambda z: z.tanh(), "tanh"),
+    "torch.sigmoid": (torch.sigmoid, "sigmoid"),
+    "F.sigmoid": (F.sigmoid, "sigmoid"),
+    "torch.special.expit": (torch.special.expit, "sigmoid"),
+    "F.silu": (F.silu, "silu"),
+    "F.softsign": (F.softsign, "softsign"),
+    "F.selu": (F.selu, "selu"),
+    "torch.selu": (torch.selu, "selu"),
+    "F.gelu": (F.gelu, "gelu"),
+    "F.gelu with its option": (lambda z: F.gelu(z, approximate="none"), "gelu"),
+    "F.softplus": (F.softplus, "softplus"),
+    "F.softplus with options": (lambda z: F.softplus(z, 1, threshold=30), "softplus"),
+    "F.elu": (lambda z: F.elu(z, 1.0, True), "elu"),
+    "torch.celu": (torch.celu, "elu"),
+    "F.leaky_relu": (F.leaky_relu, "leaky_relu"),
+    "F.leaky_relu by position": (lambda z: F.leaky_relu(z, 0.1), "leaky_relu(0.1)"),
+    "F.leaky_relu by keyword": (lambda z: F.leaky_relu(z, negative_slope=0.3, inplace=True), "leaky_relu(0.3)"),
+    "F.leaky_relu_": (lambda z: F.leaky_relu_(z, 0.2), "leaky_relu(0.2)"),
+    "F.dropout": (lambda z: F.dropout(torch.tanh(z), 0.5, False), "tanh"),
+    "torch.dropout": (lambda z: torch.dropout(torch.tanh(z), 0.5, train=False), "tanh"),
+    "F.alpha_dropout": (lambda z: F.alpha_dropout(F.selu(z)), "selu"),
+    "nothing": (lambda z: z, "identity"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations_by_function(name: str) -> None:
+    act, expected = FUNCTIONS[name]
+    module = Functional(act).eval()
+    net, theta = from_torch(module)
+    assert net == ho.MLP([3, 4, 2], expected)
+    assert np.abs(net(theta, X) - outputs(module)).max() < ROUNDING
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: F.softmax(z, dim=1), lambda z: F.softmax(z, -1), lambda z: torch.softmax(z, dim=-1), torch.sigmoid,
+        lambda z: z.softmax(1), lambda z: F.log_softmax(z, dim=1), lambda z: torch.log_softmax(z, 1),
+        lambda z: z.log_softmax(dim=-1),
+    ],
+)  # fmt: skip
+def test_logits_by_function(end: Callable[..., Any]) -> None:
+    module = Functional(torch.tanh, end)
+    net, theta = from_torch(module, logits=True)
+    expected = module.double().f2(torch.tanh(module.f1(torch.from_numpy(X)))).detach().numpy()
+    assert np.abs(net(theta, X) - expected).max() < ROUNDING
+    if end is not torch.sigmoid:
+        with pytest.raises(ValueError, match=r"softmax in Functional makes probabilities.*logits=True"):
+            from_torch(module)
+
+
+class Backwards(nn.Module):
+    """Layers stored in another order than that in which they act, sequences and modules of the same kind inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, 1)
+        self.inner = Functional(F.gelu)
+        self.first = nn.ModuleList([nn.Linear(5, 3), nn.SiLU()])
+        self.middle = nn.Sequential(nn.Softplus(), nn.Dropout())
+
+    def forward(self, x: Any) -> Any:
+        x = x.view(x.shape[0], x.shape[1] * 1).to(self.last.weight.dtype)
+        for each in self.first:
+            x = each(x)
+        h = self.middle(self.inner(x))
+        self.largest = h.detach().abs().max()
+        return self.last(F.dropout(h, training=self.training)).squeeze(-1)
+
+
+def test_a_forward_tells_the_order() -> None:
+    module = Backwards().eval()
+    net, theta = from_torch(module)
+    assert net == ho.MLP([5, 3, 4, 2, 1], ["silu", "gelu", "softplus"])
+    x = np.random.default_rng(1).standard_normal((20, 5))
+    assert np.abs(net(theta, x)[:, 0] - outputs(module, x)).max() < ROUNDING
+    layers = (module.first[0], module.inner.f1, module.inner.f2, module.last)
+    expected = torch.cat([torch.nn.utils.parameters_to_vector(each.parameters()) for each in layers])
+    assert (theta == expected.detach().double().numpy()).all()
+
+
+def test_following_a_forward_leaves_the_module_as_it_is() -> None:
+    def keep(module: Any, x: Any) -> Any:
+        module.kept = x
+        return 2 * module.f1(x)
+
+    module = method(keep)
+    with pytest.raises(ValueError, match="such as mul"):
+        from_torch(module)
+    assert not hasattr(module, "kept")
+
+
+def test_a_forward_that_asks_for_float32() -> None:
+    module = Wrapped(mlp(nn.Tanh()), lambda f, x: f(x.float()))
+    net, theta = from_torch(module)
+    theirs = module(torch.from_numpy(X)).detach().numpy()
+    assert theirs.dtype == np.float32
+    assert np.abs(net(theta, X) - theirs).max() < 1e-5  # roundings of 6e-8, of X as well
+
+
+class Twice(Functional):
+    """One layer called twice, another never, of as many parameters."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.tanh)
+        self.f1, self.f2 = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.f1(torch.tanh(self.f1(x)))
+
+
+def unused() -> nn.Module:
+    module = Functional(torch.tanh)
+    module.extra = nn.Linear(2, 2)
+    return module
+
+
+@torch.fx.wrap
+def cut(h: Any) -> None:
+    """A function that torch.fx does not look into."""
+    h.clamp_(max=1e6)
+
+
+def method(forward: Callable[..., Any]) -> nn.Module:
+    return type("Net", (Functional,), {"forward": forward})(torch.tanh)
+
+
+NO_CHAINS: dict[str, tuple[nn.Module, str]] = {
+    "gelu by tanh": (Functional(lambda z: F.gelu(z, approximate="tanh")),
+                     "gelu in Functional has approximate='tanh': hessorbit's GELU is the exact"),
+    "softplus": (Functional(lambda z: F.softplus(z, 2.0)), "softplus in Functional has beta=2.0"),
+    "softplus cut off": (Functional(lambda z: F.softplus(z, 1, 5)), "softplus in Functional has threshold=5"),
+    "elu": (Functional(lambda z: F.elu(z, alpha=0.5)), "elu in Functional has alpha=0.5"),
+    "dropout in training": (Functional(lambda z: F.dropout(torch.tanh(z))),
+                            r"dropout in Functional is in training mode.*module\.eval\(\).*training=self\.training"),
+    "a module in training": (method(lambda s, x: s.f2(s.drop(s.f1(x)))), "Dropout at 'drop' is in training mode"),
+    "mish": (Functional(F.mish), r"such as mish\(f1"),
+    "hardtanh": (Functional(F.hardtanh), r"such as hardtanh\(f1"),
+    "softmax within": (Functional(lambda z: z.softmax(1)), "softmax in Functional .*only outputs may have one"),
+    "two activations": (Functional(lambda z: z.tanh().relu()), "relu in Functional follows another activation"),
+    "residual": (method(lambda s, x: s.f2(torch.tanh(s.f1(x)) + s.f1(x))), r"Net does more .* add\(tanh, f1_1\)"),
+    "concatenation": (method(lambda s, x: s.f2(torch.cat([s.f1(x)[:, :2], x[:, :2]], 1))), r"such as cat\("),
+    "product": (method(lambda s, x: s.f2(s.f1(x) * 2)), r"such as mul\(f1, 2\)"),
+    "in place": (method(lambda s, x: s.f2((h := s.f1(x), h.add_(1))[0])), r"such as add_\(f1, 1\)"),
+    "activation in place": (method(lambda s, x: s.f2((h := s.f1(x), torch.relu_(h))[0])), "such as relu"),
+    "own weights": (method(lambda s, x: F.linear(s.f1(x), s.f2.weight, s.f2.bias)), r"such as linear\(f1"),
+    "slope of a parameter": (method(lambda s, x: s.f2(F.leaky_relu(s.f1(x), s.f1.bias[0]))), "such as leaky_relu"),
+    "a parameter alone": (method(lambda s, x: s.f2(s.f1.weight)), "such as read f1.weight"),
+    "two outputs": (method(lambda s, x: (s.f1(x), s.f2(s.f1(x)))), r"Net returns \(f1, f2\); expected one tensor"),
+    "control flow": (method(lambda s, x: s.f2(s.f1(x)) if x.sum() > 0 else x),
+                     r"torch.fx cannot follow in its line .*x\.sum\(\) > 0 else.*control flow"),
+    "no function of torch's": (Functional(np.tanh), "torch.fx cannot follow in its line"),
+    "called twice": (Twice(), "Linear at 'f1' is called twice: layers here share none"),
+    "unused": (unused(), "module Functional has parameters that no layer it calls has, extra.weight, extra.bias"),
+    "a call that is not used": (method(lambda s, x: s.f2((s.f1(x), s.tanh(s.f1(x)))[0])),
+                                "such as .*, which its outputs do not come from"),
+    "a function of others": (method(lambda s, x: s.f2((h := s.f1(x), cut(h))[0])), r"such as .*\.cut\(f1\), which"),
+    "added in place": (method(lambda s, x: s.f2((h := s.f1(x), operator.iadd(h, 1))[0])), "such as add.*, which"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_CHAINS)
+def test_forwards_that_are_no_chains(name: str) -> None:
+    module, message = NO_CHAINS[name]
+    with pytest.raises(ValueError, match=message):
+        from_torch(module)
 
 
 class Clamped(nn.Sequential):
@@ -224,17 +421,29 @@ def hooked() -> nn.Module:
 
 
 UNSEEN: dict[str, tuple[nn.Module, str]] = {
-    "clamp": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x).clamp(-1e6, 1e6)), "call its 'layers', such as clamp"),
+    "clamp": (
+        Wrapped(mlp(nn.Tanh()), lambda f, x: f(x).clamp(-1e6, 1e6)),
+        r"such as clamp\(layers, -1000000.0, 1000000.0\)",
+    ),
     "clamp of inputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(torch.clamp(x, max=1e6))), "such as clamp"),
     "where": (Wrapped(mlp(nn.Tanh()), lambda f, x: torch.where(x[:, :1] > 1e6, 0.0, f(x))), "such as where"),
     "rounding": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) + 0 * x[:, :1]), "such as add"),
     "inner": (Wrapped(Wrapped(mlp(nn.Tanh()), lambda f, x: f(x).clamp(max=1e6))), "Wrapped at 'layers' does more"),
     "branch": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) if x.max() < 1e6 else 2 * f(x)), "torch.fx cannot follow"),
-    "sequence": (Clamped(nn.Linear(3, 2), nn.Tanh()), "Clamped has a forward that is not torch's"),
-    "sequence inside": (nn.Sequential(Clamped(nn.Linear(3, 2))), "Clamped at '0' has a forward that is not torch's"),
-    "a name of torch": (nn.Sequential(nn.Linear(3, 2), ReLU()), "ReLU at '1' has a forward that is not torch's"),
-    "a linear layer": (nn.Sequential(ClampedLinear(3, 2)), "ClampedLinear at '0' has a forward that is not torch's"),
+    "sequence": (Clamped(nn.Linear(3, 2), nn.Tanh()), "Clamped does more than .* such as clamp"),
+    "sequence inside": (nn.Sequential(Clamped(nn.Linear(3, 2))), "Clamped at '0' does more than .* such as clamp"),
+    "a name of torch": (nn.Sequential(nn.Linear(3, 2), ReLU()), "ReLU at '1' does more than .* such as clamp"),
+    "another's name": (nn.Sequential(nn.Linear(3, 2), type("ReLU", (nn.ReLU6,), {})()), "'1' is no layer"),
+    "a linear layer": (nn.Sequential(ClampedLinear(3, 2)), "ClampedLinear at '0' does more than .* such as clamp"),
     "an object": (patched(), "Sequential has a forward that is not torch's"),
+    "in place": (Wrapped(mlp(nn.Tanh()), lambda f, x: (y := f(x), y.clamp_(max=1e6))[0]), "such as clamp_"),
+    "entries": (Wrapped(mlp(nn.Tanh()), lambda f, x: (y := f(x), y.__setitem__(y > 1e6, 0))[0]), "such as __setitem__"),
+    "out": (Wrapped(mlp(nn.Tanh()), lambda f, x: (y := f(x), torch.clamp(y, max=1e6, out=y))[0]), "such as clamp"),
+    "rows by values": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x[x[:, 0] < 1e6])), "such as getitem"),
+    "rows by a function": (
+        Wrapped(mlp(nn.Tanh()), lambda f, x: f(x)[(x[:, 0] - 1e6).relu().long()]),
+        "such as getitem",
+    ),
     "hook": (hooked(), "Linear at '2' has hooks"),
 }
 

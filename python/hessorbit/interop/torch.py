@@ -1,13 +1,13 @@
 """Networks from torch and to it.
 
-A module is taken apart by what it is made of, and the network put together is then compared with the module on random
-inputs. What a forward does beside its layers, and only on other inputs, shows in its structure (torch_structure.py).
-All of it happens in float64, which holds float32 exactly.
+A module is taken apart into the layers that its forward calls (torch_structure.py), and the network put together of
+them is then compared with the module on random inputs. All of it happens in float64, which holds float32 exactly; a
+forward that asks for another type is evaluated in its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..network import DEFAULT_OUTPUT, MLP
 from .agreement import check_outputs
 from .layers import Affine, Elementwise, Link, Part, affine, assemble, given_activations
 from .multipliers import standard_layers, uniform_activations
-from .torch_structure import check_only_layers
+from .torch_structure import Layer, layers_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,8 +64,9 @@ def from_torch(
     ----------
     module : torch.nn.Module or state dict
         An ``nn.Sequential`` of ``Linear``, activations, ``Flatten``, ``Identity`` and ``Dropout`` in evaluation mode,
-        nested or not; or a module that contains exactly one, and does nothing else. Or the state dict of such a module,
-        which does not tell activations.
+        nested or not; or a module whose forward calls such layers, or activations of ``torch`` and
+        ``torch.nn.functional``, one after the other, and does nothing else. Or the state dict of such a module, which
+        does not tell activations.
     logits : bool
         Whether to leave out a softmax, log-softmax or sigmoid on the outputs, as the losses here take logits.
     activation, output_activation : str or list of str
@@ -75,7 +76,8 @@ def from_torch(
     -------
     net : MLP
     theta : ndarray, shape (P,)
-        In the order of ``torch.nn.utils.parameters_to_vector``, exact in float64.
+        Exact in float64, in the order in which layers act: that of ``torch.nn.utils.parameters_to_vector``, unless a
+        module stores its layers in another order than its forward calls them.
 
     Raises
     ------
@@ -86,8 +88,12 @@ def from_torch(
     Notes
     -----
     Outputs are compared on 64 random inputs, up to rounding. Beyond these, layers must have the forward of torch's own
-    classes, without hooks, and a module around them one that ``torch.fx`` can follow, which calls them once and changes
-    no more than shapes and types: a clamp is refused, whether or not the inputs reach it.
+    classes, without hooks, and modules around them one that ``torch.fx`` can follow from its output to its input, each
+    step taking what the one before it gives alone: layers, activations, and changes of shape and type. A residual
+    connection, arithmetic and a clamp are refused by name, whether or not random inputs show them.
+
+    A layer that is called twice, or whose weights another one has too, is refused: θ would have them twice, and
+    derivatives by it would not be those by torch's parameters.
 
     Examples
     --------
@@ -113,96 +119,81 @@ def from_torch(
         module = module.module
     module = getattr(module, "_orig_mod", module)  # of torch.compile
     what = f"the module {type(module).__name__}"
-    net, theta, link = assemble(parts_of(module, ""), what, logits=logits)
-    stored = sum(each.numel() for each in module.parameters())
-    if stored != net.num_parameters:
-        raise ValueError(
-            f"{what} has {stored} parameters, its layers of weights {net.num_parameters}: layers here share none and "
-            f"have no others; torch.nn.utils.parametrize.remove_parametrizations undoes weight_norm and the like"
-        )
-    slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(each, torch.nn.Softplus) for each in module.modules()) else 0.0
+    layers = list(layers_of(module))
+    parts = [part for where, layer in layers if (part := part_of(layer, where)) is not None]
+    net, theta, link = assemble(parts, what, logits=logits)
+    check_parameters(module, layers, net.num_parameters, what)
+    slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(layer, torch.nn.Softplus) for _, layer in layers) else 0.0
     check_outputs(net, theta, evaluation(module), what, link=link, activation_error=slack)
-    check_only_layers(chain(module, ""))
     return net, theta
 
 
 def evaluation(module: nn.Module) -> Any:
-    """Returns the module as a function of samples, on the CPU and in float64; the module stays as it is."""
+    """Returns the module as a function of samples, on the CPU and in float64, or else its own type, unchanged."""
     import torch
 
-    def moved(tensor: Any) -> Any:
-        return tensor.detach().to("cpu", torch.float64) if tensor.is_floating_point() else tensor.detach().cpu()
+    own = next((each.dtype for each in module.parameters()), torch.float64)
 
-    state = {name: moved(tensor) for name, tensor in [*module.named_parameters(), *module.named_buffers()]}
+    def evaluated(x: Array, dtype: torch.dtype) -> Array:
+        tensors = [*module.named_parameters(), *module.named_buffers()]
+        state = {name: each.detach().to("cpu", dtype if each.is_floating_point() else None) for name, each in tensors}
+        with torch.no_grad():
+            return np.asarray(torch.func.functional_call(module, state, (torch.from_numpy(x).to(dtype),)).cpu())
 
     def answer(x: Array) -> Array:
-        with torch.no_grad():
-            return np.asarray(torch.func.functional_call(module, state, (torch.from_numpy(x),)).cpu())
+        try:
+            return evaluated(x, torch.float64)
+        except RuntimeError:
+            return evaluated(x, own)
 
     return answer
 
 
-def parts_of(module: nn.Module, path: str) -> list[Part]:
-    """Returns what a module does, layer by layer."""
+def check_parameters(module: nn.Module, layers: Sequence[Layer], count: int, what: str) -> None:
+    """Refuses layers that have parameters in common, and parameters that are none of the layers' weights and biases."""
+    owners: dict[int, str] = {}
+    for where, layer in layers:
+        for each in layer.parameters():
+            if id(each) in owners:
+                other = owners[id(each)]
+                both = f"{where} is called twice" if where == other else f"{other} and {where} have the same parameters"
+                raise ValueError(f"{both}: layers here share none; give each its own, as copy.deepcopy does")
+            owners[id(each)] = where
+    unused = [name for name, each in module.named_parameters() if id(each) not in owners]
+    if unused:
+        raise ValueError(f"{what} has parameters that no layer it calls has, {', '.join(unused)}: delete them first")
+    stored = sum(each.numel() for each in module.parameters())
+    if stored != count:
+        raise ValueError(
+            f"{what} has {stored} parameters, its layers of weights {count}: layers here have no others; "
+            f"torch.nn.utils.parametrize.remove_parametrizations undoes weight_norm and the like"
+        )
+
+
+def part_of(layer: nn.Module, where: str) -> Part | None:
+    """Returns what a layer of torch's own does; None if that is nothing."""
     from torch import nn
 
-    kind = type(module).__name__
-    where = f"{kind} at {path!r}" if path else kind
-    if isinstance(module, nn.Sequential):
-        # Not named_children, which leaves out what occurs a second time.
-        return [part for name, child in module._modules.items() for part in parts_of(child, joined(path, name))]
-    if isinstance(module, nn.Linear):
-        return [linear(module, where)]
-    if kind in DROPOUTS and module.training and module.p:
-        raise ValueError(f"{where} is in training mode, where it is random: call module.eval() first")
-    if kind in DROPOUTS or (isinstance(module, nn.Flatten) and module.start_dim == 1 and module.end_dim == -1):
-        return []
-    if kind in LINK_NAMES and module.dim in (-1, 1):
-        return [Link(LINK_NAMES[kind], where)]
+    kind = next(each.__name__ for each in type(layer).__mro__ if each.__module__.startswith("torch."))
+    if isinstance(layer, nn.Linear):
+        return linear(layer, where)
+    if kind in DROPOUTS and layer.training and layer.p:
+        raise ValueError(
+            f"{where} is in training mode, where it is random: call module.eval() first, and give functions "
+            f"training=self.training"
+        )
+    if kind in DROPOUTS or (isinstance(layer, nn.Flatten) and layer.start_dim == 1 and layer.end_dim == -1):
+        return None
+    if kind in LINK_NAMES and layer.dim in (-1, 1, None):
+        return Link(LINK_NAMES[kind], where)
     if kind in OTHER_NAMES:
-        return [Elementwise(activation_of(module, kind, where), where)]
-    inside = children_with_layers(module)
-    if len(inside) == 1 and not own_parameters(module):
-        name, child = inside[0]
-        return parts_of(child, joined(path, name))
-    raise ValueError(refusal(module, where, [name for name, _ in inside]))
-
-
-def chain(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, str | None]]:
-    """Yields the modules that act: words, the module, and the name of what one with a forward of its own contains."""
-    from torch import nn
-
-    sequence = isinstance(module, nn.Sequential)
-    children = list(module._modules.items()) if sequence else children_with_layers(module)
-    kind = type(module).__name__
-    yield f"{kind} at {path!r}" if path else kind, module, None if sequence or not children else children[0][0]
-    for name, child in children:
-        if child is not None:
-            yield from chain(child, joined(path, name))
-
-
-def children_with_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(name, child) for name, child in module.named_children() if holds_layers(child)]
-
-
-def holds_layers(module: nn.Module) -> bool:
-    from torch import nn
-
-    return isinstance(module, nn.Sequential) or any(True for _ in module.parameters())
-
-
-def own_parameters(module: nn.Module) -> list[str]:
-    return [name for name, _ in module.named_parameters(recurse=False)]
-
-
-def joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+        return Elementwise(activation_of(layer, kind, where), where)
+    known = f"nn.Linear, nn.Flatten, nn.Dropout, nn.{', nn.'.join(OTHER_NAMES)}"
+    raise ValueError(f"{where} is no layer that hessorbit has; it has {known}")
 
 
 def linear(module: Any, where: str) -> Affine:
     for tensor in (module.weight, module.bias):
-        if type(tensor).__name__.startswith("Uninitialized"):
-            raise ValueError(f"{where} has no weights yet: call the module once, so that it learns its inputs")
         if tensor is not None and (not tensor.is_floating_point() or tensor.is_meta):
             raise TypeError(f"{where} must have weights of real numbers; got {tensor.dtype} on {tensor.device}")
     return affine(numbers(module.weight), numbers(module.bias), where)
@@ -229,18 +220,6 @@ def activation_of(module: Any, kind: str, where: str) -> str:
     if hasattr(module, "negative_slope"):
         name = f"{name}({module.negative_slope!r})"
     return activations.canonical(name, where)
-
-
-def refusal(module: nn.Module, where: str, inside: list[str]) -> str:
-    known = f"nn.Linear, nn.Flatten, nn.Dropout, nn.{', nn.'.join(OTHER_NAMES)}"
-    if inside:
-        parameters = own_parameters(module)
-        also = f" and parameters of its own, {', '.join(parameters)}" if parameters else ""
-        return (
-            f"{where} has layers in {', '.join(inside)}{also}; expected one nn.Sequential of {known}, as only that "
-            f"tells the order of layers: put them into one"
-        )
-    return f"{where} is no layer that hessorbit has; it has {known}"
 
 
 def from_state_dict(

@@ -1,15 +1,19 @@
-"""Whether a torch module does nothing but its layers, by what it is made of: random inputs do not reach everything.
+"""The layers of a torch module in the order in which they act, by what it is made of.
 
-A layer has the forward of torch's own class. A module around layers may have its own, which `torch.fx` follows: between
-its input and its output there is one call of what it contains, and changes of shape and type, whose effect does not
-depend on values. Hooks, and a forward that was put into one object, can do anything.
+A layer has the forward of torch's own class. A module around layers has either that of `nn.Sequential` or one of its
+own, which `torch.fx` follows: from its output back to its input there are calls of what it contains, of torch's
+activations as functions, and changes of shape and type, each of the one before alone. Whatever else a forward does is
+refused, as random inputs do not reach everything. Hooks, and a forward that was put into one object, can do anything.
 """
 
 from __future__ import annotations
 
+import copy
 import operator
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Iterator
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .agreement import defined_by
@@ -17,63 +21,173 @@ from .agreement import defined_by
 if TYPE_CHECKING:
     from torch import fx, nn
 
-METHODS = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "size", "dim", "contiguous", "clone", "detach",
-           "to", "type", "float", "double", "half", "bfloat16", "cpu")  # fmt: skip
-FUNCTIONS = ("flatten", "squeeze", "unsqueeze", "reshape", "clone", "detach")
-REMEDY = "put what it does into one nn.Sequential of layers, and pass that"
+# Functions and methods of torch, without what they say of acting in place: the module that does the same, and the
+# options of both in the order of the function's arguments.
+FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "relu": ("ReLU", ()),
+    "tanh": ("Tanh", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "special_expit": ("Sigmoid", ()),
+    "silu": ("SiLU", ()),
+    "softsign": ("Softsign", ()),
+    "selu": ("SELU", ()),
+    "leaky_relu": ("LeakyReLU", ("negative_slope",)),
+    "gelu": ("GELU", ("approximate",)),
+    "softplus": ("Softplus", ("beta", "threshold")),
+    "elu": ("ELU", ("alpha",)),
+    "celu": ("CELU", ("alpha",)),
+    "softmax": ("Softmax", ("dim",)),
+    "log_softmax": ("LogSoftmax", ("dim",)),
+    "dropout": ("Dropout", ("p", "training")),
+    "alpha_dropout": ("AlphaDropout", ("p", "training")),
+    "feature_alpha_dropout": ("FeatureAlphaDropout", ("p", "training")),
+}
+# What changes no more than shape and type, and what tells no more of a tensor; both as methods or functions.
+HARMLESS = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "clone", "detach", "to", "type",
+            "float", "double", "half", "bfloat16", "cpu", "atleast_2d", "getitem", "getattr")  # fmt: skip
+MEASURES = ("size", "dim", "numel")
+MEASURED = ("shape", "ndim", "dtype", "device")  # attributes
+REMEDY = "pass a module whose forward calls its layers and does nothing else, such as an nn.Sequential"
+
+Layer = tuple[str, "nn.Module"]
 
 
-def check_only_layers(chain: Iterable[tuple[str, nn.Module, str | None]]) -> None:
-    """Refuses modules that may do more than their layers.
-
-    Parameters
-    ----------
-    chain : iterable of (str, torch.nn.Module, str or None)
-        The modules that act, each in words; of one around layers with a forward of its own also the name of the only
-        one that it contains.
+def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
+    """Yields the modules of torch's own that a module calls one after the other, each behind its name in messages.
 
     Raises
     ------
     ValueError
+        If the module may do anything else.
     """
-    for where, module, name in chain:
-        if module._forward_hooks or module._forward_pre_hooks:
-            raise ValueError(f"{where} has hooks, which may change what it computes: remove them first")
-        if "forward" in vars(module) or (name is None and defined_by(type(module), "forward") != "torch"):
-            raise ValueError(
-                f"{where} has a forward that is not torch's, and may compute something else than its layers: {REMEDY}"
-            )
-        if name is not None and (more := next(others_than(module, name, where), None)):
-            raise ValueError(f"{where} does more than call its {name!r}, such as {more}: {REMEDY}")
+    from torch import nn
+
+    kind = type(module).__name__
+    where = f"{kind} at {path!r}" if path else kind
+    if any(type(each).__name__.startswith("Uninitialized") for each in module._parameters.values()):
+        raise ValueError(f"{where} has no weights yet: call the module once, so that it learns its inputs")
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise ValueError(
+            f"{where} has hooks, which may change what it computes: remove them first, as "
+            f"torch.nn.utils.remove_weight_norm does with those of weight_norm"
+        )
+    if "forward" in vars(module):
+        raise ValueError(
+            f"{where} has a forward that is not torch's but its object's own, and may compute anything: {REMEDY}"
+        )
+    if defined_by(type(module), "forward") != "torch":
+        for node in chain(module, where):
+            if node.op == "call_module":
+                yield from layers_of(module.get_submodule(str(node.target)), joined(path, str(node.target)))
+            elif name_of(node) in FUNCTIONS:
+                yield f"{name_of(node)} in {where}", equal_module(node)
+    elif isinstance(module, nn.Sequential):
+        # Not named_children, which leaves out what occurs a second time.
+        for name, child in module._modules.items():
+            if child is not None:
+                yield from layers_of(child, joined(path, name))
+    else:
+        yield where, module
 
 
-def others_than(module: nn.Module, name: str, where: str) -> Iterator[str]:
-    """Yields what a module's outputs are made by beside one call of what it contains, and changes of shape and type."""
-    output = next(node for node in graph_of(module, where).nodes if node.op == "output")
-    left, seen, calls = list(output.all_input_nodes), set(), 0
-    while left:
-        node = left.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        left += node.all_input_nodes
-        calls += node.op == "call_module" and node.target == name
-        if not (node.op == "placeholder" or (node.op == "call_module" and node.target == name) or harmless(node)):
-            yield getattr(node.target, "__name__", str(node.target))
-    if calls != 1:
-        yield f"to call it {calls} times"
+def joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
-def harmless(node: fx.Node) -> bool:
-    """Whether a node changes no more than shape and type."""
-    if node.op == "call_method":
-        return node.target in METHODS
-    if node.op != "call_function":
-        return False
-    function: Any = node.target
-    return function in (operator.getitem, getattr) or (
-        getattr(function, "__name__", "") in FUNCTIONS and str(getattr(function, "__module__", "")) in ("None", "torch")
+def chain(module: nn.Module, where: str) -> list[fx.Node]:
+    """Returns what a module's forward does, in order, if each step takes what the one before it gives alone."""
+    from torch import fx
+
+    graph = graph_of(module, where)
+    result = next(node for node in graph.nodes if node.op == "output").args[0]
+    if not isinstance(result, fx.Node):
+        raise ValueError(f"{where} returns {result!r}; expected one tensor: {REMEDY}")
+    nodes: list[fx.Node] = []
+    while result.op != "placeholder":
+        before = source(result)
+        if before is None:
+            raise refusal(where, result)
+        nodes.append(result)
+        result = before
+    for node in graph.nodes:
+        if node not in nodes and (node.op == "call_module" or writes(node)):
+            raise refusal(where, node, ", which its outputs do not come from")
+    return nodes[::-1]
+
+
+def refusal(where: str, node: fx.Node, more: str = "") -> ValueError:
+    call = ", ".join([*map(str, node.args), *(f"{name}={value}" for name, value in node.kwargs.items())])
+    what = f"read {node.target}" if node.op == "get_attr" else f"{name_of(node)}({call})"
+    return ValueError(
+        f"{where} does more than call torch's layers and activations one after the other, such as {what}{more}: "
+        f"{REMEDY}"
     )
+
+
+def source(node: fx.Node) -> fx.Node | None:
+    """Returns the tensor that a step of a chain takes; None if the node is no such step."""
+    from torch import fx
+
+    first = node.args[0] if node.args else node.kwargs.get("input")
+    if not isinstance(first, fx.Node):
+        return None
+    others = [each for each in node.all_input_nodes if each is not first]
+    if node.op == "call_module":
+        known = len(node.args) + len(node.kwargs) == 1
+    elif name_of(node) in FUNCTIONS:
+        known = not others
+    else:
+        known = name_of(node) in HARMLESS and all(value_free(each) for each in others)
+    return first if known else None
+
+
+def name_of(node: fx.Node) -> str:
+    """Returns the name of a function or method of torch or of operators, and of a module as it is called."""
+    target: Any = node.target
+    if isinstance(target, str):
+        return target.removesuffix("_") if node.op == "call_method" and is_activation(target) else target
+    name = str(getattr(target, "__name__", target))
+    package = str(getattr(target, "__module__", None)).partition(".")[0]
+    if package not in ("None", "torch", "builtins", "_operator"):
+        return f"{package}.{name}"
+    return name.removesuffix("_") if is_activation(name) else name
+
+
+def is_activation(name: str) -> bool:
+    return name.removesuffix("_") in FUNCTIONS
+
+
+def value_free(node: fx.Node) -> bool:
+    """Whether a node depends on shapes and types only, not on values."""
+    if node.op not in ("call_method", "call_function"):
+        return False
+    if name_of(node) in MEASURES or (name_of(node) == "getattr" and node.args[1] in MEASURED):
+        return True
+    operators = getattr(node.target, "__module__", None) == "_operator"
+    return operators and all(value_free(each) for each in node.all_input_nodes)
+
+
+def writes(node: fx.Node) -> bool:
+    """Whether a node may change a tensor in place, `+=` being `+` to torch.fx: torch tells by names and options."""
+    target: Any = node.target
+    if node.op not in ("call_method", "call_function"):
+        return False
+    if getattr(target, "__module__", None) == "_operator" and not value_free(node):
+        return name_of(node) == "setitem" or hasattr(operator, f"i{name_of(node).rstrip('_')}")
+    name = target if isinstance(target, str) else str(getattr(target, "__name__", target))
+    others = "." in name_of(node)  # a function of another package
+    return others or name.endswith("_") or "out" in node.kwargs or bool(node.kwargs.get("inplace"))
+
+
+def equal_module(node: fx.Node) -> nn.Module:
+    """Returns the module that does what a call of one of the functions does."""
+    from torch import nn
+
+    kind, names = FUNCTIONS[name_of(node)]
+    given: dict[str, Any] = {**dict(zip(names, node.args[1:], strict=False)), **node.kwargs}
+    training = given.pop("training", given.get("train", False))
+    module: nn.Module = getattr(nn, kind)(**{name: given[name] for name in names if name in given})
+    return module.train(training)
 
 
 def graph_of(module: nn.Module, where: str) -> fx.Graph:
@@ -87,7 +201,16 @@ def graph_of(module: nn.Module, where: str) -> fx.Graph:
     given = {each.name: each.default for each in list(signature(type(module).forward).parameters.values())[2:]
              if each.default is not Parameter.empty}  # fmt: skip
     try:
-        return Tracer().trace(module, concrete_args=given)
+        # A copy, as a forward may keep what it computed in an attribute.
+        return Tracer().trace(copy.copy(module), concrete_args=given)
     except Exception as error:  # whatever a forward raises without numbers
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{where} has a forward that torch.fx cannot follow ({reason}): {REMEDY}") from error
+        lines = [each.line for each in traceback.extract_tb(error.__traceback__)[1:] if not of_torch(each.filename)]
+        line = f" in its line {lines[-1]!r}" if lines and lines[-1] else ""
+        raise ValueError(f"{where} has a forward that torch.fx cannot follow{line} ({reason}): {REMEDY}") from error
+
+
+def of_torch(file: str) -> bool:
+    import torch
+
+    return Path(file).is_relative_to(Path(torch.__file__).parent)
