@@ -404,7 +404,7 @@ def test_command_says_what_is_wrong_with_a_file(folder: Path, arguments: list[st
         (["net.pkl", "--data", "data.npz"], "is a pickle, which may run any code"),
         (["net.joblib", "--data", "data.npz"], "is a pickle"),
         (["net.h5", "--data", "data.npz"], "MODEL 'net.h5' must end in .npz, .pt"),
-        (["none.npz", "--data", "data.npz"], "No such file"),
+        (["none.npz", "--data", "data.npz"], "there is no such file"),
         (["data.npz", "--data", "data.npz"], "not a file written by hessorbit.save"),
         (["net.npz", "--data", "data.txt"], "--data 'data.txt' must end in .npz or .csv or .parquet"),
         (["net.npz", "--data", "net.npz"], "must hold an array 'x'; it holds format, network, theta"),
