@@ -91,7 +91,7 @@ RESULTS: dict[str, tuple[Any, list[str]]] = {
     ),
     "study": (
         study(),
-        ["claim", "verdict", "The trace falls with width", "StudyResult(2 cells: widths 2, 4, 1 seeds)"],
+        ["claim", "verdict", "The trace falls with width", "StudyResult(2 cells: widths 2, 4, 1 seed)"],
     ),
     "blocks": (
         ho.block_diagonal(SMALL, [0.0, 0.0]),

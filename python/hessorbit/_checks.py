@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core, _tables
+from ._words import number_of
 
 Array = NDArray[Any]
 FLOAT64 = np.dtype(np.float64)
@@ -110,7 +111,9 @@ def parameters(value: Any, count: int, name: str = "theta") -> Array:
     """Returns θ as a finite array of shape (P,) or (B, P)."""
     theta = as_floats(value, name)
     if theta.ndim not in (1, 2) or theta.shape[-1] != count:
-        raise shape_error(name, f"({count},) or (B, {count}), as the network has {count} parameters", theta.shape)
+        raise shape_error(
+            name, f"({count},) or (B, {count}), as the network has {number_of(count, 'parameter')}", theta.shape
+        )
     return theta
 
 
@@ -148,9 +151,11 @@ def entries(value: Any, name: str, count: int, meaning: str) -> list[Any]:
     except TypeError:
         found = None
     if found is None:
-        raise TypeError(f"{name} must be a sequence of {count} entries, {meaning}; got {value!r}")
+        raise TypeError(
+            f"{name} must be a sequence of {number_of(count, 'entry', 'entries')}, {meaning}; got {value!r}"
+        )
     if len(found) != count:
-        raise ValueError(f"{name} must have {count} entries, {meaning}; got {len(found)}")
+        raise ValueError(f"{name} must have {number_of(count, 'entry', 'entries')}, {meaning}; got {len(found)}")
     return found
 
 
@@ -173,7 +178,9 @@ def indices(value: Any, count: int, name: str, what: str = "neurons") -> list[in
     if outside:
         raise ValueError(f"{name} must hold {what} from 0 to {count - 1}; got {outside[0]}")
     if array.size > count:
-        raise ValueError(f"{name} must not name one of {count} {what} twice; got {array.size} of them")
+        raise ValueError(
+            f"{name} must not name any of the {what} from 0 to {count - 1} twice; got {array.size} of them"
+        )
     return found
 
 

@@ -125,5 +125,16 @@ def kinked(name: str) -> bool:
     >>> kinked("relu"), kinked("elu"), kinked("tanh")
     (True, True, False)
     """
-    _, slopes, curvatures = derivatives(name, [-1e-9, 1e-9])
-    return bool(max(abs(slopes[1] - slopes[0]), abs(curvatures[1] - curvatures[0])) > 1e-6)
+    _, _, curvatures = derivatives(name, [-1e-9, 1e-9])
+    return bent(name) or bool(abs(curvatures[1] - curvatures[0]) > 1e-6)
+
+
+@cache
+def bent(name: str) -> bool:
+    """Whether the first derivative of an activation jumps at 0.
+
+    >>> bent("relu"), bent("elu")
+    (True, False)
+    """
+    _, slopes, _ = derivatives(name, [-1e-9, 1e-9])
+    return bool(abs(slopes[1] - slopes[0]) > 1e-6)

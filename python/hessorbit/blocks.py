@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from . import _checks, _html
 from ._checks import Array
+from ._words import number_of
 from .any_objective import AnyObjective, check_objective
 from .network import MLP
 from .objective import Objective
@@ -79,10 +80,9 @@ class BlockDiagonal:
 
     def __repr__(self) -> str:
         covered, count = sum(map(len, self.parameters)), len(self.blocks)
-        plural = "" if count == 1 else "s"
         return (
-            f"BlockDiagonal({count} block{plural} of the {self.matrix}, of {covered} of {self.num_parameters} "
-            f"parameters)"
+            f"BlockDiagonal({number_of(count, 'block')} of the {self.matrix}, of {covered} of "
+            f"{number_of(self.num_parameters, 'parameter')})"
         )
 
     def _repr_html_(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._checks import Array
+from ._words import number_of
 
 
 class ConditionNumber(float):
@@ -84,7 +85,7 @@ class ConditionNumber(float):
     def __repr__(self) -> str:
         text = f"{'≥ ' if self.is_lower_bound else ''}{float(self):.6g} ({self.convention}"
         if self.convention == "quotient" and self.directions < self.of:
-            text += f", {self.directions} of {self.of} directions"
+            text += f", {self.directions} of {number_of(self.of, 'direction')}"
             if not self.modes_are_null:
                 text += f"; not a critical point: modes not null, ‖H z‖ up to {self.modes_residual:.1e} ‖H‖"
         return text + ")"

@@ -27,6 +27,7 @@ import numpy as np
 from . import _core, activations
 from ._blas import calm_blas
 from ._checks import Array
+from ._kinks import MOST_KINKS, Kink
 from ._norms import norm
 from .any_objective import AnyObjective
 from .decomposition import UNDERFLOW
@@ -56,15 +57,15 @@ class ErrorBounds:
         is in it, whatever its value.
     factor : float
         On ‖δF‖_F of the factor F with G = FᵀF + l2·I.
-    kink : bool
-        Whether a preactivation is so close to the kink of its activation, or a residual to that of the loss, that
-        rounding may have moved it across. What derivatives jump by there is part of the bounds.
+    kinks : tuple of Kink
+        Preactivations so close to the kink of their activation, and residuals to that of the loss, that rounding may
+        have moved them across; the first of them. What derivatives jump by there is part of the bounds.
     """
 
     gauss_newton: float
     curvature: float
     factor: float
-    kink: bool
+    kinks: tuple[Kink, ...]
 
     @property
     def hessian(self) -> float:
@@ -146,7 +147,7 @@ def error_bounds(obj: Objective, theta: Array) -> ErrorBounds:
     first = np.concatenate([[0], np.cumsum(net.widths[1:])])
     place = [slice(first[k], first[k + 1]) for k in layers]
     gauss_newton, curvature = (np.zeros((neurons, neurons), theta.dtype) for _ in range(2))
-    factor, kink = 0.0, False
+    factor, kinks = 0.0, list[Kink]()
     with np.errstate(all="ignore"), calm_blas(0):
         for sample in passes(obj, theta, neurons):
             for m in layers:
@@ -157,8 +158,9 @@ def error_bounds(obj: Objective, theta: Array) -> ErrorBounds:
                         if k < m:
                             total[place[m], place[k]] += error.T
             factor = math.hypot(factor, sample.factor())
-            kink = kink or sample.kink
-        return ErrorBounds(bound(gauss_newton), bound(curvature), factor if math.isfinite(factor) else math.inf, kink)
+            kinks += sample.kinks
+        factor = factor if math.isfinite(factor) else math.inf
+        return ErrorBounds(bound(gauss_newton), bound(curvature), factor, tuple(kinks[:MOST_KINKS]))
 
 
 def bound(blocks: Array) -> float:
@@ -172,14 +174,15 @@ class Pass:
 
     Layers are counted from 0. `phi[l]` (n, p_l) are φ_l and `reach[l]` (n,) their norms; `slope[l]` and `bend[l]`
     (n, d_l) are σ' and σ''; `up[l]` (d_l, d_{l+1}) is V_{l+1}; `moved[l, q]` (n, d_l, d_q) is Z_lq; `delta[l]` (n, d_l)
-    is ∂ℓ/∂z_l, and `curved[l]` (n, d_l) is σ''_l ∂ℓ/∂a_l.
+    is ∂ℓ/∂z_l, and `curved[l]` (n, d_l) is σ''_l ∂ℓ/∂a_l. `samples` (n,) are the places of the chunk in the data.
     """
 
-    def __init__(self, obj: Objective, theta: Array, x: Array, y: Array, weight: Array) -> None:
+    def __init__(self, obj: Objective, theta: Array, samples: Array, y: Array, weight: Array) -> None:
         net, dtype = obj.net, theta.dtype
         self.top = net.num_layers - 1
         self.weight = weight
-        self.kink = False
+        self.samples = samples
+        self.kinks: list[Kink] = []
         self.rounding = (8 + math.sqrt(obj.num_samples)) * np.finfo(dtype).eps / 2
         layers = net.unflatten(theta)
         multipliers = [Approximate(np.asarray(s, dtype), np.asarray(s * np.finfo(dtype).eps, dtype))
@@ -191,12 +194,12 @@ class Pass:
         self.reach: list[Approximate] = []
         self.slope: list[Approximate] = []
         self.bend: list[Approximate] = []
-        a = Approximate.exact(x.astype(dtype))
+        a = Approximate.exact(obj.x[samples].astype(dtype))
         for k, (w, (_, b)) in enumerate(zip(weights, layers, strict=True)):
             s = multipliers[k]
             phi = s * a if s.error else a
             if b is not None:
-                ones = np.ones((len(x), 1), dtype)
+                ones = np.ones((len(samples), 1), dtype)
                 phi = Approximate(np.hstack([phi.value, ones]), np.hstack([phi.error, 0 * ones]))
             self.phi.append(phi)
             self.reach.append(phi.norm())
@@ -204,12 +207,12 @@ class Pass:
             if b is not None:
                 z = z + Approximate(b, (w.value.shape[1] + 1) * z.unit * np.abs(b))
             a, slope, bend = activate(net.activations[k], z)
-            kinked = [activations.kinked(name) for name in net.activations[k]]
-            self.kink = self.kink or bool(((np.abs(z.value) <= 2 * z.error) & (z.error > 0))[:, kinked].any())
+            kinked = np.array([activations.kinked(name) for name in net.activations[k]])
+            self.note_kinks(k + 1, (np.abs(z.value) <= 2 * z.error) & (z.error > 0) & kinked)
             self.slope.append(slope)
             self.bend.append(bend)
         if obj.loss_name == "huber":
-            self.kink = self.kink or bool(near_kink(a, y, obj.delta or 0.0).any())
+            self.note_kinks(net.num_layers + 1, near_kink(a, y, obj.delta or 0.0))
         residual, hessian, self.root = differentiate(obj.loss_name, obj.delta, a, y)
         output = self.slope[-1][:, :, None]
         self.hessian = output * hessian * output.T
@@ -225,6 +228,11 @@ class Pass:
             self.moved[k, k + 1] = slope * self.up[k]
             for q in range(k + 2, self.top + 1):
                 self.moved[k, q] = slope * (self.up[k] @ self.moved[k + 1, q])
+
+    def note_kinks(self, layer: int, near: Array) -> None:
+        """Keeps the first places of a layer (n, d) that are near a kink."""
+        places = np.argwhere(near)[:MOST_KINKS]
+        self.kinks += [Kink(layer, int(neuron), int(self.samples[n])) for n, neuron in places]
 
     def from_loss(self, k: int, m: int) -> Array:
         """Σ_n w_n of the error norms of blocks of the Gauss–Newton matrix: Z_lL M Z_mLᵀ; (d_l, d_m)."""
@@ -305,7 +313,7 @@ def passes(obj: Objective, theta: Array, neurons: int) -> Iterator[Pass]:
     size = max(1, min(CHUNK // largest, PRODUCT // (widest**2 * inner)))
     for start in range(0, len(kept), size):
         chosen = kept[start : start + size]
-        yield Pass(obj, theta, obj.x[chosen], y[chosen].astype(theta.dtype), weight[chosen])
+        yield Pass(obj, theta, chosen, y[chosen].astype(theta.dtype), weight[chosen])
 
 
 def activate(names: tuple[str, ...], z: Approximate) -> tuple[Approximate, Approximate, Approximate]:
@@ -514,7 +522,21 @@ class RoundingErrors:
     def finer(self) -> float:
         """eps of longdouble over that of θ, if an evaluation in longdouble tells more and is cheap; else 0."""
         ratio = float(np.finfo(np.longdouble).eps / np.finfo(self.theta.dtype).eps)
-        return ratio if ratio < 1 / 64 and self.cost <= MEASURABLE and not self.bounds.kink else 0.0
+        return ratio if ratio < 1 / 64 and self.cost <= MEASURABLE and not self.kinks else 0.0
+
+    @property
+    def kinks(self) -> tuple[Kink, ...]:
+        """Where rounding decides on which side of a kink derivatives are taken; the first places."""
+        return self.bounds.kinks
+
+    def kinks_of(self, matrix: str) -> tuple[Kink, ...]:
+        """Those that matter to the "hessian" or the "gauss_newton" matrix, which has no second derivatives of a net."""
+        net = self.whole[0].net
+
+        def jumps(kink: Kink) -> bool:
+            return kink.layer > net.num_layers or activations.bent(net.activations[kink.layer - 1][kink.neuron])
+
+        return tuple(kink for kink in self.kinks if matrix == "hessian" or jumps(kink))
 
     @property
     def cost(self) -> int:
@@ -589,6 +611,10 @@ class QuadratureErrors:
         obj, theta = whole(self.objective, self.theta)
         assert isinstance(obj, PopulationObjective)
         return len(self.theta) * obj.error(theta)
+
+    def kinks_of(self, matrix: str) -> tuple[Kink, ...]:
+        """None: what expectations make of kinks is smooth."""
+        return ()
 
     def of(self, quantity: str, computed: Array, enough: float = 0.0) -> float:
         """A bound on the norm of the error of "hessian", "gauss_newton" or "factor", whatever was computed."""

@@ -25,13 +25,15 @@ import numpy as np
 from . import _checks, _html
 from ._blas import calm_blas
 from ._checks import FLOAT64, Array
+from ._kinks import Kink
 from ._norms import norm
 from ._waiting import interruptible
+from ._words import number_of
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .counted import ACCURATE, Counts, Few, Pairs, at_end, ends_of, in_range, nearest_zero, sides, times
 from .decomposition import EPS, backward_error, symmetric_eigen
-from .error_bounds import errors_of
+from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from .krylov import BLOCK
 from .objective import Objective
 from .restricted import whole
@@ -105,7 +107,16 @@ class PartialSpectrum:
         obj, name = self._objective, self.matrix
         H = matrix_of(obj, self._theta, name) if self._kept is None else self._kept
         size = float(np.abs(self.eigenvalues).max())
-        return errors_of(obj, self._theta).of(name, H) + backward_error(self.size, np.array([size, norm(H)]))
+        return self._errors.of(name, H) + backward_error(self.size, np.array([size, norm(H)]))
+
+    @property
+    def kinks(self) -> tuple[Kink, ...]:
+        """Layer, neuron and sample of kinks whose jumps `floor` counts, as `Spectrum.kinks`."""
+        return self._errors.kinks_of(self.matrix)
+
+    @cached_property
+    def _errors(self) -> RoundingErrors | QuadratureErrors:
+        return errors_of(self._objective, self._theta)
 
     def condition_number(self) -> ConditionNumber:
         """Returns the raw condition number: the ratio of the largest to the smallest magnitude of all eigenvalues.
@@ -148,7 +159,7 @@ class PartialSpectrum:
     def _caption(self) -> str:
         how = "counted" if self.counted else "not counted"
         return (
-            f"{len(self.eigenvalues)} of {self.size} eigenvalues of the {self.matrix.replace('_', '–')} "
+            f"{len(self.eigenvalues)} of {number_of(self.size, 'eigenvalue')} of the {self.matrix.replace('_', '–')} "
             f"(method {self.method}, positions {how})"
         )
 
@@ -309,8 +320,8 @@ def lanczos(product: Callable[[Array], Array], count: int, k: int, which: Litera
         values, vectors = eigsh(operator, k=k, which=which, v0=start, ncv=min(count, max(2 * k + 20, 40)))
     except ArpackNoConvergence as error:
         raise ArithmeticError(
-            f"Lanczos's method found {len(error.eigenvalues)} of the {k} largest eigenvalues: ask for fewer, or for "
-            f"some parameters"
+            f"Lanczos's method found {len(error.eigenvalues)} of the {number_of(k, 'largest eigenvalue')}: "
+            f"ask for fewer, or for some parameters"
         ) from error
     order = np.argsort(values)
     positions = ends_of(values[order], count) if which == "LM" else at_end(count, k, 1)
@@ -325,7 +336,8 @@ def product_of(obj: AnyObjective, theta: Array, matrix: str) -> Callable[[Array]
     rows = (data.num_samples if isinstance(data, Objective) else len(theta)) * obj.net.widths[-1]
     if rows * len(theta) > MOST_FACTOR:
         raise ValueError(
-            f"matrix='gauss_newton' needs its factor, of {rows} rows and {len(theta)} columns, which would take "
+            f"matrix='gauss_newton' needs its factor, of {number_of(rows, 'row')} and "
+            f"{number_of(len(theta), 'column')}, which would take "
             f"{8e-9 * rows * len(theta):.0f} GB: ask for the Hessian, or for fewer samples"
         )
     factor = obj.gauss_newton_factor(theta)

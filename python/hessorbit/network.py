@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from . import _checks, _core, activations, schemes
 from ._checks import Array
+from ._words import number_of
 
 PARTS = ("weights", "bias", "incoming", "outgoing")
 PARAMETRIZATIONS = ("standard", "ntk", "mean_field")
@@ -280,7 +281,8 @@ class MLP:
         """
         check_layers(layers)
         if len(layers) != self.num_layers:
-            raise ValueError(f"layers must have {self.num_layers} entries (W, b); got {len(layers)}")
+            entries = number_of(self.num_layers, "entry", "entries")
+            raise ValueError(f"layers must have {entries} (W, b); got {len(layers)}")
         parts: list[Array] = []
         for index, ((fan_in, width, bias), layer) in enumerate(zip(self.layer_shapes, layers, strict=True)):
             weights, biases = pair(layer, f"layers[{index}]")
@@ -433,7 +435,7 @@ def per_layer_biases(bias: bool | Sequence[bool], layers: int) -> tuple[bool, ..
     if entries is None or not all(isinstance(b, bool | np.bool_) for b in entries):
         raise TypeError(f"bias must be True, False, or one of them for each layer; got {bias!r}")
     if len(entries) != layers:
-        raise ValueError(f"bias must have one entry for each of the {layers} layers; got {len(entries)}")
+        raise ValueError(f"bias must have one entry for each of the {number_of(layers, 'layer')}; got {len(entries)}")
     return tuple(map(bool, entries))
 
 
@@ -448,7 +450,7 @@ def hidden_activations(
     if len(entries) != len(widths):
         raise ValueError(
             f"activation must be one name or have one entry per hidden layer ({len(widths)}), each a name or a list "
-            f"with a name per neuron; got {len(entries)} entries"
+            f"with a name per neuron; got {number_of(len(entries), 'entry', 'entries')}"
         )
     return tuple(
         neuron_activations(entry, width, f"activation[{index}]")
@@ -463,7 +465,9 @@ def neuron_activations(entry: str | Sequence[str], width: int, name: str) -> tup
         raise TypeError(f"{name} must be a name or a sequence of names; got {entry!r}")
     names = list(entry)
     if len(names) != width:
-        raise ValueError(f"{name} must be one name or one for each of the {width} neurons; got {len(names)}")
+        raise ValueError(
+            f"{name} must be one name or one for each of the {number_of(width, 'neuron')}; got {len(names)}"
+        )
     spelled: dict[str, str] = {}
     for index, each in enumerate(names):
         if not isinstance(each, str) or each not in spelled:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _checks, _core, _memory
 from ._checks import FLOAT64, Array
 from ._core import all_finite
+from ._words import number_of
 from .any_objective import as_scalar, read_only
 from .network import MLP
 from .restricted import RestrictedObjective
@@ -153,7 +154,7 @@ class Objective:
         return partial(Objective, **options), (self.net, self.x, self.y)
 
     def __repr__(self) -> str:
-        parts = [repr(self.net), f"{self.num_samples} samples", f"loss={self.loss_name!r}"]
+        parts = [repr(self.net), number_of(self.num_samples, "sample"), f"loss={self.loss_name!r}"]
         if self.delta is not None:
             parts.append(f"delta={self.delta!r}")
         if self.sample_weight is not None:
@@ -408,7 +409,8 @@ class Objective:
         """
         core, at, chosen = self._part_of(theta, parameters)
         shape = (self.num_samples, len(chosen) or self.num_parameters)
-        _memory.check_room(shape, at, f"the gradients of {shape[0]} samples in {shape[1]} parameters", FEWER)
+        what = f"the gradients of {number_of(shape[0], 'sample')} in {number_of(shape[1], 'parameter')}"
+        _memory.check_room(shape, at, what, FEWER)
         return core.sample_gradients(at, chosen)
 
     def per_sample_hessians(self, theta: ArrayLike, *, parameters: ArrayLike | None = None) -> Array:
@@ -445,7 +447,7 @@ class Objective:
         core, at, chosen = self._part_of(theta, parameters)
         chosen = chosen or list(range(self.num_parameters))
         count = len(chosen)
-        what = f"the Hessians of {self.num_samples} samples in {count} parameters"
+        what = f"the Hessians of {number_of(self.num_samples, 'sample')} in {number_of(count, 'parameter')}"
         _memory.check_room((self.num_samples, count, count), at, what, FEWER)
         return core.sample_hessians(at, chosen)
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from . import _checks
 from ._checks import FLOAT64, Array
+from ._words import number_of
 from .any_objective import AnyObjective, WholeObjective, as_scalar, read_only
 from .network import MLP
 
@@ -90,7 +91,9 @@ class RestrictedObjective:
         return RestrictedObjective, (self.objective, self.theta, self.free)
 
     def __repr__(self) -> str:
-        return f"RestrictedObjective({len(self.free)} of {len(self.theta)} parameters of {self.objective!r})"
+        return (
+            f"RestrictedObjective({len(self.free)} of {number_of(len(self.theta), 'parameter')} of {self.objective!r})"
+        )
 
     @property
     def net(self) -> MLP:
@@ -295,7 +298,7 @@ class RestrictedObjective:
         count = len(self.free)
         at = _checks.as_floats(part, "theta")
         if at.ndim not in (1, 2) or at.shape[-1] != count:
-            expected = f"({count},) or (B, {count}), as {count} of the {len(self.theta)} parameters are free"
+            expected = f"({count},) or (B, {count}), with {count} of {number_of(len(self.theta), 'parameter')} free"
             raise _checks.shape_error("theta", expected, at.shape)
         return at
 

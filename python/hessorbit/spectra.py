@@ -20,7 +20,9 @@ from numpy.typing import ArrayLike
 from . import _checks, _core, _html
 from ._blas import TINY, calm_blas
 from ._checks import FLOAT64, Array
+from ._kinks import Kink, where
 from ._norms import norm
+from ._words import number_of, uncapitalised
 from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
@@ -112,7 +114,7 @@ class ZeroModeTest:
 
     def __repr__(self) -> str:
         if self.modes is None:
-            return f"zero modes: not predicted; {self.measured} eigenvalues below the floor"
+            return f"zero modes: not predicted; {number_of(self.measured, 'eigenvalue')} below the floor"
         kinds = Counter(getattr(self.modes, "kinds", ()))
         text = f"zero modes: {len(self)} predicted"
         if kinds:
@@ -121,7 +123,7 @@ class ZeroModeTest:
             text += ", their number not resolved"
         if len(self):
             text += f", ‖H z‖ ≤ {self.residuals.max():.1e} ‖H‖"
-        return f"{text}; {self.measured} eigenvalues below the floor"
+        return f"{text}; {number_of(self.measured, 'eigenvalue')} below the floor"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,8 +190,29 @@ class Spectrum:
 
         An upper bound on the rounding errors of the matrix (the residual's and the preactivations' included) and of
         its decomposition, and on what the methods ``"gram"`` and ``"jacobian"`` neglect. Inf where the bound overflows.
+        Where it is large because a preactivation lies at the kink of its activation, or a residual at that of the loss,
+        `kinks` names it.
         """
         return self._decomposition.floor(self.eigenvalues, self._matrix_error)
+
+    @property
+    def kinks(self) -> tuple[Kink, ...]:
+        """Layer, neuron and sample of preactivations so close to a kink that rounding decides their side; the first.
+
+        What derivatives jump by there is part of `floor`: the Hessian of the other side may be meant. As of a layer
+        beyond the last, outputs and samples whose residual is at the kink of the loss. Move θ off the kinks for a floor
+        without jumps. Of a matrix that is given, and with `digits`, there are none.
+        """
+        without = self.matrix == "given" or isinstance(self._decomposition, Proven)
+        return () if without else self._errors.kinks_of(self.matrix)
+
+    def _kink(self) -> str | None:
+        """Says that the floor has jumps in it, and where."""
+        if not self.kinks:
+            return None
+        more = ", as are others" if len(self.kinks) > 1 else ""
+        first = uncapitalised(where(self.kinks[0], self._errors.objective.net.num_layers))
+        return f"the floor counts what derivatives jump by at a kink: {first}{more}"
 
     @property
     def _matrix_error(self) -> float:
@@ -364,7 +387,7 @@ class Spectrum:
             f"(method {self.method}, {DRIVERS[self.driver]})\n"
             f"  eigenvalues {self.min:.4g} to {self.max:.4g}, {self.num_negative} negative; trace {self.trace:.6g}\n"
             f"  rank {self.rank} above the floor {self.floor:.1e}\n"
-            f"  {self.zero_modes!r}"
+            f"  {self.zero_modes!r}" + (f"\n  {self._kink()}" if self.kinks else "")
         )
 
     def _repr_html_(self) -> str:
@@ -377,6 +400,7 @@ class Spectrum:
                 "rank": f"{self.rank}, above the floor {self.floor:.1e}",
                 "κ": self.condition_number(),
                 "zero modes": repr(self.zero_modes).removeprefix("zero modes: "),
+                "kinks": self._kink(),
                 "found by": f"method {self.method}, {DRIVERS[self.driver]}",
             },
         )
@@ -491,7 +515,8 @@ def spectrum(
     The floor is an upper bound, by running error analysis, or measured against an evaluation in longdouble where that
     takes less than about 10 ms, or up to 0.1 s if an eigenvalue is small. Inputs or labels with a large offset, and
     deep networks with large weights, raise it; then centre the data, or pass θ as longdouble, so that the matrix is
-    formed with eleven bits more.
+    formed with eleven bits more. A preactivation that is 0 to rounding raises it by what derivatives jump by there, if
+    its activation has a kink; `Spectrum.kinks` names it.
 
     The dense method takes about 4 P³/3 operations beyond the matrix; the Gram matrix replaces P by N·K there.
 

@@ -98,7 +98,7 @@ def test_parts_and_variants(folder: Path) -> None:
         assert done.exit_code == 0, done.output
         assert "2 missing" in done.output
     merged = hessorbit("merge", "1.sqlite", "2.sqlite", "--into", "all.sqlite")
-    assert merged.output == "4 cells are in all.sqlite, none of the study are missing.\n"
+    assert merged.output == "4 cells are in all.sqlite, none of the study is missing.\n"
     result = load("all.sqlite")
     assert result.settings.factors == (("activation", ("erf", "tanh")),)
     lines = [folder.joinpath(f"{part}.csv").read_text("utf-8").splitlines() for part in ("1", "2")]
@@ -182,10 +182,10 @@ def test_a_damaged_store_is_recovered(folder: Path) -> None:
     refused = hessorbit("report")
     assert refused.exit_code == 2
     assert "store 'study.sqlite' is damaged" in refused.output
-    assert "`hessorbit recover study.sqlite --into NEW` writes them to a new store" in refused.output
+    assert "`hessorbit recover study.sqlite --into NEW` writes what is intact to a new store" in refused.output
     recovered = hessorbit("recover", "study.sqlite", "--into", "new.sqlite")
     assert recovered.exit_code == 0
-    assert recovered.output.startswith("3 intact rows are in new.sqlite, 1 were lost")
+    assert recovered.output.startswith("3 intact rows are in new.sqlite, 1 was lost")
     assert hessorbit("study", *SMALL, "--store", "new.sqlite").exit_code == 0
     assert load("new.sqlite").missing == 0
 

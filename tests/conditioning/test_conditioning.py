@@ -693,7 +693,7 @@ class TestBadInput:
             ({"over": "orbit"}, TypeError, "over must be a SymmetryGroup"),
             ({"over": ho.symmetries(ho.MLP([2, 4, 1]))}, ValueError, "over must be the symmetries of obj's network"),
             ({"widths": 6}, TypeError, "widths must be a sequence"),
-            ({"widths": [6, 6]}, ValueError, "widths must have 1 entries"),
+            ({"widths": [6, 6]}, ValueError, "widths must have 1 entry,"),
             ({"widths": [2]}, ValueError, r"widths\[0\] must be at least 3"),
             ({"widths": [6.0]}, TypeError, r"widths\[0\] must be an integer"),
             ({"copies": [[1, 2]]}, ValueError, r"copies\[0\] must have 3 entries"),

@@ -173,7 +173,7 @@ def test_neurons_that_copy_none_are_drawn_if_a_generator_is_given() -> None:
     ("arguments", "error", "message"),
     [
         ({"widths": [1]}, ValueError, "widths[0] must be at least 2"),
-        ({"widths": [4, 4]}, ValueError, "widths must have 1 entries"),
+        ({"widths": [4, 4]}, ValueError, "widths must have 1 entry,"),
         ({"split": "half"}, ValueError, "split must be one of best, equal, random"),
         ({"split": "random"}, TypeError, "split='random' needs rng"),
         ({"split": "random", "rng": 0}, TypeError, "rng must be a numpy.random.Generator"),

@@ -196,4 +196,4 @@ def test_the_theorem_is_checked_by_certified_bounds() -> None:
     rows["best_condition_bound"] = bound.ravel()
     found = check(rows)
     assert (found.pairs, found.held, found.refuted) == (6, 4, 1)
-    assert "4 of 6 pairs checked; the search leaves 1 open; 1 contradict it" in str(found)
+    assert "4 of 6 pairs checked; the search leaves 1 open; 1 contradicts it" in str(found)

@@ -42,7 +42,7 @@ def test_parts_are_the_whole(tmp_path: Path) -> None:
         [2, 4], [2, 4], [4], [2]]  # fmt: skip
     result = merge(parts, tmp_path / "all.sqlite")
     assert (result.cells, result.missing, result.twice) == (6, 0, 0)
-    assert result.message == f"6 cells are in {tmp_path / 'all.sqlite'}, none of the study are missing."
+    assert result.message == f"6 cells are in {tmp_path / 'all.sqlite'}, none of the study is missing."
     with ThreadPoolExecutor(1) as executor:
         whole = STUDY.run(executor=executor)
     merged = load(tmp_path / "all.sqlite")
@@ -99,7 +99,7 @@ def test_refused_merges(tmp_path: Path) -> None:
     with sqlite3.connect(first) as connection:
         connection.execute("UPDATE cells SET finished = 'never'")
     connection.close()
-    with pytest.raises(ValueError, match="1 of its 1 rows do not match their checksums"):
+    with pytest.raises(ValueError, match="checksums do not fit 1 of its 1 row"):
         merge([first], tmp_path / "all.sqlite")
     assert not (tmp_path / "all.sqlite").exists()
 

@@ -154,7 +154,7 @@ def check_recovery(path: Path, error: ValueError) -> None:
         return
     recovery = recover(path, target)
     saved = load(target)
-    assert f"{recovery.rows} rows are intact" in str(error)
+    assert f"{recovery.rows} row{' is' if recovery.rows == 1 else 's are'} intact" in str(error)
     assert len(saved.records) == recovery.rows > 0
     assert all(map(is_true, saved.records))
     assert saved.settings.determining() == STUDY.determining()

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _checks
 from .._checks import Array
 from .._data_files import ENDINGS, npz_arrays, table
+from .._words import number_of
 from .options import check_readable
 
 INPUTS, TARGETS, WEIGHTS = ("x", "X"), ("y", "Y"), ("sample_weight",)
@@ -80,7 +81,7 @@ def check_column(column: Any, name: str, path: Path, *, words: bool) -> None:
     where = f"column {name!r} of {str(path)!r}"
     if missing := int(column.isna().sum()):
         first = int(column.isna().to_numpy().argmax())
-        rows = f"row {first}" if missing == 1 else f"{missing} rows, the first of them {first}"
+        rows = f"row {first}" if missing == 1 else f"{number_of(missing, 'row')}, the first of them {first}"
         raise ValueError(f"{where} has no value in {rows} (counted from 0): fill it, or drop such rows")
     if column.dtype.kind == "f" and not np.isfinite(column.to_numpy()).all():
         row = int((~np.isfinite(column.to_numpy())).argmax())

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from .. import _checks
+from .._words import number_of
 from ..inspection import Inspection
 from ..inspection import inspect as inspected
 from ..inspection.page import render
@@ -97,8 +98,8 @@ def objective_of(net: MLP, data: Data, loss: str | None, l2: float, classes: Seq
     inputs, outputs = net.widths[0], net.widths[-1]
     if data.columns and len(data.columns) != inputs:
         raise ValueError(
-            f"the network has {inputs} inputs, and there are {len(data.columns)} columns besides targets and weights: "
-            f"{listed(data.columns)}"
+            f"the network has {number_of(inputs, 'input')}, and the data have {number_of(len(data.columns), 'column')} "
+            f"besides targets and weights: {listed(data.columns)}"
         )
     y, chosen = data.y, loss
     of_classes = {"cross_entropy" if outputs > 1 else "logistic", None}

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _checks
 from .._checks import Array
+from .._words import number_of
 
 MOST_SHOWN = 6  # classes of a message
 
@@ -32,7 +33,9 @@ def labels_of(y: Any, classes: Sequence[Any], outputs: int) -> Array:
     """Return the position of every target among the classes: an integer, or with one output 0.0 or 1.0."""
     wanted = 2 if outputs == 1 else outputs
     if len(classes) != wanted:
-        raise ValueError(f"--classes must name {wanted} classes for {outputs} outputs; got {listed(classes)}")
+        raise ValueError(
+            f"--classes must name {wanted} classes for {number_of(outputs, 'output')}; got {listed(classes)}"
+        )
     places = {key(each): place for place, each in enumerate(classes)}
     if len(places) < wanted:
         raise ValueError(f"--classes must not name a class twice; got {listed(classes)}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .. import interop
 from .._checks import Array
+from .._words import number_of
 from ..network import DEFAULT_OUTPUT, MLP
 from ..saving import load
 from .options import check_readable
@@ -70,7 +71,9 @@ def extra(library: str) -> str:
 def saved(path: Path) -> tuple[MLP, Array]:
     net, theta = load(path)
     if theta.ndim != 1:
-        raise ValueError(f"{str(path)!r} holds a batch of {len(theta)} parameter vectors; inspect takes one")
+        raise ValueError(
+            f"{str(path)!r} holds a batch of {number_of(len(theta), 'parameter vector')}; inspect takes one"
+        )
     return net, theta
 
 

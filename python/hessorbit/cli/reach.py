@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .._checks import integer
+from .._words import number_of
 from ..minima.scaling import QUARTILES, ReachByWidth, reach_by_width
 from ..study.files import replace_file
 from ..study.reach_figure import MEASURES, figure, figure_of_teachers
@@ -105,7 +106,8 @@ def reach(
         )  # fmt: skip
         options: dict[str, Any] = {"samples": samples, "max_nodes": max_nodes, "threads": threads}
         sizes = parsed_widths(widths)
-        size = f"{teacher_width} neurons and {inputs} inputs, outgoing weights ±{settings.teacher_scale:g}"
+        size = f"{number_of(teacher_width, 'neuron')} and {number_of(inputs, 'input')}"
+        size += f", outgoing weights ±{settings.teacher_scale:g}"
         if integer(teachers, "teachers", minimum=1) == 1:
             one = compute(settings, sizes, seed, radius=radius, **options)
             show(one, f"One example: {activation} teacher of {size}, starts by {init}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .._checks import one_of
+from .._words import number_of
 from ..plot.drawing import FORMATS
 from ..study import load
 from .explanations import explained
@@ -36,5 +37,5 @@ def report(
         typer.echo(f"The figures are in {report}.")
         if figures is not None:
             count = len(result.save_figures(figures, format_))
-            typer.echo(f"The {count} figures are in {figures}, as {format_}.")
+            typer.echo(f"{number_of(count, 'figure is', 'figures are')} in {figures}, as {format_}.")
         save_tables(result, csv, parquet)

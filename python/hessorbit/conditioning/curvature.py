@@ -14,6 +14,7 @@ import numpy as np
 from .._bases import complement, span
 from .._checks import Array
 from .._waiting import interruptible, side
+from .._words import number_of
 from ..any_objective import AnyObjective
 from ..decomposition import on_span, rounding, singular_values, symmetric_eigen
 from ..error_bounds import errors_of
@@ -88,7 +89,8 @@ def left_out(obj: AnyObjective, theta: Array, kept: Array, most: int) -> tuple[t
     if left <= 0:
         return (), False
     near = bool(kept.min() < APART * rounding(len(theta), kept, obj.net.num_layers))
-    text = f"all of this is about the {len(kept)} eigenvalues above rounding; below it are {left} not predicted to be 0"
+    text = f"all of this is about the {number_of(len(kept), 'eigenvalue')} above rounding; below it "
+    text += f"{'is' if left == 1 else 'are'} {left} not predicted to be 0"
     if near:
         text += ", and as others come near to it, the condition number of the matrix may be larger"
     return (text,), near

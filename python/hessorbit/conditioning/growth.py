@@ -73,7 +73,7 @@ class Growth:
     def __repr__(self) -> str:
         how = {"best": "at best", "equal": "equally", "random": "at random"}[self.split]
         copies = ", ".join(str(tuple(numbers_of(layer.source))) for layer in self.widening.layers)
-        return f"Growth: {self.widening.source!r} -> {self.net!r}, split {how} into {copies} copies"
+        return f"Growth: {self.widening.source!r} -> {self.net!r}, split {how} into copies {copies}"
 
     def _repr_html_(self) -> str:
         rows = {

@@ -30,6 +30,7 @@ import numpy as np
 from .. import activations
 from .._checks import FLOAT64, Array
 from .._norms import norm
+from .._words import number_of
 from ..any_objective import AnyObjective
 from ..decomposition import singular_values, symmetric_eigen
 from ..endings import examine
@@ -80,9 +81,9 @@ def check_minimum(obj: AnyObjective, theta: Array) -> None:
         return
     if point.kind == "saddle":
         raise ValueError(
-            f"theta must be a minimum for its widenings to be minima; it is a saddle with {point.num_negative} "
-            f"negative eigenvalues, the lowest {point.smallest:.3g}, and so is every widening: go on from theta + "
-            f"classify(obj, theta).direction, {GAUSS_NEWTON_HINT}"
+            f"theta must be a minimum for its widenings to be minima; it is a saddle with "
+            f"{number_of(point.num_negative, 'negative eigenvalue')}, the lowest {point.smallest:.3g}, and so is every "
+            f"widening: go on from theta + classify(obj, theta).direction, {GAUSS_NEWTON_HINT}"
         )
     away = f"max|∇L| is {point.gradient_norm:.2e}"
     raise ValueError(
@@ -118,7 +119,9 @@ def splitting(coupled_rank: int, negative: int, positive: int, least: float) -> 
     if coupled_rank:
         return Splitting(NONE, f"its outgoing weights couple to its incoming ones (C has rank {coupled_rank})")
     if negative and positive:
-        return Splitting(NONE, f"its B is indefinite, with {negative} eigenvalues below 0 and {positive} above")
+        return Splitting(
+            NONE, f"its B is indefinite, with {number_of(negative, 'eigenvalue')} below 0 and {positive} above"
+        )
     kind = POSITIVE if positive else NEGATIVE if negative else FREE
     return Splitting(kind, rank=positive + negative, least=least)
 

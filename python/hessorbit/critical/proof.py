@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import FLOAT64, Array
+from .._words import number_of
 from ..any_objective import AnyObjective, check_objective
 from ..balls.activations import KinkError
 from ..balls.arithmetic import (
@@ -190,7 +191,7 @@ def not_critical(theta: Array, length: float, gradient: Array, curvatures: Array
     if not gradient.any():
         return (
             "theta is critical, and not isolated: the gradient is zero, and so is the curvature in "
-            f"{int((sizes == 0).sum())} of the {len(sizes)} directions transverse to symmetry"
+            f"{int((sizes == 0).sum())} of the {number_of(len(sizes), 'direction')} transverse to symmetry"
         )
     return (
         "theta is not near an isolated critical point: "
@@ -366,7 +367,8 @@ class Proof:
         bounds = np.array([enclosure(v.mid() + flint().arb(0, 1) * (error + v.rad())) for v in values])
         open_sign = np.flatnonzero((bounds[:, 0] <= 0) & (bounds[:, 1] >= 0))
         if len(open_sign) != zeros:
-            why = f"{len(open_sign)} eigenvalues are not told from 0, where {zeros} are those of symmetry"
+            why = f"{number_of(len(open_sign), 'eigenvalue is', 'eigenvalues are')} not told from 0"
+            why += f", where symmetry has {zeros}"
             raise NotProvenError(why, more_digits=True)
         bounds[open_sign] = 0.0
         return bounds
@@ -393,7 +395,7 @@ def condition_number(values: Array) -> tuple[float, float]:
 def sentence(kind: str, inertia: tuple[int, int, int], radius: float) -> str:
     negative, zero, _ = inertia
     what = {"minimum": "a strict minimum", "maximum": "a strict maximum"}.get(
-        kind, f"a saddle with {negative} negative eigenvalue{'s' * (negative > 1)}"
+        kind, f"a saddle with {number_of(negative, 'negative eigenvalue')}"
     )
-    across = f", on the slice transverse to the {zero} directions of symmetry" if zero else ""
+    across = f", on the slice transverse to the {number_of(zero, 'direction')} of symmetry" if zero else ""
     return f"proven: exactly one critical point within {radius:.3g}{across}, {what}"

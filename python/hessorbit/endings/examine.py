@@ -10,16 +10,18 @@ import numpy as np
 
 from .._bases import complement
 from .._checks import Array, is_extended
+from .._kinks import Kink, where
 from .._norms import norm
 from .._own_points import own_points
 from .._waiting import interruptible, side
+from .._words import number_of, those
 from ..any_objective import AnyObjective
 from ..symmetry.null_modes import beyond_symmetry
 from .beside import surely_not_critical
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs
 from .infinity import falling_floor, growing, ray, settled, tangents_that_seem_to_fall, ways_to_infinity
-from .kinks import DIRECTIONS, LENGTHS, Kink, clipped, falling, kinks_at, loss_kinks_at, where
+from .kinks import DIRECTIONS, LENGTHS, clipped, falling, kinks_at, loss_kinks_at
 from .local_model import LocalModel, local_model, model_beside
 from .losses import extended, loss_and_noise, loss_at
 from .point import CriticalPoint, WayToInfinity
@@ -282,12 +284,12 @@ def minimum_message(place: Place, model: LocalModel, other: int, lowest: bool) -
     if not other:
         return text + across(model) + "."
     ending = LOWEST if lowest else "A minimum, as far as the loss is constant along them."
-    return f"{text}, across {len(model.modes.causes)} flat directions: {named(model)}. {ending}"
+    return f"{text}, across {number_of(len(model.modes.causes), 'flat direction')}: {named(model)}. {ending}"
 
 
 def across(model: LocalModel) -> str:
     count = len(model.modes.causes)
-    return f", across {count} directions of symmetry" if count else ""
+    return f", across {number_of(count, 'direction')} of symmetry" if count else ""
 
 
 def named(model: LocalModel) -> str:
@@ -314,12 +316,13 @@ def degenerate_message(model: LocalModel, *, lowest: bool) -> str:
             f"The Hessian has the eigenvalue {model.values[0]:.3g}, but no step along its eigenvector lowers the loss "
             f"by more than rounding: it may be a saddle, which a longdouble θ would show."
         )
-    count = int((~model.resolved).sum())
+    count, floor = int((~model.resolved).sum()), model.floors[~model.resolved].max()
     text = (
-        f"{count} eigenvalues of the Hessian are zero to within {model.floors[~model.resolved].max():.1e}, without a "
-        f"symmetry that makes them so, and none is negative"
+        f"{number_of(count, 'eigenvalue')} of the Hessian {'is' if count == 1 else 'are'} zero to within {floor:.1e}, "
+        f"without a symmetry behind it, and none is negative"
     )
-    causes = f"; {len(model.modes.causes)} more are flat by symmetry: {named(model)}" if model.modes.causes else ""
+    flat = len(model.modes.causes)
+    causes = f"; {number_of(flat, 'more is', 'more are')} flat by symmetry: {named(model)}" if flat else ""
     ending = LOWEST if lowest else "Higher derivatives decide whether it is a minimum; weight decay would."
     return f"{text}{causes}. {ending}"
 
@@ -327,9 +330,7 @@ def degenerate_message(model: LocalModel, *, lowest: bool) -> str:
 def ways_message(place: Place, ways: list[WayToInfinity]) -> str:
     parts = []
     for way in ways[:3]:
-        where = f"neurons {', '.join(map(str, way.neurons))} of layer {way.layer}"
-        if len(way.neurons) == 1:
-            where = f"neuron {way.neurons[0]} of layer {way.layer}"
+        where = f"{those('neuron', way.neurons)} of layer {way.layer}"
         if way.kind == "channel":
             article = "an" if way.unit[0] in "aeiou" else "a"
             verb = "becomes" if len(way.neurons) == 1 else "become"

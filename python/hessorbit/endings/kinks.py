@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._kinks import MOST_KINKS, Kink
 from .._norms import norm
 from ..any_objective import AnyObjective
 from ..objective import Objective
@@ -27,14 +28,11 @@ from ..symmetry.other_network import with_arguments
 from .losses import loss_and_noise
 
 AT_KINK = 1e-7  # a preactivation or a residual relative to the sum of the sizes of its terms
-MOST_KINKS = 20
 DIRECTIONS = 40  # that are tried at random, and of single parameters up to so many
 MOST_SINGLE = 100
 POWERS = 2
 SHORT = (1e-6, 2.0**-14)  # lengths of steps, relative to max(1, ‖θ‖)
 LENGTHS = 2.0 ** np.arange(-14, 3)  # and of those along a direction in which the loss falls
-
-Kink = tuple[int, int, int]
 
 
 def kinks_at(obj: AnyObjective, theta: Array) -> tuple[Kink, ...]:
@@ -51,7 +49,7 @@ def kinks_at(obj: AnyObjective, theta: Array) -> tuple[Kink, ...]:
         weights, biases = obj.net.unflatten(theta)[0]
         silent = ~weights.any(axis=1) & (True if biases is None else biases == 0)
         names = obj.net.activations[0]
-        return tuple((1, int(n), -1) for n in np.flatnonzero(silent) if activations.kinked(names[n]))[:MOST_KINKS]
+        return tuple(Kink(1, int(n), -1) for n in np.flatnonzero(silent) if activations.kinked(names[n]))[:MOST_KINKS]
     at, samples, found = theta.astype(np.float64), counted(obj), []
     layers = activations_on_data(obj, at)
     moving = np.zeros(layers[0][1].shape, bool)  # activations below that are 0, but not next to θ
@@ -65,7 +63,7 @@ def kinks_at(obj: AnyObjective, theta: Array) -> tuple[Kink, ...]:
         slopes = np.stack([activations.derivatives(name, z[:, n])[1] for n, name in enumerate(names)], axis=1)
         moving = free & (near | (slopes != 0))
         found += [
-            (index + 1, int(neuron), int(samples[n])) for n, neuron in zip(*np.nonzero(near & kinked), strict=True)
+            Kink(index + 1, int(neuron), int(samples[n])) for n, neuron in zip(*np.nonzero(near & kinked), strict=True)
         ]
     return tuple(found[:MOST_KINKS])
 
@@ -87,7 +85,7 @@ def loss_kinks_at(obj: AnyObjective, theta: Array) -> tuple[Kink, ...]:
     """The same of residuals at a kink of the loss, as of a layer beyond the last; the first of them."""
     near, _ = residuals_at_kink(obj, theta)
     layer = obj.net.num_layers + 1
-    return tuple((layer, int(output), int(sample)) for sample, output in near[:MOST_KINKS])
+    return tuple(Kink(layer, int(output), int(sample)) for sample, output in near[:MOST_KINKS])
 
 
 def clipped(obj: AnyObjective, theta: Array) -> AnyObjective:
@@ -163,13 +161,3 @@ def around(obj: AnyObjective, theta: Array, first: Array, flat: Array, length: f
                 if not direction.any():
                     break
                 yield direction
-
-
-def where(kink: Kink, num_layers: int) -> str:
-    """Says in words what is at a kink."""
-    layer, neuron, sample = kink
-    if sample < 0:
-        return f"The preactivation of neuron {neuron} of layer {layer} is at its kink on every input"
-    if layer > num_layers:
-        return f"The residual of output {neuron} on sample {sample} is at the kink of the loss, |f − y| = delta"
-    return f"The preactivation of neuron {neuron} of layer {layer} is at its kink on sample {sample}"

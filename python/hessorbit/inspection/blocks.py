@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._checks import Array
+from .._words import number_of
 from ..network import MLP
 
 
@@ -61,9 +62,8 @@ class Block:
         return f"layer {self.layer}, {'' if self.neuron is None else f'neuron {self.neuron}, '}{self.part}"
 
     def __repr__(self) -> str:
-        plural = "" if self.size == 1 else "s"
         return (
-            f"{self.name}: {self.size} parameter{plural}, trace {self.trace:.3g} ({self.share:.0%}), "
+            f"{self.name}: {number_of(self.size, 'parameter')}, trace {self.trace:.3g} ({self.share:.0%}), "
             f"eigenvalues {self.smallest:.3g} to {self.largest:.3g}"
         ).replace("%)", " %)")
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import activations
 from .._checks import FLOAT64, Array
+from .._words import number_of
 from ..network import MLP
 
 SAMPLES = 64
@@ -79,7 +80,8 @@ def check_outputs(
         theirs = np.asarray(answer(x))
     except Exception as error:  # whatever a library raises
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{what} cannot be evaluated on samples of {x.shape[1]} inputs: {reason}") from error
+        samples = f"samples of {number_of(x.shape[1], 'input')}"
+        raise ValueError(f"{what} cannot be evaluated on {samples}: {reason}") from error
     ours = net(theta, x)
     allowed = 2 * output_error(net, theta, x, unit_roundoff(theirs), activation_error)
     if link is not None:
@@ -90,8 +92,8 @@ def check_outputs(
         theirs = theirs[:, None]
     if theirs.shape != ours.shape:
         raise ValueError(
-            f"{what} gives outputs of shape {theirs.shape[1:]} for a sample of {x.shape[1]} inputs, its layers of "
-            f"weights {ours.shape[1:]}: it does more than these"
+            f"{what} gives outputs of shape {theirs.shape[1:]} for a sample of {number_of(x.shape[1], 'input')}, its "
+            f"layers of weights {ours.shape[1:]}: it does more than these"
         )
     with np.errstate(over="ignore", invalid="ignore"):
         difference = np.abs(theirs.astype(FLOAT64) - ours)

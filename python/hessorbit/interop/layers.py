@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import _checks, activations
 from .._checks import FLOAT64, Array
+from .._words import number_of
 from ..network import MLP
 
 
@@ -83,8 +84,8 @@ def assemble(parts: Sequence[Part], what: str, *, logits: bool = False) -> tuple
         if isinstance(part, Affine):
             if maps and part.weights.shape[1] != len(maps[-1].weights):
                 raise ValueError(
-                    f"{what}: {part.where} takes {part.weights.shape[1]} inputs, but {maps[-1].where} before it has "
-                    f"{len(maps[-1].weights)} outputs"
+                    f"{what}: {part.where} takes {number_of(part.weights.shape[1], 'input')}, but "
+                    f"{maps[-1].where} before it has {number_of(len(maps[-1].weights), 'output')}"
                 )
             maps.append(part)
             names.append(linear)
@@ -176,7 +177,9 @@ def given_activations(maps: Sequence[Affine], activation: Any, output_activation
         raise ValueError("activation must be given: weights do not tell the activation of hidden layers")
     names: list[Any] = [activation] * hidden if isinstance(activation, str | None) else list(activation)
     if len(names) != hidden:
-        raise ValueError(f"activation must be one name or one for each of {hidden} hidden layers; got {len(names)}")
+        raise ValueError(
+            f"activation must be one name or one for each of {number_of(hidden, 'hidden layer')}; got {len(names)}"
+        )
     parts: list[Part] = []
     for index, (part, name) in enumerate(zip(maps, [*names, output_activation], strict=True)):
         argument = "output_activation" if index == hidden else "activation"

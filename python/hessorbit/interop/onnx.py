@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _files, activations
 from .._checks import FLOAT64, Array
+from .._words import number_of
 from ..network import MLP
 from .agreement import check_outputs
 from .layers import Affine, Elementwise, Link, Part, affine, assemble
@@ -229,7 +230,7 @@ class Reader:
         constant = np.asarray(self.constants[name], FLOAT64)
         if constant.size not in (1, width) or constant.shape[-1:] not in ((), (1,), (width,)):
             raise self.refusal(
-                node, f"its bias of shape {constant.shape} is not one number for each of {width} neurons"
+                node, f"its bias of shape {constant.shape} is not one number for each of {number_of(width, 'neuron')}"
             )
         return np.array(np.broadcast_to(constant.reshape(-1), (width,)))
 

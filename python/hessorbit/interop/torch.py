@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, activations
 from .._checks import Array
+from .._words import number_of
 from ..network import DEFAULT_OUTPUT, MLP
 from .agreement import check_outputs
 from .layers import Affine, Elementwise, Link, Part, affine, assemble, given_activations
@@ -165,7 +166,7 @@ def check_parameters(module: nn.Module, layers: Sequence[Layer], count: int, wha
     stored = sum(each.numel() for each in module.parameters())
     if stored != count:
         raise ValueError(
-            f"{what} has {stored} parameters, its layers of weights {count}: layers here have no others; "
+            f"{what} has {number_of(stored, 'parameter')}, its layers of weights {count}: layers here have no others; "
             f"torch.nn.utils.parametrize.remove_parametrizations undoes weight_norm and the like"
         )
 

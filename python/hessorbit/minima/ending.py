@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core
 from .._checks import Array
+from .._words import number_of
 from ..network import MLP
 from .nearest import NearestMinimum, default_nodes, row_norms, search
 from .teacher import Setting, check_size, setting_of
@@ -64,7 +65,7 @@ class DescentComparison:
 
     def __repr__(self) -> str:
         return (
-            f"DescentComparison({len(self.nearest)} descents, {int(self.converged.sum())} converged, "
+            f"DescentComparison({number_of(len(self.nearest), 'descent')}, {int(self.converged.sum())} converged, "
             f"{self.fraction:.0%} of them on the nearest piece, median travelled/nearest {np.median(self.excess):.3g})"
         )
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core, _html
 from .._checks import Array
+from .._words import number_of
 from ..network import MLP
 from .teacher import Setting, check_size, setting_of
 
@@ -86,9 +87,8 @@ class NearestMinimum:
     def __repr__(self) -> str:
         kinds = ", ".join(self.pieces) + ("" if self.complete else "; there may be other minima")
         if np.ndim(self.distance):
-            middle = float(np.median(self.distance))
-            starts = f"{np.size(self.distance)} starts, median distance {middle:.6g}, gap ≤ {np.max(self.gap):.1e}"
-            return f"NearestMinimum({starts}; {kinds})"
+            starts, middle = number_of(np.size(self.distance), "start"), float(np.median(self.distance))
+            return f"NearestMinimum({starts}, median distance {middle:.6g}, gap ≤ {np.max(self.gap):.1e}; {kinds})"
         return (
             f"NearestMinimum(distance={self.distance:.10g}, gap={self.gap:.1e}, "
             f"assignment={np.asarray(self.assignment).tolist()}; {kinds})"
@@ -103,7 +103,8 @@ class NearestMinimum:
             "searched": ", ".join(self.pieces),
             "other minima": None if self.complete else self.missing,
         }
-        return _html.facts(f"Nearest minimum of {'a start' if alone else f'{np.size(self.distance)} starts'}", rows)
+        starts = "a start" if alone else number_of(np.size(self.distance), "start")
+        return _html.facts(f"Nearest minimum of {starts}", rows)
 
     def _role(self, neuron: int) -> str:
         """What a neuron of a single start does at the minimum, in words."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _html, schemes
 from .._checks import Array
+from .._words import number_of
 from ..network import MLP
 from .nearest import checked_gap, default_nodes, search
 from .small_radius import SmallRadiusLaw, small_radius_law
@@ -100,8 +101,12 @@ class ReachProbability:
         """
         return np.asarray(np.quantile(self.distance, level))
 
+    @property
+    def _samples(self) -> str:
+        return number_of(len(self.distance), "sample")
+
     def __repr__(self) -> str:
-        lines = [f"ReachProbability({len(self.distance)} samples, median distance {np.median(self.distance):.6g})"]
+        lines = [f"ReachProbability({self._samples}, median distance {np.median(self.distance):.6g})"]
         bounds = [self.lower_bound, self.upper_bound]
         for index, radius in enumerate(np.atleast_1d(self.radius)):
             low, high = (float(np.atleast_1d(end)[index]) for end in self.interval)
@@ -121,7 +126,7 @@ class ReachProbability:
         columns = (self.radius, self.estimate, *self.interval, self.lower_bound, self.upper_bound)
         rows = [["–" if v is None else f"{v:.4g}" for v in row] for row in zip(*map(each, columns), strict=True)]
         headings = ("radius", "probability", "at least", "at most", "lower bound", "upper bound")
-        caption = f"Reach of a global minimum: {len(self.distance)} samples, {self.confidence:.0%} intervals"
+        caption = f"Reach of a global minimum: {self._samples}, {self.confidence:.0%} intervals"
         return _html.table(caption, headings, rows)
 
 

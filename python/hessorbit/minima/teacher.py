@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks, _core, activations
 from .._checks import Array
+from .._words import number_of
 from ..equivalence.reduction import is_empty, reduced
 from ..network import MLP
 from ..symmetry.related_neurons import (
@@ -242,7 +243,8 @@ def check_match(net: MLP, teacher: MLP) -> None:
         )
     if teacher.widths[1] > net.widths[1]:
         raise ValueError(
-            f"teacher must not be wider than the student, {net.widths[1]} hidden neurons; got {teacher.widths[1]}"
+            f"teacher must not be wider than the student, {number_of(net.widths[1], 'hidden neuron')}; "
+            f"got {teacher.widths[1]}"
         )
     for layer, what in enumerate(("hidden", "output")):
         if teacher.biases[layer] and not net.biases[layer]:
@@ -306,8 +308,8 @@ def check_irreducible(teacher: MLP, theta: Array) -> None:
         )
     else:
         advice = (
-            f"the same function has {narrow.widths[1]} hidden neurons; attributes teacher and theta_teacher of this "
-            f"error are that network"
+            f"the same function has {number_of(narrow.widths[1], 'hidden neuron')}; attributes teacher and "
+            f"theta_teacher of this error are that network"
         )
     message = f"theta_teacher must be irreducible; {'; '.join(found)}: {advice}"
     raise ReducibleTeacherError(message, narrow, None if narrow is None else theta_narrow)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._checks import Array
+from .._words import uncapitalised
 from ..any_objective import AnyObjective
 from ..endings import examine
 
@@ -87,7 +88,3 @@ def outcome_of(stop: Stop, obj: AnyObjective, theta: Array, steps: int, method: 
         return Outcome(name, f"It is flat there: {uncapitalised(point.message)}")
     outcome = "flat" if point.kind == "degenerate" else point.kind
     return Outcome(outcome, f"It is {NAMES[point.kind]}: {uncapitalised(point.message)}")
-
-
-def uncapitalised(text: str) -> str:
-    return text[0].lower() + text[1:]

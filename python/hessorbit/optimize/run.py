@@ -12,6 +12,7 @@ import numpy as np
 from .. import _core, _html
 from .._checks import Array
 from .._own_points import own_points
+from .._words import number_of
 from ..any_objective import AnyObjective
 from ..population import PopulationObjective
 from ..restricted import whole
@@ -58,7 +59,7 @@ class Trajectory:
         if not len(self):
             return "Trajectory(no points)"
         losses = f"loss {self.losses[0]:.3g} to {self.losses[-1]:.3g}"
-        return f"Trajectory({len(self)} points, {self.steps[-1]} steps, {losses})"
+        return f"Trajectory({number_of(len(self), 'point')}, {number_of(self.steps[-1], 'step')}, {losses})"
 
     def _repr_html_(self) -> str:
         shown = sorted({0, *range(0, len(self), max(1, len(self) // 8)), len(self) - 1}) if len(self) else []
@@ -203,9 +204,9 @@ class Run:
             Stop.GRADIENT: f"{gradient}, at most tol = {self.tol:g}.",
             Stop.LOSS: f"The loss is {self.loss:.2e}, at most loss_tol = {self.loss_tol:g}.",
             Stop.TIME: f"The time {self.time} is reached; {gradient}.",
-            Stop.STEPS: f"All of max_steps = {self.max_steps} steps are taken; {gradient}, above tol = {self.tol:g}.",
+            Stop.STEPS: f"All steps are taken, max_steps = {self.max_steps}; {gradient}, above tol = {self.tol:g}.",
             Stop.STALLED: f"No further progress is possible in working precision; {gradient}.",
             Stop.DIVERGED: "The loss or its gradient is not finite; start elsewhere or take smaller steps.",
             Stop.CALLBACK: f"The callback raised StopIteration; {gradient}.",
-            Stop.INTERRUPTED: f"Interrupted after {self.steps} steps; {gradient}.",
+            Stop.INTERRUPTED: f"Interrupted after {number_of(self.steps, 'step')}; {gradient}.",
         }[stop]

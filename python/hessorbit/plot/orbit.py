@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import FLOAT64, Array
+from .._words import number_of, those
 from ..any_objective import MATRICES, AnyObjective, check_objective
 from ..spectra import spectrum
 from ..symmetry import Generator, symmetries
@@ -85,8 +86,8 @@ def orbit(
     best = int(np.nanargmin(values)) if np.isfinite(values).any() else 0
     ax.plot(steps[best], values[best], "*", color=ORANGE, markersize=10, label=f"least: {values[best]:.3g}")
     factor = move.factor
-    neurons = ", ".join(map(str, move.neurons))
-    ax.set_title(f"κ along a {factor.kind}, layer {factor.layer}, neuron {neurons}", loc="left", fontsize="medium")
+    title = f"κ along a {factor.kind}, layer {factor.layer}, {those('neuron', move.neurons)}"
+    ax.set_title(title, loc="left", fontsize="medium")
     ax.set(xlabel="t", ylabel="κ (quotient)", yscale="log")
     return finish(ax)
 
@@ -99,7 +100,8 @@ def generator_of(obj: AnyObjective, generator: Generator | int) -> Generator:
         )
     if isinstance(generator, Generator):
         if generator.matrix.shape[0] != obj.num_parameters:
-            raise ValueError(f"generator must be of {obj.net!r}; got one of {generator.matrix.shape[0]} parameters")
+            count = number_of(generator.matrix.shape[0], "parameter")
+            raise ValueError(f"generator must be of {obj.net!r}; got one of {count}")
         return generator
     return generators[_checks.integer(generator, "generator", minimum=0, maximum=len(generators) - 1)]
 

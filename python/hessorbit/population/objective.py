@@ -21,6 +21,7 @@ from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from .._own_points import chosen_here
+from .._words import number_of
 from ..any_objective import AnyObjective, as_scalar, read_only
 from ..decomposition import symmetric_eigen
 from ..network import DEFAULT_OUTPUT, MLP
@@ -140,7 +141,7 @@ class PopulationObjective:
         inputs, _, outputs = net.widths
         if (teacher.widths[0], teacher.widths[-1]) != (inputs, outputs):
             raise ValueError(
-                f"teacher must have the student's {inputs} inputs and {outputs} outputs; "
+                f"teacher must have the student's {number_of(inputs, 'input')} and {number_of(outputs, 'output')}; "
                 f"got {teacher.widths[0]} and {teacher.widths[-1]}"
             )
         self.theta_teacher = read_only(float64_vector(theta_teacher, teacher.num_parameters, "theta_teacher"))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import FLOAT64, Array
+from .._words import number_of
 
 ASYMMETRY = 1e-12  # of a covariance, relative to its largest entry
 NEGATIVE = 1e-12  # eigenvalues down to minus this, relative to the largest, are rounding
@@ -66,7 +67,7 @@ def whitening(mean: ArrayLike | None, covariance: ArrayLike | None, inputs: int)
 def float64(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
     array = _checks.as_floats(value, name)
     if array.shape != shape:
-        raise _checks.shape_error(name, f"{shape}, as the networks have {shape[0]} inputs", array.shape)
+        raise _checks.shape_error(name, f"{shape}, as the networks have {number_of(shape[0], 'input')}", array.shape)
     if _checks.is_extended(array):
         raise TypeError(f"{name} must be float64, the precision of a PopulationObjective; got longdouble")
     return array

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .._checks import Array
+from .._words import number_of
 from .record import Cell
 from .statistics import (
     FEWEST_SEEDS,
@@ -425,14 +426,14 @@ def obstacle(claim: Claim, sample: Sample) -> str:
     chance = dependence_on_width(sample.failed) if seeds else 1.0
     pairs, of = sample.pairs
     minima = "the teacher's minima" if claim.of_teacher else "minima"
-    counted = f"{pairs} of {of} pairs at {minima}" if claim.at_minima and pairs < of else ""
+    counted = f"{pairs} of {number_of(of, 'pair')} at {minima}" if claim.at_minima and pairs < of else ""
     if chance <= LEVEL:
         numbers = sample.failed.sum(axis=0)
         worst = int(np.argmax(numbers))
         where = f"{numbers[worst]} of {seeds} at width {sample.widths[worst]:g}"
         return "; ".join(filter(None, [counted, f"failures depend on width ({where}, p = {chance:.2g})"]))
     if usable < FEWEST_SEEDS:
-        few = f"{usable} of {seeds} seeds can be used, and {FEWEST_SEEDS} are the fewest"
+        few = f"{usable} of {number_of(seeds, 'seed')} can be used, and {FEWEST_SEEDS} are the fewest"
         return "; ".join(filter(None, [counted, few]))
     return ""
 

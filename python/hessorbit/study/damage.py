@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import _files
+from .._words import number_of
 from .rows import CELL_COLUMNS, is_intact
 from .salvage import salvaged_rows
 
@@ -96,8 +97,8 @@ def refusal(name: str, reason: str, remedy: str) -> ValueError:
     if not intact:
         return ValueError(f"store {name!r} must be a file that a width study wrote; {reason}, so {remedy}")
     return DamagedStoreError(
-        f"store {name!r} is damaged: {reason}; {intact} rows are intact, and `hessorbit recover {name} --into NEW` "
-        f"writes them to a new store"
+        f"store {name!r} is damaged: {reason}; {number_of(intact, 'row is', 'rows are')} intact, and "
+        f"`hessorbit recover {name} --into NEW` writes what is intact to a new store"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 
+from .._words import number_of
 from .record import Cell, Record
 from .settings import Settings
 from .store import Store, checked_path
@@ -142,5 +143,6 @@ def standing(record: Record) -> tuple[bool, str]:
 
 
 def sentence(cells: int, missing: int, twice: int, target: str) -> str:
-    again = f"; {twice} were computed more than once, and the first is kept" if twice else ""
-    return f"{cells} cells are in {target}, {missing or 'none'} of the study are missing{again}."
+    again = f"; {number_of(twice, 'was', 'were')} computed more than once, and the first is kept" if twice else ""
+    left = number_of(missing, "of the study is", "of the study are") if missing else "none of the study is"
+    return f"{number_of(cells, 'cell is', 'cells are')} in {target}, {left} missing{again}."

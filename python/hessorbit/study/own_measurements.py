@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._words import number_of
 from .measurements import COLUMNS
 from .record import Record
 from .student import Student
@@ -78,6 +79,6 @@ def check_stored(records: Collection[Record], measurements: Collection[str], nam
         without = sum(record.error is None and measurement not in record.measurements for record in records)
         if without:
             raise ValueError(
-                f"store {name} has {without} finished cells without the measurement {measurement!r}; compute them with "
-                f"it in another file"
+                f"store {name} has {number_of(without, 'finished cell')} without the measurement {measurement!r}; "
+                f"compute all cells with it in another file"
             )

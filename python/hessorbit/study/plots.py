@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._checks import Array
+from .._words import number_of
 from ..plot.drawing import width_scale
 from ..plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SIZE, YELLOW, finish, new_axes
 from .cells import StudyCells
@@ -161,7 +162,7 @@ def plot_spectra(result: StudyCells, ax: Axes | None = None) -> Axes:
         shown = magnitudes > SMALLEST_SHARE * magnitudes[0]
         ax.plot(np.flatnonzero(shown) + 1, magnitudes[shown], color=colour, label=f"width {width}")
     rank = result.settings.network(result.settings.teacher_width).num_parameters
-    ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{rank} parameters of the teacher")
+    ax.axvline(rank, color=GREY, linewidth=1, linestyle=":", label=f"{number_of(rank, 'parameter')} of the teacher")
     title = "Spectra of the Hessian at minima"
     ax.set(title=title, xlabel="rank of the eigenvalue", ylabel="|λ|", xscale="log", yscale="log")
     label_powers(ax.xaxis)

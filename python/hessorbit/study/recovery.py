@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
+from .._words import number_of
 from .record import Cell, Record
 from .rows import CELL_COLUMNS, STUDY_COLUMNS, Row, is_intact, record_of, settings_in, settings_of
 from .salvage import salvaged_rows
@@ -150,5 +151,8 @@ def write(settings: Settings, records: list[Record], target: str) -> None:
 
 
 def sentence(rows: int, lost: int | None, target: str) -> str:
-    missing = "how many were lost is not known" if lost is None else f"{lost} were lost"
-    return f"{rows} intact rows are in {target}, {missing}; the same study with this store computes what is missing."
+    missing = "how many were lost is not known" if lost is None else number_of(lost, "was lost", "were lost")
+    return (
+        f"{number_of(rows, 'intact row is', 'intact rows are')} in {target}, {missing}; the same study with this store "
+        f"computes what is missing."
+    )

@@ -127,7 +127,8 @@ def about(settings: Settings) -> str:
     if settings.data_digest:
         return f"Students learn {said('samples')} rows of {PurePath(settings.data).name}."
     what = "infinitely many" if said("samples") == INFINITE else said("samples")
-    teacher = f"{said('teacher_width')} {said('activation')} neurons with outgoing weights of ±{said('teacher_scale')}"
+    neurons = f"{said('activation')} neuron{'' if said('teacher_width') == '1' else 's'}"
+    teacher = f"{said('teacher_width')} {neurons} with outgoing weights of ±{said('teacher_scale')}"
     return f"Students learn from {what} samples what teachers of {teacher} compute, a teacher for each seed."
 
 

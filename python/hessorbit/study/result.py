@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _checks, _files, _html
+from .._words import number_of, those
 from ..plot.drawing import FORMATS
 from .cells import StudyCells
 from .files import replace_file
@@ -174,10 +175,10 @@ class StudyResult(StudyCells):
         replace_file(target, table_file(self.table, target.suffix.lower()))
 
     def __repr__(self) -> str:
-        widths = ", ".join(map(str, self.settings.widths))
-        parts = [f"{len(self.done)} cells: widths {widths}, {self.settings.seeds} seeds"]
+        widths = those("width", self.settings.widths)
+        parts = [f"{number_of(len(self.done), 'cell')}: {widths}, {number_of(self.settings.seeds, 'seed')}"]
         if self.settings.factors:
-            parts.append(f"{len(self.settings.variants)} variants")
+            parts.append(number_of(len(self.settings.variants), "variant"))
         if self.failures:
             parts.append(f"{len(self.failures)} failed")
         if self.missing:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from .. import _files
+from .._words import number_of
 from .checksums import replaced, total
 from .damage import UnsoundError, explained_damage
 from .record import Cell, Record
@@ -139,9 +140,10 @@ class Store:
         row = self.study_row()
         rows = self.connection.execute(f"SELECT {', '.join(CELL_COLUMNS)} FROM cells").fetchall()
         if bad := sum(not is_intact(CELL_COLUMNS, each) for each in rows):
-            raise UnsoundError(f"{bad} of its {len(rows)} rows do not match their checksums")
+            raise UnsoundError(f"checksums do not fit {bad} of its {number_of(len(rows), 'row')}")
         if row[2:] != (len(rows), total(each[0] for each in rows)):
-            raise UnsoundError(f"{row[2]} rows were written to it, and it has {len(rows)}, not all the same ones")
+            written = number_of(row[2], "row was", "rows were")
+            raise UnsoundError(f"{written} written to it, and it has {len(rows)}, not all the same ones")
         return settings_of(row, f"store {self.name!r}"), sorted(map(record_of, rows), key=lambda each: each.cell)
 
     def read_contents(self) -> tuple[Settings, list[Record]]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._words import number_of
 from ..minima.scaling import ReachByWidth, Starts, reach_by_width
 from .claims import Claim, Finding, judge
 from .settings import Settings
@@ -109,7 +110,8 @@ class ReachOverTeachers:
         return judge(self.table, claims=CLAIMS)
 
     def __repr__(self) -> str:
-        return f"ReachOverTeachers({len(self.teachers)} teachers)\n" + "\n".join(map(repr, self.findings()))
+        teachers = number_of(len(self.teachers), "teacher")
+        return f"ReachOverTeachers({teachers})\n" + "\n".join(map(repr, self.findings()))
 
 
 def measures(starts: Starts, radius: float) -> dict[str, float]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._words import number_of
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -43,10 +45,11 @@ class Theorem:
     refuted: int
 
     def __str__(self) -> str:
-        text = f"{self.sentence}: a theorem, which holds in {self.held} of {self.pairs} pairs checked"
+        text = f"{self.sentence}: a theorem, which holds in {self.held} of {number_of(self.pairs, 'pair')} checked"
         if self.held + self.refuted < self.pairs:
             text += f"; the search leaves {self.pairs - self.held - self.refuted} open"
-        return text + (f"; {self.refuted} contradict it, so there is an error" if self.refuted else "")
+        against = number_of(self.refuted, "contradicts", "contradict")
+        return text + (f"; {against} it, so there is an error" if self.refuted else "")
 
 
 def check(table: DataFrame) -> Theorem:

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import Array
+from .._words import number_of
 from ..network import MLP
 from ..objective import Objective
 from .copies import Copies
@@ -84,7 +85,7 @@ class BlockPreconditioner:
     _theta_untied: Array
 
     def __repr__(self) -> str:
-        return f"BlockPreconditioner({self.matrix.shape[0]} rows, of {self.net!r})"
+        return f"BlockPreconditioner({number_of(self.matrix.shape[0], 'row')}, of {self.net!r})"
 
     def jacobian(self, x: ArrayLike) -> Array:
         """Returns F at the inputs x (N, d), of shape (N·K, Q).

@@ -182,7 +182,7 @@ class LayerMove:
             parts.append(f"shifts {shown(self.shifts)}")
         if self.mixing is not None:
             size = len(self.mixing.matrix)
-            parts.append(f"{size}×{size} matrix on neurons {shown(self.hidden.linear)}")
+            parts.append(f"{size}×{size} matrix on {'neuron' if size == 1 else 'neurons'} {shown(self.hidden.linear)}")
         return parts
 
 

@@ -36,6 +36,7 @@ from .._bases import span
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
+from .._words import number_of, those
 from ..any_objective import AnyObjective
 from ..network import MLP
 from ..objective import Objective
@@ -117,7 +118,7 @@ class ZeroModes:
         )
 
     def __repr__(self) -> str:
-        lines = [f"{len(self)} zero modes"]
+        lines = [number_of(len(self), "zero mode")]
         keys = list(zip(self.kinds, self.labels, strict=True))
         for key, count in Counter(keys).items():
             kind, label = key
@@ -138,7 +139,7 @@ class ZeroModes:
             for key, count in Counter(keys).items()
         ]
         headings = ["number", "kind", "cause", *(["‖H z‖ / ‖H‖ at most"] if residuals else [])]
-        return _html.table(f"{len(self)} zero modes", headings, rows)
+        return _html.table(number_of(len(self), "zero mode"), headings, rows)
 
 
 def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 1e-10) -> ZeroModes:
@@ -316,8 +317,7 @@ def of_layer(layer: LayerFunctions, tolerance: float, suffix: str) -> Iterator[D
 
 
 def where(parameters: LayerParameters, neurons: Array) -> str:
-    plural = "s" if len(neurons) > 1 else ""
-    return f"layer {parameters.layer.layer}, neuron{plural} {', '.join(map(str, neurons))}"
+    return f"layer {parameters.layer.layer}, {those('neuron', neurons)}"
 
 
 def dead(layer: LayerFunctions) -> Iterator[Directions]:
