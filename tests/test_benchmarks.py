@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -92,3 +93,22 @@ def test_contestants_answer_from_processes_of_their_own(modules: dict[str, Modul
     assert all(len(each.turns) == 2 and min(each.turns) > 0 for each in times.values())
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         timing.contest({"a": partial(divmod, 1, 0)}, pace=pace)
+
+
+def test_every_contest_is_named_once_by_its_commit(modules: dict[str, ModuleType]) -> None:
+    def run(commit: str, day: int, *contests: tuple[str, str]) -> Any:
+        rows = [{"contest": contest, "rival": rival} for contest, rival in contests]
+        return {"commit": commit, "date": f"2026-01-{day:02}T12:00:00", "rows": rows}
+
+    runs = [
+        run("c1", 1, ("Hessian", "jax"), ("Hessian", "torch"), ("Hessian", "dsyrk"), ("certify", "")),
+        run("c2", 2, ("gradient", "jax"), ("canonical", "a budget")),
+        run("c2", 2, ("spectrum", "")),
+        run("c3", 3, ("certify", "")),
+    ]
+    rows = [row for run in runs[1:] for row in run["rows"]] + runs[0]["rows"][:3]
+    assert modules["report"].origins(rows, runs) == (
+        "Measured at commit c3 on 2026-01-03. At c2 on 2026-01-02: spectrum; gradient against jax; canonical. "
+        "At c1 on 2026-01-01: Hessian against jax, torch and dsyrk."
+    )
+    assert modules["report"].origins(rows[:1], runs) == "Measured at commit c2 on 2026-01-02."

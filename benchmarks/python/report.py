@@ -30,27 +30,41 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def about(runs: Sequence[Record]) -> str:
-    """The machine and the commits, in a sentence."""
+def about(rows: Sequence[Record], runs: Sequence[Record]) -> str:
+    """The machine, and the commits at which the rows were measured."""
     machine = runs[-1]["machine"]
     details = [machine[key] for key in ("system", "compiler", "blas") if machine.get(key)]
     versions = [f"{name} {version}" for name, version in sorted(machine["versions"].items())]
-    return f"{name_of(machine)}; {', '.join(details + versions)}. {origins(runs)}"
+    return f"{name_of(machine)}; {', '.join(details + versions)}. {origins(rows, runs)}"
 
 
-def kinds(run: Record) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((row["contest"], row["rival"]) for row in run["rows"]))
+def kinds(rows: Sequence[Record]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((row["contest"], row["rival"]) for row in rows))
 
 
-def origins(runs: Sequence[Record]) -> str:
-    """Which commit was measured when; of all but the newest run, for what rows."""
-    newest = f"Commit {runs[-1]['commit']}, {runs[-1]['date'][:10]}"
-    older, seen = [], set(kinds(runs[-1]))
-    for run in reversed(runs[:-1]):
-        left = [f"{contest} against {rival}" for contest, rival in kinds(run) if (contest, rival) not in seen]
-        seen |= set(kinds(run))
-        older.append(f"of {run['commit']}, {run['date'][:10]}, are {', '.join(left)}")
-    return "; ".join([newest, *older]) + "."
+def named(contests: Sequence[tuple[str, str]]) -> str:
+    """Each contest once, with its rivals if it has any."""
+    rivals: dict[str, list[str]] = {}
+    for contest, rival in contests:
+        rivals.setdefault(contest, []).extend([rival] if rival not in ("", BUDGET) else [])
+    return "; ".join(f"{name} against {listed(others)}" if others else name for name, others in rivals.items())
+
+
+def listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def origins(rows: Sequence[Record], runs: Sequence[Record]) -> str:
+    """Which commits were measured when, the newest first; of the others, for which of the rows."""
+    left, groups = kinds(rows), dict[tuple[str, str], list[tuple[str, str]]]()
+    for run in reversed(runs):
+        found = [kind for kind in left if kind in kinds(run["rows"])]
+        left = [kind for kind in left if kind not in found]
+        if found:
+            groups.setdefault((run["commit"], run["date"][:10]), []).extend(found)
+    ((commit, date), _), *older = groups.items()
+    others = [f"At {commit} on {date}: {named(contests)}." for (commit, date), contests in older]
+    return " ".join([f"Measured at commit {commit} on {date}.", *others])
 
 
 def number(value: float | None) -> str:
@@ -80,22 +94,22 @@ def comparison(rows: Sequence[Record], runs: Sequence[Record]) -> str:
     ]  # fmt: skip
     head = ["what", "case", "against", "hessorbit", "spread", "theirs", "ratio", "busy", "goal", ""]
     notes = sorted({f"{row['contest']} against {row['rival']}: {row['note']}" for row in beside if row.get("note")})
-    return "\n\n".join([about(runs), table(head, lines), "\n".join(f"- {note}" for note in notes)]).rstrip()
+    return "\n\n".join([about(beside, runs), table(head, lines), "\n".join(f"- {note}" for note in notes)]).rstrip()
 
 
 def costs(rows: Sequence[Record], runs: Sequence[Record]) -> str:
     """Rows without a rival, or beside a budget."""
+    alone = [row for row in rows if row["rival"] in ("", BUDGET)]
     lines = [
         [
             row["contest"], row["case"], duration(row["ours"]["median"]), percent(row["ours"]),
             duration(row["ours"]["busy"]) if "busy" in row["ours"] else "",
             duration(row["theirs"]["median"]) if "theirs" in row else "", mark(reached(row)), row.get("note", ""),
         ]
-        for row in rows
-        if row["rival"] in ("", BUDGET)
+        for row in alone
     ]  # fmt: skip
     head = ["call", "of", "takes", "spread", "beside a busy process", "budget", "", "grows with"]
-    return f"{about(runs)}\n\n{table(head, lines)}"
+    return f"{about(alone, runs)}\n\n{table(head, lines)}"
 
 
 def cost_model(result: Record) -> str:
@@ -121,7 +135,7 @@ def picture(rows: Sequence[Record], runs: Sequence[Record]) -> str:
     found = {mean["rival"]: mean["mean"] for mean in means(rows)}
     words = " and ".join(f"{found[rival]:.0f} times as fast as {rival}" for rival in ("jax", "torch") if rival in found)
     image = f"![Times of exact Hessians, side by side]({PUBLISHED}/{FIGURE.as_posix()})"
-    run = [run for run in runs if ("Hessian", "jax") in kinds(run)][-1]
+    run = [run for run in runs if ("Hessian", "jax") in kinds(run["rows"])][-1]
     where = f"{name_of(run['machine'])}, {run['date'][:10]}"
     text = f"Over these networks hessorbit is {words} (geometric means; {where})."
     return f"{image}\n\n{textwrap.fill(text, 120)}"
