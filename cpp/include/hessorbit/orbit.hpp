@@ -141,12 +141,14 @@ private:
         T coefficient;
     };
 
-    // Parameters (m) that a matrix mixes; `outgoing` where they are a row of W_{l+1}, else a column of W̃_l.
+    // Parameters (m, k) of which a matrix mixes each column: columns of W̃_l or, where `outgoing`, rows of W_{l+1}.
     struct Mixing {
         Index layer;
         bool outgoing;
-        std::vector<Index> parameters;
+        Matrix<Index> parameters;
     };
+
+    static constexpr Index together = 256;  // vectors that a matrix mixes at once
 
     void place_permutation(const Layer& layer, const LayerAction<T>* above, const LayerAction<T>* below) {
         for (Index i = 0; i < layer.width; ++i)
@@ -186,17 +188,16 @@ private:
 
     void place_mixing(const Layer& layer, const Layer& next, const LayerAction<T>& action) {
         if (action.mixed.empty()) return;
-        const Index index = static_cast<Index>(direct_.size());
+        const Index index = static_cast<Index>(direct_.size()), size = static_cast<Index>(action.mixed.size());
         direct_.push_back(action.matrix);
         contragredient_.push_back(action.inverse.transpose());
-        for (Index a = 0; a < layer.features(); ++a) {
-            mixings_.push_back({index, false, {}});
-            for (Index i : action.mixed) mixings_.back().parameters.push_back(layer.parameter(i, a));
+        Matrix<Index> incoming(size, layer.features()), outgoing(size, next.width);
+        for (Index i = 0; i < size; ++i) {
+            for (Index a = 0; a < incoming.cols(); ++a) incoming(i, a) = layer.parameter(action.mixed[i], a);
+            for (Index j = 0; j < outgoing.cols(); ++j) outgoing(i, j) = next.parameter(j, action.mixed[i]);
         }
-        for (Index j = 0; j < next.width; ++j) {
-            mixings_.push_back({index, true, {}});
-            for (Index i : action.mixed) mixings_.back().parameters.push_back(next.parameter(j, i));
-        }
+        mixings_.push_back({index, false, incoming});
+        mixings_.push_back({index, true, outgoing});
     }
 
     template <Kind kind>
@@ -223,13 +224,20 @@ private:
 
     template <Kind kind, class Rows>
     void mix(Rows& rows) const {
+        const Index n = rows.cols(), most = std::max<Index>(1, together / n);
         for (const Mixing& m : mixings_) {
             const Matrix<T>& matrix = ((kind == Kind::vector) != m.outgoing ? direct_ : contragredient_)[m.layer];
-            const Index size = static_cast<Index>(m.parameters.size());
-            Matrix<T> mixed = Matrix<T>::Zero(size, rows.cols());
-            for (Index i = 0; i < size; ++i)
-                for (Index j = 0; j < size; ++j) mixed.row(i) += matrix(i, j) * rows.row(m.parameters[j]);
-            for (Index i = 0; i < size; ++i) rows.row(m.parameters[i]) = mixed.row(i);
+            for (Index first = 0; first < m.parameters.cols(); first += most) {
+                const auto parameters = m.parameters.middleCols(first, std::min(most, m.parameters.cols() - first));
+                Matrix<T> before(matrix.cols(), parameters.cols() * n);
+                for (Index i = 0; i < before.rows(); ++i)
+                    for (Index k = 0; k < parameters.cols(); ++k)
+                        before.row(i).segment(k * n, n) = rows.row(parameters(i, k));
+                const Matrix<T> mixed = matrix * before;
+                for (Index i = 0; i < before.rows(); ++i)
+                    for (Index k = 0; k < parameters.cols(); ++k)
+                        rows.row(parameters(i, k)) = mixed.row(i).segment(k * n, n);
+            }
         }
     }
 
