@@ -69,13 +69,10 @@ class GroupElement:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GroupElement):
             return NotImplemented
-        return self.net == other.net and self._keys() == other._keys()
+        return self.net == other.net and all(map(LayerMove.equals, self._moves, other._moves))
 
     def __hash__(self) -> int:
-        return hash((self.net, self._keys()))
-
-    def _keys(self) -> tuple[Any, ...]:
-        return tuple(move.key() for move in self._moves)
+        return hash((self.net, tuple(move.key() for move in self._moves)))
 
     @cached_property
     def core(self) -> _core.GroupElement:

@@ -166,10 +166,20 @@ class LayerMove:
             move = with_mixing(move, Mixing(self.mixing.inverse, self.mixing.matrix))
         return replace(move, shifts=-move.linear_part(self.shifts))
 
+    def equals(self, other: LayerMove) -> bool:
+        """Tells whether another move of the layer is the same."""
+        if (self.mixing is None) != (other.mixing is None):
+            return False
+        return all(map(np.array_equal, self._numbers(), other._numbers()))
+
+    def _numbers(self) -> list[Array]:
+        matrices = [] if self.mixing is None else [self.mixing.matrix]
+        return [self.sources, self.factors, self.shifts, *matrices]
+
     def key(self) -> tuple[Any, ...]:
-        """Returns plain numbers that say everything: two moves are equal if these are."""
-        matrix = () if self.mixing is None else tuple(self.mixing.matrix.ravel())
-        return (*self.sources.tolist(), *self.factors, *self.shifts, *matrix)
+        """Returns plain numbers that are equal where moves are: of a matrix a row alone, as it may be large."""
+        row = () if self.mixing is None else self.mixing.matrix[0]
+        return (*self.sources.tolist(), *self.factors, *self.shifts, *row)
 
     def parts(self) -> list[str]:
         """Describes the move in words."""
@@ -235,7 +245,8 @@ def refined(matrix: Array, inverse: Array) -> Mixing:
     """
     exact, inverse = matrix.astype(LONGDOUBLE), inverse.astype(LONGDOUBLE)
     for _ in range(STEPS):
-        rest = np.eye(len(exact), dtype=LONGDOUBLE) - product(exact, inverse)
+        rest = -product(exact, inverse)
+        rest[np.diag_indices(len(rest))] += 1
         error = float(norm(rest))
         within = np.abs(inverse).max() < np.finfo(FLOAT64).max
         if within and error * len(exact) * np.finfo(FLOAT64).eps <= ROUNDED:
