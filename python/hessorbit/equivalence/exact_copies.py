@@ -32,7 +32,7 @@ def without_copies(net: MLP, theta: Array) -> tuple[MLP, Array]:
                 members = [(neuron, sign) for neuron, sign in members if sign == members[0][1]]
             neurons = [neuron for neuron, _ in members]
             signs = np.array([sign * members[0][1] for _, sign in members])
-            total = exact_sums(parameters.outgoing[:, neurons] * signs)
+            total = exact_sums(parameters.outgoing[:, neurons] * signs) if len(neurons) > 1 else None
             if total is not None:
                 keep[neurons[1:]] = False
                 outgoing[:, first] = total
@@ -53,10 +53,22 @@ def groups(names: tuple[str, ...], rows: Array, flips: list[bool]) -> list[list[
 
 
 def exact_sums(columns: Array) -> Array | None:
-    """The sums of rows (n, m) if float64 holds them all, else None."""
+    """The sums of rows (n, m) if float64 holds them all, else None.
+
+    Knuth's TwoSum tells the rows on the way to whose sum nothing is rounded, which are most.
+    """
+    sums, rounded = columns[:, 0].copy(), np.zeros(len(columns), bool)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column in columns.T[1:]:
+            total = sums + column
+            part = total - sums
+            rounded |= (sums - (total - part)) + (column - part) != 0
+            sums = total
     try:
-        sums = np.array([math.fsum(row) for row in columns])
+        for row in np.flatnonzero(rounded):
+            sums[row] = math.fsum(columns[row])
+            if math.fsum([*columns[row], -sums[row]]):
+                return None
     except OverflowError:
         return None
-    exact = all(math.fsum([*row, -total]) == 0 for row, total in zip(columns, sums, strict=True))
-    return sums if exact else None
+    return sums
