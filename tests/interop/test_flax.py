@@ -107,6 +107,8 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     "no order": ({"a": dense(2, 3), "b": dense(4, 1)}, {"activation": "tanh"}, ValueError, "in no order"),
     "wrong layers": ({"a": dense(2, 3), "b": dense(3, 1)}, {"activation": "tanh", "layers": ["a", "c"]}, ValueError,
                      "must name each of a, b once"),
+    "a function for its name": ({"d0": dense(2, 3), "d1": dense(3, 1)}, {"activation": linen.tanh}, TypeError,
+                                "activation must be a sequence of 1 entry"),
     "nothing": ({}, {"activation": "tanh"}, ValueError, "there are none"),
     "no parameters": ("params.msgpack", {}, TypeError, "must be a mapping"),
     "another activation": (Nnx(nnx.Rngs(0)), {"activation": "erf"}, ValueError, "does not compute"),

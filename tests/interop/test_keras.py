@@ -62,7 +62,20 @@ def twice() -> keras.Model:
     return keras.Model(inputs, shared(shared(inputs)))
 
 
+def shared_activation() -> keras.Model:
+    inputs, act = keras.Input((3,)), layers.ReLU()
+    return keras.Model(inputs, layers.Dense(1)(act(layers.Dense(4)(act(layers.Dense(5)(inputs))))))
+
+
+def by_functions() -> keras.Model:
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.ops.exp(mlp("tanh")(keras.ops.sin(layers.Dense(3)(inputs)))))
+
+
 STRUCTURES = {
+    "an activation twice": (shared_activation(), ho.MLP([3, 5, 4, 1], "relu")),
+    "functions of keras.ops": (by_functions(),
+                               ho.MLP([3, 3, 4, 5, 2], ["sin", "tanh", "tanh"], output_activation="exp")),
     "functional": (functional(), ho.MLP([3, 4, 1], "leaky_relu(0.1)", bias=[False, True], output_activation="sigmoid")),
     "nested": (keras.Sequential([keras.Input((3,)), mlp("tanh"), layers.ReLU(), layers.Dense(1)]),
                ho.MLP([3, 4, 5, 2, 1], ["tanh", "tanh", "relu"])),
@@ -85,7 +98,7 @@ def test_structures(name: str) -> None:
     assert np.abs(net(theta, x.reshape(20, -1)) - np.asarray(model(x))).max() < ROUNDING
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sigmoid"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sigmoid", "exponential"])
 @pytest.mark.parametrize("as_layer", [False, True])
 def test_logits(name: str, as_layer: bool) -> None:
     plain = mlp("tanh")
@@ -104,8 +117,8 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "elu": (mlp(layers.ELU(0.5)), ValueError, "alpha=0.5"),
     "prelu": (mlp("tanh", layers.PReLU()), ValueError, "PReLU"),
     "batch norm": (mlp("tanh", layers.BatchNormalization()), ValueError, "BatchNormalization .* is no layer"),
-    "skip": (skipping(), ValueError, "Add .* is no layer"),
-    "a layer twice": (twice(), ValueError, "does not compute what its layers"),
+    "skip": (skipping(), ValueError, "Add 'add.* takes 2 tensors; a network here is a chain"),
+    "a layer twice": (twice(), ValueError, "Dense 'dense.* is called twice"),
     "convolution": (keras.Sequential([keras.Input((3, 1)), layers.Conv1D(1, 2)]), ValueError, "Conv1D"),
     "not built": (keras.Sequential([layers.Dense(1)]), ValueError, "must be built"),
     "no model": (layers.Dense(1), TypeError, "must be a keras.Model; got a Dense"),
@@ -134,6 +147,31 @@ class ClampedDense(layers.Dense):
 def test_what_random_inputs_do_not_reach(model: keras.Model) -> None:
     with pytest.raises(ValueError, match="has a call of its own, which may compute anything"):
         from_keras(model)
+
+
+OPERATIONS: dict[str, tuple[Any, str]] = {
+    "clamp": (lambda x: keras.ops.clip(x, -1e6, 1e6), "Clip 'clip.* is no layer"),
+    "small shift": (lambda x: x + 1e-12, "Add 'add.* is no layer"),
+    "small skip": (lambda x: x + 1e-12 * layers.Dense(2)(x), "Add 'add.* takes 2 tensors"),
+    "options": (lambda x: keras.ops.elu(x, alpha=1.0), "Elu 'elu.* is no layer"),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_that_random_inputs_do_not_reach(name: str) -> None:
+    function, message = OPERATIONS[name]
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, function(layers.Dense(2)(inputs)))
+    for each in (model, keras.Sequential([keras.Input((3,)), model])):
+        with pytest.raises(ValueError, match=message):
+            from_keras(each)
+
+
+def test_models_of_several_outputs() -> None:
+    inputs = keras.Input((3,))
+    hidden = layers.Dense(2)(inputs)
+    with pytest.raises(ValueError, match="one input and one output; it has 1 and 2"):
+        from_keras(keras.Model(inputs, [hidden, layers.Dense(2)(hidden)]))
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -156,6 +156,9 @@ REFUSED: dict[str, tuple[onnx.ModelProto, str]] = {
                     "Pow, Mul, Add, Tanh together are none .* nearest is 'gelu'"),
     "elu": (between(node("Elu", "z", "a", alpha=0.5)), "Elu together are none"),
     "clipped": (between(node("Clip", "z", "low", "high", "a"), low=0, high=6), "Clip together are none"),
+    "clipped far out": (between(node("Clip", "z", "low", "high", "a"), low=0, high=1e6), "Clip together are none"),
+    "clipped below": (between(node("Clip", "z", "low", "a"), low=-1e3), "'identity', which differs"),
+    "a low threshold": (between(node("ThresholdedRelu", "z", "a", alpha=1e-4)), "'relu', which differs"),
     "prelu": (between(node("PRelu", "z", "slopes", "a"), slopes=[0.1, 0.2, 0.3, 0.4]),
               "'slopes' differs between neurons"),
     "skip": (model([*FIRST, node("Relu", "z", "a"), node("MatMul", "a", "V", "n"), node("Add", "n", "z", "f")],
@@ -167,7 +170,7 @@ REFUSED: dict[str, tuple[onnx.ModelProto, str]] = {
                             {**LAYERS, "mean": [1, 2, 3]}),
                       "differs between neurons"),
     "scaled inputs": (model([node("Mul", "x", "two", "y"), node("MatMul", "y", "W", "f")], {**LAYERS, "two": 2}),
-                      "are none of|stands before"),
+                      "Mul before MatMul 'MatMul_f', its first layer of weights: a network begins there"),
     "convolution": (model([node("Conv", "x", "K", "f")], {"K": np.ones((1, 3, 1))}),
                     "Conv 'Conv_f'.*operations that are read"),
     "sum": (model([*FIRST, node("ReduceSum", "z", "f", keepdims=1)], LAYERS), "ReduceSum"),
@@ -178,6 +181,15 @@ REFUSED: dict[str, tuple[onnx.ModelProto, str]] = {
 def test_refusals(name: str) -> None:
     proto, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
+        from_onnx(proto)
+
+
+def test_weights_that_are_in_another_file() -> None:
+    proto = model([node("MatMul", "x", "W", "f")], LAYERS)
+    onnx.external_data_helper.convert_model_to_external_data(proto, location="weights.bin", size_threshold=0)
+    for each in proto.graph.initializer:
+        each.ClearField("raw_data")
+    with pytest.raises(ValueError, match=r"model is damaged or no ONNX model: .*weights\.bin"):
         from_onnx(proto)
 
 

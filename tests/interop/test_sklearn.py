@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
-from scipy.special import expit, softmax
+from scipy.special import expit, softmax, xlogy
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -61,6 +61,52 @@ def test_outputs(kind: str, activation: str) -> None:
         expected = expit(f) if labels else softmax(f, axis=1)
         found = estimator.predict_proba(X)
         assert np.abs(expected - (found[:, 1:] if kind == "two classes" else found)).max() < 1e-12
+
+
+def counts(outputs: int = 1, **options: Any) -> tuple[Any, np.ndarray]:
+    """A regressor of counts, fitted."""
+    y = np.random.default_rng(1).poisson(np.exp(X[:, :outputs])).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"hidden_layer_sizes": 4, "activation": "tanh", "solver": "lbfgs", "max_iter": 20, **options}
+        estimator = MLPRegressor(loss="poisson", random_state=0, **options)
+        return estimator.fit(X, y if outputs > 1 else y[:, 0]), y
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_regressors_of_counts_have_logarithms_of_rates(outputs: int) -> None:
+    estimator, y = counts(outputs, alpha=0.0)
+    net, theta = from_sklearn(estimator)
+    assert net == ho.MLP([3, 4, outputs])
+    rates = estimator.predict(X).reshape(len(X), outputs)
+    assert np.abs(np.exp(net(theta, X)) / rates - 1).max() < 1e-12
+    alone = (xlogy(y, y) - y).sum(axis=1).mean()  # what scikit-learn's loss has besides, in y alone
+    assert np.isclose(ho.Objective(net, X, y, loss="poisson").loss(theta), estimator.loss_ - alone, rtol=1e-12)
+
+
+def test_rates_that_overflow_single_precision() -> None:
+    estimator, _ = counts()
+    estimator.coefs_ = [(8 * each).astype(np.float32) for each in estimator.coefs_]
+    estimator.intercepts_ = [each.astype(np.float32) for each in estimator.intercepts_]
+    estimator.coefs_[1] *= np.float32(200 / np.abs(estimator.coefs_[1]).sum())
+    net, theta = from_sklearn(estimator)
+    f = net(theta, 4 * X)
+    assert f.max() > 90 > f.min()
+    estimator.intercepts_[1] += np.float32(0.1)
+    estimator.predict = counts()[0].predict
+    with pytest.raises(ValueError, match="does not compute"):
+        from_sklearn(estimator)
+
+
+def test_files_tell_the_loss_of_counts(tmp_path: Path) -> None:
+    estimator, y = counts()
+    skops.io.dump(estimator, tmp_path / "net.skops")
+    np.savez(tmp_path / "data.npz", x=X, y=y[:, 0])
+    call = ["inspect", str(tmp_path / "net.skops"), "--data", str(tmp_path / "data.npz"), "--report",
+            str(tmp_path / "page.html")]  # fmt: skip
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0, result.output
+    assert "poisson" in (tmp_path / "page.html").read_text("utf-8")
 
 
 def test_single_precision() -> None:
@@ -153,7 +199,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_with_the_state_of_a_solver(solver: str, tmp_path: Path) -> None:
     estimator, _ = fitted("two outputs", solver=solver)
     skops.io.dump(estimator, tmp_path / "net.skops")
-    net, theta, _ = read_model(tmp_path / "net.skops", activation=None, output_activation=None, logits=False)
+    net, theta, *_ = read_model(tmp_path / "net.skops", activation=None, output_activation=None, logits=False)
     assert net == ho.MLP([3, 4, 5, 2])
     assert (theta == from_sklearn(estimator)[1]).all()
 

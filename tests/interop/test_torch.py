@@ -101,6 +101,7 @@ STRUCTURES: dict[str, tuple[nn.Module, ho.MLP]] = {
     "nested": (nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(3, 4), nn.Tanh()), nn.Sequential(nn.Linear(4, 2))),
                ho.MLP([3, 4, 2])),
     "in a module": (Wrapped(mlp(nn.Tanh())), ho.MLP([3, 4, 5, 2])),
+    "followed by torch.fx": (torch.fx.symbolic_trace(mlp(nn.Tanh())), ho.MLP([3, 4, 5, 2])),
     "in parallel": (nn.DataParallel(mlp(nn.Tanh())), ho.MLP([3, 4, 5, 2])),
     "in modules": (Wrapped(Wrapped(mlp(nn.Tanh()))), ho.MLP([3, 4, 5, 2])),
     "one activation twice": (mlp(*[nn.SiLU()] * 2), ho.MLP([3, 4, 5, 2], "silu")),
@@ -167,7 +168,11 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "cut outputs": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x)[:, :1]), ValueError, "gives outputs of shape"),
     "tied": (nn.Sequential(tied, nn.Tanh(), tied), ValueError, "share none"),
     "reparametrised": (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))), ValueError,
-                       "has 10 parameters, its layers of weights 8.*remove_parametrizations"),
+                       "ParametrizedLinear at '0' computes its weight from other.*remove_parametrizations"),
+    # As many parameters as weights, so that counting does not tell.
+    "orthogonal": (nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(3, 3))), ValueError,
+                   "computes its weight from other parameters.*remove_parametrizations"),
+    "TorchScript": (torch.jit.trace(mlp(nn.Tanh()), torch.zeros(1, 3)), ValueError, "pass the module that it was made"),
     "forward that fails": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x[:, :, None])), ValueError, "cannot be evaluated"),
     "lazy": (nn.Sequential(nn.LazyLinear(3)), ValueError, "has no weights yet"),
     "nothing": (nn.Sequential(), ValueError, "must have a layer of weights"),
@@ -223,6 +228,13 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "F.dropout": (lambda z: F.dropout(torch.tanh(z), 0.5, False), "tanh"),
     "torch.dropout": (lambda z: torch.dropout(torch.tanh(z), 0.5, train=False), "tanh"),
     "F.alpha_dropout": (lambda z: F.alpha_dropout(F.selu(z)), "selu"),
+    "torch.sin": (torch.sin, "sin"),
+    "x.cos_": (lambda z: z.cos_(), "cos"),
+    "torch.exp": (torch.exp, "exp"),
+    "torch.square": (torch.square, "square"),
+    "x ** 2": (lambda z: z**2, "square"),
+    "torch.pow": (lambda z: torch.pow(z, exponent=3), "cube"),
+    "torch.special.ndtr": (torch.special.ndtr, "normal_cdf"),
     "nothing": (lambda z: z, "identity"),
 }  # fmt: skip
 
@@ -340,6 +352,10 @@ NO_CHAINS: dict[str, tuple[nn.Module, str]] = {
                             r"dropout in Functional is in training mode.*module\.eval\(\).*training=self\.training"),
     "a module in training": (method(lambda s, x: s.f2(s.drop(s.f1(x)))), "Dropout at 'drop' is in training mode"),
     "mish": (Functional(F.mish), r"such as mish\(f1"),
+    "erf, which is not scaled here": (Functional(torch.erf), r"such as erf\(f1"),
+    "another power": (Functional(lambda z: z**4), r"such as pow\(f1, 4"),
+    "a power of z": (Functional(lambda z: 2**z), r"such as pow\(2, f1"),
+    "a power of itself": (Functional(lambda z: z**z), r"such as pow\(f1, f1"),
     "hardtanh": (Functional(F.hardtanh), r"such as hardtanh\(f1"),
     "softmax within": (Functional(lambda z: z.softmax(1)), "softmax in Functional .*only outputs may have one"),
     "two activations": (Functional(lambda z: z.tanh().relu()), "relu in Functional follows another activation"),
@@ -494,17 +510,32 @@ def test_state_dict() -> None:
     ("state", "options", "message"),
     [
         (mlp(nn.Tanh()).state_dict(), {}, "activation must be given"),
-        (mlp(nn.Tanh()).state_dict(), {"activation": ["tanh"]}, "one name or one for each of 2 hidden"),
+        (mlp(nn.Tanh()).state_dict(), {"activation": ["tanh"]}, "have 2 entries, one for each hidden layer"),
         (mlp(nn.Tanh()).state_dict(), {"activation": "Tanh"}, "did you mean 'tanh'"),
         (nn.BatchNorm1d(3).state_dict(), {"activation": "tanh"}, "'weight'.*is not the weight"),
         ({"0.bias": torch.zeros(3)}, {"activation": "tanh"}, "no weight for the bias of '0'"),
         ({"0.weight": torch.zeros(3, 2), "1.weight": torch.zeros(1, 4)}, {"activation": "tanh"}, "takes 4 inputs"),
         ({"epoch": 3}, {"activation": "tanh"}, "entry 'epoch'"),
+        ({"0.weight": np.zeros((2, 3))}, {"activation": "tanh"}, r"entry '0.weight' \(a ndarray\).*a tensor of torch"),
         ({}, {"activation": "tanh"}, "must have a layer of weights"),
     ],
 )
 def test_refused_state_dicts(state: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        from_torch(state, **options)
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "message"),
+    [
+        (nn.Linear(3, 2, device="meta").state_dict(), {}, "'' must have weights of real numbers; got .* on meta"),
+        (nn.Linear(3, 2, dtype=torch.complex64).state_dict(), {}, "real numbers; got torch.complex64"),
+        (mlp(nn.Tanh()).state_dict(), {"activation": torch.tanh}, "activation must be a sequence of 2 entries"),
+        (mlp(nn.Tanh()).state_dict(), {"activation": [torch.tanh] * 2}, "activation must be the name of an activation"),
+    ],
+)
+def test_state_dicts_of_other_types(state: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         from_torch(state, **options)
 
 

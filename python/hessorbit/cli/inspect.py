@@ -64,7 +64,10 @@ def inspect(
     ] = None,
     output_activation: Annotated[str | None, typer.Option(help="Activation of its outputs.")] = None,
     logits: Annotated[
-        bool, typer.Option("--logits", help="Leave out a softmax or sigmoid at the end: the losses take logits.")
+        bool,
+        typer.Option(
+            "--logits", help="Leave out a softmax, sigmoid or exponential at the end: the losses take logits."
+        ),
     ] = False,
     certify: Annotated[bool, typer.Option("--certify", help="Prove the critical point too; may take minutes.")] = False,
     report: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("inspection.html"),
@@ -83,7 +86,7 @@ def inspect(
         read = read_model(model, activation=activation, output_activation=output_activation, logits=logits)
         found = read_data(data, target or [], weight)
         named = [name.strip() for name in classes.split(",")] if classes else read.classes
-        objective = objective_of(read.net, found, loss, l2, named)
+        objective = objective_of(read.net, found, loss or read.loss, l2, named)
         result = inspected(objective, read.theta, certify=certify)
         typer.echo(repr(result))
         replace_file(report, render(result).encode())

@@ -28,11 +28,12 @@ ENDINGS = (".npz", *LIBRARIES)
 
 
 class Model(NamedTuple):
-    """A network, its parameters, and the classes of its outputs in their order, where the file tells them."""
+    """A network, its parameters, and where the file tells, the classes of its outputs in their order, and its loss."""
 
     net: MLP
     theta: Array
     classes: list[Any] | None = None
+    loss: str | None = None
 
 
 def read_model(path: Path, *, activation: list[str] | None, output_activation: str | None, logits: bool) -> Model:
@@ -140,7 +141,7 @@ def from_keras_file(path: Path, logits: bool) -> tuple[MLP, Array]:
     return interop.from_keras(model, logits=logits)
 
 
-def from_skops_file(path: Path) -> tuple[MLP, Array, list[Any] | None]:
+def from_skops_file(path: Path) -> tuple[MLP, Array, list[Any] | None, str | None]:
     import skops.io
 
     try:
@@ -157,7 +158,8 @@ def from_skops_file(path: Path) -> tuple[MLP, Array, list[Any] | None]:
     # With several labels for each sample, the outputs are no classes that exclude each other.
     outputs = net.widths[-1]
     exclusive = outputs == 1 or getattr(estimator, "out_activation_", "") == "softmax"
-    return net, theta, classes if exclusive and len(classes) == max(outputs, 2) else None
+    loss = "poisson" if getattr(estimator, "loss", "") == "poisson" else None
+    return net, theta, classes if exclusive and len(classes) == max(outputs, 2) else None, loss
 
 
 def first_sentence(error: Exception) -> str:

@@ -25,12 +25,15 @@ SAMPLES = 64
 SCALES = (0.25, 4.0)  # of the samples, so that activations are tried where they bend and where they saturate
 ROUNDINGS = 16  # of an activation: libraries approximate tanh and erf in float32 to a few units
 
-# What makes probabilities of outputs f (N, K). In the largest error of a row, they are Lipschitz with at most 2.
+# What makes probabilities of outputs f (N, K), or rates.
 LINKS: dict[str, Callable[[Array], Array]] = {
     "softmax": lambda f: np.exp(log_softmax(f)),
     "log_softmax": lambda f: log_softmax(f),
     "sigmoid": lambda f: 0.5 * (1 + np.tanh(f / 2)),
+    "exp": lambda f: np.exp(f),
 }
+# Bounds on the errors of a link's values from those of outputs. Probabilities are Lipschitz in the largest of a row.
+LINK_ERRORS: dict[str, Callable[[Array, Array], Array]] = {"exp": lambda values, errors: values * np.expm1(errors)}
 LINK_SLOPE = 2.0
 
 
@@ -85,8 +88,7 @@ def check_outputs(
     ours = net(theta, x)
     allowed = 2 * output_error(net, theta, x, unit_roundoff(theirs), activation_error)
     if link is not None:
-        allowed = LINK_SLOPE * allowed.max(axis=1, keepdims=True)
-        ours = LINKS[link](ours)
+        ours, allowed = linked(link, ours, allowed)
         allowed = allowed + ROUNDINGS * unit_roundoff(theirs) * (1 + np.abs(ours))
     if theirs.shape == ours.shape[:1] and ours.shape[1] == 1:
         theirs = theirs[:, None]
@@ -97,8 +99,8 @@ def check_outputs(
         )
     with np.errstate(over="ignore", invalid="ignore"):
         difference = np.abs(theirs.astype(FLOAT64) - ours)
-        # Where rounding may be as large as the outputs, as where exp nearly overflows, nothing can be told.
-        tells = allowed < 1 + np.abs(ours)
+        # Where rounding may be as large as the outputs, or these overflow, nothing can be told.
+        tells = (allowed < 1 + np.abs(ours)) & (np.abs(ours) < largest(theirs))
         excess = np.where(tells & ~(difference <= allowed), difference / allowed, 0.0)
     if not tells.any():
         raise ValueError(
@@ -113,9 +115,23 @@ def check_outputs(
         )
 
 
+def linked(link: str, outputs: Array, errors: Array) -> tuple[Array, Array]:
+    """Returns what a link makes of outputs with errors, and bounds on its errors."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = LINKS[link](outputs)
+        if link in LINK_ERRORS:
+            return values, LINK_ERRORS[link](values, errors)
+    return values, LINK_SLOPE * errors.max(axis=1, keepdims=True)
+
+
 def unit_roundoff(outputs: Array) -> float:
     """Returns that of the numbers that a library answers in; bfloat16 is no format of NumPy's."""
     return 2.0**-8 if outputs.dtype.name == "bfloat16" else float(np.finfo(outputs.dtype).eps) / 2
+
+
+def largest(outputs: Array) -> float:
+    """Returns the largest of the numbers that a library answers in, of which bfloat16's has the range of float32."""
+    return float(np.finfo(np.float32 if outputs.dtype.name == "bfloat16" else outputs.dtype).max)
 
 
 def output_error(net: MLP, theta: Array, x: Array, unit: float, activation_error: float = 0.0) -> Array:

@@ -31,6 +31,11 @@ OTHER_NAMES = {
     "exponential": "exp",
 }
 LINK_NAMES = {"softmax": "softmax", "log_softmax": "log_softmax"}
+# Functions of keras.ops, by the classes that stand for their calls in a model.
+OTHER_NAMES_OF_CALLS = {
+    "Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Silu": "silu", "Softplus": "softplus",
+    "Softsign": "softsign", "Selu": "selu", "Exp": "exp", "Sin": "sin", "Cos": "cos", "Square": "square",
+}  # fmt: skip
 # Layers that compute nothing else than an activation, and where their options are.
 OTHER_NAMES_OF_LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu"}
 OPTIONS = {"ReLU": "negative_slope", "LeakyReLU": "negative_slope", "ELU": "alpha"}
@@ -45,9 +50,10 @@ def from_keras(model: keras.Model, *, logits: bool = False) -> tuple[MLP, Array]
     ----------
     model : keras.Model
         ``Sequential`` or functional, built: a chain of ``Dense``, ``Activation``, ``ReLU``, ``LeakyReLU``, ``ELU``,
-        ``Softmax``, ``Flatten``, ``Identity`` and ``Dropout``, nested or not.
+        ``Softmax``, ``Flatten``, ``Identity`` and ``Dropout``, nested or not, and of activations of ``keras.ops``.
     logits : bool
-        Whether to leave out a softmax, log-softmax or sigmoid on the outputs, as the losses here take logits.
+        Whether to leave out a softmax, log-softmax, sigmoid or exponential on the outputs, as the losses here take
+        logits and logarithms of rates.
 
     Returns
     -------
@@ -106,7 +112,8 @@ def parts_of(layer: Any, path: str) -> list[Part]:
         raise ValueError(f"{where} has a call of its own, which may compute anything: use a class of Keras itself")
     if isinstance(layer, keras.Model):
         inside = f" of {layer.name!r}"
-        return [part for each in layer.layers for part in parts_of(each, inside)]
+        chain = layer.layers if isinstance(layer, keras.Sequential) else operations_of(layer, where)
+        return [part for each in chain for part in parts_of(each, inside)]
     if isinstance(layer, keras.layers.Dense):
         biases = layer.bias if layer.use_bias else None
         weights = [None if each is None else keras.ops.convert_to_numpy(each) for each in (layer.kernel, biases)]
@@ -115,12 +122,42 @@ def parts_of(layer: Any, path: str) -> list[Part]:
         return [function_part(layer.activation, where)]
     if isinstance(layer, keras.layers.Softmax):
         return [Link(LINK_NAMES["softmax"], where)]
+    if kind in OTHER_NAMES_OF_CALLS and not isinstance(layer, keras.layers.Layer):
+        return [Elementwise(OTHER_NAMES_OF_CALLS[kind], where)]
     if kind in OPTIONS:
         return [Elementwise(layer_activation(layer, kind, where), where)]
     if kind in IDLE:
         return []
     known = ", ".join(("Dense", "Activation", "Softmax", *OPTIONS, *IDLE))
     raise ValueError(f"{where} is no layer that hessorbit has; it has {known}")
+
+
+def operations_of(model: Any, where: str) -> list[Any]:
+    """Returns the layers and functions of keras.ops that a functional model calls one after the other."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"{where} must have one input and one output; it has {len(model.inputs)} and {len(model.outputs)}"
+        )
+
+    def named(operation: Any) -> str:
+        return f"{type(operation).__name__} {operation.name!r} of {where}"
+
+    found: list[Any] = []
+    result = model.outputs[0]
+    while result is not model.inputs[0]:
+        operation, call, _ = result._keras_history
+        before = operation._inbound_nodes[call].input_tensors
+        if len(before) != 1:
+            raise ValueError(
+                f"{named(operation)} takes {len(before)} tensors; a network here is a chain of layers, each of which "
+                f"takes what the one before it gives alone"
+            )
+        found.append(operation)
+        result = before[0]
+    for index, each in enumerate(found):
+        if getattr(each, "weights", []) and any(each is other for other in found[:index]):
+            raise ValueError(f"{named(each)} is called twice: layers here share no parameters")
+    return found[::-1]
 
 
 def function_part(function: Any, where: str) -> Part:

@@ -175,11 +175,9 @@ def given_activations(maps: Sequence[Affine], activation: Any, output_activation
     hidden = len(maps) - 1
     if activation is None and hidden:
         raise ValueError("activation must be given: weights do not tell the activation of hidden layers")
-    names: list[Any] = [activation] * hidden if isinstance(activation, str | None) else list(activation)
-    if len(names) != hidden:
-        raise ValueError(
-            f"activation must be one name or one for each of {number_of(hidden, 'hidden layer')}; got {len(names)}"
-        )
+    names: list[Any] = [activation] * hidden
+    if not isinstance(activation, str | None):
+        names = _checks.entries(activation, "activation", hidden, "one for each hidden layer, or be one name for all")
     parts: list[Part] = []
     for index, (part, name) in enumerate(zip(maps, [*names, output_activation], strict=True)):
         argument = "output_activation" if index == hidden else "activation"

@@ -36,9 +36,11 @@ ELEMENTWISE = (
     "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tanh", "ThresholdedRelu",
 )  # fmt: skip
 # Where elementwise functions are compared with activations, and how well they have to agree: their constants, such as
-# √2, are rounded to float32.
-GRID = np.geomspace(1e-3, 40, 60)
-GRID = np.concatenate([-GRID[::-1], GRID])
+# √2, are rounded to float32. Far out they are compared as long as they are finite, to tell a clamp: powers and
+# exponentials of which they are made may overflow.
+GRID = np.geomspace(1e-6, 40, 100)
+FAR = np.geomspace(41, 1e30, 60)
+GRID, FAR = (np.concatenate([-points[::-1], points]) for points in (GRID, FAR))
 AGREEMENT = 2e-6
 
 
@@ -51,7 +53,8 @@ def from_onnx(model: str | os.PathLike[str] | onnx.ModelProto, *, logits: bool =
         A chain of affine maps, each a ``Gemm``, or a ``MatMul`` with or without an ``Add``, and of activations, each an
         operation of its own or made of elementary ones.
     logits : bool
-        Whether to leave out a softmax, log-softmax or sigmoid on the outputs, as the losses here take logits.
+        Whether to leave out a softmax, log-softmax, sigmoid or exponential on the outputs, as the losses here take
+        logits and logarithms of rates.
 
     Returns
     -------
@@ -92,16 +95,16 @@ def loaded(model: Any) -> tuple[onnx.ModelProto, str]:
     from onnx import inliner
 
     if isinstance(model, onnx.ModelProto):
-        proto, what = model, "the model"
+        proto, what, name = model, "the model", "model"
     else:
         path = _files.path_of(model, "model")
         _files.opened(path, "model").close()
-        what = f"the model in {path.name}"
-        try:
-            proto = onnx.load(os.fspath(path))
-            onnx.checker.check_model(proto)
-        except Exception as error:  # of protobuf and of the checker, which share no type
-            raise ValueError(f"{path} is damaged or no ONNX model: {error}") from error
+        proto, what, name = None, f"the model in {path.name}", str(path)
+    try:
+        proto = onnx.load(os.fspath(path)) if proto is None else proto
+        onnx.checker.check_model(proto)
+    except Exception as error:  # of protobuf and of the checker, which share no type
+        raise ValueError(f"{name} is damaged or no ONNX model: {error}") from error
     return (inliner.inline_local_functions(proto) if proto.functions else proto), what
 
 
@@ -284,19 +287,24 @@ class Reader:
     def close(self, value: Value, before: str) -> None:
         """Ends a layer: names the function that its outputs went through."""
         if value.function is not None:
-            self.found.append(Elementwise(self.named(value), f"{', '.join(value.operations)} before {before}"))
+            where = f"{', '.join(value.operations)} before {before}"
+            if value.base < 0:
+                raise ValueError(
+                    f"{self.what} has the operations {where}, its first layer of weights: a network begins there, so "
+                    f"do with the data what they do"
+                )
+            self.found.append(Elementwise(self.named(value, before), where))
 
-    def named(self, value: Value) -> str:
+    def named(self, value: Value, before: str) -> str:
         """Returns the activation with the same values on a grid."""
         with np.errstate(all="ignore"):
-            values = value(GRID)
             candidates = [*activations.defaults(), *self.slanted(value)]
-            apart = {name: difference(values, activations.derivatives(name, GRID)[0]) for name in candidates}
+            apart = {name: difference(value, name) for name in candidates}
         nearest = min(apart, key=lambda name: apart[name])
         if not apart[nearest] <= AGREEMENT:
             raise ValueError(
-                f"{self.what}: the operations {', '.join(value.operations)} together are none of hessorbit's "
-                f"activations; the nearest is {nearest!r}, which differs by up to {apart[nearest]:.1g}"
+                f"{self.what}: before {before}, the operations {', '.join(value.operations)} together are none of "
+                f"hessorbit's activations; the nearest is {nearest!r}, which differs by up to {apart[nearest]:.1g}"
             )
         return nearest
 
@@ -337,9 +345,15 @@ def double() -> int:
     return int(onnx.TensorProto.DOUBLE)
 
 
-def difference(values: Array, others: Array) -> float:
-    apart = np.abs(values - others) / (1 + np.abs(others))
-    return float(np.nan_to_num(apart, nan=np.inf).max())
+def difference(value: Value, activation: str) -> float:
+    """Returns how far an elementwise function is from an activation, relative to what is above 1."""
+
+    def apart(points: Array) -> Array:
+        wanted = activations.derivatives(activation, points)[0]
+        return np.asarray(np.abs(value(points) - wanted) / (1 + np.abs(wanted)))
+
+    near, far = apart(GRID), apart(FAR)
+    return float(max(np.nan_to_num(near, nan=np.inf).max(), far[np.isfinite(far)].max(initial=0.0)))
 
 
 def where(node: Any) -> str:

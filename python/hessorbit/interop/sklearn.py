@@ -3,6 +3,7 @@
 Their loss is, with n samples and K outputs,
 
     ½ mean_n mean_k (f − y)² + alpha/(2n) Σ_l ‖W_l‖²     MLPRegressor
+    mean_n ℓ(f, y) + alpha/(2n) Σ_l ‖W_l‖²               MLPRegressor with loss="poisson", ℓ as in "poisson" + c(y)
     mean_n ℓ(f, y) + alpha/(2n) Σ_l ‖W_l‖²               MLPClassifier, ℓ as in "cross_entropy" or "logistic"
 
 in which biases do not decay. For n stands the size of a mini-batch with the solvers sgd and adam. The gradient that the
@@ -24,8 +25,9 @@ from .layers import Elementwise, Link, Part, affine, assemble
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-OTHER_NAMES = {"identity": "identity", "tanh": "tanh", "relu": "relu", "logistic": "sigmoid"}
+OTHER_NAMES = {"identity": "identity", "tanh": "tanh", "relu": "relu", "logistic": "sigmoid", "exp": "exp"}
 LINK_NAMES = {"softmax": "softmax"}
+COUNTS = "poisson"  # the loss of a regressor that makes rates of its outputs
 
 
 def from_sklearn(estimator: BaseEstimator) -> tuple[MLP, Array]:
@@ -41,7 +43,8 @@ def from_sklearn(estimator: BaseEstimator) -> tuple[MLP, Array]:
     net : MLP
         Of a classifier, without the softmax or the logistic function at its end: outputs are the logits that the
         losses ``"cross_entropy"``, or with two classes ``"logistic"``, take. Labels are positions in
-        ``estimator.classes_``.
+        ``estimator.classes_``. Of a regressor with ``loss="poisson"``, without the exponential at its end: outputs are
+        the logarithms of rates that the loss ``"poisson"`` takes.
     theta : ndarray, shape (P,)
 
     Raises
@@ -90,8 +93,8 @@ def from_sklearn(estimator: BaseEstimator) -> tuple[MLP, Array]:
         where = f"coefs_[{index}] of the {kind}"
         end = Link(name, where) if name in LINK_NAMES else Elementwise(OTHER_NAMES[name], where)
         parts += [affine(weights.T, biases, where), end]
-    classifies = isinstance(estimator, MLPClassifier)
-    net, theta, link = assemble(parts, f"the {kind}", logits=classifies)
+    left_out = isinstance(estimator, MLPClassifier) or getattr(estimator, "loss", "") == COUNTS
+    net, theta, link = assemble(parts, f"the {kind}", logits=left_out)
     check_outputs(net, theta, prediction(estimator, link), f"the {kind}", link=link)
     return net, theta
 
@@ -101,7 +104,7 @@ def prediction(estimator: Any, link: str | None) -> Any:
 
     def answer(x: Array) -> Array:
         rows = x.astype(estimator.coefs_[0].dtype, copy=False)
-        if link is None:
+        if not hasattr(estimator, "predict_proba"):
             return np.asarray(estimator.predict(rows))
         found = estimator.predict_proba(rows)
         # A single output is the probability of the second class; with several, each is its own label's.

@@ -69,7 +69,8 @@ def from_torch(
         ``torch.nn.functional``, one after the other, and does nothing else. Or the state dict of such a module, which
         does not tell activations.
     logits : bool
-        Whether to leave out a softmax, log-softmax or sigmoid on the outputs, as the losses here take logits.
+        Whether to leave out a softmax, log-softmax, sigmoid or exponential on the outputs, as the losses here take
+        logits and logarithms of rates.
     activation, output_activation : str or list of str
         Of a state dict: as in `MLP`.
 
@@ -154,7 +155,7 @@ def check_parameters(module: nn.Module, layers: Sequence[Layer], count: int, wha
     """Refuses layers that have parameters in common, and parameters that are none of the layers' weights and biases."""
     owners: dict[int, str] = {}
     for where, layer in layers:
-        for each in layer.parameters():
+        for each in () if isinstance(layer, str) else layer.parameters():
             if id(each) in owners:
                 other = owners[id(each)]
                 both = f"{where} is called twice" if where == other else f"{other} and {where} have the same parameters"
@@ -171,13 +172,15 @@ def check_parameters(module: nn.Module, layers: Sequence[Layer], count: int, wha
         )
 
 
-def part_of(layer: nn.Module, where: str) -> Part | None:
+def part_of(layer: nn.Module | str, where: str) -> Part | None:
     """Returns what a layer of torch's own does; None if that is nothing."""
     from torch import nn
 
+    if isinstance(layer, str):
+        return Elementwise(layer, where)
     kind = next(each.__name__ for each in type(layer).__mro__ if each.__module__.startswith("torch."))
     if isinstance(layer, nn.Linear):
-        return linear(layer, where)
+        return linear(layer.weight, layer.bias, where)
     if kind in DROPOUTS and layer.training and layer.p:
         raise ValueError(
             f"{where} is in training mode, where it is random: call module.eval() first, and give functions "
@@ -193,11 +196,11 @@ def part_of(layer: nn.Module, where: str) -> Part | None:
     raise ValueError(f"{where} is no layer that hessorbit has; it has {known}")
 
 
-def linear(module: Any, where: str) -> Affine:
-    for tensor in (module.weight, module.bias):
+def linear(weight: Any, bias: Any, where: str) -> Affine:
+    for tensor in (weight, bias):
         if tensor is not None and (not tensor.is_floating_point() or tensor.is_meta):
             raise TypeError(f"{where} must have weights of real numbers; got {tensor.dtype} on {tensor.device}")
-    return affine(numbers(module.weight), numbers(module.bias), where)
+    return affine(numbers(weight), numbers(bias), where)
 
 
 def numbers(tensor: Any) -> Any:
@@ -237,16 +240,16 @@ def from_state_dict(
             or not isinstance(tensor, torch.Tensor)
             or tensor.ndim != 1 + (part == "weight")
         ):
-            shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else _checks.with_article(type(tensor))
             raise ValueError(
                 f"the state dict has an entry {name!r} ({shape}) that is not the weight (out, in) or the bias (out,) "
-                f"of a linear layer"
+                f"of a linear layer, a tensor of torch"
             )
         maps.setdefault(layer, {})[part] = tensor
     lonely = [layer for layer, parts in maps.items() if "weight" not in parts]
     if lonely:
         raise ValueError(f"the state dict has no weight for the bias of {lonely[0]!r}")
-    found = [affine(numbers(parts["weight"]), numbers(parts.get("bias")), repr(layer)) for layer, parts in maps.items()]
+    found = [linear(parts["weight"], parts.get("bias"), repr(layer)) for layer, parts in maps.items()]
     if logits:
         raise ValueError("logits is for modules; a state dict does not tell what makes probabilities of the outputs")
     net, theta, _ = assemble(given_activations(found, activation, output_activation), "the state dict")

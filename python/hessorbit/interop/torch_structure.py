@@ -42,6 +42,9 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "alpha_dropout": ("AlphaDropout", ("p", "training")),
     "feature_alpha_dropout": ("FeatureAlphaDropout", ("p", "training")),
 }
+# Functions that torch has no module for: hessorbit's names, and those of powers by their exponents.
+OTHER_NAMES = {"sin": "sin", "cos": "cos", "exp": "exp", "square": "square", "special_ndtr": "normal_cdf"}
+OTHER_NAMES_OF_POWERS: dict[float, str] = {2: "square", 3: "cube"}
 # What changes no more than shape and type, and what tells no more of a tensor; both as methods or functions.
 HARMLESS = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "clone", "detach", "to", "type",
             "float", "double", "half", "bfloat16", "cpu", "atleast_2d", "getitem", "getattr")  # fmt: skip
@@ -49,7 +52,8 @@ MEASURES = ("size", "dim", "numel")
 MEASURED = ("shape", "ndim", "dtype", "device")  # attributes
 REMEDY = "pass a module whose forward calls its layers and does nothing else, such as an nn.Sequential"
 
-Layer = tuple[str, "nn.Module"]
+# Where it is, and a module of torch's, or hessorbit's name of a function that torch has no module for.
+Layer = tuple[str, "nn.Module | str"]
 
 
 def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
@@ -60,10 +64,17 @@ def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
     ValueError
         If the module may do anything else.
     """
-    from torch import nn
+    from torch import fx, jit, nn
 
     kind = type(module).__name__
     where = f"{kind} at {path!r}" if path else kind
+    if isinstance(module, jit.ScriptModule):
+        raise ValueError(f"{where} is TorchScript, which does not tell its layers: pass the module that it was made of")
+    if nn.utils.parametrize.is_parametrized(module):
+        raise ValueError(
+            f"{where} computes its {', '.join(module.parametrizations)} from other parameters, and so has other "
+            f"derivatives: torch.nn.utils.parametrize.remove_parametrizations makes parameters of what it computes"
+        )
     if any(type(each).__name__.startswith("Uninitialized") for each in module._parameters.values()):
         raise ValueError(f"{where} has no weights yet: call the module once, so that it learns its inputs")
     if module._forward_hooks or module._forward_pre_hooks:
@@ -75,12 +86,14 @@ def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
         raise ValueError(
             f"{where} has a forward that is not torch's but its object's own, and may compute anything: {REMEDY}"
         )
-    if defined_by(type(module), "forward") != "torch":
+    if defined_by(type(module), "forward") != "torch" or isinstance(module, fx.GraphModule):
         for node in chain(module, where):
             if node.op == "call_module":
                 yield from layers_of(module.get_submodule(str(node.target)), joined(path, str(node.target)))
             elif name_of(node) in FUNCTIONS:
                 yield f"{name_of(node)} in {where}", equal_module(node)
+            elif plain := plain_function(node):
+                yield f"{name_of(node)} in {where}", plain
     elif isinstance(module, nn.Sequential):
         # Not named_children, which leaves out what occurs a second time.
         for name, child in module._modules.items():
@@ -134,7 +147,7 @@ def source(node: fx.Node) -> fx.Node | None:
     others = [each for each in node.all_input_nodes if each is not first]
     if node.op == "call_module":
         known = len(node.args) + len(node.kwargs) == 1
-    elif name_of(node) in FUNCTIONS:
+    elif name_of(node) in FUNCTIONS or plain_function(node):
         known = not others
     else:
         known = name_of(node) in HARMLESS and all(value_free(each) for each in others)
@@ -154,7 +167,15 @@ def name_of(node: fx.Node) -> str:
 
 
 def is_activation(name: str) -> bool:
-    return name.removesuffix("_") in FUNCTIONS
+    return name.removesuffix("_") in {**FUNCTIONS, **OTHER_NAMES, "pow": ""}
+
+
+def plain_function(node: fx.Node) -> str:
+    """Returns hessorbit's name of a function that torch has no module for; empty if it is none."""
+    if name_of(node) == "pow":
+        exponent = node.args[1] if len(node.args) == 2 else node.kwargs.get("exponent")
+        return OTHER_NAMES_OF_POWERS.get(exponent, "") if isinstance(exponent, int | float) else ""
+    return OTHER_NAMES.get(name_of(node), "")
 
 
 def value_free(node: fx.Node) -> bool:
