@@ -675,7 +675,7 @@ def test_bad_points() -> None:
     with pytest.raises(ValueError, match="theta must be finite"):
         ho.spectrum(obj, [0.0, np.inf])
     exploding = ho.Objective(ho.MLP([1, 1, 1], "exp"), [[1.0]], [0.0])
-    with pytest.raises(ValueError, match="theta must give a finite spectrum; the hessian overflows there"):
+    with pytest.raises(ValueError, match="theta must give a finite spectrum; the Hessian overflows there"):
         ho.spectrum(exploding, [600.0, 0.0, 1.0, 0.0], method="dense")
 
 

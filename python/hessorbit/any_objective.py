@@ -14,7 +14,8 @@ from .network import MLP
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-MATRICES = ("hessian", "gauss_newton")
+MATRIX_NAMES = {"hessian": "Hessian", "gauss_newton": "Gauss–Newton matrix"}
+MATRICES = tuple(MATRIX_NAMES)
 
 
 @runtime_checkable
@@ -71,8 +72,16 @@ def finite_matrix_of(obj: AnyObjective, theta: Array, name: str) -> Array:
     """The same, refused where it overflows."""
     matrix = matrix_of(obj, theta, name)
     if not _core.all_finite(matrix):
-        raise ValueError(f"theta must give a finite matrix; the {name.replace('_', '–')} overflows there")
+        raise overflow(theta, "matrix", name)
     return matrix
+
+
+def overflow(theta: Array, what: str, name: str) -> ValueError:
+    """The refusal of a θ at which something that is asked for is not finite."""
+    return ValueError(
+        f"theta must give a finite {what}; the {MATRIX_NAMES.get(name, name)} overflows there: take smaller "
+        f"parameters, which reach {np.abs(theta).max():.3g} now, or inputs and targets of about size one"
+    )
 
 
 def as_scalar(value: Any) -> Any:

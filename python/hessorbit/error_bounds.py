@@ -594,7 +594,7 @@ class RoundingErrors:
         """Whether S is no more than rounding may have done to the Hessian, for all that its diagonal tells."""
         diagonal = np.abs(self.objective.hessian_diagonal(self.theta)).max()
         slack = float(np.finfo(np.float64).eps) * len(self.theta) * float(diagonal) + self.bounds.hessian
-        return residual_curvature_bound(*self.whole) <= slack
+        return math.isfinite(slack) and residual_curvature_bound(*self.whole) <= slack
 
 
 @dataclass(frozen=True, eq=False)

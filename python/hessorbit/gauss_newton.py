@@ -48,10 +48,13 @@ def residual_curvature_bound(obj: Objective, theta: Array) -> float:
     size = np.abs(residual).max()
     if size == 0:
         return 0.0
+    if not np.isfinite(size):
+        return math.inf
     # Scaled in two steps, as LARGE / size may overflow.
     targets = (residual / size * -LARGE).astype(np.float64).reshape(obj.num_samples, -1)
     probe = Objective(obj.net, obj.x, targets, sample_weight=obj.sample_weight, threads=obj.threads)
     directions = np.random.default_rng(0).standard_normal((len(theta), PROBES))
     images = probe.hvp(theta, directions) / LARGE
-    with np.errstate(over="ignore"):  # not finite where the Hessian is not
-        return float(10 * math.sqrt(2 / math.pi) * norm(images, axis=0).max() * size)
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite where the Hessian is not
+        bound = float(10 * math.sqrt(2 / math.pi) * norm(images, axis=0).max() * size)
+    return bound if math.isfinite(bound) else math.inf

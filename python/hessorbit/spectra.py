@@ -23,7 +23,7 @@ from ._checks import FLOAT64, Array
 from ._kinks import Kink, where
 from ._norms import norm
 from ._words import number_of, uncapitalised
-from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of
+from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of, overflow
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
@@ -45,6 +45,7 @@ DRIVERS = {
 ORTHONORMALITY = 1e-10
 # Zero modes are null if H annihilates them up to this fraction of ‖H‖.
 NULL = 1e-6
+MOST_ROOT = 1e153  # ‖F‖ up to which FᵀF and its trace are finite
 MOST_EXTENDED = 400  # parameters up to which longdouble stays longdouble
 ROUNDINGS = 8  # of the entries of a matrix that is given
 RESOLVED = 1e3  # times the floor: of eigenvalues so large it need not be measured, where that takes long
@@ -596,7 +597,7 @@ def many_digits_spectrum(
     if len(theta) > many_digits.MOST_PARAMETERS:
         raise ValueError(f"digits is for at most {many_digits.MOST_PARAMETERS} parameters; theta has {len(theta)}")
     values, error = many_digits.eigenvalues(obj, theta, wanted, gauss_newton=name == "gauss_newton")
-    rounded = dense(matrix_of(obj, theta, name), name)
+    rounded = dense(matrix_of(obj, theta, name), theta, name)
     return Spectrum(
         eigenvalues=values,
         vectors=None,
@@ -619,7 +620,7 @@ def decompose(
         if method not in ("auto", "dense"):
             raise ValueError(f"method must be 'auto' or 'dense' for a matrix that is given; got {method!r}")
         given = symmetric(matrix, len(theta))
-        return "given", dense(given, "matrix")
+        return "given", dense(given, theta, "matrix")
     name = _checks.one_of(matrix, MATRICES, "matrix")
     data = whole(obj, theta)[0]
     wide = isinstance(data, Objective) and data.num_samples * data.net.widths[-1] < len(theta)
@@ -634,29 +635,29 @@ def decompose(
     if complete:
         missing = errors.curvature if name == "hessian" else 0.0
         kind = SingularValues if vectors or method == "jacobian" else Gram
-        return name, kind(float64(obj.gauss_newton_factor(theta), "Jacobian"), obj.l2, missing)
-    return name, dense(matrix_of(obj, theta, name), name)
+        rows = finite(obj.gauss_newton_factor(theta), theta, "Jacobian")
+        if not float(norm(rows)) <= MOST_ROOT:
+            raise overflow(theta, "spectrum", name)
+        return name, kind(rows, obj.l2, missing)
+    return name, dense(matrix_of(obj, theta, name), theta, name)
 
 
-def dense(matrix: Array, name: str) -> Dense:
+def dense(matrix: Array, theta: Array, name: str) -> Dense:
     """The matrix itself, in longdouble if it came so and Jacobi's rotations are affordable."""
     if _checks.is_extended(matrix) and len(matrix) <= MOST_EXTENDED:
         if not _core.all_finite(matrix):
-            raise not_finite(name)
+            raise overflow(theta, "spectrum", name)
         return Extended(matrix)
-    return Dense(float64(matrix, name))
+    return Dense(finite(matrix, theta, name))
 
 
-def float64(array: Array, name: str) -> Array:
+def finite(array: Array, theta: Array, name: str) -> Array:
     """Rounded to float64, and finite."""
-    rounded = array.astype(FLOAT64, copy=False)
+    with np.errstate(over="ignore"):
+        rounded = array.astype(FLOAT64, copy=False)
     if not _core.all_finite(rounded):
-        raise not_finite(name)
+        raise overflow(theta, "spectrum", name)
     return rounded
-
-
-def not_finite(name: str) -> ValueError:
-    return ValueError(f"theta must give a finite spectrum; the {name.replace('_', '–')} overflows there")
 
 
 def symmetric(matrix: ArrayLike, count: int) -> Array:

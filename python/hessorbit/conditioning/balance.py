@@ -77,23 +77,23 @@ def balanced_weights(net: MLP, theta: Array) -> Move:
     """Returns the move to the smallest Σ θ_p² of the orbit, and to exponential neurons' outgoing weights of size 1."""
     largest = np.abs(theta).max(initial=0)
     logs = np.log(np.abs(theta) / largest, where=theta != 0, out=np.full(len(theta), -np.inf)) if largest else theta
-    return balance(Architecture(net, net.widths[1:-1]), 2 * logs, share=1 / largest**2 if largest else 1.0)
+    return balance(Architecture(net, net.widths[1:-1]), 2 * logs, log_share=-2 * np.log(largest) if largest else 0.0)
 
 
 def balanced_trace(architecture: Architecture, squares: Array) -> Move:
     """Returns the move to the smallest trace of the orbit, squares being H's diagonal (P,)."""
     with np.errstate(divide="ignore"):
-        return balance(architecture, np.log(np.maximum(squares, 0)), share=None)
+        return balance(architecture, np.log(np.maximum(squares, 0)), log_share=None)
 
 
-def balance(architecture: Architecture, logs: Array, share: float | None) -> Move:
+def balance(architecture: Architecture, logs: Array, log_share: float | None) -> Move:
     """Returns the move that makes a D_in + b D_out smallest for every homogeneous neuron in turn, until none moves.
 
     `logs` are the logarithms of what each parameter, (P,), has at D = 1. Exponential neurons get b D_out = share, or
     a D_in without one. Weights are multiplied by c where their derivatives are divided by it: for them, D stands for
     1/D, which changes signs of the logarithms only.
     """
-    weights = share is not None
+    weights = log_share is not None
     net, move = architecture.net, no_move(architecture.net)
     count = net.num_parameters
     incoming, outgoing = architecture.sides[:, :count]
@@ -107,7 +107,7 @@ def balance(architecture: Architecture, logs: Array, share: float | None) -> Mov
                 if not (np.isfinite(a) and np.isfinite(b)):
                     continue
                 if local in shifted:
-                    step = (b - np.log(share)) / 2 if share is not None else (a - b) / 2
+                    step = (b - log_share) / 2 if log_share is not None else (a - b) / 2
                     move.shifts[neuron] += step
                     logs[outgoing == neuron] += -2 * step if weights else 2 * step
                 else:

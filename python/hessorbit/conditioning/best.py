@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from .. import _checks, _html
 from .._blas import SMALL, calm_blas
 from .._checks import Array
-from ..any_objective import AnyObjective, check_objective
+from ..any_objective import AnyObjective, check_objective, overflow
 from ..network import MLP
 from ..restricted import RestrictedObjective
 from ..symmetry.copies import checked_copies
@@ -230,7 +230,9 @@ def best_conditioned(
     TypeError, ValueError
         For arguments of the wrong type, shape or range; if widenings of the Hessian are asked for at a point that is
         neither of zero residual nor a minimum, or where every one is a saddle [1]_; and if the Hessian is not positive
-        semidefinite, or is zero.
+        semidefinite, or is zero, or overflows.
+    ArithmeticError
+        If the search leaves the range of float64.
 
     Notes
     -----
@@ -319,13 +321,23 @@ def best_conditioned(
         nodes=nodes,
         patient=max_nodes is not None,
     )
-    with calm_blas(net.num_parameters if net.num_parameters > LARGE else SMALL):
+    with calm_blas(net.num_parameters if net.num_parameters > LARGE else SMALL), np.errstate(all="ignore"):
         choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
-        if not (question.orbit or question.fits):
-            return with_residual(question, choices)
-        answer = solve(question, choices)
-        best = report(question, answer)
-        return best if answer.curvature.doubtful else with_outgoing_vectors(question, choices, best)
+        try:
+            return answered(question, choices)
+        except np.linalg.LinAlgError as error:
+            raise ArithmeticError(
+                f"the search leaves the range of float64 ({error}), with parameters up to {np.abs(at).max():.3g}: "
+                f"rescale the network, as by canonical(net, theta), or inputs and targets"
+            ) from error
+
+
+def answered(question: Question, choices: Choices) -> BestConditioned:
+    if not (question.orbit or question.fits):
+        return with_residual(question, choices)
+    answer = solve(question, choices)
+    best = report(question, answer)
+    return best if answer.curvature.doubtful else with_outgoing_vectors(question, choices, best)
 
 
 @dataclass(frozen=True)
@@ -574,6 +586,8 @@ def checked_point(obj: AnyObjective, theta: ArrayLike) -> Array:
     at = _checks.parameter_vector(theta, obj.net.num_parameters)
     if _checks.is_extended(at):
         raise TypeError("theta must be float64, the precision in which scalings are sought; got longdouble")
+    if not (np.isfinite(obj.loss(at)) and np.isfinite(obj.hessian_diagonal(at)).all()):
+        raise overflow(at, "matrix", "hessian")
     return at
 
 

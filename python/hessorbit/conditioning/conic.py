@@ -111,6 +111,8 @@ def diagonal_of(root: Array, multiplier: Array) -> Array:
     """Returns g_pᵀ Y g_p for every p, Y being the multiplier without negative eigenvalues and of trace one."""
     values, vectors = np.linalg.eigh(multiplier)
     values = np.maximum(values, 0)
+    if not values.any():
+        values = np.ones(len(values))  # a multiplier that vanished tells nothing
     return np.asarray((values / values.sum()) @ (vectors.T @ root) ** 2)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from .. import _checks
 from .._checks import FLOAT64, Array
+from .._norms import norm as float_norm
 from .._words import number_of
 from ..any_objective import AnyObjective, check_objective
 from ..balls.activations import KinkError
@@ -158,7 +159,7 @@ def refused(theta: Array, digits: int, why: str) -> Certificate:
 def newton(loss: EnclosedLoss, theta: Array) -> Array:
     """Newton's steps in float64, across the directions that change nothing, for as long as they become shorter."""
     at, before = theta, math.inf
-    scale = 1 + float(np.linalg.norm(theta))
+    scale = 1 + float(float_norm(theta))
     for count in range(FLOAT_STEPS):
         gradient, hessian = (f(at.astype(loss.dtype)).astype(FLOAT64) for f in (loss.obj.gradient, loss.obj.hessian))
         if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
@@ -167,7 +168,7 @@ def newton(loss: EnclosedLoss, theta: Array) -> Array:
         columns, curvatures = float_slice(hessian, parts)
         with np.errstate(all="ignore"):
             step = columns @ ((columns.T @ gradient) / curvatures)
-        length = float(np.linalg.norm(step))
+        length = float(float_norm(step))
         if not count and not length <= FIRST_STEP * scale:
             why = not_critical(theta, length, gradient, curvatures)
             raise NotProvenError(why + unexplained(loss, theta, parts.along))
@@ -196,7 +197,7 @@ def not_critical(theta: Array, length: float, gradient: Array, curvatures: Array
     return (
         "theta is not near an isolated critical point: "
         f"Newton's first step has length {length:.2g}, where ‖theta‖ is "
-        f"{np.linalg.norm(theta):.3g}, with a gradient of norm {np.linalg.norm(gradient):.2g} and curvatures down to "
+        f"{float_norm(theta):.3g}, with a gradient of norm {float_norm(gradient):.2g} and curvatures down to "
         f"{sizes.min():.2g} beside {sizes.max():.2g}; minimise further, as by minimize(obj, theta, method='newton')"
     )
 
@@ -234,7 +235,7 @@ class Proof:
         centre, where = self.sharpened(balls(start))
         shown = floats(centre)
         rounding = norm(centre - balls(shown))
-        distance = float(np.linalg.norm(shown - self.theta))
+        distance = float(float_norm(shown - self.theta))
         self.check_distance(distance)
         tested, box = self.tested(centre, where, rounding)
         own = box - rounding  # the radius around the float64 point
@@ -313,7 +314,7 @@ class Proof:
             ) from error
 
     def check_distance(self, distance: float) -> None:
-        allowed = self.radius if self.radius is not None else SHARPENING * (1 + float(np.linalg.norm(self.theta)))
+        allowed = self.radius if self.radius is not None else SHARPENING * (1 + float(float_norm(self.theta)))
         if distance > allowed:
             what = "radius" if self.radius is not None else "what counts as sharpening"
             raise NotProvenError(

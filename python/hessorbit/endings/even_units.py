@@ -201,7 +201,8 @@ def in_units(data: Objective | PopulationObjective, inputs: Array, output: float
 def balanced(net: MLP, theta: Array) -> tuple[Array, Array]:
     """θ (P,) where incoming and outgoing weights of homogeneous neurons are alike, and ∂ of it by θ, (P,).
 
-    One neuron after the other, until none changes; exponential ones get outgoing weights of size one.
+    One neuron after the other, until none changes. The outgoing weights of exponential ones come as near to size one as
+    biases do to 0: smaller ones beside a bias of 0 are those of a neuron that does little, in any units.
     """
     layers = [around for around in layer_parameters(net, theta) if movable(around).any()]
     factors, shifts = ([np.zeros(around.layer.width) for around in layers] for _ in range(2))  # binary logarithms
@@ -242,7 +243,9 @@ def steps(around: LayerParameters, theta: Array) -> tuple[Array, Array]:
     even = np.where(np.isfinite(before), np.where(np.isfinite(after), even, -before), after / np.maximum(degrees, 1))
     factor = np.where((degrees > 0) & np.isfinite(even), even, 0.0)
     exponential = np.array([rule.exponential and around.layer.can_shift(n) for n, rule in enumerate(rules)])
-    return factor, np.where(exponential & np.isfinite(after), after, 0.0)
+    to_zero = -theta[around.incoming_positions[:, -1]].astype(FLOAT64) / np.log(2)  # of the biases, if there are any
+    shift = np.median([np.zeros(len(after)), after, to_zero], axis=0)
+    return factor, np.where(exponential & np.isfinite(after), shift, 0.0)
 
 
 def changed(around: LayerParameters, theta: Array, sizes: Array, factor: Array, shift: Array) -> tuple[Array, Array]:

@@ -174,9 +174,15 @@ def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
     likely = tangents_that_seem_to_fall(obj, theta)
     if likely and (model.critical or not surely_not_critical(model, unit_columns(likely))):
         others = ways_to_infinity(obj, theta, critical=model.critical)
-    if others and (model.critical or model_beside(model, unit_columns([way.tangent for way in others])).critical):
+    if others and (model.critical or rests_but_for(model, others)):
         return others
     return falling_floor(obj, theta) or (ray(obj, theta, model.step) if model.still and not model.critical else [])
+
+
+def rests_but_for(model: LocalModel, ways: list[WayToInfinity]) -> bool:
+    """Whether θ is critical across these ways, and the loss falls along no other direction to second order."""
+    beside = model_beside(model, unit_columns([way.tangent for way in ways]))
+    return beside.critical and not beside.negative.any()
 
 
 def unit_columns(tangents: list[Array]) -> Array:
@@ -261,11 +267,15 @@ def without_model(place: Place) -> CriticalPoint:
     """What is said where there is no quadratic model: the Hessian is zero, or something is not finite."""
     loss, size, count = place.loss, place.gradient_norm, len(place.theta)
     flat = size == 0 and np.isfinite(loss)
-    message = (
-        "The gradient and the Hessian are zero: every direction is flat to second order." + remark(place)
-        if flat
-        else f"The Hessian is zero or not finite there, and max|∇L| is {size:.2e}."
-    )
+    if flat:
+        message = "The gradient and the Hessian are zero: every direction is flat to second order." + remark(place)
+    elif np.isfinite(loss) and np.isfinite(size):
+        message = f"The Hessian is zero or not finite there, and max|∇L| is {size:.2e}."
+    else:
+        message = (
+            f"The {'gradient' if np.isfinite(loss) else 'loss'} overflows there, and nothing more can be told: start "
+            f"from smaller parameters, which reach {np.abs(place.theta).max():.3g} now."
+        )
     directions = np.eye(count) if flat else np.zeros((count, 0))
     return CriticalPoint(
         "degenerate" if flat else "not critical", message, loss, size, 0, 0, np.nan, np.nan, None, 0.0, (),

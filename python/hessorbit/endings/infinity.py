@@ -29,7 +29,7 @@ BESIDE = 1e-3  # of t: where the tangent is taken
 # weights must be than what they do together, and the Gauss–Newton steps that lead down to the floor.
 MOST_FLOORS, SETTLED, DIVERGING, DRAWS = 2, 5e-2, 30.0, 500
 LEAST_STEPS, SETTLING_STEPS, MOST_FLOPS = 15, 100, 2e8
-MOST_TRIALS, DAMPING = 12, 1e-10
+MOST_TRIALS, DAMPING = 20, 1e-10
 STEEP = 8.0  # the median |z| of a neuron that is a step already
 VANISHING, SEPARATED = 1e-3, 5e-2  # of the loss: at the end of growing outputs, and of what it is without outputs
 FALLING, RAY_DOUBLINGS = 1e-6, 60  # of the loss, at every doubling of a step

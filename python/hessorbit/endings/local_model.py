@@ -160,7 +160,7 @@ def local_model(obj: AnyObjective, theta: Array) -> LocalModel | None:
     if not (np.isfinite(loss) and _core.all_finite(gradient) and _core.all_finite(matrix) and matrix.any()):
         return None
     errors = errors_of(obj, theta)
-    hessian = decomposed(matrix)
+    hessian = decomposed(matrix, theta)
     modes = null_modes(obj, theta, hessian, errors)
     return model_across(Derivatives(obj, theta, float(loss), gradient, hessian, errors, modes), modes.basis)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _html
 from .._norms import norm
+from ..any_objective import MATRIX_NAMES
 from ..conditioning import BestConditioned
 from ..config import configuration
 from ..plot import pages, spectrum
@@ -22,7 +23,6 @@ from .findings import Findings
 
 FACTS = ("hessorbit", "level", "compiler", "eigen", "threads", "python", "numpy", "scipy", "platform")
 MOST_NEURONS = 60  # in the table of blocks and the picture of it
-MATRIX_NAMES = {"hessian": "Hessian", "gauss_newton": "Gauss–Newton matrix"}
 CONVENTIONS = {
     "quotient": "across the predicted zero modes; no tolerance decides what is zero",
     "raw": "of all eigenvalues",

@@ -143,7 +143,8 @@ class OfPopulation(LeastSquares):
         population, theta = whole(self.run.obj, self.run.theta)
         assert isinstance(population, PopulationObjective)
         moved = part_of(self.run.obj, population.pull(theta, whole(self.run.obj, ahead)[1])) / self.sizes
-        second = 2 / DIFFERENCE * (moved / DIFFERENCE - (self.factor @ step) @ self.factor)
+        with np.errstate(over="ignore", invalid="ignore"):
+            second = 2 / DIFFERENCE * (moved / DIFFERENCE - (self.factor @ step) @ self.factor)
         # The difference is known to rounding of the gradient's terms.
         noise = NOISE / DIFFERENCE**2 * float(column_sensitivity(self.factor).max()) * math.sqrt(2 * self.run.size())
         return second if norm(second) > noise else np.zeros_like(second)

@@ -122,4 +122,6 @@ def draw_plane(found: Slice, ax: Axes, *, to: bool) -> Axes:
 def levels_of(values: Array) -> Array:
     """Returns levels that crowd near the smallest loss, as losses grow like squares."""
     low, high = ends(values)[0], float(np.nanquantile(values, 0.98))
-    return low + ((high - low) or 1.0) * np.linspace(0, 1, LEVELS) ** 2
+    levels = low + (high - low) * np.linspace(0, 1, LEVELS) ** 2
+    # Of a loss that is the same all over, to rounding, there is one level.
+    return levels if (np.diff(levels) > 0).all() else low + max(1.0, abs(low)) * np.linspace(0, 1, LEVELS) ** 2

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._checks import Array
 from .._norms import norm
-from ..any_objective import AnyObjective, check_objective
+from ..any_objective import AnyObjective, check_objective, overflow
 
 POINTS = {1: 101, 2: 41}  # in each direction
 REACH = 0.25  # of ‖θ‖, for directions of norm 1
@@ -125,8 +125,10 @@ def slice_of(
         for index in range(count)
     )
     grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1)  # (n, [n,] k)
-    slopes = columns.T @ obj.gradient(at)
-    curvatures = columns.T @ obj.hvp(at, columns)
+    gradient, images = obj.gradient(at), obj.hvp(at, columns)
+    if not (np.isfinite(gradient).all() and np.isfinite(images).all()):
+        raise overflow(at, "matrix", "hessian")
+    slopes, curvatures = columns.T @ gradient, columns.T @ images
     with np.errstate(over="ignore", invalid="ignore"):  # far out, where losses overflow
         model = obj.loss(at) + grid @ slopes + 0.5 * np.einsum("...i,ij,...j->...", grid, curvatures, grid)
     return Slice(

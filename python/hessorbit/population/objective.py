@@ -492,7 +492,7 @@ class PopulationObjective:
         if self._is_wide(layer):
             self._check_tolerance(theta)
             return self._compressed(layer, 1.0).product
-        return partial(np.matmul, self.hessian(theta))  # unlike a function of this place it can be pickled
+        return partial(times, self.hessian(theta))  # unlike a function of this place it can be pickled
 
     def _is_wide(self, layer: Layer) -> bool:
         """Whether the weights span fewer dimensions than there are inputs, with one to spare."""
@@ -629,12 +629,19 @@ class PopulationObjective:
         self._longest_checked = 2 * length
         error, size = self._errors(theta)
         if not error <= max(self.tolerance, 2 * ROUNDING) * size:
+            much = f"more than tolerance = {self.tolerance:g} times the largest entry, {size:.1e}"
             warnings.warn(
-                f"entries of the Hessian of {self!r} have errors up to {error:.1e}, more than tolerance = "
-                f"{self.tolerance:g} times the largest entry, {size:.1e}: smaller weights would help",
+                f"entries of the Hessian of {self!r} have errors up to {error:.1e}, "
+                f"{much if np.isfinite(size) else 'as some overflow'}: smaller weights would help",
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+
+def times(matrix: Array, vectors: Array) -> Array:
+    """The product, not a number where the matrix is not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(matrix @ vectors)
 
 
 def each(theta: Array, function: Callable[[Array], Array], axes: int = 1, length: int | None = None) -> Array:

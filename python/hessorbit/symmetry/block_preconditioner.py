@@ -118,7 +118,14 @@ def block_preconditioner(widening: Widening, theta: ArrayLike, theta_wide: Array
         at_wide = _checks.parameter_vector(theta_wide, wide.num_parameters, "theta_wide").astype(np.float64)
     vectors = outgoing_vectors(widening, at, at_wide)
     untied, theta_untied = taken_apart(net, at)
-    return BlockPreconditioner(blocks(widening, vectors), net, at, untied, theta_untied)
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = blocks(widening, vectors)
+    if not np.isfinite(matrix.data).all():
+        raise ValueError(
+            f"theta must give a finite preconditioner; squares of outgoing weights, which reach "
+            f"{np.abs(vectors).max():.3g}, overflow: rescale the network"
+        )
+    return BlockPreconditioner(matrix, net, at, untied, theta_untied)
 
 
 def incoming(net: MLP) -> Array:

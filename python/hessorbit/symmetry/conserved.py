@@ -32,12 +32,13 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
         neurons = list(factor.neurons)
         incoming = weights if biases is None else np.concatenate([weights, biases[..., None]], axis=-1)
         incoming, outgoing = incoming[..., neurons, :], np.swapaxes(above[..., neurons], -1, -2)
-        if factor.kind == "linear":
-            value = gram(incoming) - gram(outgoing)
-        elif factor.kind == "rescaling":
-            value = squares(incoming) - rule.degree * squares(outgoing)
-        else:
-            value = 2 * incoming[..., -1] - squares(outgoing)
+        with np.errstate(over="ignore", invalid="ignore"):  # squares may leave the range
+            if factor.kind == "linear":
+                value = gram(incoming) - gram(outgoing)
+            elif factor.kind == "rescaling":
+                value = squares(incoming) - rule.degree * squares(outgoing)
+            else:
+                value = 2 * incoming[..., -1] - squares(outgoing)
         result[f"layer {factor.layer} {factor.kind} ({factor.activation})"] = value
     return result
 

@@ -31,7 +31,7 @@ from .. import _checks, _core, activations
 from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
-from ..any_objective import AnyObjective
+from ..any_objective import AnyObjective, overflow
 from ..decomposition import Dense, Extended
 from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from ..network import MLP
@@ -169,7 +169,7 @@ def signs_of_hessian(
 
     What the eigenvalues change by along the step counts as an error of them.
     """
-    hessian, gradient = decomposed(obj.hessian(theta)), obj.gradient(theta)
+    hessian, gradient = decomposed(obj.hessian(theta), theta), obj.gradient(theta)
     modes = null_modes(obj, theta, hessian, errors)
     across = modes.complement
     if not across.shape[1]:
@@ -178,19 +178,19 @@ def signs_of_hessian(
     error = errors.of("hessian", hessian.matrix) + (hessian.restriction_error(values) if len(modes.causes) else 0.0)
     floor = hessian.floor(values, error)
     size = float(np.abs(values).max())
-    if not norm(gradient) <= CRITICAL * size * max(1.0, float(norm(theta))):
+    if not (np.isfinite(gradient).all() and norm(gradient) <= CRITICAL * size * max(1.0, float(norm(theta)))):
         return signs(values, np.full(len(values), floor)), None
     slopes = vectors.T @ (across.T @ gradient)
     step = across @ (vectors @ np.where(np.abs(values) > floor, -slopes / np.where(values == 0, 1, values), 0))
     ahead = (theta + step).astype(theta.dtype)
-    changes = np.abs(decomposed(obj.hessian(ahead)).restrict(across).eigenvalues() - values)
+    changes = np.abs(decomposed(obj.hessian(ahead), ahead).restrict(across).eigenvalues() - values)
     return signs(values, floor + 2 * changes), ahead
 
 
-def decomposed(matrix: Array) -> Dense:
-    """The matrix, in longdouble if it came so and Jacobi's rotations are affordable."""
+def decomposed(matrix: Array, theta: Array) -> Dense:
+    """The Hessian at θ, in longdouble if it came so and Jacobi's rotations are affordable."""
     if not _core.all_finite(matrix):
-        raise ValueError("theta must give a finite Hessian; it overflows there")
+        raise overflow(theta, "matrix", "hessian")
     if _checks.is_extended(matrix) and len(matrix) <= MOST_EXTENDED:
         return Extended(matrix)
     return Dense(matrix.astype(FLOAT64, copy=False))

@@ -37,7 +37,7 @@ from .._blas import calm_blas
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from .._words import number_of, those
-from ..any_objective import AnyObjective
+from ..any_objective import AnyObjective, overflow
 from ..network import MLP
 from ..objective import Objective
 from ..restricted import RestrictedObjective, whole, within
@@ -268,12 +268,14 @@ def residuals(objective: AnyObjective, at: ArrayLike, basis: Array) -> Array:
     theta, largest = _checks.parameter_vector(at, objective.num_parameters), 0.0
     vector = np.random.default_rng(0).standard_normal(len(theta)).astype(theta.dtype)
     for _ in range(30):
-        length = np.linalg.norm(vector)
+        length = norm(vector)
         if not 0 < length < np.inf:
             break
         vector = objective.hvp(theta, vector / length)
-        largest = max(largest, float(np.linalg.norm(vector)))
-    images = np.linalg.norm(objective.hvp(theta, basis.astype(theta.dtype)), axis=0) if basis.shape[1] else np.zeros(0)
+        largest = max(largest, float(norm(vector)))
+    images = norm(objective.hvp(theta, basis.astype(theta.dtype)), axis=0) if basis.shape[1] else np.zeros(0)
+    if not (np.isfinite(vector).all() and np.isfinite(images).all()):
+        raise overflow(theta, "matrix", "hessian")
     return np.asarray(images / largest if largest else images, FLOAT64)
 
 

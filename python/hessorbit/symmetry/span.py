@@ -18,7 +18,7 @@ from scipy.linalg import qr
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .._checks import Array
+from .._checks import FLOAT64, LONGDOUBLE, Array
 from .._norms import norm
 from .._waiting import interruptible, side
 
@@ -60,15 +60,21 @@ def orthonormal_basis(
     part_of = np.repeat(np.arange(len(parts)), lengths)
     vectors = sparse_columns(size, parts, lengths)
     sizes = np.ones(size) if units is None else units
-    chosen = [there[independent(block / sizes[here, None], part_of[there])] for here, there, block in blocks(vectors)]
+    chosen = [there[independent(at_unit(block, sizes[here]), part_of[there])] for here, there, block in blocks(vectors)]
     kept = np.sort(np.concatenate([np.zeros(0, int), *chosen]))
     vectors, origins = vectors[:, kept], part_of[kept]
     if back is not None:
-        vectors = back @ scaled_columns(vectors, sizes)
+        vectors = back @ scaled_columns(vectors, sizes.astype(LONGDOUBLE))
     basis = np.zeros((size, len(kept)))
     for here, there, block in blocks(vectors):
         basis[np.ix_(here, there)] = orthonormal_block(block)
     return basis, origins
+
+
+def at_unit(vectors: Array, sizes: Array) -> Array:
+    """Columns (r, n) of norm one, where parameters (r,) have size one; sizes may be at the ends of float64's range."""
+    columns = vectors / sizes.astype(LONGDOUBLE)[:, None]
+    return np.asarray(columns / norm(columns, 0), FLOAT64)
 
 
 def sparse_columns(size: int, parts: Sequence[Directions], lengths: Sequence[int]) -> Any:
@@ -85,7 +91,7 @@ def scaled_columns(vectors: Any, sizes: Array) -> Any:
     """Columns of a sparse matrix, the largest entry 1 in units of the given sizes, so that no product overflows."""
     entries = vectors.tocoo()
     rows, columns = entries.coords
-    largest = np.zeros(vectors.shape[1])
+    largest = np.zeros(vectors.shape[1], LONGDOUBLE)
     np.maximum.at(largest, columns, np.abs(entries.data) / sizes[rows])
     return coo_array((entries.data / largest[columns], (rows, columns)), vectors.shape)
 
@@ -136,9 +142,10 @@ def independent(vectors: Array, part_of: Array) -> Array:
 
 def orthonormal_block(vectors: Array) -> Array:
     """Returns orthonormal columns (r, n) of which the first k span what the first k vectors do, for every k."""
+    vectors = np.asarray(vectors / norm(vectors, 0), FLOAT64)
     order = np.argsort(-np.abs(vectors).max(axis=1), kind="stable")  # QR is more accurate with large rows on top
     basis = np.empty_like(vectors)
-    basis[order] = factored((vectors / norm(vectors, 0))[order])[0]
+    basis[order] = factored(vectors[order])[0]
     return basis
 
 

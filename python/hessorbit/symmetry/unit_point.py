@@ -89,7 +89,7 @@ def units(net: MLP, point: Array) -> Array:
     A layer's largest weight is the unit of its weights and biases, so that incoming and outgoing parameters of the
     neurons below are alike; it is 1 in the first layer, and for exponential neurons, whose biases have their own.
     """
-    result = np.ones(len(point))
+    result = np.ones(len(point), point.dtype)  # a product of weights may be beyond float64
     layers = zip(net.unflatten(result)[1:], net.unflatten(point)[1:], net.activations[1:], strict=True)
     for (weight_units, bias_units), (weights, _), names in layers:
         mine = [not rule_of(name).exponential for name in names]
@@ -113,8 +113,9 @@ def from_below(hidden: HiddenLayer, incoming: Array, outgoing: Array, silent: Ar
     rows[:, : len(silent)][:, silent] = 0
     shifts, shifted = np.zeros(hidden.width, LONGDOUBLE), np.zeros(hidden.width, bool)
     for neuron, rule in enumerate(hidden.rules):
-        growth = np.exp(incoming[neuron, -1:] if rule.exponential else np.zeros(1, LONGDOUBLE))
-        if hidden.can_shift(neuron) and fits(growth, outgoing[:, neuron] * growth):
+        with np.errstate(over="ignore"):  # which does not fit
+            growth = np.exp(incoming[neuron, -1:] if rule.exponential else np.zeros(1, LONGDOUBLE))
+        if hidden.can_shift(neuron) and growth.all() and fits(growth, outgoing[:, neuron] * growth):
             shifts[neuron] = -incoming[neuron, -1]
             rows[neuron, -1], shifted[neuron] = 0, True
     sizes = norm(rows, 1)
