@@ -173,7 +173,8 @@ def test_censored_steps() -> None:
 
 def test_steps_that_are_all_censored_decide_nothing() -> None:
     rows = table(np.full((8, 4), 10.0), column="steps").assign(reached=0)
-    assert judged(rows, STEPS).verdict == "undecided"
+    assert judged(rows, STEPS).conclusion == "undecided: no training came to its end"
+    assert judged(rows.assign(reached=rows["seed"] == 0), STEPS).conclusion == "undecided"
 
 
 def test_the_same_number_at_initialisation_is_shown() -> None:
@@ -197,3 +198,9 @@ def test_the_theorem_is_checked_by_certified_bounds() -> None:
     found = check(rows)
     assert (found.pairs, found.held, found.refuted) == (6, 4, 1)
     assert "4 of 6 pairs checked; the search leaves 1 open; 1 contradicts it" in str(found)
+
+
+def test_the_theorem_without_two_widths() -> None:
+    rows = table(np.zeros((3, 1)), (2,), "best_condition")
+    rows["best_condition_bound"] = 1.0
+    assert str(check(rows)).endswith("a theorem, which no seed with two widths lets one check")

@@ -432,6 +432,8 @@ def obstacle(claim: Claim, sample: Sample) -> str:
         worst = int(np.argmax(numbers))
         where = f"{numbers[worst]} of {seeds} at width {sample.widths[worst]:g}"
         return "; ".join(filter(None, [counted, f"failures depend on width ({where}, p = {chance:.2g})"]))
+    if claim.censored and usable and np.isinf(sample.upper[sample.complete]).all():
+        return "no training came to its end"
     if usable < FEWEST_SEEDS:
         few = f"{usable} of {number_of(seeds, 'seed')} can be used, and {FEWEST_SEEDS} are the fewest"
         return "; ".join(filter(None, [counted, few]))

@@ -17,6 +17,7 @@ from ..critical import classify
 from ..network import MLP
 from ..optimize import minimize
 from .checks import INFINITE
+from .logit_differences import nearest_by_differences
 from .settings import Settings
 from .task import THREADS, Task, TeacherTask
 
@@ -39,8 +40,9 @@ class Ending:
     theta : ndarray
         The minimum; if it is none, where the method stopped.
     kind : str
-        ``"teacher"``: on the set of global minima where the student is the teacher. Else what `classify` says, with
-        ``"minimum"`` also for samples that are fitted, at a loss of 0.
+        ``"teacher"``: on the set of global minima where the student is the teacher, or has its probabilities if the
+        loss is the cross-entropy. Else what `classify` says, with ``"minimum"`` also for samples that are fitted, at a
+        loss of 0.
     descended : ndarray
         Where the method stopped.
     nearest : NearestMinimum or None
@@ -98,4 +100,5 @@ def nearest_to(task: TeacherTask, net: MLP, theta: Array) -> NearestMinimum | No
 
     if net.widths[1] < task.teacher.widths[1]:
         return None
-    return nearest_minimum(net, theta, task.teacher, task.theta, gap_tolerance=1e-6, max_nodes=NODES, threads=THREADS)
+    search = nearest_by_differences if task.of_differences else nearest_minimum
+    return search(net, theta, task.teacher, task.theta, gap_tolerance=1e-6, max_nodes=NODES, threads=THREADS)

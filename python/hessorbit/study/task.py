@@ -97,6 +97,11 @@ class TeacherTask(Task):
     teacher: MLP
     theta: Array
 
+    @property
+    def of_differences(self) -> bool:
+        """Whether the loss is the cross-entropy, which sees differences of outputs alone."""
+        return False
+
 
 @dataclass(frozen=True)
 class PopulationTask(TeacherTask):
@@ -187,6 +192,11 @@ class SampleTask(OnSamples, TeacherTask):
 
     seen: Samples
     unseen: Samples
+
+    @property
+    def of_differences(self) -> bool:
+        """Whether the loss is the cross-entropy, which sees differences of outputs alone."""
+        return self.seen.loss == "cross_entropy"
 
     @cached_property
     def floor(self) -> float:

@@ -45,6 +45,8 @@ class Theorem:
     refuted: int
 
     def __str__(self) -> str:
+        if not self.pairs:
+            return f"{self.sentence}: a theorem, which no seed with two widths lets one check"
         text = f"{self.sentence}: a theorem, which holds in {self.held} of {number_of(self.pairs, 'pair')} checked"
         if self.held + self.refuted < self.pairs:
             text += f"; the search leaves {self.pairs - self.held - self.refuted} open"
