@@ -31,7 +31,8 @@ class NearestMinimum:
     lower_bound_covered : float or ndarray, shape (B,)
         No point of the covered pieces is nearer than this.
     theta : ndarray, shape (P,) or (B, P)
-        The nearest minimum itself.
+        The nearest minimum itself, rounded to float64: outgoing weights of copies that cancel compute the teacher's to
+        about eps times their own size.
     assignment : ndarray of int, shape (m,) or (B, m)
         For each hidden neuron the teacher neuron that it copies; else a `NeuronRole`: −1 if it is dead or in a zero
         group, −2 if it is off (it never fires, whatever its outgoing weights), −3 if it is constant.
