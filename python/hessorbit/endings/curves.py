@@ -48,6 +48,7 @@ class Candidate:
     curve: Curve
     frozen: Array  # positions of what diverges along it
     limit: dict[str, Array] = field(default_factory=dict)  # parameters of the unit
+    known: dict[tuple[float, bool], tuple[float, float]] = field(default_factory=dict, repr=False)  # losses along it
 
 
 def candidates(obj: AnyObjective, theta: Array) -> Iterator[Candidate]:

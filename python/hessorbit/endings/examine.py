@@ -18,6 +18,7 @@ from .._words import number_of, those
 from ..any_objective import AnyObjective
 from ..symmetry.null_modes import beyond_symmetry
 from .beside import surely_not_critical
+from .curves import candidates
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs
 from .infinity import falling_floor, growing, ray, settled, tangents_that_seem_to_fall, ways_to_infinity
@@ -171,9 +172,10 @@ def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
     if outputs:
         return outputs
     others: list[WayToInfinity] = []
-    likely = tangents_that_seem_to_fall(obj, theta)
+    curves = list(candidates(obj, theta))
+    likely = tangents_that_seem_to_fall(obj, curves)
     if likely and (model.critical or not surely_not_critical(model, unit_columns(likely))):
-        others = ways_to_infinity(obj, theta, critical=model.critical)
+        others = ways_to_infinity(obj, curves, critical=model.critical)
     if others and (model.critical or rests_but_for(model, others)):
         return others
     return falling_floor(obj, theta) or (ray(obj, theta, model.step) if model.still and not model.critical else [])

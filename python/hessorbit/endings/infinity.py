@@ -20,7 +20,7 @@ from ..restricted import RestrictedObjective, whole
 from ..symmetry.data_modes import activations_on_data
 from ..symmetry.related_neurons import LayerParameters, layer_parameters
 from .curves import EXPONENTIAL, Candidate, candidates, growing_outputs
-from .losses import limit_of, loss_and_noise, loss_at, quadrature_error
+from .losses import extended, limit_of, loss_and_noise, loss_at, quadrature_error
 from .point import WayToInfinity
 
 DOUBLINGS, MOST_DOUBLINGS = 6, 30  # of t: of a channel, whose outgoing weights cancel more and more, and of others
@@ -35,14 +35,14 @@ VANISHING, SEPARATED = 1e-3, 5e-2  # of the loss: at the end of growing outputs,
 FALLING, RAY_DOUBLINGS = 1e-6, 60  # of the loss, at every doubling of a step
 
 
-def ways_to_infinity(obj: AnyObjective, theta: Array, *, critical: bool) -> list[WayToInfinity]:
-    """Returns the channels and steps along which the loss falls; no neuron is in two.
+def ways_to_infinity(obj: AnyObjective, curves: list[Candidate], *, critical: bool) -> list[WayToInfinity]:
+    """Returns the channels and steps among curves from θ along which the loss falls; no neuron is in two.
 
     Where θ is not critical the least loss beside a channel or a step must not rise either, as it does where the curve
     only happens to lead down: what diverges may have its best values nearby.
     """
     found: list[WayToInfinity] = []
-    for candidate in candidates(obj, theta):
+    for candidate in curves:
         if candidate.kind == "outputs" or taken(found, candidate):
             continue
         ways = falling(obj, candidate)
@@ -50,10 +50,10 @@ def ways_to_infinity(obj: AnyObjective, theta: Array, *, critical: bool) -> list
     return found
 
 
-def tangents_that_seem_to_fall(obj: AnyObjective, theta: Array) -> list[Array]:
-    """Returns the tangents of the curves that float64 alone takes for such ways: it overlooks none."""
+def tangents_that_seem_to_fall(obj: AnyObjective, curves: list[Candidate]) -> list[Array]:
+    """Returns the tangents of those curves that float64 alone takes for such ways: it overlooks none."""
     found: list[WayToInfinity] = []
-    for candidate in candidates(obj, theta):
+    for candidate in curves:
         if not (candidate.kind == "outputs" or taken(found, candidate) or rises(obj, candidate)):
             found.append(way_along(candidate, (np.nan, 0.0), tangent_of(candidate)))
     return [way.tangent for way in found if way.tangent.any()]
@@ -85,11 +85,11 @@ def rising_floor(obj: AnyObjective, candidate: Candidate) -> bool:
 
 def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
     """Returns the way, if the loss falls along it: before θ too, and from θ on until only rounding is left of that."""
-    curve, doublings = candidate.curve, doublings_of(candidate)
+    doublings = doublings_of(candidate)
     if rises(obj, candidate):
         return []
-    points = [curve(t) for t in (0.5, 1.0, 2.0)]
-    losses, noise = map(list, zip(*[loss_and_noise(obj, at) for at in points], strict=True))
+    steps = [0.5, 1.0, 2.0]
+    losses, noise = map(list, zip(*[loss_along(obj, candidate, t) for t in steps], strict=True))
     if not (losses[0] - losses[2] > noise[0] + noise[2] and losses[0] > losses[1] - noise[1]):
         return []
     for exponent in range(2, doublings + 2):
@@ -98,11 +98,20 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
             return []
         if exponent > doublings or -change <= noise[-1] + noise[-2]:
             break
-        points.append(curve(2.0**exponent))
-        loss, error = loss_and_noise(obj, points[-1])
+        steps.append(2.0**exponent)
+        loss, error = loss_along(obj, candidate, steps[-1])
         losses.append(loss)
         noise.append(error)
+    points = [candidate.curve(t) for t in steps]
     return [way_along(candidate, limit_of(obj, points, losses, noise), tangent_of(candidate))]
+
+
+def loss_along(obj: AnyObjective, candidate: Candidate, t: float, *, double: bool = False) -> tuple[float, float]:
+    """`loss_and_noise` at t on a curve, found once."""
+    key = t, double or not extended(obj)
+    if key not in candidate.known:
+        candidate.known[key] = loss_and_noise(obj, candidate.curve(t), double=double)
+    return candidate.known[key]
 
 
 def doublings_of(candidate: Candidate) -> int:
@@ -115,9 +124,9 @@ def tangent_of(candidate: Candidate) -> Array:
 
 def rises(obj: AnyObjective, candidate: Candidate) -> bool:
     """Tells whether float64 shows that the loss rises along a curve, which spares a look in extended precision."""
-    last, error = loss_and_noise(obj, candidate.curve(0.5), double=True)
+    last, error = loss_along(obj, candidate, 0.5, double=True)
     for exponent in range(doublings_of(candidate) + 1):
-        loss, noise = loss_and_noise(obj, candidate.curve(2.0**exponent), double=True)
+        loss, noise = loss_along(obj, candidate, 2.0**exponent, double=True)
         if loss - last > noise + error:
             return True
         if exponent > 0 and last - loss <= noise + error:

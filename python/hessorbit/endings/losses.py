@@ -24,15 +24,18 @@ def loss_and_noise(obj: AnyObjective, theta: Array, *, double: bool = False) -> 
     loss = loss_at(obj, theta, double=double)
     change = abs(loss_at(obj, near, double=double) - loss)
     rounding = NOISE * (change + float(np.finfo(theta.dtype).eps) * abs(loss))
-    return loss, rounding + quadrature_error(obj, theta)
+    return loss, rounding + quadrature_error(obj, theta, loss)
 
 
-def quadrature_error(obj: AnyObjective, theta: Array) -> float:
-    """The error of the quadrature of a population's loss, which grows as neurons get steep; 0 of losses on samples."""
+def quadrature_error(obj: AnyObjective, theta: Array, loss: float | None = None) -> float:
+    """The error of the quadrature of a population's loss, which grows as neurons get steep; 0 of losses on samples.
+
+    The loss is found if it is not given.
+    """
     population, at = whole(obj, theta)
     if not isinstance(population, PopulationObjective) or not _core.all_finite(at):
         return 0.0
-    return population._loss_error(at.astype(np.float64))
+    return population._loss_error(at.astype(np.float64), loss)
 
 
 def loss_at(obj: AnyObjective, theta: Array, *, double: bool = False) -> float:

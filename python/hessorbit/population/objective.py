@@ -541,12 +541,13 @@ class PopulationObjective:
         """
         return self._errors(float64_vector(theta, self.num_parameters, "theta"))[0]
 
-    def _loss_error(self, theta: Array) -> float:
+    def _loss_error(self, theta: Array, loss: float | None = None) -> float:
         """The error of the quadrature that the loss rests on, by a finer one; inf if it overflows.
 
         Where the error falls at least as the step does, it is at most the difference over 1 − 1/FINER.
         """
-        coarse, fine = (self._evaluate(theta, LOSS, False, fineness)[0] for fineness in (1.0, FINER))
+        coarse = self._evaluate(theta, LOSS, False, 1.0)[0] if loss is None else loss
+        fine = self._evaluate(theta, LOSS, False, FINER)[0]
         return abs(fine - coarse) / (1 - 1 / FINER) if math.isfinite(coarse) and math.isfinite(fine) else math.inf
 
     def _errors(self, theta: Array) -> tuple[float, float]:
