@@ -23,6 +23,7 @@ from .. import _checks, _html
 from .._blas import SMALL, calm_blas
 from .._checks import Array
 from ..any_objective import AnyObjective, check_objective, overflow
+from ..endings import CriticalPoint, examine
 from ..network import MLP
 from ..restricted import RestrictedObjective
 from ..symmetry.copies import checked_copies
@@ -33,7 +34,7 @@ from ..symmetry.widening import Widening
 from .balance import Move, balanced_trace, balanced_weights, element_for, movable, no_move
 from .branching import Choice, Choices, Search, Solution
 from .conic import LARGEST_RANK
-from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, curvature, is_gauss_newton
+from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, Place, curvature, is_gauss_newton
 from .diagonals import Architecture
 from .lower_bounds import free_bound
 from .outgoing_vectors import SECONDS, Apart, outgoing_vectors, search, searchable
@@ -297,6 +298,73 @@ def best_conditioned(
     >>> bool(abs(kappa / best.value - 1) < 1e-9)
     True
     """
+    return answer_to(
+        question_of(obj, theta, over, widths, copies, matrix=matrix, criterion=criterion, max_nodes=max_nodes)
+    )
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question is what was asked, checked; and what is known of the point already."""
+
+    obj: AnyObjective
+    theta: Array
+    orbit: bool
+    criterion: str
+    matrix: str
+    widths: tuple[int, ...]
+    copies: list[list[int]] | None  # numbers of copies, if given
+    nodes: int
+    patient: bool  # whether so many are wanted, even where they would close little of the gap
+    point: CriticalPoint | None = None
+
+    @property
+    def counted(self) -> bool:
+        return self.copies is not None
+
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture(self.obj.net, self.widths)
+
+    def curvature(self, move: Move) -> Curvature:
+        """Returns the criterion as a function of log D from where a move takes θ."""
+        return curvature(self.moved(move), self.architecture, self.criterion, GAUSS_NEWTON if self.fits else HESSIAN)
+
+    def moved(self, move: Move) -> Place:
+        """Returns the point to which a move takes θ, which is θ itself where nothing moves."""
+        theta = element_for(symmetries(self.obj.net), move)(self.theta)
+        return self.here if np.array_equal(theta, self.theta) else Place(self.obj, theta)
+
+    @cached_property
+    def here(self) -> Place:
+        return Place(self.obj, self.theta)
+
+    @cached_property
+    def fits(self) -> bool:
+        """Tells whether the matrix transforms as the Gauss–Newton matrix does.
+
+        The Hessian does where the residual is zero, which the rounding of another representative may hide: the one
+        that is given and the balanced one are asked.
+        """
+        if self.matrix == GAUSS_NEWTON or is_gauss_newton(self.here, self.criterion):
+            return True
+        balanced = self.moved(balanced_weights(self.obj.net, self.theta))
+        return balanced is not self.here and is_gauss_newton(balanced, self.criterion)
+
+
+def question_of(
+    obj: AnyObjective,
+    theta: ArrayLike,
+    over: SymmetryGroup | None = None,
+    widths: Sequence[int] | None = None,
+    copies: Sequence[Sequence[int]] | None = None,
+    *,
+    matrix: str = HESSIAN,
+    criterion: str = CRITERIA[0],
+    max_nodes: int | None = None,
+    point: CriticalPoint | None = None,
+) -> Question:
+    """Returns the question that arguments of `best_conditioned` are; `point` says what θ is, if that is known."""
     at = checked_point(obj, theta)
     name = _checks.one_of(criterion, CRITERIA, "criterion")
     if (over is None) == (widths is None and copies is None):
@@ -310,19 +378,25 @@ def best_conditioned(
     nodes = default_nodes(net)
     if max_nodes is not None:
         nodes = _checks.integer(max_nodes, "max_nodes", minimum=1)
-    question = Question(
+    return Question(
         obj=obj,
         theta=at,
         orbit=over is not None,
         criterion=name,
         matrix=_checks.one_of(matrix, MATRICES, "matrix"),
         widths=sizes,
-        counted=numbers is not None,
+        copies=numbers,
         nodes=nodes,
         patient=max_nodes is not None,
+        point=point,
     )
+
+
+def answer_to(question: Question) -> BestConditioned:
+    """Returns the best point that is found."""
+    net, at = question.obj.net, question.theta
     with calm_blas(net.num_parameters if net.num_parameters > LARGE else SMALL), np.errstate(all="ignore"):
-        choices = orbit_choices(net) if over is not None else copy_choices(net, sizes, numbers)
+        choices = orbit_choices(net) if question.orbit else copy_choices(net, question.widths, question.copies)
         try:
             return answered(question, choices)
         except np.linalg.LinAlgError as error:
@@ -338,43 +412,6 @@ def answered(question: Question, choices: Choices) -> BestConditioned:
     answer = solve(question, choices)
     best = report(question, answer)
     return best if answer.curvature.doubtful else with_outgoing_vectors(question, choices, best)
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question is what was asked, checked."""
-
-    obj: AnyObjective
-    theta: Array
-    orbit: bool
-    criterion: str
-    matrix: str
-    widths: tuple[int, ...]
-    counted: bool  # whether the numbers of copies are given
-    nodes: int
-    patient: bool  # whether so many are wanted, even where they would close little of the gap
-
-    @property
-    def architecture(self) -> Architecture:
-        return Architecture(self.obj.net, self.widths)
-
-    def curvature(self, move: Move) -> Curvature:
-        """Returns the criterion as a function of log D from where a move takes θ."""
-        net = self.obj.net
-        at = element_for(symmetries(net), move)(self.theta)
-        return curvature(self.obj, at, self.architecture, self.criterion, GAUSS_NEWTON if self.fits else HESSIAN)
-
-    @cached_property
-    def fits(self) -> bool:
-        """Tells whether the matrix transforms as the Gauss–Newton matrix does.
-
-        The Hessian does where the residual is zero, which the rounding of another representative may hide: the one
-        that is given and the balanced one are asked.
-        """
-        if self.matrix == GAUSS_NEWTON or is_gauss_newton(self.obj, self.theta, self.criterion):
-            return True
-        balanced = element_for(symmetries(self.obj.net), balanced_weights(self.obj.net, self.theta))(self.theta)
-        return is_gauss_newton(self.obj, balanced, self.criterion)
 
 
 @dataclass(frozen=True)
@@ -415,7 +452,7 @@ def solve(question: Question, choices: Choices) -> Answer:
 def with_residual(question: Question, choices: Choices) -> BestConditioned:
     """Returns the best widening of a minimum with a residual among those that are minima too (residual.py)."""
     net, obj, theta = question.obj.net, question.obj, question.theta
-    check_minimum(obj, theta)
+    check_minimum(question.point or examine(obj, theta))
     found = splittings(obj, theta)
     flat = [each for row in found for each in row]
     refused = reasons(found)

@@ -8,20 +8,23 @@ where its residual is zero. In both cases a root G of H = GᵀG becomes a root o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .._bases import complement, span
 from .._checks import Array
+from .._norms import norm
 from .._waiting import interruptible, side
 from .._words import number_of
 from ..any_objective import AnyObjective
 from ..decomposition import on_span, rounding, singular_values, symmetric_eigen
 from ..error_bounds import errors_of
 from ..gauss_newton import residual_curvature_bound
+from ..network import MLP
 from ..objective import Objective
 from ..symmetry.group import symmetries
-from ..symmetry.predicted_zero_modes import zero_modes
+from ..symmetry.predicted_zero_modes import ZeroModes, predicted
 from .diagonals import Architecture
 from .rank_bound import rank_bound
 from .smoothed_spectrum import Extremes, SpectralFunction, Trace
@@ -43,22 +46,39 @@ class Curvature:
     doubtful: bool = False
 
 
-def is_gauss_newton(obj: AnyObjective, theta: Array, criterion: str) -> bool:
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A θ (P,), with what is asked of it more than once."""
+
+    obj: AnyObjective
+    theta: Array
+
+    @cached_property
+    def beside(self) -> float:
+        """A bound on the norm of what the Hessian has beside its Gauss–Newton part."""
+        obj, theta = self.obj, self.theta
+        return residual_curvature_bound(obj, theta) if isinstance(obj, Objective) else errors_of(obj, theta).curvature
+
+
+def is_gauss_newton(place: Place, criterion: str) -> bool:
     """Tells whether what the Hessian has beside its Gauss–Newton part is negligible, as it is at zero residual."""
-    singular = singular_values(reduced(obj.gauss_newton_factor(theta), obj.net.num_layers))
+    if place.beside == 0:
+        return True
+    rows = place.obj.gauss_newton_factor(place.theta)
+    size = float(norm(rows))
+    if place.beside > NEGLIGIBLE * size * size:  # no eigenvalue exceeds that square
+        return False
+    singular = singular_values(triangle_of(rows))
+    singular = singular[resolved(rows, singular, place.obj.net.num_layers)]
     smallest = singular[-1 if criterion == "condition_number" else 0] ** 2 if len(singular) else 0.0
-    return bool(beside_gauss_newton(obj, theta) <= NEGLIGIBLE * smallest)
+    return bool(place.beside <= NEGLIGIBLE * smallest)
 
 
-def beside_gauss_newton(obj: AnyObjective, theta: Array) -> float:
-    """Returns a bound on the norm of what the Hessian has beside its Gauss–Newton part."""
-    return residual_curvature_bound(obj, theta) if isinstance(obj, Objective) else errors_of(obj, theta).curvature
-
-
-def curvature(obj: AnyObjective, theta: Array, architecture: Architecture, criterion: str, matrix: str) -> Curvature:
+def curvature(place: Place, architecture: Architecture, criterion: str, matrix: str) -> Curvature:
     """Returns the criterion for one of the two matrices at θ."""
     if matrix == HESSIAN:
-        return of_hessian(obj, theta, architecture, criterion)
+        return of_hessian(place, architecture, criterion)
+    obj, theta = place.obj, place.theta
     rows = obj.gauss_newton_factor(theta)
     if criterion == "trace":
         squares = np.einsum("np,np->p", *2 * [architecture.extended(rows)])
@@ -85,7 +105,7 @@ def left_out(obj: AnyObjective, theta: Array, kept: Array, most: int) -> tuple[t
     """
     if not 0 < len(kept) < most:
         return (), False
-    left = min(most, len(theta) - len(zero_modes(obj, theta))) - len(kept)
+    left = min(most, len(theta) - len(predicted(obj, theta))) - len(kept)
     if left <= 0:
         return (), False
     near = bool(kept.min() < APART * rounding(len(theta), kept, obj.net.num_layers))
@@ -96,21 +116,26 @@ def left_out(obj: AnyObjective, theta: Array, kept: Array, most: int) -> tuple[t
     return (text,), near
 
 
-def of_hessian(obj: AnyObjective, theta: Array, architecture: Architecture, criterion: str) -> Curvature:
+def of_hessian(place: Place, architecture: Architecture, criterion: str) -> Curvature:
     """Returns the criterion for the Hessian itself, over the orbit."""
+    obj, theta = place.obj, place.theta
     hessian = obj.hessian(theta)
     if criterion == "trace":
         half = architecture.extended(hessian)
         second = np.diag(architecture.flips.of(half[:, len(hessian) :].T))
         return Curvature(trace_of(np.concatenate([np.diag(hessian), second])))
-    root, left = hessian_root(hessian, obj, theta)
+    modes = predicted(obj.net, theta)
+    root, left = hessian_root(hessian, modes, obj.net, theta)
     size = float(np.linalg.norm(obj.gradient(theta)))
     remark = f"the gradient at theta is {size:.1e}; directions of the orbit are left out of the spectrum"
     if left > 0:
         remark += f", though H maps them to vectors of up to {left:.1e}"
     kept = np.linalg.norm(root, axis=1) ** 2
-    factored = beside_gauss_newton(obj, theta) <= NEGLIGIBLE * kept.min(initial=np.inf)
-    rest, doubtful = left_out(obj, theta, kept, rank_bound(obj) if factored else len(theta))
+    rest: tuple[str, ...] = ()
+    doubtful = False
+    if len(kept) + len(modes) < len(theta):  # else the network alone predicts all zeros
+        factored = place.beside <= NEGLIGIBLE * kept.min(initial=np.inf)
+        rest, doubtful = left_out(obj, theta, kept, rank_bound(obj) if factored else len(theta))
     return Curvature(extremes_of(root, architecture, criterion), (remark, *rest), doubtful)
 
 
@@ -130,28 +155,37 @@ def extremes_of(root: Array, architecture: Architecture, criterion: str) -> Extr
 
 def reduced(rows: Array, layers: int) -> Array:
     """Returns G (r, P) of full rank r with GᵀG = rowsᵀ rows, but for singular values within rounding of zero."""
-    tall = len(rows) > rows.shape[1]
-    triangle = interruptible(side(rows), np.linalg.qr, rows, mode="r") if tall else rows
+    triangle = triangle_of(rows)
     _, singular, vectors = interruptible(side(triangle), np.linalg.svd, triangle, full_matrices=False)
-    kept = singular > rounding(min(rows.shape), singular, layers)
+    kept = resolved(rows, singular, layers)
     root = singular[kept, None] * vectors[kept]
     root[:, ~rows.any(axis=0)] = 0
     return np.asarray(root)
 
 
-def hessian_root(hessian: Array, obj: AnyObjective, theta: Array) -> tuple[Array, float]:
+def triangle_of(rows: Array) -> Array:
+    """Returns rows with the same products rowsᵀ rows, no more than there are columns."""
+    return interruptible(side(rows), np.linalg.qr, rows, mode="r") if len(rows) > rows.shape[1] else rows
+
+
+def resolved(rows: Array, singular: Array, layers: int) -> Array:
+    """Tells which singular values of the rows are above rounding."""
+    return np.asarray(singular > rounding(min(rows.shape), singular, layers))
+
+
+def hessian_root(hessian: Array, modes: ZeroModes, net: MLP, theta: Array) -> tuple[Array, float]:
     """Returns G (r, P) with GᵀG = H outside the span of zero modes, and the norm of H on these.
 
     Tangents of the orbit are left out at any θ, as an orbit of critical points has no curvature along it; other flat
     modes are left out where H annihilates them, as it does at minima.
     """
-    modes = zero_modes(obj.net, theta).of_kind("flat").basis
-    root, left = root_outside(hessian, modes, obj.net.num_layers)
-    smallest = singular_values(root)[-1] ** 2 if len(root) else np.inf
+    layers = net.num_layers
+    root, left = root_outside(hessian, modes.of_kind("flat").basis, layers)
+    smallest = np.linalg.norm(root, axis=1).min(initial=np.inf) ** 2  # as rows are orthogonal
     if left > NEGLIGIBLE * smallest:
-        tangents = symmetries(obj.net).tangents(theta)
+        tangents = symmetries(net).tangents(theta)
         norms = np.linalg.norm(tangents, axis=0)
-        return root_outside(hessian, span(tangents[:, norms > 0] / norms[norms > 0]), obj.net.num_layers)
+        return root_outside(hessian, span(tangents[:, norms > 0] / norms[norms > 0]), layers)
     return root, 0.0
 
 

@@ -33,7 +33,7 @@ from .._norms import norm
 from .._words import number_of
 from ..any_objective import AnyObjective
 from ..decomposition import singular_values, symmetric_eigen
-from ..endings import examine
+from ..endings import CriticalPoint
 from ..network import MLP
 from ..symmetry.inertia import coupled, form_of, signs_between
 from ..symmetry.neuron_forms import neuron_forms
@@ -74,9 +74,8 @@ class Splitting:
     least: float = np.inf
 
 
-def check_minimum(obj: AnyObjective, theta: Array) -> None:
+def check_minimum(point: CriticalPoint) -> None:
     """Refuses points that are no minima, with what they are."""
-    point = examine(obj, theta)
     if point.kind in ("minimum", "degenerate"):
         return
     if point.kind == "saddle":

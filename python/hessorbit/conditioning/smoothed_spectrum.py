@@ -57,6 +57,7 @@ class Derivatives(NamedTuple):
 
 TINY = float(np.finfo(float).tiny)
 FARTHEST = 700.0  # below the top a value has no weight
+MOST_KEPT = 8  # points whose eigenvalues are kept
 
 
 class SpectralFunction(Protocol):
@@ -133,6 +134,7 @@ class Extremes:
     parameters: int  # P
     latest: dict[bytes, tuple[float, Decomposition]] = field(default_factory=dict, repr=False, compare=False)
     grams: dict[bytes, Gram] = field(default_factory=dict, repr=False, compare=False)
+    exacts: dict[bytes, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rank(self) -> int:
@@ -148,13 +150,18 @@ class Extremes:
         return not self.smallest or len(self.factor) == self.parameters
 
     def logarithms(self, u: Array) -> Array:
-        """Returns log of the nonzero eigenvalues, (r,)."""
-        made, known = self.latest.get(u.tobytes(), (np.inf, None))
+        """Returns log of the nonzero eigenvalues, (r,); those of the latest few u are kept."""
+        key = u.tobytes()
+        made, known = self.latest.get(key, (np.inf, None))
         if known is not None and not made:
             return known[0]
-        singular = singular_values(self.scaled(u))
-        with np.errstate(divide="ignore"):  # too few parameters may count
-            return np.asarray(2 * np.log(singular))
+        if key not in self.exacts:
+            singular = singular_values(self.scaled(u))
+            with np.errstate(divide="ignore"):  # too few parameters may count
+                self.exacts[key] = 2 * np.log(singular)
+            while len(self.exacts) > MOST_KEPT:
+                del self.exacts[next(iter(self.exacts))]
+        return self.exacts[key]
 
     def exact(self, u: Array) -> float:
         logarithms = self.logarithms(u)

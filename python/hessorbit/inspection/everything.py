@@ -14,9 +14,10 @@ from .._blas import calm_blas
 from .._checks import Array
 from ..any_objective import MATRICES, AnyObjective, WholeObjective
 from ..condition_number import ConditionNumber
-from ..conditioning import BestConditioned, best_conditioned
+from ..conditioning import BestConditioned
+from ..conditioning.best import answer_to, question_of
+from ..critical import CriticalPoint, classify
 from ..critical import certify as proof
-from ..critical import classify
 from ..equivalence import canonical
 from ..plot import Slice, slice_of
 from ..spectra import Spectrum, spectrum
@@ -86,7 +87,7 @@ def inspect(obj: AnyObjective, theta: ArrayLike, *, certify: bool = False) -> In
     with calm_blas(count):
         hessian = spectrum(obj, at, vectors=True, method="dense")
         gauss_newton = spectrum(obj, at, matrix="gauss_newton")
-        loss = float(obj.loss(at))
+        loss, point = float(obj.loss(at)), classify(obj, at)
         decay = 0.5 * obj.l2 * float(at @ at) if obj.l2 else 0.0
         return Inspection(
             objective=repr(obj),
@@ -95,7 +96,7 @@ def inspect(obj: AnyObjective, theta: ArrayLike, *, certify: bool = False) -> In
             gradient=obj.gradient(at),
             loss=loss,
             parts={"data": loss - decay, "weight decay": decay},
-            point=classify(obj, at),
+            point=point,
             certificate=proof(obj, at) if certify else None,
             hessian=hessian,
             gauss_newton=gauss_newton,
@@ -105,7 +106,7 @@ def inspect(obj: AnyObjective, theta: ArrayLike, *, certify: bool = False) -> In
             blocks=tuple(blocks_of(obj.net, obj.hessian(at))),
             leading=leading(obj.net, hessian),
             negative=negative(obj.net, hessian),
-            best=dict(best_points(obj, at)),
+            best=dict(best_points(obj, at, point)),
             canonical=canonical(obj.net, at, reduce=True),
             neurons=notes_of(obj, at),
             slices=tuple(slices(obj, at, hessian)),
@@ -123,7 +124,7 @@ def condition_numbers(*spectra: Spectrum) -> Iterator[tuple[str, ConditionNumber
         yield found.matrix, found.condition_number("quotient")
 
 
-def best_points(obj: AnyObjective, theta: Array) -> Iterator[tuple[str, BestConditioned | str]]:
+def best_points(obj: AnyObjective, theta: Array, point: CriticalPoint) -> Iterator[tuple[str, BestConditioned | str]]:
     """Yields the best points of the orbit, and of widenings to twice the width; or why there is none."""
     net = obj.net
     hidden = net.widths[1:-1]
@@ -136,15 +137,15 @@ def best_points(obj: AnyObjective, theta: Array) -> Iterator[tuple[str, BestCond
     }
     for where, search in searches.items():
         for matrix in reversed(MATRICES):
-            yield f"{where}, {matrix}", best_point(obj, theta, search, matrix)
+            yield f"{where}, {matrix}", best_point(obj, theta, point, {"matrix": matrix, **search})
 
 
-def best_point(obj: AnyObjective, theta: Array, search: dict[str, Any], matrix: str) -> BestConditioned | str:
+def best_point(obj: AnyObjective, theta: Array, point: CriticalPoint, search: dict[str, Any]) -> BestConditioned | str:
     if obj.num_parameters > MOST_FOR_BEST:
         return f"not searched for, as there are more than {MOST_FOR_BEST} parameters: call best_conditioned"
     try:
         with np.errstate(all="ignore"):  # of weights near the ends of the range
-            return best_conditioned(obj, theta, matrix=matrix, max_nodes=MOST_NODES, **search)
+            return answer_to(question_of(obj, theta, max_nodes=MOST_NODES, point=point, **search))
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return str(error)
 
