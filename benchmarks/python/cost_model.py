@@ -25,7 +25,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-GROUP = 48  # right rows of a task, as in hessian/products.hpp
+GROUP, LARGE_GROUP = 48, 96  # right rows of a task, as in hessian/products.hpp
+FEW_TASKS = 8  # as in hessian/plan.hpp
 CHUNK_BUDGET = 1_600_000  # numbers of a chunk's tape, as in objective.hpp
 SMALL_HESSIAN = 256  # parameters, as in objective.hpp
 
@@ -59,18 +60,32 @@ def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
     features = [size + 1 for size in sizes[:-1]]  # of each layer, with the bias
     top = len(hidden)
     products = rows = 0
+    parameters = sum(f * size for f, size in zip(features, sizes[1:], strict=True))
+
+    def ranks_one(low: int, up: int) -> bool:
+        """Whether pairs of features are formed for every neuron, and neither B nor its pairs for every group."""
+        if not low == up == top - 1:
+            return False
+        pairs, right = triangle(features[low]), triangle(hidden[low])
+        return pairs * hidden[low] <= right + -(-right // LARGE_GROUP) * pairs
+
+    blocks = [(low, up) for low in range(top) for up in range(low, top)]
+    right_rows = {(low, up): triangle(hidden[low]) if low == up else hidden[low] * hidden[up] for low, up in blocks}
+    plenty = sum(count for block, count in right_rows.items() if not ranks_one(*block))
+    group = LARGE_GROUP
+    if parameters > SMALL_HESSIAN:
+        group = min(max(plenty // FEW_TASKS // 4 * 4, GROUP), LARGE_GROUP)
     for low in range(top):
         for up in range(low, top):
             pairs = triangle(features[low]) if low == up else features[low] * features[up]
             formed = triangle(sizes[low]) if low == up else sizes[low] * sizes[up]  # pairs without a bias
-            right = triangle(hidden[low]) if low == up else hidden[low] * hidden[up]
+            right = right_rows[low, up]
             products += pairs * right
-            groups = -(-right // GROUP)
-            ranks_one = low == up == top - 1 and outputs == 1
-            if ranks_one and pairs * hidden[low] <= right + groups * pairs:
+            if ranks_one(low, up):
                 rows += (2 * formed + sizes[low]) * hidden[low]  # E_j against F_i φ_a φ_c
                 products += pairs * hidden[low]  # the curvature of each neuron
             else:
+                groups = -(-right // group)
                 rows += formed * groups + outputs * right  # pairs once a group, B once
                 products += right * sum(hidden[up + 1 :])
         alike = low == top - 1 and outputs > 1  # one product for all outputs of a squared error
@@ -81,7 +96,6 @@ def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
             products += moved * sizes[up + 1] * features[low]
             rows += moved * sizes[up + 1]
     products += triangle(features[-1])
-    parameters = sum(f * size for f, size in zip(features, sizes[1:], strict=True))
     chunks = chunk_count(sizes, samples, parameters)
     passed = gradient_cost(sizes, samples)
     return Cost(
