@@ -23,11 +23,14 @@ HISTORY = ROOT / "benchmarks" / "results" / "history.jsonl"
 
 
 def processor() -> str:
+    """The first core's name, with family and model where it has them: names alone cover several generations."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    about = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    name = about.get("model name", "")
+    return f"{name} (family {about['cpu family']}, model {about['model']})" if "cpu family" in about else name
 
 
 def linear_algebra() -> str:
