@@ -330,6 +330,13 @@ class Question:
         """Returns the criterion as a function of log D from where a move takes θ."""
         return curvature(self.moved(move), self.architecture, self.criterion, GAUSS_NEWTON if self.fits else HESSIAN)
 
+    def diagonal(self, move: Move) -> Array:
+        """Returns the diagonal of the matrix where a move takes θ, (P,)."""
+        if not self.fits:
+            return diagonal_of(self.curvature(move).function)[: len(self.theta)]
+        rows = self.obj.gauss_newton_factor(self.moved(move).theta)
+        return np.asarray(np.einsum("np,np->p", rows, rows))
+
     def moved(self, move: Move) -> Place:
         """Returns the point to which a move takes θ, which is θ itself where nothing moves."""
         theta = element_for(symmetries(self.obj.net), move)(self.theta)
@@ -432,8 +439,7 @@ def solve(question: Question, choices: Choices) -> Answer:
     move, mobile = no_move(net), any(any(movable(hidden)) for hidden in hidden_layers(net))
     if mobile:
         move = balanced_weights(net, question.theta)
-        squares = diagonal_of(question.curvature(move).function)[: net.num_parameters]
-        move = balanced_trace(question.architecture, squares).after(move)
+        move = balanced_trace(question.architecture, question.diagonal(move)).after(move)
     for attempt in range(MOST_SEARCHES):
         seen = question.curvature(move)
         search = search_for(question, seen.function)
