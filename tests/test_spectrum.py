@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit import _core
-from hessorbit.decomposition import Dense, Gram, SingularValues
+from hessorbit.decomposition import Dense, Gram, SingularValues, symmetric_eigen
 from hessorbit.error_bounds import Approximate, error_bounds, loss_around
 from hessorbit.gauss_newton import residual_curvature_bound
 from hessorbit.spectra import ConditionNumber
@@ -160,8 +160,8 @@ def test_the_floor_of_more_data_is_not_measured_where_all_eigenvalues_are_large(
     assert (
         sp.floor
         == error_bounds(obj, problem.theta).hessian
-        + 2.0**-52 * len(problem.theta) * np.abs(sp.eigenvalues).max()
-        + len(problem.theta) * 2.0**-1074
+        + 2.0**-52 * (len(problem.theta) + 8) * np.abs(sp.eigenvalues).max()
+        + (len(problem.theta) + 8) * 2.0**-1074
     )
     assert np.abs(sp.eigenvalues).min() > 1e3 * (sp.floor - 2.0**-52 * len(problem.theta) * sp.max)
     assert float(np.abs(sp.eigenvalues - fine.eigenvalues).max()) <= sp.floor
@@ -734,3 +734,41 @@ def test_what_is_orthogonal_to_columns(size: int, count: int, kind: str) -> None
     for kind_of_factor in (Gram, SingularValues):
         found = kind_of_factor(rows, 0.5).outside(columns).eigenvalues()
         np.testing.assert_allclose(found, expected + 20.5, rtol=0, atol=10 * atol)
+
+
+def exactly(value: np.longdouble) -> Any:
+    numerator, denominator = value.as_integer_ratio()
+    return taylor.mpf(numerator) / denominator
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 8, 12])
+def test_the_floor_of_a_few_parameters_bounds_the_error(count: int) -> None:
+    """Of small matrices, eigenvalues may err by several eps ‖H‖ more than P of them."""
+    obj = ho.Objective(ho.MLP([count, 1], bias=False), np.ones((1, count)), [0.0])
+    for seed in range(300):
+        source = rng(seed)
+        matrix = source.standard_normal((count, count))
+        if seed % 2:
+            matrix = np.eye(count) + 10.0 ** source.uniform(-16, -1) * matrix
+        matrix = matrix + matrix.T
+        exact = eigenvalues50(np.vectorize(taylor.mpf)(matrix)) if seed < 20 else None
+        fine = ho.spectrum(obj, np.zeros(count, np.longdouble), matrix=matrix.astype(np.longdouble)).eigenvalues
+        if exact is not None:
+            assert max(abs(exactly(a) - b) for a, b in zip(fine, exact, strict=True)) < 1e-17 * np.abs(fine).max()
+        values = symmetric_eigen(matrix)[0]
+        assert np.abs(values - fine).max() <= Dense(matrix).floor(values, 0.0)
+
+
+def test_a_longdouble_quotient_leaves_out_just_the_modes() -> None:
+    """The complement of modes is orthogonal to them in longdouble, not only in float64; a closed form tells.
+
+    H = diag(1, c, 1) + s (e₁e₂ᵀ + e₂e₁ᵀ), of which the mode z = (cos t, sin t, 0) leaves one direction of the plane.
+    """
+    t, s, c = 0.7, 1.0, 1e-9
+    mode = np.array([[np.cos(t)], [np.sin(t)], [0.0]])
+    matrix = np.array([[1.0, s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]], np.longdouble)
+    obj = ho.Objective(ho.MLP([3, 1], bias=False), np.ones((1, 3)), [0.0])
+    sp = ho.spectrum(obj, np.zeros(3, np.longdouble), matrix=matrix, zero_modes=mode)
+    x, y = (taylor.mpf(float(v)) for v in mode[:2, 0])
+    plane = (y * y - 2 * x * y * taylor.mpf(s) + x * x * taylor.mpf(c)) / (x * x + y * y)
+    assert min(abs(exactly(value) - plane) for value in sp.quotient_eigenvalues) < 1e-18

@@ -3,16 +3,17 @@
 With eps = 2.2e-16, ‖·‖₂ the largest eigenvalue or singular value, ‖·‖_F the root of the sum of squares, and bounds ‖δH‖
 and ‖δF‖ on the rounding errors of the matrix itself (error_bounds.py):
 
-    Dense           eigenvalues of H (P, P)                                eps P ‖H‖₂ + ‖δH‖
-    Extended        the same in longdouble                                 eps P ‖H‖₂ + ‖δH‖, eps of longdouble
-    Gram            of F Fᵀ or FᵀF, whichever is smaller, n × n, H = FᵀF   eps (n ‖H‖₂ + (1 + √p/2) ‖F‖_F²)
+    Dense           eigenvalues of H (P, P)                                eps (P + 8) ‖H‖₂ + ‖δH‖
+    Extended        the same in longdouble                                 the same with eps of longdouble
+    Gram            of F Fᵀ or FᵀF, whichever is smaller, n × n, H = FᵀF   eps ((n + 8) ‖H‖₂ + (1 + √p/2) ‖F‖_F²)
                                                                                + 2 ‖F‖₂‖δF‖ + ‖δF‖²
-    SingularValues  squared singular values of F (N·K, P)                  (eps n ‖F‖₂ + ‖δF‖)²
+    SingularValues  squared singular values of F (N·K, P)                  (eps (n + 8) ‖F‖₂ + ‖δF‖)²
 
 The first terms are the backward error of LAPACK and of the core, a modest multiple of eps·‖H‖₂ that grows at most
-like n (LAPACK Users' Guide, 3rd ed., sections 4.7 and 4.9), and underflow in it; p is the other side of F, along which
-its products are summed. A factored H may leave something out of what it stands for; the norm of that is added to its
-floor. A singular value σ is known to within √floor, so its square to within 2 σ √floor + floor.
+like n (LAPACK Users' Guide, 3rd ed., sections 4.7 and 4.9; of small matrices it may be 8), and underflow in it; p is
+the other side of F, along which its products are summed. A factored H may leave something out of what it stands for;
+the norm of that is added to its floor. A singular value σ is known to within √floor, so its square to within
+2 σ √floor + floor.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ._waiting import interruptible, side
 EPS = float(np.finfo(np.float64).eps)
 UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)  # what an operation may lose at the end of the exponents
 ROUNDINGS_PER_LAYER = 8
+OF_SMALL = 8  # eps ‖·‖₂ that a decomposition may err by beside what grows with the size
 FEWEST = 64  # rows of a symmetric matrix from which on the core finds its eigenvalues
 
 
@@ -116,19 +118,25 @@ class Extended(Dense):
         return float(np.finfo(self.matrix.dtype).eps)
 
     def floor(self, eigenvalues: Array, error: float) -> float:
-        return self.eps * len(self.matrix) * float(np.abs(eigenvalues).max()) + error
+        return self.eps * (len(self.matrix) + OF_SMALL) * float(np.abs(eigenvalues).max()) + error
 
     def restrict(self, basis: Array) -> Self:
         columns = jacobi.orthonormal(basis.astype(self.matrix.dtype), self.eps)
         return type(self)(interruptible(len(columns), on_span, self.matrix, columns))
 
     def outside(self, basis: Array) -> Dense:
-        return self.restrict(complement(basis))
+        return self.restrict(self.complement(basis))
 
     def eigenvectors_outside(self, basis: Array) -> tuple[Array, Array]:
-        others = complement(basis)
+        others = self.complement(basis)
         values, columns = self.restrict(others).eigenvectors()
         return values, np.asarray(others @ columns)
+
+    def complement(self, basis: Array) -> Array:
+        """Columns (P, P − k) orthogonal to those of a basis (P, k) in the matrix's own arithmetic."""
+        columns = jacobi.orthonormal(basis.astype(self.matrix.dtype), self.eps)
+        others = complement(basis).astype(self.matrix.dtype)
+        return np.asarray(jacobi.orthonormal(others - columns @ (columns.T @ others), self.eps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,9 +297,9 @@ def singular_values(rows: Array) -> Array:
 
 
 def backward_error(size: int, values: Array) -> float:
-    """eps n ‖·‖₂ of a matrix with these eigenvalues or singular values, and underflow if it is not zero."""
+    """eps (n + 8) ‖·‖₂ of a matrix with these eigenvalues or singular values, and underflow if it is not zero."""
     largest = float(np.abs(values).max())
-    return size * (EPS * largest + UNDERFLOW) if largest else 0.0
+    return (size + OF_SMALL) * (EPS * largest + UNDERFLOW) if largest else 0.0
 
 
 def rounding(size: int, values: Any, layers: int) -> float:

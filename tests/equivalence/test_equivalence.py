@@ -556,3 +556,15 @@ def test_no_tolerance_is_promised_where_outputs_vanish() -> None:
     needed = float(something.split("tolerance=")[1].split()[0])
     assert "output 1" in something
     assert 1e-3 / 2 <= needed <= 1.2e-3 / 2
+
+
+def test_outputs_whose_rounding_overflows_separate_nothing() -> None:
+    """Where the size of an output's terms overflows, a difference cannot be told from rounding.
+
+    A copy of every neuron's halves leaves the function as it is, to rounding of the shares that are thirds.
+    """
+    net = ho.MLP([2, 2, 2, 2, 2], activation=["exp", "selu", "exp"])
+    for seed in range(20):
+        theta = 6 * np.random.default_rng(seed).standard_normal(net.num_parameters)
+        widening = ho.Widening(net, copies=[[2, 3], [3, 2], [3, 2]])
+        assert ho.equivalent(net, theta, widening.net, widening(theta)).verdict != "different"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import linalg
 
 import hessorbit as ho
+from hessorbit import jacobi
 from oracles.compare import assert_close
 from oracles.problem import ACTIVATIONS, Problem, random_problem
 
@@ -628,3 +629,34 @@ def test_objectives_without_samples_count_as_their_networks() -> None:
 
     theta = np.ones(9)
     assert ho.zero_modes(Other(), theta).labels == ho.zero_modes(Other.net, theta).labels  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_modes_of_few_samples_are_as_many_as_the_jacobian_lacks(seed: int) -> None:
+    """Where rows of the Jacobian are nearly dependent, rounding does not make two modes of one.
+
+    The nearly dependent rows are samples that are 1e-5 apart: singular values at 1e-10 of the largest and below are
+    resolved in longdouble, by the eigenvalues of the Gram matrix.
+    """
+    source = rng(seed)
+    activation = ["gelu", "softplus", "exp", "cube"][seed % 4]
+    net = ho.MLP([1, 2, 1, 1], activation=[["relu", activation], activation], bias=bool(seed % 2))
+    theta = net.init(source, "normal(1)")
+    count = net.num_parameters - 1
+    x = source.standard_normal((count, 1))
+    x[1:3] = x[0] + 1e-5 * source.standard_normal((2, 1))
+    obj = ho.Objective(net, x, source.standard_normal(count))
+    jacobian = obj.jacobian(theta.astype(np.longdouble)).reshape(count, -1)
+    modes = ho.zero_modes(obj, theta)
+    images = np.abs(jacobian @ modes.basis).max(axis=0)
+    assert (images <= 1e-13 * np.abs(jacobian).max()).all()
+    values = jacobi.symmetric_eigen(jacobian @ jacobian.T, np.finfo(np.longdouble).eps)[0]
+    least = int((values > 1e-18 * values.max()).sum())
+    assert net.num_parameters - count <= len(modes) <= net.num_parameters - least
+
+
+def test_modes_far_out_are_told_without_warnings() -> None:
+    """At the end of a diverged descent, where exponential neurons vanish, each as if its weights were not there."""
+    net = ho.MLP([1, 1, 1, 2], "exp", parametrization="mean_field")
+    theta = np.array([2982135.7, -1996746.9, -35192357.2, -8812392.2, 9070617.2, 5317174.0, 86444758.2, 50673714.9])
+    assert len(ho.zero_modes(net, theta)) >= 2

@@ -75,7 +75,7 @@ def relative_difference(first: Array, second: Array, sizes: list[Array]) -> Arra
     """Differences of outputs relative to their sizes, (N, K); 0 where numbers overflow."""
     size = np.maximum(*sizes)
     with np.errstate(over="ignore", invalid="ignore"):
-        relative: Array = (np.abs(first - second) / np.where(size > 0, size, 1)).astype(np.float64)
+        relative: Array = (np.abs(first - second) / np.where(size == 0, 1, size)).astype(np.float64)
     relative[~np.isfinite(relative)] = 0
     return relative
 

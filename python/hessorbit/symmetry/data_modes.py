@@ -15,13 +15,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import activations
+from .._bases import complement, span
 from .._checks import FLOAT64, Array
 from .._norms import norm
 from .._waiting import interruptible, side
 from ..objective import Objective
 from ..targets import LOSSES
 from .rules import rule_of
-from .span import Directions
+from .span import INDEPENDENCE, Directions, sparse_columns
 
 FLAT, FIRST_ORDER = "flat", "first-order"
 MOST_JACOBIAN_ENTRIES = 10**7
@@ -108,35 +109,65 @@ def unseen_activations(objective: Objective, number: int, below: Array) -> Itera
         yield Directions(f"layer {number}: directions that the {what} lack on every sample", FLAT, places, missing)
 
 
-def data_directions(objective: Objective, theta: Array, centred: bool) -> Iterator[Directions]:
-    """Directions that the upper layers' activations lack, and those of the Jacobian if there are few samples."""
-    net = objective.net
+def data_directions(objective: Objective, theta: Array) -> Iterator[Directions]:
+    """Directions that the upper layers' activations lack."""
     for number, (_, below) in enumerate(activations_on_data(objective, theta.astype(FLOAT64))[1:-1], start=2):
         yield from unseen_activations(objective, number, below)
-    samples, outputs = distinct(objective, len(theta)), net.widths[-1]
-    if len(samples) * (outputs - centred) < len(theta):
-        jacobian = objective.jacobian(theta).astype(FLOAT64).reshape(-1, outputs, len(theta))[samples]
-        if centred:
-            jacobian = jacobian - jacobian.mean(axis=1, keepdims=True)
-        missing = unseen(jacobian.reshape(-1, len(theta)))
-        cause = "fewer outputs on samples than parameters: null space of the Jacobian"
-        yield Directions(cause, FIRST_ORDER, np.arange(len(theta))[None], missing)
 
 
-def unseen(rows: Array) -> Array:
-    """Orthonormal t with rows · t = 0 to rounding, (p, k); columns are compared at a common size."""
+def jacobian_directions(
+    objective: Objective, theta: Array, centred: bool, known: list[Directions]
+) -> Iterator[Directions]:
+    """The null space of the Jacobian beside what is known of it, if there are few samples."""
+    samples, outputs = distinct(objective, len(theta)), objective.net.widths[-1]
+    if len(samples) * (outputs - centred) >= len(theta):
+        return
+    jacobian = objective.jacobian(theta).astype(FLOAT64).reshape(-1, outputs, len(theta))[samples]
+    if centred:
+        jacobian = jacobian - jacobian.mean(axis=1, keepdims=True)
+    lengths = [len(part) for part in known]
+    columns = sparse_columns(len(theta), known, lengths).toarray() if known else np.zeros((len(theta), 0))
+    missing = unseen(jacobian.reshape(-1, len(theta)), columns)
+    cause = "fewer outputs on samples than parameters: null space of the Jacobian"
+    yield Directions(cause, FIRST_ORDER, np.arange(len(theta))[None], missing)
+
+
+def unseen(rows: Array, known: Array | None = None) -> Array:
+    """Independent t with rows · t = 0 to rounding, (p, k); columns are compared at a common size.
+
+    Only those orthogonal to known ones (p, n), at that size: where rows are nearly dependent, rounding turns what is
+    found towards them, and what is left of a known one would be taken for another.
+    """
     if not np.isfinite(rows).all():
         return np.zeros((rows.shape[1], 0))
     sizes = norm(rows, 0)
     seen = np.flatnonzero(sizes)
     scales = sizes[seen]
     scaled = rows[:, seen] / scales
-    if len(scaled) > len(seen):
+    beside = None if known is None else complement(at_size(known, sizes)[seen])
+    if beside is not None:
+        scaled = scaled @ beside
+    count = scaled.shape[1]
+    if len(scaled) > count:
         # Instead of left singular vectors, (N, N).
         scaled = interruptible(side(scaled), np.linalg.qr, scaled, mode="r")
-    _, values, right = interruptible(len(seen), np.linalg.svd, scaled, full_matrices=True)
+    _, values, right = interruptible(count, np.linalg.svd, scaled, full_matrices=True)
     rank = int((values > ROUNDING * max(rows.shape) * values.max(initial=0)).sum())
-    missing = np.zeros((rows.shape[1], rows.shape[1] - rank))
-    missing[seen, : len(seen) - rank] = right[rank:].T / scales[:, None]
-    missing[np.flatnonzero(sizes == 0), np.arange(len(seen) - rank, missing.shape[1])] = 1
+    null = right[rank:].T if beside is None else beside @ right[rank:].T
+    missing = np.zeros((rows.shape[1], rows.shape[1] - len(seen) + count - rank))
+    missing[seen, : count - rank] = divided(null, scales)
+    missing[np.flatnonzero(sizes == 0), np.arange(count - rank, missing.shape[1])] = 1
     return missing
+
+
+def at_size(known: Array, sizes: Array) -> Array:
+    """Orthonormal columns that span known ones (p, n) where the rows' columns have these sizes, or none."""
+    scaled = known * np.where(sizes > 0, sizes / (sizes.max(initial=0) or 1.0), 1)[:, None]
+    lengths = norm(scaled, 0)
+    return span(scaled[:, lengths > 0] / lengths[lengths > 0], INDEPENDENCE)
+
+
+def divided(columns: Array, sizes: Array) -> Array:
+    """Columns (p, k) whose rows are divided by sizes (p,) > 0, each up to a factor, so that nothing overflows."""
+    least = np.where(columns != 0, sizes[:, None], np.inf).min(axis=0, initial=np.inf)
+    return np.asarray(columns * np.minimum(least / sizes[:, None], 1))

@@ -41,7 +41,15 @@ from ..any_objective import AnyObjective, overflow
 from ..network import MLP
 from ..objective import Objective
 from ..restricted import RestrictedObjective, whole, within
-from .data_modes import FIRST_ORDER, FLAT, data_directions, linear_pieces, loss_directions, unseen_inputs
+from .data_modes import (
+    FIRST_ORDER,
+    FLAT,
+    data_directions,
+    jacobian_directions,
+    linear_pieces,
+    loss_directions,
+    unseen_inputs,
+)
 from .functions import LayerFunctions, layer_functions, null_space
 from .group import symmetries
 from .related_neurons import LayerParameters, RelatedNeurons
@@ -227,16 +235,16 @@ def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-1
     allowed = _checks.positive(tolerance, "tolerance")
     data, everywhere = (net, at) if isinstance(net, MLP) else whole(net, at)
     objective = data if isinstance(data, Objective) else None
-    with calm_blas(size):
+    with calm_blas(size), np.errstate(over="ignore", invalid="ignore"):  # far out activations overflow
         scales, back, error = None, None, 0.0
         if getattr(net, "l2", 0.0):
             found = list(directions_with_penalty(network, everywhere))
         elif symmetries(network).dimension and not isinstance(net, RestrictedObjective):
             element, point, error = unit_point(network, at)
-            found = list(directions(network, point.astype(at.dtype), allowed, objective))
+            found = all_directions(network, point.astype(at.dtype), allowed, objective)
             scales, back = units(network, point), element.inverse().matrix()
         else:
-            found = list(directions(network, everywhere, allowed, objective))
+            found = all_directions(network, everywhere, allowed, objective)
         if isinstance(net, RestrictedObjective):
             found = list(restricted_directions(net, found))
         parts = sorted(found, key=lambda part: part.kind != FLAT)
@@ -285,6 +293,14 @@ def directions_with_penalty(net: MLP, exact: Array) -> Iterator[Directions]:
     yield Directions(ORBIT_WITH_PENALTY, FLAT, np.arange(len(exact))[None], tangents)
 
 
+def all_directions(net: MLP, exact: Array, tolerance: float, objective: Objective | None) -> list[Directions]:
+    """Directions of all causes; the Jacobian tells the last ones."""
+    found = list(directions(net, exact, tolerance, objective))
+    if objective is not None:
+        found += jacobian_directions(objective, exact, any(loss_directions(objective)), found)
+    return found
+
+
 def directions(net: MLP, exact: Array, tolerance: float, objective: Objective | None) -> Iterator[Directions]:
     """Directions of all causes, first those along which the loss does not change at any θ near this one."""
     theta = exact.astype(FLOAT64)
@@ -305,7 +321,7 @@ def directions(net: MLP, exact: Array, tolerance: float, objective: Objective | 
         yield from of_layer(layer, tolerance, " on the data")
         yield from mixed_on_data(layer)
     if objective is not None:
-        yield from data_directions(objective, exact, centred)
+        yield from data_directions(objective, exact)
 
 
 def of_layer(layer: LayerFunctions, tolerance: float, suffix: str) -> Iterator[Directions]:
@@ -385,7 +401,7 @@ def combination(coefficients: Array, tolerance: float) -> Array | None:
     """n with n · C = the constant 1, if there is one."""
     goal = np.zeros(coefficients.shape[1])
     goal[0] = 1
-    if not coefficients[:, 0].any():
+    if not coefficients[:, 0].any() or not np.isfinite(coefficients).all():
         return None
     sizes = norm(coefficients, 1)
     scaled = coefficients / np.where(sizes > 0, sizes, 1)[:, None]

@@ -31,6 +31,7 @@ from .moves import LayerMove, Mixing, identity_move, refined, with_mixing
 from .rules import HiddenLayer, hidden_layers, rule_of
 
 RANGE = 1e-290, 1e290  # of the weights that moves make
+FLOATS = np.finfo(FLOAT64)
 ROUNDING = 16 * float(np.finfo(float).eps)  # of the terms that a weight is made of
 RANK = 1e-10  # of rows of size one; where rounding makes it wrong, the point is less even
 
@@ -139,7 +140,7 @@ def from_above(hidden: HiddenLayer, incoming: Array, outgoing: Array, silent: Ar
     sizes, largest = norm(outgoing, 0), np.abs(outgoing).max(axis=0)
     unit = sizes[~silent].max(initial=0) or LONGDOUBLE.type(1)
     for neuron, rule in enumerate(hidden.rules):
-        if rule.exponential and hidden.can_shift(neuron) and largest[neuron]:
+        if rule.exponential and hidden.can_shift(neuron) and FLOATS.tiny < largest[neuron] < FLOATS.max:
             shifts[neuron] = np.log(largest[neuron])
         elif rule.degree and silent[neuron] and sizes[neuron]:
             growth = sizes[[neuron]] / unit
