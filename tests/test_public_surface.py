@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
@@ -216,3 +216,12 @@ def test_public_attributes_are_documented(room: str | None) -> None:
             described = {a for a, member in attributes(value).items() if member is not None and member.__doc__}
             missing |= {f"{name}.{attribute}" for attribute in attributes(value).keys() - words - described}
     assert missing == set()
+
+
+@pytest.mark.parametrize("room", [None, *ROOMS])
+def test_results_with_arrays_are_equal_by_identity(room: str | None) -> None:
+    """Fields would be compared one by one, and an array has no truth value."""
+    module = ho if room is None else getattr(ho, room)
+    for name, value in public(module).items():
+        if is_dataclass(value) and any("Array" in str(each.type) for each in fields(value)):
+            assert value.__eq__ is object.__eq__, name

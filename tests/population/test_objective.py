@@ -265,9 +265,11 @@ def test_a_tolerance_out_of_reach_is_told() -> None:
     [
         ({"net": ho.MLP([2, 1])}, "net must have exactly one hidden layer, as in MLP([d, m, K]); got 0"),
         ({"net": ho.MLP([2, 3, 3, 1])}, "net must have exactly one hidden layer, as in MLP([d, m, K]); got 2"),
+        ({"loss": "huber"}, "loss must be 'squared_error', the only one whose expectations are known; got 'huber'"),
+        ({"loss": "mse"}, "loss must be one of squared_error"),
         ({"teacher": ho.MLP([2, 3, 3, 1])}, "teacher must have exactly one hidden layer"),
         ({"net": ho.MLP([2, 3, 1], output_activation="tanh")}, "net must have linear outputs"),
-        ({"net": ho.MLP([3, 3, 1])}, "teacher must have the student's 3 inputs and 1 outputs; got 2 and 1"),
+        ({"net": ho.MLP([3, 3, 1])}, "teacher must have the student's 3 inputs and 1 output; got 2 and 1"),
         ({"net": ho.MLP([2, 3, 2])}, "teacher must have the student's 2 inputs and 2 outputs; got 2 and 1"),
         ({"theta_teacher": np.zeros(3)}, "theta_teacher must have shape (9,)"),
         (
@@ -301,7 +303,7 @@ def test_bad_types() -> None:
     with pytest.raises(ValueError, match="v must have shape"):
         pop.hvp(theta, np.zeros(3))
     with pytest.raises(TypeError, match="loss"):
-        ho.PopulationObjective(net, net, theta, loss="logistic")  # type: ignore[call-arg]
+        ho.PopulationObjective(net, net, theta, loss=1)  # type: ignore[arg-type]
 
 
 def problem() -> tuple[ho.PopulationObjective, np.ndarray]:

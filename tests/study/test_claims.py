@@ -203,4 +203,4 @@ def test_the_theorem_is_checked_by_certified_bounds() -> None:
 def test_the_theorem_without_two_widths() -> None:
     rows = table(np.zeros((3, 1)), (2,), "best_condition")
     rows["best_condition_bound"] = 1.0
-    assert str(check(rows)).endswith("a theorem, which no seed with two widths lets one check")
+    assert str(check(rows)).endswith("a theorem; no seed has two widths to check it at")

@@ -15,7 +15,7 @@ from .nearest import NearestMinimum, default_nodes, row_norms, search
 from .teacher import Setting, check_size, setting_of
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DescentComparison:
     """A `DescentComparison` holds where B descents ended, and the global minimum nearest to each start.
 

@@ -20,7 +20,7 @@ from ..network import MLP
 from .teacher import Setting, check_size, setting_of
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NearestMinimum:
     """A `NearestMinimum` holds the nearest global minimum of a start, or of B starts (then arrays have a leading B).
 

@@ -22,7 +22,7 @@ from .teacher import Setting, setting_of
 CHUNK = 256
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReachProbability:
     """A `ReachProbability` holds the probability that a random start lies within a radius of a global minimum.
 

@@ -30,7 +30,7 @@ from .teacher import Setting, check_network, setting_of
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Starts:
     """A `Starts` holds S random starts of one width.
 

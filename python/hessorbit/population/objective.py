@@ -26,6 +26,7 @@ from ..any_objective import AnyObjective, as_scalar, read_only
 from ..decomposition import symmetric_eigen
 from ..network import DEFAULT_OUTPUT, MLP
 from ..restricted import RestrictedObjective, whole
+from ..targets import LOSSES
 from .product import CompressedHessian, compression
 from .signed_network import Layer, difference, hidden_names, layer_of, neurons_of, parities, positions_of, pull_back
 from .whitening import whitening
@@ -62,6 +63,8 @@ class PopulationObjective:
         μ; by default 0.
     covariance : array_like, shape (d, d), optional
         Σ, positive semidefinite; by default the identity.
+    loss : {"squared_error"}
+        The only loss whose expectations are known.
     l2 : float
         Coefficient of ½‖θ‖², biases included; at least 0.
     tolerance : float
@@ -133,6 +136,7 @@ class PopulationObjective:
         *,
         mean: ArrayLike | None = None,
         covariance: ArrayLike | None = None,
+        loss: str = "squared_error",
         l2: float = 0.0,
         tolerance: float = 1e-12,
         threads: int | None = None,
@@ -145,6 +149,11 @@ class PopulationObjective:
                 f"got {teacher.widths[0]} and {teacher.widths[-1]}"
             )
         self.theta_teacher = read_only(float64_vector(theta_teacher, teacher.num_parameters, "theta_teacher"))
+        if _checks.one_of(loss, tuple(LOSSES), "loss") != self.loss_name:
+            raise ValueError(
+                f"loss must be {self.loss_name!r}, the only one whose expectations are known; got {loss!r}, which "
+                f"Objective has on samples"
+            )
         self._whiten = whitening(mean, covariance, inputs)
         self.mean = None if mean is None else read_only(_checks.as_floats(mean, "mean"))
         self.covariance = None if covariance is None else read_only(_checks.as_floats(covariance, "covariance"))

@@ -31,7 +31,7 @@ class Cell(NamedTuple):
     variant: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """A record holds what is kept of a cell; one row of the store.
 

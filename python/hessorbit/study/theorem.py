@@ -46,7 +46,7 @@ class Theorem:
 
     def __str__(self) -> str:
         if not self.pairs:
-            return f"{self.sentence}: a theorem, which no seed with two widths lets one check"
+            return f"{self.sentence}: a theorem; no seed has two widths to check it at"
         text = f"{self.sentence}: a theorem, which holds in {self.held} of {number_of(self.pairs, 'pair')} checked"
         if self.held + self.refuted < self.pairs:
             text += f"; the search leaves {self.pairs - self.held - self.refuted} open"

@@ -22,7 +22,7 @@ from .rules import HiddenLayer
 SUM_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Copies:
     """Every neuron of a wide layer copies one of the narrow network, or is dead; `Widening.layers` has these.
 
