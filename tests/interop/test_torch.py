@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import operator
 import os
+import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -656,6 +658,25 @@ def test_files_are_refused_and_never_run(content: Any, options: list[str], messa
     result = inspect(*options)
     assert result.exit_code == 2
     assert message in result.output
+    assert not folder.joinpath("run").exists()
+
+
+@pytest.mark.parametrize("name", ["TorchScript", "pickle"])
+def test_other_formats_are_refused_in_one_line(name: str, folder: Path) -> None:
+    """torch warns of both."""
+    if name == "TorchScript":
+        torch.jit.trace(mlp(nn.Tanh()), torch.zeros(1, 3)).save("net.pt")
+    else:
+        folder.joinpath("net.pt").write_bytes(pickle.dumps(Runs()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = inspect()
+    assert result.exit_code == 2
+    wanted = {
+        "TorchScript": "'net.pt' is TorchScript, which is run as code",
+        "pickle": "torch's own layers, which only",
+    }
+    assert wanted[name] in result.output
     assert not folder.joinpath("run").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,7 +86,9 @@ def from_torch_file(
     import torch
 
     try:
-        with torch.serialization.safe_globals(torch_layers()):
+        # torch warns of formats that it then refuses, or reads all the same.
+        with torch.serialization.safe_globals(torch_layers()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ValueError(
@@ -93,6 +96,10 @@ def from_torch_file(
             f"back: save module.state_dict(), or export the module to ONNX"
         ) from None
     except Exception as error:  # of the zip reader, and of TorchScript
+        if "TorchScript" in str(error):
+            raise ValueError(
+                f"{str(path)!r} is TorchScript, which is run as code: save module.state_dict(), or export to ONNX"
+            ) from error
         reason = first_sentence(error)
         told = reason if any(map(str.isalpha, reason)) else "it is no zip archive"
         raise ValueError(f"{str(path)!r} is damaged or no file of torch.save: {told}") from error
