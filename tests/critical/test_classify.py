@@ -385,3 +385,23 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="finite"):
         ho.classify(obj, [1.0, np.nan])
     assert ho.classify(obj, [1e200, 1e200]).kind in ("not critical", "degenerate")
+
+
+def test_a_degenerate_point_is_found_next_to_theta() -> None:
+    """Two cubes on separable signs: 50 digits have a critical point 1.1e-11 away, with three zero eigenvalues.
+
+    What is left of these at θ changes by all of itself on the way there.
+    """
+    x = [
+        0.5473394251250083, 0.26414454375081814, -0.13617130347240705, -0.596533314240671,
+        0.327113584326392, 0.5678796926439305, -2.3504999260390296,
+    ]  # fmt: skip
+    theta = [
+        -2.0566272420039864, -3.490690548949243, -0.9592634329983132, 0.01150413677163756,
+        1.8227406254275111, -1.5735242737712691, 2.8053979342942656,
+    ]  # fmt: skip
+    net = ho.MLP([1, 2, 1], "cube", parametrization="mean_field")
+    obj = ho.Objective(net, np.reshape(x, (-1, 1)), [1, 0, 1, 0, 1, 0, 0], loss="logistic")
+    assert np.abs(obj.gradient(theta)).max() < 1e-10
+    point = ho.classify(obj, theta)
+    assert (point.kind, point.num_negative, point.num_positive) == ("degenerate", 0, 4)

@@ -13,7 +13,7 @@ it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ from ..symmetry.null_modes import NullModes, null_modes
 
 QUADRATIC = 0.5
 CRITICAL = 1e-6  # relative to ‖H‖ max(1, ‖θ‖), a gradient that is none
+VANISHING = 1e-10  # relative to ‖H‖, eigenvalues that may be those of a degenerate point
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,13 @@ def model_across(here: Derivatives, basis: Array) -> LocalModel:
     images = moved_by(here, safe, vectors)
     changes = np.abs((vectors * images).sum(axis=0)).astype(np.float64)
     changes[~np.isfinite(changes)] = np.inf
-    return LocalModel(here, values, vectors, floor + 2 * changes, floor, slopes, step, images)
+    model = LocalModel(here, values, vectors, floor + 2 * changes, floor, slopes, step, images)
+    if not model.still or model.quadratic:
+        return model
+    # What is left of eigenvalues that vanish at a critical point next to θ changes by all of itself on the way there.
+    small = np.abs(values) <= VANISHING * model.size
+    other = replace(model, floors=np.where(small, np.maximum(model.floors, np.abs(values)), model.floors))
+    return other if other.quadratic else model
 
 
 def moved_by(here: Derivatives, ahead: Array, vectors: Array) -> Array:
