@@ -155,3 +155,18 @@ def test_populations_and_restrictions() -> None:
         assert ho.classify(obj, moved).kind == "minimum"
         part = ho.classify(obj.restricted(moved, free), moved[free])
         assert (part.kind, len(part.causes)) == ("minimum", 0)
+
+
+@pytest.mark.parametrize("inputs", [1, 3])
+@pytest.mark.parametrize("weight", [1e-6, 1e-8, 1e-10])
+def test_next_to_a_silent_neuron(inputs: int, weight: float) -> None:
+    """Where w = 0 silences a square, ∂²L/∂w² = 2 v E(f − y) x xᵀ, whose trace is negative here: a saddle whatever v is."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20, inputs))
+    y = 1 + (x**2).sum(axis=1)
+    obj = ho.Objective(ho.MLP([inputs, 1, 1], "square", bias=[False, True]), x, y)
+    theta = np.array([*weight * rng.standard_normal(inputs), 0.7, y.mean()])
+    assert 2 * 0.7 * ((y.mean() - y) * (x**2).sum(axis=1)).mean() < -0.1
+    point = ho.classify(obj, theta)
+    assert point.kind == "saddle", point
+    assert obj.loss(theta + point.direction) < obj.loss(theta)

@@ -38,12 +38,21 @@ def examine(obj: AnyObjective, theta: Array) -> CriticalPoint:
     with np.errstate(all="ignore"), own_points():
         even = in_even_units(obj, theta)
         place = Place(obj, theta, even, kinks_at(obj, theta), loss_kinks_at(obj, theta))
-        sides = clipped(even.obj, even.theta)
-        model = local_model(sides, even.theta)
-        if place.loss_kinks and (model is None or (model.critical and model.negative.any())):
-            return of_sides(place, model)
-        point = without_model(place) if model is None else of_model(place, model)
-        return beyond_kinks(place, point, model) if place.kinks else point
+        point = of_place(place)
+        if even.same or point.at_lower_bound or point.kind not in ("degenerate", "not critical"):
+            return point
+        # A neuron that is next to silent is so as it is given: in even units its other weights are as small.
+        given = of_place(replace(place, even=EvenUnits(obj, theta, np.ones(even.sizes.size))))
+        return given if given.kind in ("minimum", "saddle") else point
+
+
+def of_place(place: Place) -> CriticalPoint:
+    """What θ is, as the quadratic model in the units of the place tells."""
+    model = local_model(clipped(place.even.obj, place.even.theta), place.even.theta)
+    if place.loss_kinks and (model is None or (model.critical and model.negative.any())):
+        return of_sides(place, model)
+    point = without_model(place) if model is None else of_model(place, model)
+    return beyond_kinks(place, point, model) if place.kinks else point
 
 
 def of_sides(place: Place, model: LocalModel | None) -> CriticalPoint:
@@ -364,8 +373,8 @@ def ways_message(place: Place, ways: list[WayToInfinity]) -> str:
 
 def not_critical_message(place: Place, model: LocalModel) -> str:
     text = (
-        f"max|∇L| is {place.gradient_norm:.2e}, and the curvature changes along the Newton step: no critical point is "
-        f"next to theta"
+        f"max|∇L| is {place.gradient_norm:.2e}, and the curvature changes along the Newton step: it shows no critical "
+        f"point next to theta"
     )
     if model.decrease > 0:
         text += f"; the step promises to lower the loss by {place.even.loss(model.decrease):.1e}"

@@ -66,7 +66,7 @@ class CriticalPoint:
           symmetry explains. With `at_lower_bound` it is a minimum all the same; else that is left to higher
           derivatives. Also where one is negative, but by so little that the loss falls by no more than rounding, or
           only without the curvature of residuals at the kink of the loss.
-        - ``"not critical"``: the gradient does not vanish next to θ, or only on one side of a kink.
+        - ``"not critical"``: that the gradient vanishes next to θ is not shown, or only on one side of a kink.
         - ``"to infinity"``: parameters diverge, along `ways`, and the loss keeps falling.
     message : str
         What it is and what to do about it, in sentences.
