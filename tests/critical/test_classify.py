@@ -56,6 +56,22 @@ def test_planted_points(widths: tuple[int, ...], activation: str, loss: str, siz
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
+@pytest.mark.parametrize("outgoing", [1e-7, 1e-9])
+def test_signs_that_extended_precision_decides_do_not_depend_on_units(outgoing: float, dtype: type) -> None:
+    """Inputs 2¹⁷ as large leave the function the same: so is the kind of point, and what directions are left open."""
+    net, x = ho.MLP([1, 1, 1]), np.array([[-2.0], [-1.0], [0.5], [1.0], [3.0]])
+    found = []
+    for unit in (1.0, 2.0**17):
+        theta = np.array([1.0 / unit, 0.5, outgoing, 0.3], dtype)
+        found.append(ho.classify(ho.Objective(net, unit * x, net(theta, unit * x)), theta))
+    plain, uneven = found
+    assert uneven.kind == plain.kind
+    assert uneven.unexplained.shape == plain.unexplained.shape
+    directions = uneven.unexplained.astype(np.float64)
+    np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
 def test_a_cross_entropy_is_symmetric_by_itself(dtype: type) -> None:
     """Width + 1 null vectors, at every θ, do not make its minima degenerate."""
     problem = random_problem(rng(0), (2, 3, 3), "tanh", loss="cross_entropy", samples=60, integer_labels=False)

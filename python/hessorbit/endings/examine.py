@@ -254,10 +254,13 @@ def described(
 
 
 def orthonormal(columns: Array) -> Array:
-    """Orthonormal columns that span what independent ones (P, k) do; large rows come first, as QR likes them."""
+    """Orthonormal columns that span what independent ones (P, k) do; large rows come first, as QR likes them.
+
+    Computed in float64, as LAPACK has no other: directions whose sign is open are known to fewer digits.
+    """
     order = np.argsort(-np.abs(columns).max(axis=1, initial=0.0), kind="stable")
     result = np.empty_like(columns)
-    result[order] = interruptible(side(columns), np.linalg.qr, columns[order])[0]
+    result[order] = interruptible(side(columns), np.linalg.qr, columns[order].astype(np.float64))[0]
     return result
 
 
