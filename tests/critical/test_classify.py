@@ -71,6 +71,23 @@ def test_signs_that_extended_precision_decides_do_not_depend_on_units(outgoing: 
     np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-14)
 
 
+@pytest.mark.parametrize("falls", [True, False])
+@pytest.mark.parametrize("weight", [-1e-3, -1e-5, -1e-7])
+def test_weight_decay_pulls_to_a_kink(weight: float, falls: bool) -> None:
+    """Weight decay pulls w₁ < 0 to 0, where relu(w₁) is at its kink; beyond it the loss falls as y₁ > 0, or rises."""
+    net, l2 = ho.MLP([2, 1, 1], "relu", bias=False), 0.01
+    obj = ho.Objective(net, np.eye(2), [1.0 if falls else -1.0, 1 + 2 * l2], l2=l2)
+    theta = np.array([weight, 1.0, 1.0])
+    np.testing.assert_allclose(obj.gradient(theta), [l2 * weight, 0, 0], atol=1e-16)
+    point = ho.classify(obj, theta)
+    assert point.kind == ("not critical" if falls else "minimum"), point
+    result = ho.minimize(obj, theta, method="gd", tol=1e-4)
+    assert result.success is not falls, result.message
+    if falls:
+        assert "at its kink on sample 0" in point.message
+        assert obj.loss(theta + point.direction) < obj.loss(theta)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
 def test_a_cross_entropy_is_symmetric_by_itself(dtype: type) -> None:
     """Width + 1 null vectors, at every θ, do not make its minima degenerate."""

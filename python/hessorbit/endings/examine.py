@@ -14,7 +14,7 @@ from .._kinks import Kink, where
 from .._norms import norm
 from .._own_points import own_points
 from .._waiting import interruptible, side
-from .._words import number_of, those
+from .._words import number_of, those, uncapitalised
 from ..any_objective import AnyObjective
 from ..symmetry.null_modes import beyond_symmetry
 from .beside import surely_not_critical
@@ -22,7 +22,7 @@ from .curves import candidates
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs
 from .infinity import falling_floor, growing, ray, settled, tangents_that_seem_to_fall, ways_to_infinity
-from .kinks import DIRECTIONS, LENGTHS, clipped, falling, kinks_at, loss_kinks_at
+from .kinks import DIRECTIONS, LENGTHS, clipped, falling, kinks_at, kinks_reached, loss_kinks_at
 from .local_model import LocalModel, local_model, model_beside
 from .losses import extended, loss_and_noise, loss_at
 from .point import CriticalPoint, WayToInfinity
@@ -52,7 +52,7 @@ def of_place(place: Place) -> CriticalPoint:
     if place.loss_kinks and (model is None or (model.critical and model.negative.any())):
         return of_sides(place, model)
     point = without_model(place) if model is None else of_model(place, model)
-    return beyond_kinks(place, point, model) if place.kinks else point
+    return beyond_kinks(place, point, model)
 
 
 def of_sides(place: Place, model: LocalModel | None) -> CriticalPoint:
@@ -80,16 +80,24 @@ def of_sides(place: Place, model: LocalModel | None) -> CriticalPoint:
 
 
 def beyond_kinks(place: Place, point: CriticalPoint, model: LocalModel | None) -> CriticalPoint:
-    """The same point, unless the loss falls on another side of its kinks than that of the derivatives."""
+    """The same point, unless the loss falls on another side of its kinks than that of the derivatives.
+
+    Or of those that the Newton step comes to, as weight decay may pull a preactivation towards its kink.
+    """
     if point.kind not in ("minimum", "degenerate") or point.at_lower_bound:
         return point
-    direction, decrease = place.falling(model, np.zeros((len(place.theta), 0)))
+    ahead = not place.kinks and model is not None
+    kinks = kinks_reached(place.even.obj, model.theta, model.ahead) if ahead else place.kinks  # type: ignore[union-attr]
+    if not kinks:
+        return point
+    direction, decrease = place.falling(model, np.zeros((len(place.theta), 0)), ahead=ahead)
     if direction is None:
         return point
+    at_kink = where(kinks[0], place.obj.net.num_layers)
     message = (
-        f"{where(place.kinks[0], place.obj.net.num_layers)}, and on another side of it than that on which the "
-        f"derivatives were taken the loss falls: a step lowers it by {decrease:.2g}. Go on from theta + direction, "
-        f"which classify gives."
+        f"{'Next to theta: ' + uncapitalised(at_kink) if ahead else at_kink}, and on another side of it than that on "
+        f"which the derivatives were taken the loss falls: a step lowers it by {decrease:.2g}. Go on from theta + "
+        f"direction, which classify gives."
     )
     return replace(point, kind="not critical", message=message, direction=direction, decrease=decrease)
 
@@ -113,15 +121,18 @@ class Place:
         """max|∇L|."""
         return float(np.abs(self.obj.gradient(self.theta)).max())
 
-    def falling(self, model: LocalModel | None, first: Array) -> tuple[Array | None, float]:
-        """A direction from θ to where the loss is lower than at the critical point of the model; and by how much."""
+    def falling(self, model: LocalModel | None, first: Array, *, ahead: bool = False) -> tuple[Array | None, float]:
+        """A direction from θ to where the loss is lower than at the critical point of the model; and by how much.
+
+        It is looked for at θ where the gradient is none, unless `ahead`.
+        """
         obj, theta = self.even.obj, self.even.theta
         seen, at = np.zeros((len(theta), 0)), theta
         if model is not None:
             known = model.resolved
             seen = model.vectors[:, known]
-            if not model.still:
-                at = (theta - seen @ (model.slopes[known] / model.values[known])).astype(theta.dtype)
+            if ahead or not model.still:
+                at = model.ahead
         # Next to θ there may be another side of the kink, with a gradient of its own.
         slope = 2 * min(float(norm(obj.gradient(theta))), float(norm(obj.gradient(at))))
         onwards = falling(obj, at, first, complement(seen), slope)

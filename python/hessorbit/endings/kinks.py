@@ -68,6 +68,25 @@ def kinks_at(obj: AnyObjective, theta: Array) -> tuple[Kink, ...]:
     return tuple(found[:MOST_KINKS])
 
 
+def kinks_reached(obj: AnyObjective, theta: Array, ahead: Array) -> tuple[Kink, ...]:
+    """Layers, neurons and samples whose preactivations come to a kink, or cross it, from θ to where a step leads.
+
+    Those that less than halve stay on their side in further steps, too.
+    """
+    (data, start), (_, end) = whole(obj, theta), whole(obj, ahead)
+    used = {name for layer in data.net.activations for name in layer}
+    if not isinstance(data, Objective) or not any(map(activations.kinked, used)):
+        return ()
+    found, samples = [], counted(data)
+    layers = (activations_on_data(data, at.astype(np.float64)) for at in (start, end))
+    for index, (before, after) in enumerate(zip(*layers, strict=True)):
+        if index:
+            kinked = np.array([activations.kinked(name) for name in data.net.activations[index - 1]])
+            reached = (before[0] != 0) & (after[0] * np.sign(before[0]) <= np.abs(before[0]) / 2) & kinked
+            found += [Kink(index, int(neuron), int(samples[n])) for n, neuron in zip(*np.nonzero(reached), strict=True)]
+    return tuple(found[:MOST_KINKS])
+
+
 def residuals_at_kink(obj: AnyObjective, theta: Array) -> tuple[Array, Array]:
     """Samples and outputs with |f − y| = δ, to rounding, and the outputs (N, K)."""
     data, at = whole(obj, theta)

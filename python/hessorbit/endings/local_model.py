@@ -116,6 +116,13 @@ class LocalModel:
         return bool(self.still or settled) and self.quadratic
 
     @property
+    def ahead(self) -> Array:
+        """Where the Newton step leads in the directions whose eigenvalues are above rounding, (P,)."""
+        seen, theta = np.abs(self.values) > self.rounding, self.theta
+        step = self.vectors[:, seen] @ (self.slopes[seen] / self.values[seen])
+        return np.asarray((theta - step).astype(theta.dtype))
+
+    @property
     def drifting(self) -> Array:
         """Whose signs are lost not to rounding but to what the eigenvalues change by along the step, (r,)."""
         return ~self.resolved & (np.abs(self.values) > self.rounding)
