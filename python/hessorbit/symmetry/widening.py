@@ -284,7 +284,9 @@ class Widening:
 
         Eigenvalues count as zero below their rounding errors, and at a critical point, which is known up to a Newton
         step only, below what the step changes them by. Away from critical points the identity holds too, and
-        this is the inertia at ``w(theta)``. Costs the narrow Hessian and its eigenvalues, twice.
+        this is the inertia at ``w(theta)``. A residual that rounding alone may have made is taken as zero, and what
+        vanishes with it as exactly zero: this is the inertia for the targets that ``theta`` computes, not for the
+        rounded ones. Costs the narrow Hessian and its eigenvalues, twice.
 
         References
         ----------
