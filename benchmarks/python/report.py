@@ -16,13 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from history import ROOT, name_of, newest, read
-from rows import Record, means, ratio, reached
+from rows import Record, geometric_mean, means, ratio, reached
 from summary import duration, mark
 
 COST_MODEL = ROOT / "benchmarks" / "results" / "cost_model.json"
 FIGURE = Path("docs") / "figures" / "speed.svg"
 PUBLISHED = "https://raw.githubusercontent.com/hessorbit/hessorbit/main"  # where a package index finds pictures
 BUDGET = "a budget"
+SUMMARY = {  # contests by which machines are compared, each against one rival, and what they are called there
+    ("Hessian", "jax"): "Hessians against jax", ("Hessian", "torch"): "torch", ("Hessian", "curvlinops"): "curvlinops",
+    ("Hessian", "dsyrk"): "dsyrk", ("deep Hessian", "jax"): "deep, against jax", ("gradient", "jax"): "gradients",
+    ("10,000 steps of gd", "jax"): "gd", ("10,000 steps of adam", "jax"): "adam",
+}  # fmt: skip
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -95,6 +100,16 @@ def comparison(rows: Sequence[Record], runs: Sequence[Record]) -> str:
     head = ["what", "case", "against", "hessorbit", "spread", "theirs", "ratio", "busy", "goal", ""]
     notes = sorted({f"{row['contest']} against {row['rival']}: {row['note']}" for row in beside if row.get("note")})
     return "\n\n".join([about(beside, runs), table(head, lines), "\n".join(f"- {note}" for note in notes)]).rstrip()
+
+
+def machines(records: Sequence[Record]) -> str:
+    """Geometric means of ratios on every machine of the history, from its newest rows."""
+    lines = []
+    for name in dict.fromkeys(name_of(record["machine"]) for record in reversed(records)):
+        rows, runs = newest([record for record in records if name_of(record["machine"]) == name])
+        found = [geometric_mean(rows, *contest) for contest in SUMMARY]
+        lines.append([name, runs[-1]["date"][:10], *(number(mean[0]) if mean else "" for mean in found)])
+    return table(["machine", "newest run", *SUMMARY.values()], lines)
 
 
 def costs(rows: Sequence[Record], runs: Sequence[Record]) -> str:
@@ -182,10 +197,12 @@ def filled(page: Path, name: str, text: str) -> str:
 
 def parts(machine: str | None = None) -> list[tuple[Path, str, str]]:
     """What stands where: page, name and text."""
-    rows, runs = newest(read(), machine)
+    records = read()
+    rows, runs = newest(records, machine)
     performance, readme = ROOT / "docs" / "performance.md", ROOT / "README.md"
     return [
         (performance, "comparison", comparison(rows, runs)),
+        (performance, "machines", machines(records)),
         (performance, "costs", costs(rows, runs)),
         (performance, "cost model", cost_model(json.loads(COST_MODEL.read_text("utf-8")))),
         (readme, "speed", picture(rows, runs)),

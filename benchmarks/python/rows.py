@@ -53,15 +53,21 @@ def reached(row: Record) -> bool | None:
     return None if value is None or row["goal"] is None else value >= row["goal"]
 
 
+def geometric_mean(rows: Sequence[Record], contest: str, rival: str) -> tuple[float, int] | None:
+    """Of the ratios in one contest against one rival, and of how many; None if none was measured."""
+    found = [row for row in rows if (row["contest"], row["rival"]) == (contest, rival)]
+    ratios = [value for row in found if (value := ratio(row))]
+    return (math.exp(sum(map(math.log, ratios)) / len(ratios)), len(ratios)) if ratios else None
+
+
 def means(rows: Sequence[Record]) -> list[Record]:
     """Geometric means of ratios over the contests that have a goal for it."""
     found = []
     for (contest, rival), goal in MEAN_GOALS.items():
-        ratios = [value for row in rows if (row["contest"], row["rival"]) == (contest, rival) and (value := ratio(row))]
-        if ratios:
-            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        if average := geometric_mean(rows, contest, rival):
+            mean, count = average
             found.append(
-                {"contest": contest, "rival": rival, "count": len(ratios), "mean": mean, "goal": goal}
+                {"contest": contest, "rival": rival, "count": count, "mean": mean, "goal": goal}
                 | {"reached": mean >= goal}
             )
     return found
