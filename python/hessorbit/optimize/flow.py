@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -24,6 +26,7 @@ def flow(
 ) -> Stop:
     """Follows the flow until a time, or until another reason to stop; records at `times` or at every step."""
     from scipy import integrate
+    from scipy.linalg import LinAlgWarning
 
     make = getattr(integrate, _checks.one_of(solver, SOLVERS, "solver"))
     tolerances = {"rtol": _checks.positive(rtol, "rtol"), "atol": _checks.positive(atol, "atol")}
@@ -43,7 +46,9 @@ def flow(
     stop = run.reach(run.theta, *run.evaluate(run.theta), 0, 0.0, record=every_step)
     if stop is not None:
         return stop
-    with run.failures_of(f"SciPy's {solver}"):
+    with run.failures_of(f"SciPy's {solver}"), warnings.catch_warnings():
+        # With a singular matrix a step fails, and the integrator tries a shorter one.
+        warnings.simplefilter("ignore", LinAlgWarning)
         ode = make(velocity, 0.0, run.theta, end, jac=jacobian, **tolerances)
         while stop is None and ode.status == "running":
             ode.step()
