@@ -54,7 +54,7 @@ class Growth:
     >>> obj = ho.Objective(net, [[0.0], [1.0], [2.0]], [0.0, 1.0, 0.5])
     >>> grown = ho.grow(obj, np.linspace(-1.0, 1.0, 7), [4], split="equal")
     >>> grown
-    Growth: MLP([1, 2, 1], 'tanh') -> MLP([1, 4, 1], 'tanh'), split equally into (2, 2) copies
+    Growth: MLP([1, 2, 1], 'tanh') -> MLP([1, 4, 1], 'tanh'), split equally into copies (2, 2)
     >>> wide, theta = grown
     """
 

@@ -247,7 +247,7 @@ class Finding:
 
     >>> finding = next(each for each in result.claims() if each.claim.id == "nearest")
     >>> finding.claim.column, finding.factor.n, finding.verdict, finding.reason
-    ('nearest_distance', 1, 'undecided', '1 of 1 seeds can be used, and 6 are the fewest')
+    ('nearest_distance', 1, 'undecided', '1 of 1 seed can be used, and 6 are the fewest')
     """
 
     claim: Claim

@@ -41,7 +41,7 @@ class StudyResult(StudyCells):
     ...     result = study.run(executor=executor)
 
     >>> result
-    StudyResult(2 cells: widths 2, 4, 1 seeds)
+    StudyResult(2 cells: widths 2, 4, 1 seed)
     >>> result.table["parameters"].to_list(), result.missing, result.failures
     ([9, 17], 0, {})
     """
@@ -229,7 +229,7 @@ def load(store: str | PathLike[str]) -> StudyResult:
     ...     result = study.run(store, executor=executor)
     ...     again = ho.study.load(store)
     >>> again
-    StudyResult(2 cells: widths 2, 4, 1 seeds)
+    StudyResult(2 cells: widths 2, 4, 1 seed)
     """
     with Store.read(store) as rows:
         return StudyResult(*rows.read_contents())

@@ -150,7 +150,7 @@ class WidthStudy(Settings):
     >>> with ThreadPoolExecutor(1) as executor:
     ...     result = study.run(executor=executor)
     >>> result
-    StudyResult(2 cells: widths 2, 4, 1 seeds)
+    StudyResult(2 cells: widths 2, 4, 1 seed)
     >>> result.table["parameters"].to_list()
     [9, 17]
 
