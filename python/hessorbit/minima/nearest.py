@@ -161,7 +161,7 @@ def nearest_minimum(
     TypeError, ValueError
         If networks do not match or have more than one hidden layer, the teacher is wider than the student, θ has the
         wrong length, is not finite or beyond ±1e300, or an option is out of its range.
-    ArithmeticError
+    OverflowError
         If the minimum, or what is computed on the way to it, leaves the range of float64.
     KeyboardInterrupt
         Ctrl-C ends the search.
@@ -254,9 +254,10 @@ def search(
     found = _core.nearest_minima(setting.geometry, *setting.split(start), gap_tolerance, max_nodes, time_limit, threads)
     theta = setting.join(found["incoming"], found["outgoing"], found["output"])
     if not np.isfinite(theta).all():
-        raise ArithmeticError(
-            f"the nearest minimum is not found in the range of float64: take smaller entries of theta0, which reach "
-            f"{np.abs(start).max():.3g} now, or of theta_teacher"
+        taught = max(float(np.abs(part).max(initial=0.0)) for part in (setting.incoming, setting.outgoing))
+        raise OverflowError(
+            f"the nearest minimum leaves the range of float64: take entries of theta0, which reach "
+            f"{np.abs(start).max():.3g} now, and of theta_teacher, some {taught:.3g}, of more equal size"
         )
     distance = row_norms(theta - start)
     lower = np.minimum(found["lower_bound"], distance)
