@@ -276,11 +276,8 @@ class Spectrum:
         # Symmetries build on spectra; only here does a spectrum ask for them, when it is computed.
         from .symmetry.predicted_zero_modes import predicted
 
-        modes = predicted(self._errors.objective, self._errors.theta)
-        flat = modes.of_kind("flat")
-        if len(flat) == len(modes) or self.matrix == "gauss_newton" or self._errors.zero_residual:
-            return modes
-        return flat
+        first_order = self.matrix == "gauss_newton" or self._errors.zero_residual
+        return predicted(self._errors.objective, self._errors.theta, flat_only=not first_order)
 
     @cached_property
     def quotient_eigenvalues(self) -> Array:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from .. import activations
 from .._bases import complement, span
@@ -147,17 +148,41 @@ def unseen(rows: Array, known: Array | None = None) -> Array:
     beside = None if known is None else complement(at_size(known, sizes)[seen])
     if beside is not None:
         scaled = scaled @ beside
-    count = scaled.shape[1]
-    if len(scaled) > count:
-        # Instead of left singular vectors, (N, N).
-        scaled = interruptible(side(scaled), np.linalg.qr, scaled, mode="r")
-    _, values, right = interruptible(count, np.linalg.svd, scaled, full_matrices=True)
-    rank = int((values > ROUNDING * max(rows.shape) * values.max(initial=0)).sum())
-    null = right[rank:].T if beside is None else beside @ right[rank:].T
-    missing = np.zeros((rows.shape[1], rows.shape[1] - len(seen) + count - rank))
-    missing[seen, : count - rank] = divided(null, scales)
-    missing[np.flatnonzero(sizes == 0), np.arange(count - rank, missing.shape[1])] = 1
+    null = null_space(scaled, ROUNDING * max(rows.shape))
+    count = null.shape[1]
+    missing = np.zeros((rows.shape[1], rows.shape[1] - len(seen) + count))
+    missing[seen, :count] = divided(null if beside is None else beside @ null, scales)
+    missing[np.flatnonzero(sizes == 0), np.arange(count, missing.shape[1])] = 1
     return missing
+
+
+def null_space(rows: Array, tolerance: float) -> Array:
+    """Orthonormal t with rows · t = 0, (p, k): right singular vectors of values up to `tolerance` times the largest.
+
+    Rows and columns of full rank, by far the most, need no singular values: a factorisation A = R Q shows it, where
+    1/‖R⁻¹‖ ≤ σ_min and ‖R‖ ≥ σ_max, in Frobenius norms.
+    """
+    count, columns = rows.shape
+    if count > columns:
+        triangle, outside = interruptible(side(rows), np.linalg.qr, rows, mode="r"), np.zeros((columns, 0))
+    else:
+        basis, triangle = interruptible(columns, np.linalg.qr, rows.T, mode="complete")
+        triangle, outside = triangle[:count], basis[:, count:]
+    if is_regular(triangle, tolerance):
+        return outside
+    short = triangle if count > columns else rows
+    _, values, right = interruptible(columns, np.linalg.svd, short, full_matrices=True)
+    rank = int((values > tolerance * values.max(initial=0)).sum())
+    return np.asarray(right[rank:].T)
+
+
+def is_regular(triangle: Array, tolerance: float) -> bool:
+    """Whether all singular values of an upper triangle are above `tolerance` times the largest, as bounds show it."""
+    least = tolerance * norm(triangle)
+    if np.abs(triangle.diagonal()).min(initial=np.inf) <= least:
+        return False
+    inverse = interruptible(len(triangle), solve_triangular, triangle, np.eye(len(triangle)), check_finite=False)
+    return bool(norm(inverse) * least < 1)
 
 
 def at_size(known: Array, sizes: Array) -> Array:

@@ -43,13 +43,12 @@ class NullModes:
 
 def null_modes(obj: AnyObjective, theta: Array, hessian: Dense, errors: RoundingErrors | QuadratureErrors) -> NullModes:
     """Returns the predicted zero modes that H annihilates, up to 1e-6 ‖H‖, as at the end of a minimisation."""
-    modes = predicted(obj, theta)
+    modes = predicted(obj, theta, flat_only=not errors.zero_residual)
     allowed = NULL * float(norm(hessian.matrix))
-    chosen = [i for i, kind in enumerate(modes.kinds) if kind == "flat" or errors.zero_residual]
-    images = norm(hessian.apply(modes.basis[:, chosen].astype(hessian.matrix.dtype)), axis=0)
-    null = [i for i, image in zip(chosen, images, strict=True) if image <= allowed]
+    images = norm(hessian.apply(modes.basis.astype(hessian.matrix.dtype)), axis=0)
+    null = np.flatnonzero(images <= allowed)
     basis, causes = modes.basis[:, null], tuple(modes.labels[i] for i in null)
-    if len(null) < len(chosen):  # columns of one cause stand for each other
+    if len(null) < len(modes):  # columns of one cause stand for each other
         tangents = null_tangents(obj, theta, hessian, allowed)
         if tangents.shape[1]:
             joined = span(np.hstack([tangents, basis]), 1e-8)

@@ -225,8 +225,10 @@ def zero_modes(net: MLP | AnyObjective, theta: ArrayLike, *, tolerance: float = 
     return replace(modes, residuals=residuals(net, theta, modes.basis)) if isinstance(net, AnyObjective) else modes
 
 
-def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-10) -> ZeroModes:
-    """The zero modes, without how well the Hessian annihilates them."""
+def predicted(
+    net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-10, *, flat_only: bool = False
+) -> ZeroModes:
+    """The zero modes, or those of the kind "flat" alone, without how well the Hessian annihilates them."""
     network = net if isinstance(net, MLP) else getattr(net, "net", None)
     if not isinstance(network, MLP):
         raise TypeError(f"net must be an MLP or an Objective; got a {type(net).__name__}")
@@ -241,13 +243,14 @@ def predicted(net: MLP | AnyObjective, theta: ArrayLike, tolerance: float = 1e-1
             found = list(directions_with_penalty(network, everywhere))
         elif symmetries(network).dimension and not isinstance(net, RestrictedObjective):
             element, point, error = unit_point(network, at)
-            found = all_directions(network, point.astype(at.dtype), allowed, objective)
+            found = all_directions(network, point.astype(at.dtype), allowed, objective, flat_only)
             scales, back = units(network, point), element.inverse().matrix()
         else:
-            found = all_directions(network, everywhere, allowed, objective)
+            found = all_directions(network, everywhere, allowed, objective, flat_only)
         if isinstance(net, RestrictedObjective):
             found = list(restricted_directions(net, found))
-        parts = sorted(found, key=lambda part: part.kind != FLAT)
+        flat = [part for part in found if part.kind == FLAT]
+        parts = flat if flat_only else flat + [part for part in found if part.kind != FLAT]
         with calm_blas(0):
             basis, origins = orthonormal_basis(size, parts, scales, back)
     labels, kinds = zip(*[(parts[i].cause, parts[i].kind) for i in origins], strict=True) if len(origins) else ((), ())
@@ -293,10 +296,12 @@ def directions_with_penalty(net: MLP, exact: Array) -> Iterator[Directions]:
     yield Directions(ORBIT_WITH_PENALTY, FLAT, np.arange(len(exact))[None], tangents)
 
 
-def all_directions(net: MLP, exact: Array, tolerance: float, objective: Objective | None) -> list[Directions]:
-    """Directions of all causes; the Jacobian tells the last ones."""
+def all_directions(
+    net: MLP, exact: Array, tolerance: float, objective: Objective | None, flat_only: bool
+) -> list[Directions]:
+    """Directions of all causes; the Jacobian tells the last ones, which are of first order."""
     found = list(directions(net, exact, tolerance, objective))
-    if objective is not None:
+    if objective is not None and not flat_only:
         found += jacobian_directions(objective, exact, any(loss_directions(objective)), found)
     return found
 
