@@ -70,6 +70,9 @@ def as_floats(value: Any, name: str) -> Array:
     if array.dtype.kind in "iu" and array.size and not within_float64(array):
         raise ValueError(f"{name} must hold numbers that float64 can represent; it has an integer beyond 2**53")
     dtype = LONGDOUBLE if is_extended(array) else FLOAT64
+    if array.dtype != dtype:
+        with np.errstate(invalid="ignore"):  # of signalling NaN
+            array = array.astype(dtype)
     array = np.require(array, dtype, ["C", "A"])
     check_finite(array, name)
     return array

@@ -99,11 +99,42 @@ def test_layers_gives_the_order() -> None:
     assert (theta[:9] == params["a"]["kernel"].T.ravel()).all()
 
 
+NAMES = {
+    "numbers among others": (
+        {"out": (4, 1), "h.10": (4, 4), "h.2": (4, 4), "in": (3, 4)},
+        ["in", "h.2", "h.10", "out"],
+    ),
+    "numbers inside": ({"l.10.d": (4, 4), "l.9.d": (4, 4), "l.0.d": (3, 4)}, ["l.0.d", "l.9.d", "l.10.d"]),
+    "shapes against numbers": ({"d1": (2, 3), "d0": (3, 4)}, ["d1", "d0"]),
+    "a loop": ({"a": (3, 4), "b": (4, 3), "c": (3, 5)}, ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_shapes_tell_the_order(name: str) -> None:
+    shapes, expected = NAMES[name]
+    rng = np.random.default_rng(0)
+    params = {each: {"kernel": rng.standard_normal(shape)} for each, shape in shapes.items()}
+    _, theta = from_flax(params, activation="tanh")
+    assert (theta == np.concatenate([params[each]["kernel"].T.ravel() for each in expected])).all()
+
+
+def test_layers_that_fit_in_no_order_are_refused_at_once() -> None:
+    """As many orders have to be excluded as 18 layers have, but for the last."""
+    params = {chr(97 + index): dense(4, 4) for index in range(18)} | {"y": dense(5, 6), "z": dense(6, 5)}
+    with pytest.raises(ValueError, match="in no order"):
+        from_flax(params, activation="tanh")
+
+
 REFUSED: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     "no activation": ({"d0": dense(2, 3), "d1": dense(3, 1)}, {}, ValueError, "activation must be given"),
     "normalisation": ({"d0": dense(2, 3), "n": {"scale": np.ones(3), "bias": np.ones(3)}}, {"activation": "tanh"},
                       ValueError, r"n must be a dense layer.*scale \(3,\)"),
     "convolution": ({"c": {"kernel": np.ones((3, 1, 2))}}, {}, ValueError, r"c must be a dense layer.*\(3, 1, 2\)"),
+    "bias": ({"d": dense(2, 3, bias=np.ones(2))}, {}, ValueError,
+             r"biases of d must have shape \(3,\), as its weights are \(3, 2\); got \(2,\)"),
+    "masked": ({"d": {"kernel": np.ma.masked_array(np.ones((2, 3)), np.eye(2, 3))}}, {}, ValueError,
+               "weights of d must not have masked entries; it has 2"),
     "no order": ({"a": dense(2, 3), "b": dense(4, 1)}, {"activation": "tanh"}, ValueError, "in no order"),
     "wrong layers": ({"a": dense(2, 3), "b": dense(3, 1)}, {"activation": "tanh", "layers": ["a", "c"]}, ValueError,
                      "must name each of a, b once"),

@@ -153,7 +153,8 @@ OPERATIONS: dict[str, tuple[Any, str]] = {
     "clamp": (lambda x: keras.ops.clip(x, -1e6, 1e6), "Clip 'clip.* is no layer"),
     "small shift": (lambda x: x + 1e-12, "Add 'add.* is no layer"),
     "small skip": (lambda x: x + 1e-12 * layers.Dense(2)(x), "Add 'add.* takes 2 tensors"),
-    "options": (lambda x: keras.ops.elu(x, alpha=1.0), "Elu 'elu.* is no layer"),
+    "elu": (lambda x: keras.ops.elu(x, alpha=0.5), "Elu 'elu.* has alpha=0.5; expected 1"),
+    "approximate GELU": (lambda x: keras.ops.gelu(x), "Gelu 'gelu.* has approximate=True; expected False"),
 }
 
 
@@ -165,6 +166,55 @@ def test_operations_that_random_inputs_do_not_reach(name: str) -> None:
     for each in (model, keras.Sequential([keras.Input((3,)), model])):
         with pytest.raises(ValueError, match=message):
             from_keras(each)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda z: keras.ops.elu(z, alpha=1.0), "elu"),
+        (lambda z: keras.ops.celu(z), "elu"),
+        (lambda z: keras.ops.gelu(z, approximate=False), "gelu"),
+        (lambda z: keras.ops.leaky_relu(z, 0.3), "leaky_relu(0.3)"),
+    ],
+)
+def test_operations_with_options(function: Any, expected: str) -> None:
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(2)(function(layers.Dense(4)(inputs))))
+    net, theta = from_keras(model)
+    assert net == ho.MLP([3, 4, 2], expected)
+    assert np.abs(net(theta, X) - np.asarray(model(X))).max() < ROUNDING
+
+
+class CalledDense(layers.Dense):
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return keras.ops.clip(super().__call__(*inputs, **options), -1e6, 1e6)
+
+
+class PositiveDense(layers.Dense):
+    @property
+    def kernel(self) -> Any:
+        return keras.ops.abs(super().kernel)
+
+
+def low_rank() -> layers.Layer:
+    """A layer whose kernel is a sum of one that is frozen and a product of two that are trained."""
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    layer.enable_lora(1)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (CalledDense(2), "CalledDense .* has a call of its own"),
+        (PositiveDense(2), "PositiveDense .* computes its kernel or bias from other weights"),
+        (low_rank(), "Dense .* computes its kernel or bias from other weights, as with LoRA"),
+    ],
+)
+def test_weights_and_calls_of_its_own(layer: layers.Layer, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_keras(keras.Sequential([keras.Input((3,)), layer]))
 
 
 def test_models_of_several_outputs() -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 import torch.fx
 import torch.nn.functional as F
+import torch.nn.utils.prune
 from torch import nn
 from typer.testing import CliRunner, Result
 
@@ -145,6 +146,18 @@ class Skipping(nn.Module):
         return x + self.second(torch.tanh(self.first(x)))
 
 
+def sparse() -> nn.Module:
+    module = mlp(nn.Tanh())
+    module[0].weight = nn.Parameter(module[0].weight.detach().to_sparse())
+    return module
+
+
+def pruned() -> nn.Module:
+    module = mlp(nn.Tanh())
+    torch.nn.utils.prune.l1_unstructured(module[0], "weight", 2)
+    return module
+
+
 tied = nn.Linear(3, 3)
 REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "approximate GELU": (mlp(nn.GELU("tanh")), ValueError, "GELU at '1' has approximate='tanh'.*exact"),
@@ -154,7 +167,9 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "relu6": (mlp(nn.ReLU6()), ValueError, "ReLU6 at '1' is no layer that hessorbit has"),
     "prelu": (mlp(nn.PReLU()), ValueError, "PReLU at '1'"),
     "mish": (mlp(nn.Mish()), ValueError, "Mish at '1'"),
-    "batch norm": (mlp(nn.BatchNorm1d(4), nn.Tanh()), ValueError, "BatchNorm1d at '1'"),
+    "batch norm": (mlp(nn.BatchNorm1d(4), nn.Tanh()), ValueError, "BatchNorm1d at '1' .*fuse_linear_bn_eval puts it"),
+    "sparse": (sparse(), TypeError, "Linear at '0' must have dense weights; got torch.sparse_coo: .*to_dense"),
+    "pruned": (pruned(), ValueError, "Linear at '0' has hooks.*prune.remove"),
     "dropout in training": (mlp(nn.Dropout(0.1), nn.Tanh()), ValueError, r"Dropout at '1'.*training.*module\.eval"),
     "softmax": (nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1)), ValueError, "Softmax at '1'.*logits=True"),
     "softmax within": (mlp(nn.Softmax(dim=1)), ValueError, "Softmax at '1'.*only outputs"),
@@ -416,13 +431,40 @@ class Optional(Wrapped):
         return y if mask is None else y * mask
 
 
-class Compiled(nn.Module):
-    """What torch.compile returns."""
+class Named(nn.Module):
+    """Not what torch.compile returns, but with its attribute."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._orig_mod = module
-        self.forward = module.forward
+        self._orig_mod = mlp(nn.Tanh())
+
+    def forward(self, x: Any) -> Any:
+        return 2 * self._orig_mod(x)
+
+
+class Halves(nn.DataParallel):  # type: ignore[type-arg]
+    def forward(self, x: Any) -> Any:
+        return self.module(x) / 2
+
+
+class Called(nn.Linear):
+    def __call__(self, x: Any) -> Any:
+        return super().__call__(x).clamp(max=1e6)
+
+
+class CalledSequence(nn.Sequential):
+    def _call_impl(self, x: Any) -> Any:
+        return super()._call_impl(x).clamp(max=1e6)
+
+    __call__ = _call_impl
+
+
+class Positive(nn.Linear):
+    """As many parameters as weights, which are not these."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        return found.abs() if name == "weight" else found
 
 
 def patched() -> nn.Module:
@@ -463,6 +505,11 @@ UNSEEN: dict[str, tuple[nn.Module, str]] = {
         "such as getitem",
     ),
     "hook": (hooked(), "Linear at '2' has hooks"),
+    "an attribute of a compiled module": (Named(), r"Named does more than .* such as mul\(2, _orig_mod\)"),
+    "a wrapper of its own": (Halves(mlp(nn.Tanh())), r"Halves does more than .* such as truediv\(module, 2\)"),
+    "a call": (nn.Sequential(nn.Linear(3, 2), Called(2, 1)), "Called at '1' is called in a way of its own"),
+    "a call of a sequence": (CalledSequence(nn.Linear(3, 2)), "CalledSequence is called in a way of its own"),
+    "weights of weights": (nn.Sequential(Positive(3, 2)), "Positive at '0' computes its weight"),
 }
 
 
@@ -480,7 +527,9 @@ HARMLESS: dict[str, nn.Module] = {
     "one output": Wrapped(nn.Sequential(nn.Linear(3, 1)), lambda f, x: f(x).squeeze(-1)),
     "options": Optional(mlp(nn.Tanh())),
     "subclass": type("Mine", (nn.Sequential,), {})(nn.Linear(3, 2)),
-    "compiled": Compiled(mlp(nn.Tanh())),
+    "compiled": torch.compile(mlp(nn.Tanh())),
+    "compiled in parallel": torch.compile(nn.DataParallel(mlp(nn.Tanh()))),
+    "compiled inside": nn.Sequential(torch.compile(nn.Linear(3, 4)), nn.DataParallel(nn.Tanh()), nn.Linear(4, 1)),
 }
 
 
@@ -488,10 +537,23 @@ HARMLESS: dict[str, nn.Module] = {
 def test_shapes_and_types_are_harmless(name: str) -> None:
     module = HARMLESS[name]
     net, theta = from_torch(module)
-    inner = getattr(module, "_orig_mod", module)
-    expected = torch.nn.utils.parameters_to_vector(inner.parameters()).detach().double().numpy()
+    expected = torch.nn.utils.parameters_to_vector(module.parameters()).detach().double().numpy()
     assert (theta == expected).all()
     assert net.widths[0] == 3
+
+
+def test_the_remedies_for_normalisation_and_pruning_help() -> None:
+    norm = nn.BatchNorm1d(4)
+    module = nn.Sequential(nn.Linear(3, 4), norm, nn.Tanh(), nn.Linear(4, 1)).double()
+    module(torch.from_numpy(3 * X + 1))  # running means and variances
+    module.eval()
+    fused = nn.Sequential(torch.nn.utils.fusion.fuse_linear_bn_eval(module[0], norm), *module[2:])
+    net, theta = from_torch(fused)
+    assert np.abs(net(theta, X) - outputs(module)).max() < ROUNDING
+    cut = pruned()
+    torch.nn.utils.prune.remove(cut[0], "weight")
+    net, theta = from_torch(cut)
+    assert np.abs(net(theta, X) - outputs(cut)).max() < ROUNDING
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -506,6 +568,46 @@ def test_state_dict() -> None:
     net, theta = from_torch(module.state_dict(), activation=["gelu", "relu"])
     assert net == ho.MLP([3, 4, 5, 2], ["gelu", "relu"])
     assert (theta == from_torch(module)[1]).all()
+
+
+class Stages(nn.Module):
+    """Square layers, stored in the order in which they act, which neither their numbers nor the alphabet give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(3, 3)
+        self.body = nn.ModuleList([nn.Linear(3, 3) for _ in range(11)])
+        self.end = nn.Linear(3, 3)
+
+
+def test_a_state_dict_is_read_in_its_order() -> None:
+    module = Stages()
+    expected = torch.nn.utils.parameters_to_vector(module.parameters()).detach().double().numpy()
+    state = module.state_dict()
+    stripped = {f"module.{name}": tensor for name, tensor in state.items()}
+    for each in (state, stripped, pickle.loads(pickle.dumps(state))):
+        assert (from_torch(each, activation="tanh")[1] == expected).all()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_state_dict_that_was_sorted_has_another_order(bias: bool) -> None:
+    """safetensors returns entries by their names."""
+    module = nn.Sequential(*[nn.Linear(3, 3, bias=bias) for _ in range(11)])
+    expected = torch.nn.utils.parameters_to_vector(module.parameters()).detach().double().numpy()
+    state = dict(sorted(module.state_dict().items()))
+    assert list(state)[bias + 1].startswith("1.") and list(state)[2 * (bias + 1)].startswith("10.")  # noqa: PT018
+    assert (from_torch(state, activation="tanh")[1] == expected).all()
+    stages = dict(sorted(Stages().state_dict().items()))
+    with pytest.raises(ValueError, match="fit together in more than one order: name them in theirs, as layers="):
+        from_torch(stages, activation="tanh")
+    order = ["stem", *(f"body.{index}" for index in range(11)), "end"]
+    _, theta = from_torch(stages, activation="tanh", layers=order)
+    assert (theta == parameters_of(stages, order)).all()
+
+
+def parameters_of(state: dict[str, Any], order: list[str]) -> np.ndarray:
+    return np.concatenate([state[f"{name}.{part}"].double().numpy().ravel() for name in order
+                           for part in ("weight", "bias")])  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -637,6 +739,15 @@ def test_command(name: str, folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "MLP([3, 4, 5, 2], 'tanh')" in result.output
     assert folder.joinpath("inspection.html").is_file()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_command_knows_files_of_torch_by_any_name(zipped: bool, folder: Path) -> None:
+    torch.save(mlp(nn.Tanh()).state_dict(), "net.pt", _use_new_zipfile_serialization=zipped)
+    folder.joinpath("net.pt").rename(folder / "last.ckpt")
+    command = ["inspect", "last.ckpt", "--data", "data.npz", "--activation", "tanh"]
+    result = CliRunner().invoke(app, command, env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize(

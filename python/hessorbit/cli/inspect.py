@@ -31,7 +31,7 @@ def inspect(
         Path,
         typer.Argument(
             help="Trained network: [cyan].pt[/] or [cyan].pth[/] of torch (a state dict, or a module of torch's "
-            "layers), [cyan].onnx[/], [cyan].keras[/], [cyan].skops[/] of scikit-learn, or "
+            "layers), [cyan].safetensors[/], [cyan].onnx[/], [cyan].keras[/], [cyan].skops[/] of scikit-learn, or "
             "[cyan].npz[/] of hessorbit.save."
         ),
     ],
@@ -63,6 +63,13 @@ def inspect(
         typer.Option(help="Activation of the hidden layers of a state dict; repeat it to name one per layer."),
     ] = None,
     output_activation: Annotated[str | None, typer.Option(help="Activation of its outputs.")] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Layers of a state dict in the order in which they act, with commas between them, where names and "
+            "shapes do not tell it."
+        ),
+    ] = None,
     logits: Annotated[
         bool,
         typer.Option(
@@ -83,7 +90,13 @@ def inspect(
         check_writable(report, "--report", (".html", ".htm"))
         if json is not None:
             check_writable(json, "--json", (".json",))
-        read = read_model(model, activation=activation, output_activation=output_activation, logits=logits)
+        read = read_model(
+            model,
+            activation=activation,
+            output_activation=output_activation,
+            logits=logits,
+            layers=[name.strip() for name in layers.split(",")] if layers else None,
+        )
         found = read_data(data, target or [], weight)
         named = [name.strip() for name in classes.split(",")] if classes else read.classes
         objective = objective_of(read.net, found, loss or read.loss, l2, named)

@@ -1,7 +1,8 @@
-"""Reads networks from files, by their ending, and never a pickle that could run code."""
+"""Reads networks from files, by what is in them or else by their ending, and never a pickle that could run code."""
 
 from __future__ import annotations
 
+import ast
 import os
 import pickle
 import warnings
@@ -9,8 +10,9 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
-from .. import interop
+from .. import _files, interop
 from .._checks import Array
 from .._words import number_of
 from ..network import DEFAULT_OUTPUT, MLP
@@ -20,12 +22,18 @@ from .options import check_readable
 # Under which names training scripts keep a state dict among other things.
 STATES = ("state_dict", "model_state_dict", "model")
 # What a file needs, and the extra that brings it.
-LIBRARIES = {".pt": "torch", ".pth": "torch", ".onnx": "onnx", ".keras": "keras", ".skops": "skops"}
+LIBRARIES = {".pt": "torch", ".onnx": "onnx", ".keras": "keras", ".skops": "skops"}
 # Of scikit-learn's estimators, beside the types that skops knows.
 OPTIMISERS = "sklearn.neural_network._stochastic_optimizers."
 BACKENDS = ("tensorflow", "jax", "torch")
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".p")
-ENDINGS = (".npz", *LIBRARIES)
+ENDINGS = (".npz", *LIBRARIES, ".safetensors")
+STATE_DICTS = (".pt", ".safetensors")  # of which torch's may be modules
+OTHER_ENDINGS = {".pth": ".pt"}
+# A member of an archive, by its name's end, tells what wrote it; skops puts arrays of NumPy beside its own.
+MEMBERS = {"data.pkl": ".pt", "schema.json": ".skops", "model.weights.h5": ".keras", ".npy": ".npz"}
+TORCH_BEFORE_ZIP = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first bytes of torch.save before version 1.6
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 class Model(NamedTuple):
@@ -37,33 +45,73 @@ class Model(NamedTuple):
     loss: str | None = None
 
 
-def read_model(path: Path, *, activation: list[str] | None, output_activation: str | None, logits: bool) -> Model:
+def read_model(
+    path: Path,
+    *,
+    activation: list[str] | None,
+    output_activation: str | None,
+    logits: bool,
+    layers: list[str] | None = None,
+) -> Model:
     """Return what a file holds."""
-    ending = path.suffix.lower()
-    if ending in PICKLES:
-        raise ValueError(
-            f"{str(path)!r} is a pickle, which may run any code as it is read: save scikit-learn's estimators by "
-            f"skops.io.dump(estimator, 'net.skops'), or call hessorbit.inspect from Python"
-        )
-    if ending not in ENDINGS:
-        raise ValueError(f"MODEL {str(path)!r} must end in {', '.join(ENDINGS)}; got {ending or 'no ending'}")
+    kind = format_of(path)
     check_readable(path, "MODEL")
-    needed = LIBRARIES.get(ending)
+    needed = LIBRARIES.get(kind)
     if needed and find_spec(needed) is None:
         raise ValueError(
-            f'reading {ending} needs {needed}, which is not installed: pip install "hessorbit[{extra(needed)}]"'
+            f'reading {kind} needs {needed}, which is not installed: pip install "hessorbit[{extra(needed)}]"'
         )
-    if (activation or output_activation) and ending not in (".pt", ".pth"):
-        raise ValueError(f"--activation is for state dicts of torch; a file {ending} has its own activations")
+    given = [name for name, value in (("activations", activation or output_activation), ("layers", layers)) if value]
+    if given and kind not in STATE_DICTS:
+        option = "--activation" if "activations" in given else "--layers"
+        raise ValueError(f"{option} is for state dicts of torch; a file {kind} has its own {given[0]}")
+    options: dict[str, Any] = {}
+    if given:
+        options = {"output_activation": output_activation or DEFAULT_OUTPUT, "layers": layers}
+        options["activation"] = activation[0] if activation and len(activation) == 1 else activation
     readers: dict[str, Callable[[], tuple[Any, ...]]] = {
         ".npz": lambda: saved(path),
-        ".pt": lambda: from_torch_file(path, activation, output_activation, logits),
-        ".pth": lambda: from_torch_file(path, activation, output_activation, logits),
+        ".pt": lambda: from_torch_file(path, options, logits),
+        ".safetensors": lambda: from_state(path, options),
         ".onnx": lambda: interop.from_onnx(path, logits=logits),
         ".keras": lambda: from_keras_file(path, logits),
         ".skops": lambda: from_skops_file(path),
     }
-    return Model(*readers[ending]())
+    return Model(*readers[kind]())
+
+
+def format_of(path: Path) -> str:
+    """Return the usual ending of files like this one, by its content if that tells."""
+    ending = OTHER_ENDINGS.get(path.suffix.lower(), path.suffix.lower())
+    found = format_of_content(path) if path.is_file() else None
+    if found == ".h5":
+        raise ValueError(f"MODEL {str(path)!r} is HDF5: load it with Keras and save the model as a .keras file")
+    if found is None and ending in PICKLES:
+        raise ValueError(
+            f"{str(path)!r} is a pickle, which may run any code as it is read: save scikit-learn's estimators by "
+            f"skops.io.dump(estimator, 'net.skops'), or call hessorbit.inspect from Python"
+        )
+    if found is None and ending not in ENDINGS:
+        known = ", ".join((*ENDINGS, *OTHER_ENDINGS))
+        raise ValueError(f"MODEL {str(path)!r} must end in {known}; got {ending or 'no ending'}")
+    return found or ending
+
+
+def format_of_content(path: Path) -> str | None:
+    """Return the usual ending of what wrote a file; None if its content does not tell, as that of ONNX."""
+    with _files.opened(path, "MODEL") as file:
+        start = file.read(len(TORCH_BEFORE_ZIP))
+        try:
+            members = ZipFile(file).namelist() if start.startswith(b"PK") else []
+        except Exception:  # damage shows as anything
+            members = []
+    for end, kind in MEMBERS.items():
+        if any(member.endswith(end) for member in members):
+            return kind
+    header = int.from_bytes(start[:8], "little")  # of safetensors, the length of JSON that follows
+    if start[8:9] == b"{" and header <= path.stat().st_size:
+        return ".safetensors"
+    return {TORCH_BEFORE_ZIP: ".pt"}.get(start) or (".h5" if start.startswith(HDF5) else None)
 
 
 def extra(library: str) -> str:
@@ -79,9 +127,7 @@ def saved(path: Path) -> tuple[MLP, Array]:
     return net, theta
 
 
-def from_torch_file(
-    path: Path, activation: list[str] | None, output_activation: str | None, logits: bool
-) -> tuple[MLP, Array]:
+def from_torch_file(path: Path, options: dict[str, Any], logits: bool) -> tuple[MLP, Array]:
     """Read a state dict, or a module of torch's own layers; weights_only unpickles nothing else."""
     import torch
 
@@ -104,8 +150,10 @@ def from_torch_file(
         told = reason if any(map(str.isalpha, reason)) else "it is no zip archive"
         raise ValueError(f"{str(path)!r} is damaged or no file of torch.save: {told}") from error
     if isinstance(content, torch.nn.Module):
-        if activation or output_activation:
-            raise ValueError("--activation is for state dicts; this file holds a module, which has its own activations")
+        if options:
+            raise ValueError(
+                "--activation and --layers are for state dicts; this file holds a module, which has its own activations"
+            )
         return interop.from_torch(content.eval(), logits=logits)
     if not isinstance(content, Mapping):
         raise ValueError(f"{str(path)!r} must hold a state dict or a module; it holds a {type(content).__name__}")
@@ -113,17 +161,24 @@ def from_torch_file(
         if isinstance(content.get(name), Mapping):
             content = content[name]
             break
+    return from_state(content, options)
+
+
+def from_state(state: Mapping[str, Any] | Path, options: dict[str, Any]) -> tuple[MLP, Array]:
+    """Read a state dict, or the file of safetensors that holds one, and say which options tell what it does not."""
     try:
-        return interop.from_torch(
-            content,
-            activation=activation[0] if activation and len(activation) == 1 else activation,
-            output_activation=output_activation or DEFAULT_OUTPUT,
-        )
+        read: Callable[..., Any] = interop.from_safetensors if isinstance(state, Path) else interop.from_torch
+        net, theta = read(state, **options)
+        return net, theta
     except ValueError as error:
         if "activation must be given" in str(error):
             raise ValueError(
                 "a state dict does not tell activations: give --activation, once for all or once for each layer"
             ) from error
+        reason, order, names = str(error).partition("name them in theirs, as layers=")
+        if order:
+            names = ",".join(ast.literal_eval(names))
+            raise ValueError(f"{reason}name them in theirs, as --layers {names}") from error
         raise
 
 

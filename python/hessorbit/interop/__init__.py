@@ -10,9 +10,19 @@ from .flax import from_flax
 from .keras import from_keras
 from .onnx import from_onnx, to_onnx
 from .sklearn import from_sklearn
+from .state_dict import from_safetensors
 from .torch import from_torch, to_torch
 
-__all__ = ["from_flax", "from_keras", "from_onnx", "from_sklearn", "from_torch", "to_onnx", "to_torch"]
+__all__ = [
+    "from_flax",
+    "from_keras",
+    "from_onnx",
+    "from_safetensors",
+    "from_sklearn",
+    "from_torch",
+    "to_onnx",
+    "to_torch",
+]
 
 
 def __dir__() -> list[str]:

@@ -117,4 +117,4 @@ def numbers(leaf: Any) -> Array:
         if callable(getattr(leaf, unboxed, None)):
             leaf = getattr(leaf, unboxed)()
             break
-    return np.asarray(leaf)
+    return np.asanyarray(leaf)  # masked arrays stay so

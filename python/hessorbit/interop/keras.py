@@ -36,6 +36,10 @@ OTHER_NAMES_OF_CALLS = {
     "Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Silu": "silu", "Softplus": "softplus",
     "Softsign": "softsign", "Selu": "selu", "Exp": "exp", "Sin": "sin", "Cos": "cos", "Square": "square",
 }  # fmt: skip
+# And those with an option: what it is called, and what it has to be.
+OPTIONS_OF_CALLS: dict[str, tuple[str, Any]] = {
+    "Gelu": ("approximate", False), "Elu": ("alpha", 1), "Celu": ("alpha", 1), "LeakyRelu": ("negative_slope", None),
+}  # fmt: skip
 # Layers that compute nothing else than an activation, and where their options are.
 OTHER_NAMES_OF_LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu"}
 OPTIONS = {"ReLU": "negative_slope", "LeakyReLU": "negative_slope", "ELU": "alpha"}
@@ -108,7 +112,7 @@ def parts_of(layer: Any, path: str) -> list[Part]:
     tells = isinstance(getattr(layer, "layers", None), list) and hasattr(layer, "inputs")
     if isinstance(layer, keras.Model) and not tells:
         raise ValueError(f"{where} must be a Sequential or functional model, which tells the order of its layers")
-    if defined_by(type(layer), "call") != "keras":
+    if any(defined_by(type(layer), method) != "keras" for method in ("call", "__call__")):
         raise ValueError(f"{where} has a call of its own, which may compute anything: use a class of Keras itself")
     if isinstance(layer, keras.Model):
         inside = f" of {layer.name!r}"
@@ -116,12 +120,20 @@ def parts_of(layer: Any, path: str) -> list[Part]:
         return [part for each in chain for part in parts_of(each, inside)]
     if isinstance(layer, keras.layers.Dense):
         biases = layer.bias if layer.use_bias else None
+        own = [layer.kernel, *([] if biases is None else [biases])]
+        if len(own) != len(layer.weights) or any(all(each is not one for one in layer.weights) for each in own):
+            raise ValueError(
+                f"{where} computes its kernel or bias from other weights, as with LoRA or quantisation: make a model "
+                f"whose layers have kernels and biases alone, and set them to what these are"
+            )
         weights = [None if each is None else keras.ops.convert_to_numpy(each) for each in (layer.kernel, biases)]
         return [affine(np.asarray(weights[0]).T, weights[1], where), function_part(layer.activation, where)]
     if isinstance(layer, keras.layers.Activation):
         return [function_part(layer.activation, where)]
     if isinstance(layer, keras.layers.Softmax):
         return [Link(LINK_NAMES["softmax"], where)]
+    if kind in OPTIONS_OF_CALLS and not isinstance(layer, keras.layers.Layer):
+        return [Elementwise(call_activation(layer, kind, where), where)]
     if kind in OTHER_NAMES_OF_CALLS and not isinstance(layer, keras.layers.Layer):
         return [Elementwise(OTHER_NAMES_OF_CALLS[kind], where)]
     if kind in OPTIONS:
@@ -174,6 +186,17 @@ def function_part(function: Any, where: str) -> Part:
             f"keras.activations with their default options"
         )
     return Link(LINK_NAMES[name], where) if name in LINK_NAMES else Elementwise(OTHER_NAMES[name], where)
+
+
+def call_activation(operation: Any, kind: str, where: str) -> str:
+    """Returns the activation of a function of keras.ops with an option."""
+    option, wanted = OPTIONS_OF_CALLS[kind]
+    value = getattr(operation, option)
+    if wanted is None:
+        return activations.canonical(f"{OTHER_NAMES_OF_LAYERS['LeakyReLU']}({float(value)!r})", where)
+    if value != wanted:
+        raise ValueError(f"{where} has {option}={value!r}; expected {wanted!r}")
+    return OTHER_NAMES["gelu" if kind == "Gelu" else "elu"]
 
 
 def layer_activation(layer: Any, kind: str, where: str) -> str:

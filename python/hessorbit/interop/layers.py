@@ -8,6 +8,8 @@ the `MLP` and θ of them.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,16 +48,23 @@ class Link:
 
 
 Part = Affine | Elementwise | Link
+MOST_TRIES = 10_000  # at an order of layers
 
 
 def affine(weights: Any, biases: Any, where: str) -> Affine:
     """Returns an affine map with its numbers in float64, which holds those of smaller formats exactly."""
-    return Affine(exact(weights, f"weights of {where}"), None if biases is None else exact(biases, where), where)
+    matrix = exact(weights, f"weights of {where}")
+    shift = None if biases is None else exact(biases, f"biases of {where}")
+    if shift is not None and shift.shape != matrix.shape[:1]:
+        raise _checks.shape_error(
+            f"biases of {where}", f"({len(matrix)},), as its weights are {matrix.shape}", shift.shape
+        )
+    return Affine(matrix, shift, where)
 
 
 def exact(array: Any, name: str) -> Array:
     """Returns finite numbers in float64, and refuses formats that it cannot hold."""
-    values = np.asarray(array)
+    values = np.asanyarray(array)  # masked arrays stay so, and are refused
     if values.dtype.kind not in "biuf" and values.dtype.name == "bfloat16":
         values = values.astype(np.float32)
     numbers = _checks.as_floats(values, name)
@@ -128,8 +137,8 @@ def split_link(parts: Sequence[Part], logits: bool) -> tuple[str | None, list[Af
 def chain_of(found: dict[str, Affine], layers: Sequence[str] | None, what: str) -> list[Affine]:
     """Returns the affine maps of a collection that has names but no order that can be relied on.
 
-    Names that end in numbers after the same letters are in the order of these. Others are in the only order in which
-    each takes what the one before it gives, if there is one; else `layers` has to tell.
+    They are in the only order in which each takes what the one before it gives, if there is one. Names that differ in
+    their numbers alone are in the order of these, unless no order is left then. Else `layers` has to tell.
     """
     if layers is not None:
         names = _checks.entries(layers, "layers", len(found), f"the names of {what}: {', '.join(found)}")
@@ -137,10 +146,10 @@ def chain_of(found: dict[str, Affine], layers: Sequence[str] | None, what: str) 
         if unknown or len(set(names)) < len(names):
             raise ValueError(f"layers must name each of {', '.join(found)} once; got {names}")
         return [found[name] for name in names]
-    stems = {name: name.rstrip("0123456789") for name in found}
-    if len(set(stems.values())) == 1 and all(len(stem) < len(name) for name, stem in stems.items()):
-        return [found[name] for name in sorted(found, key=lambda name: int(name[len(stems[name]) :]))]
-    orders = list(possible_orders(list(found), found, 2))
+    keys = {name: split_name(name) for name in found}
+    orders = possible_orders(found, numbered=True) or possible_orders(found, numbered=False)
+    if not orders and len({text for text, _ in keys.values()}) == 1:
+        orders = [sorted(found, key=lambda name: keys[name][1])]  # of which can be said where it does not fit
     if len(orders) != 1:
         many = "more than one order" if orders else "no order"
         raise ValueError(
@@ -150,22 +159,53 @@ def chain_of(found: dict[str, Affine], layers: Sequence[str] | None, what: str) 
     return [found[name] for name in orders[0]]
 
 
-def possible_orders(names: list[str], found: dict[str, Affine], most: int) -> list[list[str]]:
-    """Returns up to `most` orders in which each map takes as many inputs as the one before it has outputs."""
-    orders: list[list[str]] = []
+def possible_orders(found: dict[str, Affine], *, numbered: bool) -> list[list[str]]:
+    """Returns up to two orders in which each map takes as many inputs as the one before it has outputs.
 
-    def extend(order: list[str]) -> None:
-        if len(order) == len(names):
+    With `numbered`, only those in which names that differ in their numbers alone are in the order of these. What is not
+    found in `MOST_TRIES` steps is taken for more than one order.
+    """
+    if not has_order(list(found.values())):
+        return []
+    keys = {name: split_name(name) for name in found}
+    earlier = {
+        name: {other for other in found if numbered and keys[other][0] == text and keys[other][1] < numbers}
+        for name, (text, numbers) in keys.items()
+    }
+    orders: list[list[str]] = []
+    tries = 0
+
+    def extend(order: list[str], left: list[str]) -> None:
+        nonlocal tries
+        tries += 1
+        if not left or tries > MOST_TRIES:
             orders.append(order)
-        for name in names:
-            if len(orders) >= most:
+        for name in left:
+            if len(orders) == 2:
                 return
             fits = not order or found[name].weights.shape[1] == len(found[order[-1]].weights)
-            if name not in order and fits:
-                extend([*order, name])
+            if fits and earlier[name].isdisjoint(left):
+                extend([*order, name], [other for other in left if other != name])
 
-    extend([])
+    extend([], list(found))
     return orders
+
+
+def has_order(maps: Sequence[Affine]) -> bool:
+    """Whether maps fit together in some order: whether widths, joined by them, have an Euler trail."""
+    ends = [(part.weights.shape[1], len(part.weights)) for part in maps]
+    excess = Counter(inputs for inputs, _ in ends)
+    excess.subtract(outputs for _, outputs in ends)
+    reached = set(ends[0] if ends else ())
+    for _ in ends:
+        reached.update(*(pair for pair in ends if not reached.isdisjoint(pair)))
+    return sum(map(abs, excess.values())) <= 2 and reached.issuperset(excess)
+
+
+def split_name(name: str) -> tuple[str, list[int]]:
+    """Returns what a name has beside its numbers, and these."""
+    pieces = re.split(r"(\d+)", name)
+    return "#".join(pieces[::2]), [int(digits) for digits in pieces[1::2]]
 
 
 def given_activations(maps: Sequence[Affine], activation: Any, output_activation: str) -> list[Part]:

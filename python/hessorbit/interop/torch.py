@@ -7,7 +7,9 @@ forward that asks for another type is evaluated in its own.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from ..network import DEFAULT_OUTPUT, MLP
 from .agreement import check_outputs
 from .layers import Affine, Elementwise, Link, Part, affine, assemble, given_activations
 from .multipliers import standard_layers, uniform_activations
-from .torch_structure import Layer, layers_of
+from .state_dict import layers_by_name
+from .torch_structure import REMEDY, Layer, held, layers_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,6 +61,7 @@ def from_torch(
     logits: bool = False,
     activation: str | list[str] | None = None,
     output_activation: str = DEFAULT_OUTPUT,
+    layers: Sequence[str] | None = None,
 ) -> tuple[MLP, Array]:
     """Returns the network and the parameters of a torch module.
 
@@ -73,6 +77,10 @@ def from_torch(
         logits and logarithms of rates.
     activation, output_activation : str or list of str
         Of a state dict: as in `MLP`.
+    layers : sequence of str, optional
+        Of a state dict: names of the layers in their order. By default they act in the order of its entries, as torch
+        makes them; where they were sorted, as safetensors does, in the only order in which their shapes fit together,
+        names that differ in their numbers alone being in the order of these.
 
     Returns
     -------
@@ -110,22 +118,21 @@ def from_torch(
     True
     """
     if isinstance(module, Mapping):
-        return from_state_dict(module, activation, output_activation, logits=logits)
+        return from_state_dict(module, activation, output_activation, layers, logits=logits)
     import torch
 
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module must be a torch.nn.Module or a state dict; got {_checks.with_article(type(module))}")
-    if activation is not None or output_activation != DEFAULT_OUTPUT:
-        raise ValueError("activation and output_activation are for state dicts; a module has its own")
-    if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
-        module = module.module
-    module = getattr(module, "_orig_mod", module)  # of torch.compile
+    if activation is not None or output_activation != DEFAULT_OUTPUT or layers is not None:
+        raise ValueError("activation, output_activation and layers are for state dicts; a module has its own")
+    while (inside := held(module)) is not None:
+        module = inside
     what = f"the module {type(module).__name__}"
-    layers = list(layers_of(module))
-    parts = [part for where, layer in layers if (part := part_of(layer, where)) is not None]
+    called = list(layers_of(module))
+    parts = [part for where, layer in called if (part := part_of(layer, where)) is not None]
     net, theta, link = assemble(parts, what, logits=logits)
-    check_parameters(module, layers, net.num_parameters, what)
-    slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(layer, torch.nn.Softplus) for _, layer in layers) else 0.0
+    check_parameters(module, called, net.num_parameters, what)
+    slack = np.exp(-LEAST_THRESHOLD) if any(isinstance(layer, torch.nn.Softplus) for _, layer in called) else 0.0
     check_outputs(net, theta, evaluation(module), what, link=link, activation_error=slack)
     return net, theta
 
@@ -139,7 +146,7 @@ def evaluation(module: nn.Module) -> Any:
     def evaluated(x: Array, dtype: torch.dtype) -> Array:
         tensors = [*module.named_parameters(), *module.named_buffers()]
         state = {name: each.detach().to("cpu", dtype if each.is_floating_point() else None) for name, each in tensors}
-        with torch.no_grad():
+        with torch.no_grad(), uncompiled():
             return np.asarray(torch.func.functional_call(module, state, (torch.from_numpy(x).to(dtype),)).cpu())
 
     def answer(x: Array) -> Array:
@@ -149,6 +156,14 @@ def evaluation(module: nn.Module) -> Any:
             return evaluated(x, own)
 
     return answer
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Lets modules that torch.compile made, which a module may contain, run without being compiled."""
+    import torch
+
+    loaded = "torch._dynamo" in sys.modules  # else there are none, and it takes seconds to load
+    return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
 
 
 def check_parameters(module: nn.Module, layers: Sequence[Layer], count: int, what: str) -> None:
@@ -179,7 +194,10 @@ def part_of(layer: nn.Module | str, where: str) -> Part | None:
     if isinstance(layer, str):
         return Elementwise(layer, where)
     kind = next(each.__name__ for each in type(layer).__mro__ if each.__module__.startswith("torch."))
-    if isinstance(layer, nn.Linear):
+    if getattr(type(layer), "forward", None) is nn.Linear.forward:
+        stored = layer._parameters
+        if any(stored.get(name) is not getattr(layer, name) for name in ("weight", "bias")):
+            raise ValueError(f"{where} computes its weight or bias, or keeps it as no parameter: {REMEDY}")
         return linear(layer.weight, layer.bias, where)
     if kind in DROPOUTS and layer.training and layer.p:
         raise ValueError(
@@ -192,6 +210,11 @@ def part_of(layer: nn.Module | str, where: str) -> Part | None:
         return Link(LINK_NAMES[kind], where)
     if kind in OTHER_NAMES:
         return Elementwise(activation_of(layer, kind, where), where)
+    if kind.startswith("BatchNorm"):
+        raise ValueError(
+            f"{where} is no layer that hessorbit has; after a Linear, and in evaluation, "
+            f"torch.nn.utils.fusion.fuse_linear_bn_eval puts it into the weights"
+        )
     known = f"nn.Linear, nn.Flatten, nn.Dropout, nn.{', nn.'.join(OTHER_NAMES)}"
     raise ValueError(f"{where} is no layer that hessorbit has; it has {known}")
 
@@ -200,6 +223,8 @@ def linear(weight: Any, bias: Any, where: str) -> Affine:
     for tensor in (weight, bias):
         if tensor is not None and (not tensor.is_floating_point() or tensor.is_meta):
             raise TypeError(f"{where} must have weights of real numbers; got {tensor.dtype} on {tensor.device}")
+        if tensor is not None and str(tensor.layout) != "torch.strided":
+            raise TypeError(f"{where} must have dense weights; got {tensor.layout}: make them so by to_dense()")
     return affine(numbers(weight), numbers(bias), where)
 
 
@@ -227,32 +252,26 @@ def activation_of(module: Any, kind: str, where: str) -> str:
 
 
 def from_state_dict(
-    state: Mapping[str, Any], activation: Any, output_activation: str, *, logits: bool
+    state: Mapping[str, Any],
+    activation: Any,
+    output_activation: str,
+    layers: Sequence[str] | None,
+    *,
+    logits: bool,
 ) -> tuple[MLP, Array]:
     """Returns network and parameters of weights by name, whose activations are told beside them."""
     import torch
 
-    maps: dict[str, dict[str, Any]] = {}
     for name, tensor in state.items():
-        layer, _, part = str(name).rpartition(".")
-        if (
-            part not in ("weight", "bias")
-            or not isinstance(tensor, torch.Tensor)
-            or tensor.ndim != 1 + (part == "weight")
-        ):
-            shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else _checks.with_article(type(tensor))
+        if not isinstance(tensor, torch.Tensor):
+            got = _checks.with_article(type(tensor))
             raise ValueError(
-                f"the state dict has an entry {name!r} ({shape}) that is not the weight (out, in) or the bias (out,) "
-                f"of a linear layer, a tensor of torch"
+                f"the state dict has an entry {name!r} ({got}); expected weights and biases, each a tensor of torch"
             )
-        maps.setdefault(layer, {})[part] = tensor
-    lonely = [layer for layer, parts in maps.items() if "weight" not in parts]
-    if lonely:
-        raise ValueError(f"the state dict has no weight for the bias of {lonely[0]!r}")
-    found = [linear(parts["weight"], parts.get("bias"), repr(layer)) for layer, parts in maps.items()]
+    maps = layers_by_name(state, linear, layers, "the state dict")
     if logits:
         raise ValueError("logits is for modules; a state dict does not tell what makes probabilities of the outputs")
-    net, theta, _ = assemble(given_activations(found, activation, output_activation), "the state dict")
+    net, theta, _ = assemble(given_activations(maps, activation, output_activation), "the state dict")
     return net, theta
 
 

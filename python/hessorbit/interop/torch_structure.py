@@ -50,6 +50,7 @@ HARMLESS = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", 
             "float", "double", "half", "bfloat16", "cpu", "atleast_2d", "getitem", "getattr")  # fmt: skip
 MEASURES = ("size", "dim", "numel")
 MEASURED = ("shape", "ndim", "dtype", "device")  # attributes
+CALLS = ("__call__", "_wrapped_call_impl", "_call_impl")  # what calls a forward
 REMEDY = "pass a module whose forward calls its layers and does nothing else, such as an nn.Sequential"
 
 # Where it is, and a module of torch's, or hessorbit's name of a function that torch has no module for.
@@ -66,6 +67,10 @@ def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
     """
     from torch import fx, jit, nn
 
+    inside = held(module)
+    if inside is not None:
+        yield from layers_of(inside, path)
+        return
     kind = type(module).__name__
     where = f"{kind} at {path!r}" if path else kind
     if isinstance(module, jit.ScriptModule):
@@ -79,13 +84,15 @@ def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
         raise ValueError(f"{where} has no weights yet: call the module once, so that it learns its inputs")
     if module._forward_hooks or module._forward_pre_hooks:
         raise ValueError(
-            f"{where} has hooks, which may change what it computes: remove them first, as "
-            f"torch.nn.utils.remove_weight_norm does with those of weight_norm"
+            f"{where} has hooks, which may change what it computes: remove them first, as remove_weight_norm, "
+            f"remove_spectral_norm and prune.remove of torch.nn.utils do with theirs"
         )
     if "forward" in vars(module):
         raise ValueError(
             f"{where} has a forward that is not torch's but its object's own, and may compute anything: {REMEDY}"
         )
+    if any(defined_by(type(module), method) != "torch" for method in CALLS):
+        raise ValueError(f"{where} is called in a way of its own, not by its forward alone: {REMEDY}")
     if defined_by(type(module), "forward") != "torch" or isinstance(module, fx.GraphModule):
         for node in chain(module, where):
             if node.op == "call_module":
@@ -101,6 +108,17 @@ def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
                 yield from layers_of(child, joined(path, name))
     else:
         yield where, module
+
+
+def held(module: nn.Module) -> nn.Module | None:
+    """Returns the module that one of torch's own wrappers hands its inputs to: on several devices, or compiled."""
+    from torch import nn
+
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return module.module if defined_by(type(module), "forward") == "torch" else None
+    kind = type(module)
+    compiled = kind.__name__ == "OptimizedModule" and kind.__module__.partition(".")[0] == "torch"
+    return module._modules["_orig_mod"] if compiled else None
 
 
 def joined(path: str, name: str) -> str:
@@ -225,7 +243,7 @@ def graph_of(module: nn.Module, where: str) -> fx.Graph:
         # A copy, as a forward may keep what it computed in an attribute.
         return Tracer().trace(copy.copy(module), concrete_args=given)
     except Exception as error:  # whatever a forward raises without numbers
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         lines = [each.line for each in traceback.extract_tb(error.__traceback__)[1:] if not of_torch(each.filename)]
         line = f" in its line {lines[-1]!r}" if lines and lines[-1] else ""
         raise ValueError(f"{where} has a forward that torch.fx cannot follow{line} ({reason}): {REMEDY}") from error
