@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
+from scipy import sparse
 
 import hessorbit as ho
 
@@ -21,6 +23,13 @@ INF = np.array([*THETA[:-1], np.inf])
 
 def mlp(*arguments: Any, **options: Any) -> Callable[[], Any]:
     return lambda: ho.MLP(*arguments, **options)
+
+
+class Guarded:
+    """Like a tensor of torch that requires a gradient."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise RuntimeError("it has a gradient:\n detach it")
 
 
 def objective(net: Any = NET, x: Any = X, y: Any = Y, **options: Any) -> Callable[[], Any]:
@@ -136,6 +145,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "x: complex": (objective(x=X * 1j), TypeError, ["x must hold real numbers", "complex128"]),
     "x: text": (objective(x=[["a", "b"]]), TypeError, ["x must hold real numbers", "<U1"]),
     "x: objects": (objective(x=X.astype(object)), TypeError, ["x must hold real numbers", "object"]),
+    "x: objects and what helps": (
+        objective(x=X.astype(object)), TypeError, ["from a ndarray: convert it by astype(float)"]),
+    "x: sparse": (objective(x=sparse.csr_array(X)), TypeError, ["from a csr_array: its toarray() is dense"]),
+    "x: refuses to be an array": (objective(x=Guarded()), ValueError, ["x must be an array", "has a gradient: detach"]),
     "x: dates": (objective(x=X.astype("M8[s]")), TypeError, ["x must hold real numbers", "datetime64"]),
     "x: ragged": (objective(x=[[1.0], [1.0, 2.0]]), ValueError, ["x must be an array of real numbers"]),
     "x: none": (objective(x=None), TypeError, ["x must hold real numbers", "NoneType"]),
@@ -235,6 +248,13 @@ def test_theta(method: str, case: str) -> None:
     assert type(raised.value) is exception
     for fragment in fragments:
         assert fragment in str(raised.value)
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, np.float16, ">f4"])
+def test_formats_that_float64_holds_are_taken(dtype: Any) -> None:
+    x = np.array([[0.5, -1.0], [2.0, 0.25]]).astype(dtype)
+    exact = ho.Objective(NET, x.astype(np.float64), [1.0, 2.0])
+    assert (ho.Objective(NET, x, [1.0, 2.0]).hessian(THETA.astype(dtype)) == exact.hessian(THETA)).all()
 
 
 def test_empty_batches_are_no_error() -> None:

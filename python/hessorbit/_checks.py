@@ -46,10 +46,20 @@ def as_array(value: Any, name: str) -> Array:
             return _tables.as_array(value, name)
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} must be an array of real numbers; it does not form an array: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # of NumPy, or of what the value converts itself by
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name} must be an array of real numbers; it does not form an array: {reason}") from error
+    if array.dtype.name.startswith(("bfloat16", "float8")):  # of ml_dtypes, which NumPy does not count as numbers
+        array = array.astype(np.float32)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype} from a {type(value).__name__}")
+        remedies = {"toarray": ": its toarray() is dense", "astype": ": convert it by astype(float), if it can be"}
+        remedy = next((said for method, said in remedies.items() if hasattr(value, method)), "")
+        raise TypeError(
+            f"{name} must hold real numbers; got dtype {array.dtype} from a {type(value).__name__}"
+            f"{remedy if array.dtype.kind == 'O' else ''}"
+        )
     return array
 
 

@@ -64,10 +64,7 @@ def affine(weights: Any, biases: Any, where: str) -> Affine:
 
 def exact(array: Any, name: str) -> Array:
     """Returns finite numbers in float64, and refuses formats that it cannot hold."""
-    values = np.asanyarray(array)  # masked arrays stay so, and are refused
-    if values.dtype.kind not in "biuf" and values.dtype.name == "bfloat16":
-        values = values.astype(np.float32)
-    numbers = _checks.as_floats(values, name)
+    numbers = _checks.as_floats(np.asanyarray(array), name)  # masked arrays stay so, and are refused
     if _checks.is_extended(numbers):
         raise TypeError(f"{name} must be float64 or smaller; got {numbers.dtype}")
     return numbers
