@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hessorbit as ho
-from hessorbit import extremes
+from hessorbit import extremes, positions
 
 X = np.random.default_rng(0).standard_normal((60, 4))
 NET = ho.MLP([4, 12, 2])
@@ -73,7 +73,7 @@ def test_residuals_bound_the_errors_of_wrong_vectors() -> None:
     wrong = vectors[:, -3:] + 0.05 * np.random.default_rng(0).standard_normal((P, 3))
     wrong /= np.linalg.norm(wrong, axis=0)
     quotients = np.einsum("pk,pq,qk->k", wrong, H, wrong)
-    pairs = extremes.Pairs(quotients, wrong, np.arange(3))
+    pairs = positions.Pairs(quotients, wrong, np.arange(3))
     extended = extremes.extended_residuals(OBJ, THETA, "hessian", pairs)
     assert extended is not None
     for found in (extremes.residuals(H @ wrong, pairs), extended):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hessorbit as ho
-from hessorbit import _core, counted, extremes
+from hessorbit import _core, counted, extremes, positions
 from hessorbit.signs import count_signs
 
 
@@ -19,19 +19,19 @@ def few(H: np.ndarray, **wanted: int) -> counted.Few:
     return counted.Few(in_range, norm, counted.Counts(**wanted))
 
 
-def highest(H: np.ndarray, k: int) -> counted.Pairs | None:
+def highest(H: np.ndarray, k: int) -> positions.Pairs | None:
     return few(H, high=k).highest()
 
 
-def lowest(H: np.ndarray, k: int) -> counted.Pairs | None:
+def lowest(H: np.ndarray, k: int) -> positions.Pairs | None:
     return few(H, low=k).lowest()
 
 
-def nearest(H: np.ndarray, k: int) -> counted.Pairs | None:
+def nearest(H: np.ndarray, k: int) -> positions.Pairs | None:
     return few(H, near=k).nearest()
 
 
-def furthest(H: np.ndarray, k: int) -> counted.Pairs | None:
+def furthest(H: np.ndarray, k: int) -> positions.Pairs | None:
     return few(H, far=k).furthest()
 
 
@@ -249,8 +249,7 @@ def scattered(size: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 50, 57, 58, 64, 71, 80, 120])
-@pytest.mark.parametrize("soon", [0, counted.SOON])
-def test_positions_whatever_the_spectrum(size: int, soon: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_positions_whatever_the_spectrum(size: int) -> None:
     """Nothing, or what LAPACK finds at these positions, all of them at once; forced where LAPACK would be asked."""
     found_any = 0
     for kind, values in scattered(size).items():
@@ -258,7 +257,6 @@ def test_positions_whatever_the_spectrum(size: int, soon: int, monkeypatch: pyte
         expected = np.linalg.eigvalsh(H)
         # Both err by eps P ‖H‖ at most; zero modes are told from each other no better.
         atol = 8 * size * 2.3e-16 * np.linalg.norm(values)
-        monkeypatch.setattr(counted, "SOON", soon)
         each = few(H, low=2, high=3, near=2, far=3)
         for name, k in (("nearest", 2), ("lowest", 2), ("highest", 3), ("furthest", 3)):
             found = getattr(each, name)()
@@ -285,11 +283,10 @@ SPECTRA = {
 
 @pytest.mark.parametrize("kind", sorted(SPECTRA))
 @pytest.mark.parametrize("k", [1, 4])
-def test_what_is_counted_is_at_its_position(kind: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_counted_is_at_its_position(kind: str, k: int) -> None:
     """Known eigenvalues: what is found has the right position, or nothing is returned."""
     values = np.sort(SPECTRA[kind])
     H = with_eigenvalues(values)
-    monkeypatch.setattr(counted, "SOON", 0)
     for find in (highest, lowest, nearest, furthest):
         found = find(H, k)
         if found is None:
@@ -308,7 +305,6 @@ def test_what_is_counted_is_at_its_position(kind: str, k: int, monkeypatch: pyte
 @pytest.mark.parametrize("k", [1, 4])
 def test_where_no_shift_tells_positions_are_those_among_all(kind: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Known eigenvalues at either end and nearest 0, where LDLᵀ and norms count nothing."""
-    monkeypatch.setattr(counted, "SOON", 0)
     monkeypatch.setattr(counted.Few, "settled", lambda *_: None)
     monkeypatch.setattr(counted.Few, "none_outside", lambda *_: False)
     monkeypatch.setattr(counted.Few, "counted_by_norms", lambda *_: False)
@@ -425,7 +421,7 @@ def test_refusals_of_krylov_bases() -> None:
 
 def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extremes, "FEWEST", 0)
-    monkeypatch.setattr(extremes, "FEWEST_SHARED", 0)
+    monkeypatch.setattr(extremes, "FEWEST_INSIDE", 0)
     net = ho.MLP([4, 12, 2])
     theta = net.init(rng(1), "normal(1)")
     x = rng().standard_normal((60, 4))

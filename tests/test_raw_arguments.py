@@ -149,6 +149,7 @@ def entries() -> Iterator[tuple[str, Callable[..., Any], list[Any], dict[str, li
     system = {"solve": [0.1], "lowest_vector": []}
     yield "ShiftedSystem", _core.ShiftedSystem, [np.diag([1.0, 2.0, -1.0]), np.ones(3)], system
     yield "symmetric_eigenvalues", _core.symmetric_eigenvalues, [np.diag([1.0, 2.0, -1.0]), 2], {}
+    yield "tridiagonal_eigenvalues", _core.tridiagonal_eigenvalues, [np.array([1.0, 2.0, -1.0]), np.ones(2), 2], {}
     yield "factorise", _core.factorise, [np.diag([1.0, 2.0, -1.0]), [0.5, 1.5], 2], {}
     yield "times_columns", _core.times_columns, [np.diag([1.0, 2.0, -1.0]), np.ones((3, 2)), 2], {}
     yield "Ldlt", _core.Ldlt, [np.diag([1.0, 2.0, -1.0]), 0.5, 2], {"solve": [np.ones((3, 2))]}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hessorbit as ho
-from hessorbit import counted, extremes
+from hessorbit import counted, extremes, positions
 from hessorbit.counted import Counts
 
 EPS = 2.3e-16
@@ -22,8 +22,8 @@ MIXES = [
         (0, 0, 0, 1), (0, 0, 0, 3), (0, 0, 1, 1), (2, 1, 2, 2),
     )
 ]  # fmt: skip
-# On both sides of the sizes from which on subspaces find one end, or several.
-SIZES = [9, 40, 101, extremes.FEWEST_SHARED, extremes.FEWEST_SHARED + 1, extremes.FEWEST, extremes.FEWEST + 2]
+# Rows, and whether subspaces are asked from 150 rows on, and for the upper end alone from 300 on.
+SIZES = [(9, False), (40, True), (101, False), (150, True), (151, False), (151, True), (300, True), (302, True)]
 
 
 def rotated(values: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -61,7 +61,7 @@ def matrices(size: int) -> dict[str, np.ndarray]:
     return kinds
 
 
-def check(H: np.ndarray, wanted: Counts, found: counted.Pairs) -> None:
+def check(H: np.ndarray, wanted: Counts, found: positions.Pairs) -> None:
     size = len(H)
     low, high, near, far = wanted
     values = np.linalg.eigvalsh(H)
@@ -84,8 +84,13 @@ def check(H: np.ndarray, wanted: Counts, found: counted.Pairs) -> None:
     assert (residuals <= counted.ACCURATE * norm).all()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_vectors_are_orthonormal_whatever_the_ends_share(size: int) -> None:
+@pytest.mark.parametrize(("size", "early"), SIZES)
+def test_vectors_are_orthonormal_whatever_the_ends_share(
+    size: int, early: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if early:
+        monkeypatch.setattr(extremes, "FEWEST", 300)
+        monkeypatch.setattr(extremes, "FEWEST_INSIDE", 150)
     for (kind, H), wanted in product(matrices(size).items(), MIXES):
         try:
             found, residuals = extremes.counted_pairs(H, wanted)
@@ -104,7 +109,7 @@ def test_entries_near_the_ends_of_the_exponents(scale: float) -> None:
         for H in matrices(size).values():
             for wanted in (Counts(1, 1, 1), Counts(high=2), Counts(low=3, near=3), Counts(far=2)):
                 found, _ = extremes.counted_pairs(H * scale, wanted)
-                check(H, wanted, counted.Pairs(found.eigenvalues / scale, found.vectors, found.positions))
+                check(H, wanted, positions.Pairs(found.eigenvalues / scale, found.vectors, found.positions))
 
 
 def test_objectives_with_one_curvature_in_many_directions() -> None:
@@ -118,7 +123,7 @@ def test_objectives_with_one_curvature_in_many_directions() -> None:
         for wanted in MIXES:
             given = {name: k for name, k in zip(extremes.FEW, wanted, strict=True) if k}
             sp = ho.spectrum(obj, theta, **given)
-            check(H, wanted, counted.Pairs(sp.eigenvalues, sp.vectors, sp.positions))
+            check(H, wanted, positions.Pairs(sp.eigenvalues, sp.vectors, sp.positions))
 
 
 @pytest.mark.parametrize("wrong", ["fewer", "failure", "vectors"])
@@ -144,7 +149,7 @@ def test_what_bisection_misses_is_found_among_all(wrong: str, monkeypatch: pytes
 def test_nearest_zero_are_neighbours() -> None:
     for values in ([-1.0, -1.0, 0.0, 1.0, 1.0], [-2.0, -2.0, -2.0], [1.0, 1.0, 3.0], [-0.0, 0.0], [-1.0, 1.0]):
         for k in range(1, len(values) + 1):
-            chosen = counted.nearest_zero(np.array(values), k)
+            chosen = positions.nearest_zero(np.array(values), k)
             assert (np.diff(chosen) == 1).all()
             assert np.sort(np.abs(values))[:k].tolist() == np.sort(np.abs(np.array(values)[chosen])).tolist()
 
@@ -153,7 +158,7 @@ def test_furthest_are_at_the_ends() -> None:
     for values in ([-1.0, -1.0, 0.0, 1.0, 1.0], [-2.0, -2.0, -2.0], [1.0, 1.0, 3.0], [-0.0, 0.0], [-1.0, 0.0, 0.0]):
         count = len(values)
         for k in range(1, count + 1):
-            chosen = counted.furthest(np.array(values), k)
+            chosen = positions.furthest(np.array(values), k)
             low, high = counted.sides(np.array(values), k)
             assert chosen.tolist() == [*range(low), *range(count - high, count)]
             assert np.sort(np.abs(values))[count - k :].tolist() == np.sort(np.abs(np.array(values)[chosen])).tolist()
@@ -178,5 +183,5 @@ def test_any_spectrum_any_mix(pool: list[float], size: int, wanted: tuple[int, .
     with pytest.MonkeyPatch.context() as patch:
         if forced:
             patch.setattr(extremes, "FEWEST", 0)
-            patch.setattr(extremes, "FEWEST_SHARED", 0)
+            patch.setattr(extremes, "FEWEST_INSIDE", 0)
         check(H, mix, extremes.counted_pairs(H, mix)[0])

@@ -27,11 +27,31 @@ Array<double> eigenvalues(const Array<double>& matrix, int threads) {
     return result;
 }
 
+// diagonal (n), beside (n − 1)
+Array<double> tridiagonal_eigenvalues(const Array<double>& diagonal, const Array<double>& beside, int threads) {
+    require(diagonal.ndim() == 1 && diagonal.size() > 0, "diagonal: expected shape (n,)");
+    require(beside.ndim() == 1 && beside.size() == diagonal.size() - 1, "beside: expected shape (n - 1,)");
+    const auto copy = [](const Array<double>& from) { return std::vector<double>(from.data(), from.data() + from.size()); };
+    for (const Array<double>* each : {&diagonal, &beside})
+        require(all_finite(each->data(), each->size()), "diagonal, beside: expected finite numbers");
+    const int team = thread_count(threads);
+    Array<double> result(diagonal.size());
+    {
+        Tridiagonal matrix(copy(diagonal), copy(beside));
+        const py::gil_scoped_release release;
+        const std::vector<double> values = matrix.eigenvalues(team);
+        std::copy(values.begin(), values.end(), result.mutable_data());
+    }
+    return result;
+}
+
 }  // namespace
 
 void register_eigenvalues(py::module_& module) {
     module.attr("lanes") = lane_count;
     module.def("symmetric_eigenvalues", &eigenvalues, py::arg("matrix").noconvert(), py::arg("threads"));
+    module.def("tridiagonal_eigenvalues", &tridiagonal_eigenvalues, py::arg("diagonal").noconvert(),
+               py::arg("beside").noconvert(), py::arg("threads"));
 }
 
 }  // namespace hessorbit::bindings

@@ -46,6 +46,7 @@ ShiftedSystem = _hot.ShiftedSystem
 config = _hot.config
 lanes = _hot.lanes
 symmetric_eigenvalues = _hot.symmetric_eigenvalues
+tridiagonal_eigenvalues = _hot.tridiagonal_eigenvalues
 
 GroupElement = _common.GroupElement
 MinimaGeometry = _common.MinimaGeometry

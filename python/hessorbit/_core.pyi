@@ -260,6 +260,11 @@ class DampedLeastSquares(metaclass=_Pybind11Type):
 # eigenvalues of A (P, P), symmetric and finite, ascending
 def symmetric_eigenvalues(matrix: NDArray[np.float64], threads: int) -> NDArray[np.float64]: ...
 
+# those of a tridiagonal matrix, diagonal (n,), beside (n - 1,)
+def tridiagonal_eigenvalues(
+    diagonal: NDArray[np.float64], beside: NDArray[np.float64], threads: int
+) -> NDArray[np.float64]: ...
+
 # A − σ I = L D Lᵀ for several σ
 def factorise(matrix: NDArray[np.float64], shifts: list[float], threads: int) -> list[Ldlt]: ...
 

@@ -32,6 +32,7 @@ from ._checks import Array
 from ._core import Ldlt, factorise, times_columns
 from .decomposition import EPS, symmetric_eigen
 from .krylov import BLOCK, Subspace, gaussian, grown
+from .positions import Pairs, at_end, ends_of, furthest, nearest_zero, sides
 
 TIGHT, CLOSE = 1e-13, 1e-9  # residuals of products with H, and of those with an inverse, that need no further step
 ACCURATE = 1e-10  # of ‖H‖_F: residuals of what is returned
@@ -47,7 +48,6 @@ ROUGH = 1e-2  # of an eigenvalue of an inverse: a residual of those that are not
 INSIDE = 0.25  # of the way from the k-th at an end to the next: a shift that counts k
 SPREAD = 0.3  # of the spread of those nearest a shift: residuals that tell where they are
 PROBED = 64  # rows
-SOON = 450  # rows up to which all eigenvalues tell where the lower end of an indefinite matrix is
 ATTEMPTS = 4  # LDLᵀ that are sooner found than all eigenvalues
 
 # An end of the spectrum is named by its sign, 1 for the upper; both of them together, in magnitude, by 0.
@@ -61,18 +61,6 @@ class Counts(NamedTuple):
     high: int = 0
     near: int = 0
     far: int = 0
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Eigenvalues (k,) ascending, vectors (P, k), and positions in ascending order."""
-
-    eigenvalues: Array
-    vectors: Array
-    positions: Array
-
-    def part(self, chosen: Array | slice) -> Pairs:
-        return Pairs(self.eigenvalues[chosen], self.vectors[:, chosen], self.positions[chosen])
 
 
 @dataclass(frozen=True)
@@ -127,13 +115,8 @@ class Few:
         found = self.by_inverse(factor, self.start, k, spare, lambda v: -np.abs(v))
         return self.matched(found, nearest_zero(found.values, k), nearest_zero(self.every, k))
 
-    @property
-    def small(self) -> bool:
-        """Whether all eigenvalues take less time than subspaces that lead to a dense end."""
-        return len(self.H) <= SOON
-
     def highest(self) -> Pairs | None:
-        return self.found(self.high, self.upper_end)
+        return self.found(self.high, lambda: self.end(self.high, 1))
 
     def lowest(self) -> Pairs | None:
         return self.found(self.low, self.lower_end)
@@ -148,14 +131,6 @@ class Few:
         """What is found, if so many are wanted, and H is larger than a subspace that holds them."""
         return find() if k > 0 and self.norm > 0 and len(self.H) > LOOK * BLOCK + k else None
 
-    @property
-    def known(self) -> bool:
-        """Whether all eigenvalues are, and lead to others in less time than subspaces."""
-        return self.small and "every" in vars(self)
-
-    def upper_end(self) -> Pairs | None:
-        return self.end_of_all(self.high, 1) if self.known else self.end(self.high, 1)
-
     def lower_end(self) -> Pairs | None:
         if self.seems_positive:
             negative = self.at_zero.inertia[0]
@@ -166,7 +141,7 @@ class Few:
                 settled = self.end_at(-self.tiny, found, self.low, -1)
                 if settled:
                     return settled
-        return self.end_of_all(self.low, -1) if self.small else self.end(self.low, -1)
+        return self.end(self.low, -1)
 
     @property
     def seems_positive(self) -> bool:
@@ -211,8 +186,6 @@ class Few:
 
     def outermost(self, k: int) -> Pairs | None:
         """The k largest in magnitude."""
-        if self.known:
-            return self.at_ends(*sides(self.every, k), self.end_of_all)
         space = self.rough
         if len(space.values) < k + BLOCK:
             return None
@@ -480,37 +453,6 @@ def in_range(H: Array) -> tuple[Array, float, float]:
 def window(shift: float, sign: int) -> tuple[float, float]:
     """What is beyond a shift, towards an end."""
     return (shift, math.inf) if sign > 0 else (-math.inf, shift)
-
-
-def at_end(count: int, k: int, sign: int) -> Array:
-    """The last k of so many positions, or the first."""
-    return np.arange(count)[-k:] if sign > 0 else np.arange(count)[:k]
-
-
-def nearest_zero(values: Array, k: int) -> Array:
-    """Where the k smallest magnitudes of ascending values are: neighbours, also where several are equal."""
-    negative = int(np.searchsorted(values, 0.0))
-    outwards = np.concatenate([np.arange(negative)[::-1], np.arange(negative, len(values))])
-    return np.sort(outwards[np.argsort(np.abs(values[outwards]), kind="stable")[:k]])
-
-
-def furthest(values: Array, k: int) -> Array:
-    """Where the k largest magnitudes of ascending values are: at the ends, also where several are equal."""
-    negative = int(np.searchsorted(values, 0.0))
-    inwards = np.concatenate([np.arange(negative), np.arange(negative, len(values))[::-1]])
-    return np.sort(inwards[np.argsort(-np.abs(values[inwards]), kind="stable")[:k]])
-
-
-def sides(values: Array, k: int) -> tuple[int, int]:
-    """How many of the k largest magnitudes of ascending values are at the lower end, and at the upper."""
-    negative = int((values[furthest(values, k)] < 0).sum())
-    return negative, k - negative
-
-
-def ends_of(values: Array, count: int) -> Array:
-    """The positions of ascending values at both ends of so many."""
-    negative = int((values < 0).sum())
-    return np.concatenate([np.arange(negative), np.arange(count - len(values) + negative, count)])
 
 
 def sizes(values: Array, sign: int) -> Array:

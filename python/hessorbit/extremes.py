@@ -4,8 +4,8 @@ For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
 
 Where H is formed, its Krylov subspaces and those of an inverse find them, and norms, an LDLᵀ or all eigenvalues tell
-their positions (counted.py); what that cannot tell apart, and small matrices, are left to LAPACK's bisection, which
-counts too. H is formed only where it is small enough.
+their positions (counted.py); what that cannot tell apart, and small matrices, are left to a tridiagonal form, all of
+whose eigenvalues are found (tridiagonal.py). H is formed only where it is small enough.
 
 What is found at several ends is found separately. For unit vectors v, w with residuals r, s the product vᵀw is at most
 (‖r‖ + ‖s‖)/|λ − μ|: orthogonal where the ends are apart, but anything where they share a cluster of eigenvalues. With
@@ -27,16 +27,17 @@ from ._blas import calm_blas
 from ._checks import FLOAT64, Array
 from ._kinks import Kink
 from ._norms import norm
-from ._waiting import interruptible
 from ._words import number_of
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
-from .counted import ACCURATE, Counts, Few, Pairs, at_end, ends_of, in_range, nearest_zero, sides, times
+from .counted import ACCURATE, Counts, Few, in_range, times
 from .decomposition import EPS, backward_error, symmetric_eigen
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from .krylov import BLOCK
 from .objective import Objective
+from .positions import Pairs, at_end, ends_of
 from .restricted import whole
+from .tridiagonal import Tridiagonal
 
 FEW = ("smallest", "largest", "nearest_zero", "largest_magnitude")  # options of `spectrum`, as in Counts
 FEW_NAMED = "largest, smallest, nearest_zero and largest_magnitude"
@@ -44,7 +45,10 @@ MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
 MOST_KEPT = 1024  # parameters up to which it is kept for the floor, 8 MB
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
-FEWEST, FEWEST_SHARED = 300, 150  # parameters up to which LAPACK finds one end, or more than that, in less time
+FEWEST, FEWEST_INSIDE = (
+    300,
+    650,
+)  # parameters up to which a tridiagonal form leads to the upper end, or to others, sooner
 INDEPENDENT = 0.5  # ‖VᵀV − I‖₂ up to which columns are made orthonormal
 EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
 
@@ -220,13 +224,12 @@ def counted_pairs(H: Array, wanted: Counts) -> tuple[Pairs, Array]:
     eigenspace that their vectors are not independent, all eigenvalues are found with their vectors.
     """
     count = len(H)
+    some = Counts(*(k if worth_subspaces(wanted, count) and 20 * k < count else 0 for k in wanted))
     # For some time after a product the threads of BLAS take the CPU that the core's other thread is about to use.
     with calm_blas(BLOCK):
         # LAPACK's bisection loses digits of matrices near the end of the exponents.
         H, frobenius, scale = in_range(H)
-        few = Few(
-            H, frobenius, Counts(*(k if worth_subspaces(wanted, count) and 20 * k < count else 0 for k in wanted))
-        )
+        few = Few(H, frobenius, some)
         # What is nearest 0 first: where all are positive, it is at the lower end too.
         found = few.nearest(), few.lowest(), few.highest(), few.furthest()
     if wanted.low + wanted.high >= count:
@@ -238,23 +241,21 @@ def counted_pairs(H: Array, wanted: Counts) -> tuple[Pairs, Array]:
 
 
 def worth_subspaces(wanted: Counts, count: int) -> bool:
-    """Whether subspaces find these in less time than LAPACK, of so many."""
-    shared = wanted.near or wanted.far or (wanted.low and wanted.high)
-    return count > (FEWEST_SHARED if shared else FEWEST)
+    """Whether subspaces find these in less time than a tridiagonal form, of so many."""
+    return count > (FEWEST_INSIDE if wanted.low or wanted.near or wanted.far else FEWEST)
 
 
 def by_bisection(
     few: Few, wanted: Counts, near: Pairs | None, low: Pairs | None, high: Pairs | None, far: Pairs | None
 ) -> list[Pairs]:
     """Those wanted of which there is nothing yet."""
-    ends = [] if low else [(wanted.low, -1)]
-    ends += [] if high else [(wanted.high, 1)]
-    if wanted.far and not far:
-        ends += zip(sides(few.every, wanted.far), (-1, 1), strict=True)
-    parts = [within(few.H, at_end(len(few.H), k, sign)) for k, sign in ends if k]
-    if wanted.near and not near:
-        parts.append(within(few.H, nearest_zero(few.every, wanted.near)))
-    return parts
+    if all(found or not k for found, k in zip((low, high, near, far), wanted, strict=True)):
+        return []
+    form = Tridiagonal.of(few.H)
+    parts = [] if near or not wanted.near else form.nearest(wanted.near)
+    parts += [] if low or not wanted.low else form.lowest(wanted.low)
+    parts += [] if high or not wanted.high else form.highest(wanted.high)
+    return parts + ([] if far or not wanted.far else form.furthest(wanted.far))
 
 
 def joined(few: Few, parts: list[Pairs]) -> tuple[Pairs, Array] | None:
@@ -283,21 +284,6 @@ def orthonormal(vectors: Array) -> Array | None:
     if np.abs(values - 1).max() > INDEPENDENT:
         return None
     return np.asarray(vectors @ ((columns / np.sqrt(values)) @ columns.T))
-
-
-def within(H: Array, positions: Array) -> Pairs:
-    """The eigenvalues at neighbouring positions, by bisection of the tridiagonal form, which counts them.
-
-    Where eigenvalues coincide LAPACK may find fewer, and says nothing of it.
-    """
-    from scipy.linalg import LinAlgError, eigh
-
-    ends = int(positions[0]), int(positions[-1])
-    try:
-        values, vectors = interruptible(len(H), eigh, H, subset_by_index=ends, driver="evr", check_finite=True)
-    except LinAlgError:
-        values, vectors = np.empty(0), np.empty((len(H), 0))
-    return Pairs(values, vectors, positions)
 
 
 def among_all(H: Array, positions: Array) -> tuple[Pairs, Array]:

@@ -210,6 +210,8 @@ def call_trust_region(draw: Draw) -> None:
     calls += [partial(system.solve, damping), system.lowest_vector, lambda: (system.lowest, system.largest)]
     factor = _core.Ldlt(square, damping, seldom(draw, pick(draw, THREADS), int(draw.integers(4))))
     calls.append(partial(_core.symmetric_eigenvalues, square, seldom(draw, pick(draw, THREADS), int(draw.integers(4)))))
+    beside = array(draw, (max(columns - 1, 0),))
+    calls.append(partial(_core.tridiagonal_eigenvalues, array(draw, (columns,)), beside, int(draw.integers(4))))
     calls.append(partial(_core.times_columns, square, array(draw, (columns, rows)), int(draw.integers(1, 4))))
     calls += [partial(factor.solve, array(draw, (columns, rows))), lambda: (factor.inertia, factor.backward_error)]
     attempt(draw, calls)

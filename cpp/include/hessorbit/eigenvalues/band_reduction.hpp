@@ -6,8 +6,9 @@
 //
 //     Qᵀ S Q = S − V Wᵀ − W Vᵀ,    W = S V T − ½ V (Tᵀ Vᵀ S V T)
 //
-// 4 r² w flops in products of matrices, 4n³/3 in all. S is kept whole, so that S V reads columns; its upper half is copied
-// from the lower, which is updated. V and W are rows here, so that lanes run along columns of S.
+// 4 r² w flops in products of matrices, 4n³/3 in all. Memory is what they wait for, so each panel passes once over the lower
+// half of S: a tile gets what the panel before left to subtract, and is multiplied by this panel's V, from both sides. V and
+// W are rows here, so that lanes run along columns of S.
 //
 // C. H. Bischof, B. Lang and X. Sun, "A framework for symmetric band reduction", ACM TOMS 26 (2000). R. Schreiber and C.
 // Van Loan, "A storage-efficient WY representation for products of Householder transformations", SISSC 10 (1989).
@@ -31,7 +32,8 @@ public:
     BandReduction(const double* matrix, Index size, int threads)
         : size_((size + width - 1) / width * width), stride_(row_stride(size_)), threads_(threads),
           memory_(static_cast<std::size_t>(size_ * stride_)), square_(memory_.data()), v_(width, stride_),
-          image_(width, stride_), both_(2 * width, stride_), coefficients_(size_, 2 * width) {
+          image_(width, stride_), images_(most_slots * width, stride_), both_(2 * width, stride_),
+          coefficients_(size_, 2 * width) {
         if (const double largest = copy(matrix, size); largest > 0) scale_if_needed(largest);
     }
 
@@ -42,13 +44,13 @@ public:
     Band operator()() {
         Band band(size_);
         for (Index j = 0; j < size_; j += width) {
+            if (j > 0) subtract(j, width, j, size_ - j);
             for (Index k = j; k < j + width; ++k) std::copy(column(k) + k, column(k) + j + width, band.at(k, k));
             const Index first = j + width;
             if (first == size_) break;
             reduce_panel(j, first, band);
-            multiply(first);
+            update_and_multiply(first);
             complete(first);
-            update(first);
         }
         return band;
     }
@@ -144,26 +146,59 @@ private:
         return {rows.data() + column, rows.cols()};
     }
 
-    // S V
-    void multiply(Index first) {
-        constexpr Index right = Lanes<double>::right, step = group * right + row_multiple;
-        const Index rows = size_ - first;
-        share_parts(threads_, parts(rows, group), [&](Share& share) {
-            alignas(64) double sums[width / right][step];
-            const double *left[group], *reflectors[width];
+    // S − W Vᵀ − V Wᵀ of the panel before, in these columns and rows
+    [[gnu::noinline]] void subtract(Index j, Index columns, Index i, Index rows) {
+        combine_each<double>(&coefficients_(j, 0), 2 * width, columns, 2 * width, from(both_, i), rows,
+                             [&](Index k, Index row, const Doubles& sum) {
+                                 detail::lanes(column(j + k) + i + row) -= sum;
+                             });
+    }
+
+    // The same in all columns, and S V. A slot takes some blocks of columns, long and short ones in turn, and sums what
+    // their rows below contribute; how many slots there are depends on the size alone.
+    void update_and_multiply(Index first) {
+        const Index blocks = parts(size_ - first, tile), slots = std::min(most_slots, blocks);
+        share_parts(threads_, slots, [&](Share& share) {
             for (const Part part : share) {
-                const Index j = first + part.index * group, count = std::min(group, size_ - j);
-                std::fill_n(&sums[0][0], width / right * step, 0.0);
-                for (Index i = first; i < size_; i += piece) {
-                    for (Index a = 0; a < count; ++a) left[a] = column(j + a) + i;
-                    for (Index k = 0; k < width; ++k) reflectors[k] = &v_(k, i);
-                    contract_columns<double>(left, count, reflectors, width / right, std::min(piece, size_ - i),
-                                             &sums[0][0], step);
+                images_.block(part.index * width, first, width, size_ - first).setZero();
+                for (Index turn = 0; turn * slots < blocks; ++turn) {
+                    const Index block = turn * slots + (turn % 2 == 0 ? part.index : slots - 1 - part.index);
+                    if (block < blocks) do_columns(first, first + block * tile, part.index * width);
                 }
-                for (Index k = 0; k < width; ++k)
-                    for (Index a = 0; a < count; ++a) image_(k, j + a) = sums[k / right][a * right + k % right];
             }
         });
+        share_parts(threads_, parts(size_ - first, piece), [&](Share& share) {
+            for (const Part part : share) {
+                const Index i = first + part.index * piece, count = std::min(piece, size_ - i);
+                auto sum = image_.block(0, i, width, count);
+                sum = images_.block(0, i, width, count);
+                for (Index slot = 1; slot < slots; ++slot) sum += images_.block(slot * width, i, width, count);
+            }
+        });
+    }
+
+    // Columns j …, whose products with V are added to rows `to` … of the images.
+    void do_columns(Index first, Index j, Index to) {
+        constexpr Index right = Lanes<double>::right, step = tile * right + row_multiple;
+        const Index columns = std::min(tile, size_ - j);
+        const RowsView<double> image = RowsView<double>(images_).from_row(to);
+        alignas(64) double sums[width / right][step];
+        const double *left[tile], *reflectors[width];
+        std::fill_n(&sums[0][0], width / right * step, 0.0);
+        for (Index i = j; i < size_; i += tile) {
+            const Index rows = std::min(tile, size_ - i);
+            if (first > width) subtract(j, columns, i, rows);
+            if (i == j)
+                mirror(j, columns);
+            else
+                combine<double, true>(&v_(0, j), v_.cols(), width, columns, {column(j) + i, stride_},
+                                      image.from_column(i), rows);
+            for (Index a = 0; a < columns; ++a) left[a] = column(j + a) + i;
+            for (Index k = 0; k < width; ++k) reflectors[k] = &v_(k, i);
+            contract_columns<double>(left, columns, reflectors, width / right, rows, &sums[0][0], step);
+        }
+        for (Index k = 0; k < width; ++k)
+            for (Index a = 0; a < columns; ++a) image.row(k)[j + a] += sums[k / right][a * right + k % right];
     }
 
     // W and V as rows, V and W as columns
@@ -185,41 +220,23 @@ private:
         });
     }
 
-    // S − W Vᵀ − V Wᵀ
-    void update(Index first) {
-        share_parts(threads_, parts(size_ - first, tile), [&](Share& share) {
-            for (const Part part : share) {
-                const Index j = first + part.index * tile, columns = std::min(tile, size_ - j);
-                for (Index i = j; i < size_; i += tile) {
-                    const Index rows = std::min(tile, size_ - i);
-                    combine_each<double>(&coefficients_(j, 0), 2 * width, columns, 2 * width, from(both_, i), rows,
-                                         [&](Index k, Index row, const Doubles& sum) {
-                                             detail::lanes(column(j + k) + i + row) -= sum;
-                                         });
-                    mirror(i, rows, j, columns);
-                }
-            }
-        });
+    // Copies what is below the diagonal, of a square on it, to above.
+    void mirror(Index first, Index count) {
+        for (Index i = first; i < first + count; i += lane_count) {
+            for (Index j = first; j < i; j += lane_count) transpose(column(j) + i, stride_, column(i) + j, stride_);
+            for (Index j = i; j < i + lane_count; ++j)
+                for (Index k = j + 1; k < i + lane_count; ++k) column(k)[j] = column(j)[k];
+        }
     }
 
-    // Copies what is below the diagonal, of these rows and columns, to above.
-    void mirror(Index first_row, Index rows, Index first_column, Index columns) {
-        for (Index i = first_row; i < first_row + rows; i += lane_count)
-            for (Index j = first_column; j < std::min(first_column + columns, i); j += lane_count)
-                transpose(column(j) + i, stride_, column(i) + j, stride_);
-        if (first_row == first_column)
-            for (Index j = first_row; j < first_row + rows; ++j)
-                for (Index i = j + 1; i % lane_count != 0; ++i) column(i)[j] = column(j)[i];
-    }
-
-    static constexpr Index group = 24, piece = 512;  // columns of a part of S V; rows of them that the first cache holds
+    static constexpr Index most_slots = 8, piece = 256;
 
     const Index size_, stride_;
     const int threads_;
     const LargeMemory memory_;
     double* const square_;
     double scale_ = 1;
-    Rows<double> v_, image_, both_;
+    Rows<double> v_, image_, images_, both_;
     Matrix<double> coefficients_, triangle_;
 };
 

@@ -63,37 +63,47 @@ inline void lock_soon(std::unique_lock<std::mutex>& lock) {
     lock.lock();
 }
 
-// Whether the current thread has lost its core to another, where the system tells. Asking takes as long as handing over a
-// job, so it is asked every 50 µs at most: whoever loses a core loses it for longer.
+// For how long the current thread has been without a core that another took, where the system tells. Asking takes as long
+// as handing over a job, so it is asked every 50 µs at most.
 class CoreWatch {
 public:
-    using Time = std::chrono::steady_clock::time_point;
+    using Clock = std::chrono::steady_clock;
 
-    // Forgets what was before, or what was within the last 50 µs.
-    void start(Time now) {
+    // Forgets what was before, or what was more than 50 µs ago.
+    void start(Clock::time_point now) {
         if (now - looked_ > interval) look(now);
     }
 
-    bool lost(Time now) { return now - looked_ > interval && look(now); }
+    // Forgets what was before: the thread has blocked, and time without a core was its own wish.
+    void start_anew() { look(Clock::now()); }
+
+    // Since it was asked or started last.
+    Clock::duration lost(Clock::time_point now) {
+        return now - looked_ > interval ? look(now) : Clock::duration::zero();
+    }
 
 private:
     static constexpr std::chrono::microseconds interval{50};
 
-    bool look(Time now) {
-        looked_ = now;
-        const long before = std::exchange(preemptions_, preemptions());
-        return preemptions_ != before;
-    }
-
-    static long preemptions() {
+    Clock::duration look([[maybe_unused]] Clock::time_point now) {
 #if defined(RUSAGE_THREAD)
         rusage usage{};
-        if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
+        if (getrusage(RUSAGE_THREAD, &usage) != 0) return {};
+        const Clock::duration ran = time_of(usage.ru_utime) + time_of(usage.ru_stime);
+        const Clock::duration away = (now - std::exchange(looked_, now)) - (ran - std::exchange(ran_, ran));
+        if (std::exchange(preemptions_, usage.ru_nivcsw) != usage.ru_nivcsw) return std::max(away, Clock::duration::zero());
 #endif
-        return 0;
+        return {};
     }
 
-    Time looked_{};
+#if defined(RUSAGE_THREAD)
+    static Clock::duration time_of(const timeval& time) {
+        return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+    }
+#endif
+
+    Clock::time_point looked_{};
+    Clock::duration ran_{};
     long preemptions_ = 0;
 };
 
@@ -128,13 +138,14 @@ public:
         if (start >= alone_until_.load(std::memory_order_relaxed))
             while (!job.over() && hand_over(job)) {}
         if (!job.over()) queue(job, start);
-        if (!job.leave_at && detail::core_watch.lost(Clock::now())) be_alone();
+        if (!job.leave_at) be_alone(detail::core_watch.lost(Clock::now()));
         job.finish();
     }
 
     // The life of a helper.
     [[noreturn]] void help() {
         detail::current_call.asks = false;
+        detail::core_watch.start_anew();
         Lock lock(mutex_);
         Handover* const own = next_handover_ < handovers_.size() ? &handovers_[next_handover_++] : nullptr;
         for (;;) {
@@ -146,6 +157,7 @@ public:
             ++asleep_;
             posted_.wait(lock, [&] { return posts_ != seen; });
             --asleep_;
+            detail::core_watch.start_anew();
         }
     }
 
@@ -154,20 +166,20 @@ private:
 
     // Where a caller or a helper loses its core, others want the cores too, or both are on one: a helper may keep its
     // caller waiting in the middle of a part, or take the core that its caller runs on, for milliseconds. After that, for
-    // a while, jobs begin alone, and only those that take longer are posted. If a core is lost again soon after, the while
-    // doubles: an idle machine has both cores back in a moment, and a busy one is seldom tried.
-    static constexpr std::chrono::microseconds alone_at_first{300}, soon{10000};
-    static constexpr std::chrono::microseconds shortest_alone{1000}, longest_alone{32000};
+    // a while, jobs begin alone, and only those that take longer are posted. The while is in proportion to what was lost:
+    // what wakes for microseconds many times a second, as daemons do, hardly counts, and beside a busy process, which takes
+    // a core for milliseconds, no more than a fortieth of the time is lost.
+    static constexpr int alone_for = 40;  // times what was lost
+    static constexpr std::chrono::microseconds alone_at_first{300};
+    static constexpr std::chrono::milliseconds longest_alone{100};
     static constexpr std::chrono::milliseconds patience{50};  // of callers who wait, before they ask whether to go on
     static constexpr std::size_t most_handovers = 63;
 
-    void be_alone() {
-        Lock lock(mutex_, std::defer_lock);
-        detail::lock_soon(lock);
-        const Clock::time_point now = Clock::now();
-        const bool again = now < alone_until_.load() + soon;
-        alone_for_ = again ? std::min<Clock::duration>(2 * alone_for_, longest_alone) : shortest_alone;
-        alone_until_ = now + alone_for_;
+    void be_alone(Clock::duration lost) {
+        if (lost == Clock::duration::zero()) return;
+        const Clock::time_point until = Clock::now() + std::min<Clock::duration>(alone_for * lost, longest_alone);
+        Clock::time_point before = alone_until_.load();
+        while (before < until && !alone_until_.compare_exchange_weak(before, until)) {}
     }
 
     // Does the current phase of a job with helpers that are awake, if there are enough of them.
@@ -205,6 +217,7 @@ private:
                 job.ask();
                 lock.lock();
             }
+        detail::core_watch.start_anew();
     }
 
     // Takes jobs from the hand of callers until some have been posted or there has been none for a while.
@@ -223,7 +236,7 @@ private:
                     done_.notify_all();
                 }
             }
-            if (detail::core_watch.lost(Clock::now())) be_alone();
+            be_alone(detail::core_watch.lost(Clock::now()));
             if (!offer && (!own || own->close())) return;
         }
     }
@@ -280,11 +293,13 @@ private:
         detail::spin([&] { return job.inside() == 0 || job.left() > 0; });
         detail::lock_soon(lock);
         const auto ready = [&] { return job.over() || job.left() > 0; };
+        if (ready()) return;
         while (!job.changed.wait_for(lock, patience, ready)) {
             lock.unlock();
             job.ask();
             lock.lock();
         }
+        detail::core_watch.start_anew();
     }
 
     Job* open_job() const {
@@ -348,7 +363,6 @@ private:
     std::atomic<int> helpers_{0};
     Clock::time_point next_start_{};
     std::atomic<Clock::time_point> alone_until_{};
-    Clock::duration alone_for_{};
 };
 
 }  // namespace hessorbit
