@@ -81,7 +81,7 @@ def test_seeds_that_disagree_decide_nothing() -> None:
 
 def test_five_seeds_decide_nothing() -> None:
     finding = judged(power_laws([-1.0] * 5))
-    assert finding.conclusion == "undecided: 5 of 5 seeds can be used, and 6 are the fewest"
+    assert finding.conclusion == "undecided: 5 of 5 seeds can be used, too few to decide a claim; 6 may do"
     assert finding.factor.value == pytest.approx(0.5)
     assert np.isnan([finding.factor.low, finding.factor.high]).all()
     assert finding.adjusted == 1.0
@@ -93,7 +93,48 @@ def test_p_is_adjusted_for_all_claims() -> None:
     other = Claim("other", "other falls", "other")
     both = judge(rows, claims=(FALLS, other))
     assert [finding.adjusted for finding in both] == [2 / 32, 1.0]
-    assert [finding.verdict for finding in both] == ["undecided", "undecided"]
+    few = "undecided: 6 of 6 seeds can be used, too few to decide one of 2 claims; 7 may do"
+    assert [finding.conclusion for finding in both] == [few, few]
+
+
+def claims_alike(seeds: int, count: int) -> list[Finding]:
+    """What is found where all seeds say the same of so many claims, about two widths."""
+    rows = power_laws([-0.5 - seed / 100 for seed in range(seeds)], (5, 10))
+    names = [f"q{index}" for index in range(count)]
+    return judge(rows.assign(**dict.fromkeys(names, rows["q"])), claims=tuple(Claim(q, q, q) for q in names))
+
+
+@pytest.mark.parametrize(("count", "fewest"), [(1, 6), (2, 7), (3, 7), (4, 8), (6, 8), (7, 9), (12, 9), (13, 10)])
+def test_as_many_seeds_as_may_decide_are_named(count: int, fewest: int) -> None:
+    """Where all seeds agree, so many decide and one fewer does not: of n seeds, p is at least 2/2ⁿ, by SciPy too."""
+    x = -np.arange(1.0, fewest + 1)
+    assert count * stats.wilcoxon(x, method="exact").pvalue <= 0.05 < count * stats.wilcoxon(x[1:]).pvalue
+    assert {finding.verdict for finding in claims_alike(fewest, count)} == {"supported"}
+    for seeds in range(1, fewest):
+        for finding in claims_alike(seeds, count):
+            assert finding.verdict == "undecided"
+            assert finding.reason.endswith(f"; {fewest} may do")
+
+
+def test_fewer_seeds_decide_beside_claims_that_have_more() -> None:
+    """Holm multiplies the largest of two p-values by 1, and six seeds are enough for it."""
+    rows = power_laws([-1.0 - seed / 100 for seed in range(10)])
+    lost = (rows["seed"] < 4) & (rows["width"] == 5 * 2 ** rows["seed"])
+    rows = rows.assign(other=rows["q"].mask(lost))
+    findings = judge(rows, claims=(FALLS, Claim("other", "other falls", "other")))
+    assert [(finding.factor.n, finding.verdict) for finding in findings] == [(10, "supported"), (6, "supported")]
+
+
+def test_a_verdict_needs_the_interval_too() -> None:
+    """Nine of ten wide students are faster, and one never ends: that is significant by ranks, and bounds no factor."""
+    steps = np.array([[1000.0 + 10 * i, 100.0 + i] for i in range(10)])
+    rows = table(np.log2(steps), (5, 10), "steps").assign(reached=1)
+    rows.loc[(rows["seed"] == 0) & (rows["width"] == 10), ["steps", "reached"]] = [150_000, 0]
+    finding = judged(rows, STEPS)
+    assert finding.factor.p <= 0.05
+    assert finding.factor.high == np.inf
+    assert finding.conclusion == "undecided: fewer steps in rank, but censored ones leave a factor of 1 possible"
+    assert finding.doublings[0].direction == 0
 
 
 def test_only_common_seeds_count() -> None:
@@ -114,8 +155,17 @@ def test_a_seed_that_is_not_computed_yet_is_no_failure() -> None:
 def test_students_that_are_at_no_minimum() -> None:
     rows = power_laws([-1.0] * 8)
     rows.loc[rows["seed"] < 3, "q"] = np.nan
-    conclusion = "undecided: 15 of 24 pairs at minima; 5 of 8 seeds can be used, and 6 are the fewest"
-    assert judged(rows, CURVATURE).conclusion == conclusion
+    few = "5 of 8 seeds can be used, too few to decide a claim; 6 may do"
+    assert judged(rows, CURVATURE).conclusion == f"undecided: 15 of 24 pairs at minima; {few}"
+
+
+def test_what_could_not_be_measured_at_a_minimum_is_not_said_to_be_off_minima() -> None:
+    rows = power_laws([-1.0] * 8).assign(at_minimum=1)
+    rows.loc[rows["seed"] < 3, "q"] = np.nan
+    rows.loc[rows["seed"] == 0, "at_minimum"] = 0
+    assert judged(rows, CURVATURE).conclusion.startswith("undecided: 15 of 24 pairs measured, 21 at minima; 5 of 8")
+    rows["at_minimum"] = 1
+    assert judged(rows, CURVATURE).conclusion.startswith("undecided: 15 of 24 pairs measured, 24 at minima; 5 of 8")
 
 
 def test_failures_that_depend_on_the_width_block() -> None:

@@ -7,9 +7,11 @@ two neighbouring widths alone, since a slope may hide that q falls first and ris
 A claim is decided by the two-sided test of its slope, Wilcoxon's for what is measured and the paired Prentice–Wilcoxon
 test for steps, which are censored at max_steps; p-values are adjusted by Holm for the number of claims. Where a
 doubling goes significantly the other way, by Holm for the number of doublings, the claim is said not to be monotone.
+The interval has to be on the same side of 1: ranks tell that a censored number of steps is large, and not how large.
 
-Only seeds count whose students of all widths could be measured, for a claim about curvature: are at minima. With fewer
-than six of them, or where failures depend on the width, nothing is decided.
+Only seeds count whose students of all widths could be measured, for a claim about curvature: are at minima. Where
+failures depend on the width, nothing is decided, nor where seeds are so few that no values of theirs could be
+significant: the least p-value of n seeds is 2^(1 − n), before it is adjusted.
 
 Two other kinds of claims have other slopes, and the same estimates, tests and verdicts:
 
@@ -36,7 +38,9 @@ from .statistics import (
     Estimate,
     dependence_on_width,
     estimate,
+    fewest_seeds,
     holm,
+    least_p,
     paired_prentice_wilcoxon,
 )
 
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 Verdict = Literal["supported", "contradicted", "not monotone", "undecided"]
 
 DOUBLING = "per doubling of the width"
+SAID = {-1: "falls", 1: "rises"}
 
 # Slopes of this size are rounding; a contrast's weight below this share of its largest is 0.
 NEGLIGIBLE = 1e-9
@@ -221,15 +226,16 @@ class Finding:
     ----------
     claim : Claim
     factor : Factor
-        The effect of a doubling, over all widths; of other claims, what their `unit` says.
+        The effect of a doubling, over all widths; of other claims, what their `unit` says. A censored number of steps
+        counts as max_steps in the value, and as any larger number in the interval.
     adjusted : float
         Its p-value, adjusted for the number of claims.
     verdict : {"supported", "contradicted", "not monotone", "undecided"}
     reason : str
         Why it is undecided, or where it falls and rises nevertheless; empty if there is nothing to say.
     pairs : tuple of two int
-        Number of pairs of neighbouring widths of a seed that could be compared, for curvature: with both at minima;
-        and of all of them.
+        Number of pairs of neighbouring widths of a seed that could be compared, for curvature at minima; and of all of
+        them.
     doublings : tuple of Doubling
         The effects between neighbouring widths; none for claims that are not about a doubling of the width.
     null : Factor or None
@@ -247,7 +253,7 @@ class Finding:
 
     >>> finding = next(each for each in result.claims() if each.claim.id == "nearest")
     >>> finding.claim.column, finding.factor.n, finding.verdict, finding.reason
-    ('nearest_distance', 1, 'undecided', '1 of 1 seed can be used, and 6 are the fewest')
+    ('nearest_distance', 1, 'undecided', '1 of 1 seed can be used, too few to decide one of 7 claims; 9 may do')
     """
 
     claim: Claim
@@ -273,7 +279,8 @@ class Finding:
 class Sample:
     """The values of a claim's column, (n, k) for seeds × widths, and their lower and upper ends; nan where missing.
 
-    With a column to compare with, there are as many columns again: its values, in the same order.
+    With a column to compare with, there are as many columns again: its values, in the same order. `failed` says which
+    cannot be used, and `off_minima` of which students this is because they are at no minimum.
     """
 
     widths: Array
@@ -281,6 +288,7 @@ class Sample:
     lower: Array
     upper: Array
     failed: Array
+    off_minima: Array
     null: Sample | None = None
 
     @property
@@ -291,8 +299,7 @@ class Sample:
     @property
     def pairs(self) -> tuple[int, int]:
         """How many pairs of neighbouring widths have both values, and how many there are."""
-        both = ~(self.failed[:, 1:] | self.failed[:, :-1])
-        return int(both.sum()), both.size
+        return pairs_of(~self.failed)
 
     def effect(self, contrast: Array, *, censored: bool = False) -> Factor:
         """Returns the effect of a contrast of log₂ values, one for all seeds or one each, over the complete seeds."""
@@ -334,8 +341,10 @@ def judge(
     """
     samples = [sample_of(claim, table, failed, least_width) for claim in claims]
     findings = [find(claim, sample) for claim, sample in zip(claims, samples, strict=True)]
+    least = np.array([1.0 if finding.reason else least_p(finding.factor.n) for finding in findings])
+    few = [too_few(claim, sample, least, i) for i, (claim, sample) in enumerate(zip(claims, samples, strict=True))]
     adjusted = holm(np.array([finding.adjusted for finding in findings])).tolist()
-    return [decided(replace(finding, adjusted=p)) for finding, p in zip(findings, adjusted, strict=True)]
+    return [decided(replace(f, adjusted=p), why) for f, p, why in zip(findings, adjusted, few, strict=True)]
 
 
 def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_width: int) -> Sample:
@@ -357,6 +366,11 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
     def censored(values: Array, reached: str) -> Array:
         return np.where(column(reached) == 0, np.inf, values) if claim.censored else values
 
+    def off_minima() -> Array:
+        """Which students are at no minimum, or none that the claim is about; those that failed are at none."""
+        name = "at_teacher" if claim.of_teacher else "at_minimum"
+        return column(name) != 1 if claim.at_minima and name in rows else bad
+
     values = column(claim.column)
     lower = column(claim.lower) if claim.lower else values
     upper = column(claim.upper) if claim.upper else censored(values, claim.reached)
@@ -364,13 +378,20 @@ def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_wi
     null = None
     if claim.null:
         start = column(claim.null)
-        null = Sample(widths.to_numpy(float), start, start, start, bad | unusable(start))
+        unknown = bad | unusable(start)
+        null = Sample(widths.to_numpy(float), start, start, start, unknown, unknown)
     if other := claim.against or claim.follows:
         others = column(other)
         bad = bad | unusable(others)
         values, lower = (np.hstack([each, others]) for each in (values, lower))
         upper = np.hstack([upper, censored(others, claim.against_reached)])
-    return Sample(widths.to_numpy(float), values, lower, upper, bad, null)
+    return Sample(widths.to_numpy(float), values, lower, upper, bad, off_minima(), null)
+
+
+def pairs_of(usable: Array) -> tuple[int, int]:
+    """Returns how many pairs of neighbouring columns are both usable, and how many pairs there are."""
+    both = usable[:, 1:] & usable[:, :-1]
+    return int(both.sum()), both.size
 
 
 def unusable(values: Array) -> Array:
@@ -382,7 +403,8 @@ def find(claim: Claim, sample: Sample) -> Finding:
     """Returns the finding from the values, before the p-values of all claims are adjusted together."""
     if len(sample.widths) < (1 if claim.against else 2):
         nothing = Factor(np.nan, np.nan, np.nan, 1.0, int(sample.complete.sum()))
-        return Finding(claim, nothing, 1.0, "undecided", "a single width", sample.pairs, (), None)
+        alone = "a single width" if len(sample.widths) else "no student that it is about"
+        return Finding(claim, nothing, 1.0, "undecided", alone, sample.pairs, (), None)
     contrast = contrast_of(claim, sample)
     factor = sample.effect(contrast, censored=claim.censored)
     reason = obstacle(claim, sample)
@@ -421,40 +443,73 @@ def doublings_of(claim: Claim, sample: Sample) -> tuple[Doubling, ...]:
 
 
 def obstacle(claim: Claim, sample: Sample) -> str:
-    """Returns why nothing can be decided, if so."""
+    """Returns why nothing can be decided by any number of seeds like these, if so."""
     usable, seeds = int(sample.complete.sum()), len(sample.failed)
     chance = dependence_on_width(sample.failed) if seeds else 1.0
-    pairs, of = sample.pairs
-    minima = "the teacher's minima" if claim.of_teacher else "minima"
-    counted = f"{pairs} of {number_of(of, 'pair')} at {minima}" if claim.at_minima and pairs < of else ""
     if chance <= LEVEL:
         numbers = sample.failed.sum(axis=0)
         worst = int(np.argmax(numbers))
         where = f"{numbers[worst]} of {seeds} at width {sample.widths[worst]:g}"
-        return "; ".join(filter(None, [counted, f"failures depend on width ({where}, p = {chance:.2g})"]))
+        depend = f"failures depend on width ({where}, p = {chance:.2g})"
+        return "; ".join(filter(None, [compared(claim, sample), depend]))
     if claim.censored and usable and np.isinf(sample.upper[sample.complete]).all():
         return "no training came to its end"
-    if usable < FEWEST_SEEDS:
-        few = f"{usable} of {number_of(seeds, 'seed')} can be used, and {FEWEST_SEEDS} are the fewest"
-        return "; ".join(filter(None, [counted, few]))
     return ""
 
 
-def decided(finding: Finding) -> Finding:
-    """Returns the finding with the verdict of its adjusted p-value and its doublings."""
+def compared(claim: Claim, sample: Sample) -> str:
+    """Says how many pairs of neighbouring widths are at minima, or could be measured there, unless it is all."""
+    at_minima, of = pairs_of(~sample.off_minima)
+    if not claim.at_minima or sample.pairs[0] == of:
+        return ""
+    minima = "the teacher's minima" if claim.of_teacher else "minima"
+    if at_minima == sample.pairs[0]:
+        return f"{at_minima} of {number_of(of, 'pair')} at {minima}"
+    return f"{sample.pairs[0]} of {number_of(of, 'pair')} measured, {at_minima} at {minima}"
+
+
+def too_few(claim: Claim, sample: Sample, least: Array, index: int) -> str:
+    """Says that a claim has too few seeds for whatever values of theirs to decide it, if so.
+
+    `least` has the least p-value that each claim may have, before they are adjusted for their number.
+    """
+    usable, seeds = int(sample.complete.sum()), len(sample.failed)
+    if holm(least)[index] <= LEVEL:
+        return ""
+    one = "a claim" if len(least) == 1 else f"one of {len(least)} claims"
+    fewest = fewest_seeds(np.delete(least, index))
+    few = f"{usable} of {number_of(seeds, 'seed')} can be used, too few to decide {one}; {fewest} may do"
+    return "; ".join(filter(None, [compared(claim, sample), few]))
+
+
+def decided(finding: Finding, few: str) -> Finding:
+    """Returns the finding with the verdict of its adjusted p-value and its doublings; `few` says of too few seeds."""
     if finding.reason:
         return finding
     trend = direction(finding.factor, finding.adjusted)
     found = {trend, *(each.direction for each in finding.doublings)} - {0}
-    said = {-1: "falls", 1: "rises"}
-    parts = ", ".join(f"{said[d.direction]} from {d.narrow} to {d.wide}" for d in finding.doublings if d.direction)
+    parts = [f"{SAID[d.direction]} from {d.narrow} to {d.wide}" for d in finding.doublings if d.direction]
     if found == {-1, 1}:
-        return replace(finding, verdict="not monotone", reason=parts)
+        return replace(finding, verdict="not monotone", reason=", ".join(parts))
     if trend == 0:
-        return replace(finding, reason=parts)
+        reasons = [", ".join(parts), few or in_rank(finding)]
+        return replace(finding, reason="; ".join(filter(None, reasons)))
     return replace(finding, verdict="supported" if trend < 0 else "contradicted")
 
 
+def in_rank(finding: Finding) -> str:
+    """Says where ranks of steps are significant and the factor is not, as censored steps may be of any size."""
+    if finding.adjusted > LEVEL:
+        return ""
+    said = "fewer" if finding.factor.value < 1 else "more"
+    return f"{said} steps in rank, but censored ones leave a factor of 1 possible"
+
+
 def direction(factor: Factor, p: float) -> int:
-    """Returns −1 for a significant fall, 1 for a significant rise, else 0."""
-    return int(np.sign(factor.value - 1)) if p <= LEVEL else 0
+    """Returns −1 for a significant fall, 1 for a significant rise, else 0; the interval has to be on that side."""
+    beyond = factor.high < 1 if factor.value < 1 else factor.low > 1
+    return sign(factor) if p <= LEVEL and beyond else 0
+
+
+def sign(factor: Factor) -> int:
+    return int(np.sign(factor.value - 1))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 
 import numpy as np
 
@@ -102,6 +103,16 @@ def holm(p: Array) -> Array:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
     return adjusted
+
+
+def least_p(n: int) -> float:
+    """Returns the least p-value that the tests of n values may have: that of all signs alike, two of 2ⁿ patterns."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def fewest_seeds(others: Array) -> int:
+    """Returns of how many seeds a test may be significant beside others of these p-values, by Holm."""
+    return next(n for n in count(1) if holm(np.array([least_p(n), *others]))[0] <= LEVEL)
 
 
 def paired_prentice_wilcoxon(times: Array, contrast: Array) -> tuple[float, float]:
