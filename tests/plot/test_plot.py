@@ -129,6 +129,16 @@ def test_the_quadratic_is_right_to_second_order() -> None:
     assert 7 < left[0] / left[1] < 9
 
 
+@pytest.mark.parametrize("target", [1e120, 1e150])
+def test_landscapes_of_losses_of_any_size(target: float) -> None:
+    """On a line where the loss is constant to rounding, and on a plane with losses that contours cannot hold."""
+    obj = ho.Objective(NET, X, np.full(30, target))
+    for eigenvectors in (0, (0, 1)):
+        ax = ho.plot.landscape(obj, THETA, eigenvectors=eigenvectors, points=5)
+        ax.figure.canvas.draw()
+        assert ax.get_title(loc="left")
+
+
 def test_landscape_towards_another_minimum() -> None:
     other = ho.symmetries(NET).sign_flip(layer=1, neurons=[0])(THETA)
     ax = ho.plot.landscape(OBJ, THETA, to=other, points=7)  # steps −0.25, 0, …, 1, 1.25
@@ -234,6 +244,14 @@ def test_history_of_losses_below_zero() -> None:
         (lambda: ho.plot.spectrum(np.ones(3)), TypeError, "sp must be a Spectrum"),
         (lambda: ho.plot.history({"loss": 1}), TypeError, "result must be a Trajectory"),
         (lambda: ho.plot.landscape(OBJ, THETA, eigenvectors=(0, 1, 2)), ValueError, "one or two directions; got 3"),
+        (lambda: ho.plot.landscape(OBJ, THETA, points=10**12), ValueError, "points must be at most 1000000"),
+        (lambda: ho.plot.landscape(OBJ, THETA, extent=1e308), ValueError, "within the range of float64; the largest"),
+        (
+            lambda: ho.plot.landscape(OBJ, THETA, directions=np.full(13, 1e308)),
+            ValueError,
+            "slope and curvature to be finite|within the range of float64",
+        ),
+        (lambda: ho.plot.landscape(OBJ, THETA, to=np.full(13, 1e300)), ValueError, "slope and curvature to be finite"),
         (lambda: ho.plot.landscape(OBJ, THETA, eigenvectors=13), ValueError, "eigenvectors must be at most 12"),
         (lambda: ho.plot.landscape(OBJ, THETA, directions=[1.0]), ValueError, r"directions must have shape \(13,\)"),
         (lambda: ho.plot.landscape(OBJ, THETA, to=[1.0]), ValueError, "to must have shape"),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LEVELS = 14  # of contours
 WIDEST = 1e300  # range of losses that matplotlib's axes can hold
+HIGHEST = 1e249  # of the losses that its contours can hold
+FLAT = 1e-12  # of a loss, a change that is rounding
 TALLEST = 4.0  # of the quadratic on a line, in ranges of the loss
 
 
@@ -85,7 +87,7 @@ def draw_line(found: Slice, ax: Axes, *, to: bool) -> Axes:
         ax.axvline(1, color=GREY, linewidth=0.8, linestyle=":")
     low, high = ends(found.losses)
     least, most = ends(found.quadratic)
-    room = (high - low) or 1.0
+    room = max(high - low, FLAT * max(abs(low), abs(high))) or 1.0
     # A steep quadratic must not flatten the loss.
     bottom, top = low - min(room, max(low - least, 0.0)), high + room * (TALLEST - 1) / TALLEST
     if np.isfinite(room) and room < WIDEST:
@@ -103,9 +105,9 @@ def ends(values: Array) -> tuple[float, float]:
 
 def draw_plane(found: Slice, ax: Axes, *, to: bool) -> Axes:
     first, second = found.steps
-    spread = np.where(np.isfinite(found.losses), found.losses, np.nan).T
+    spread = np.where(np.abs(found.losses) < HIGHEST, found.losses, np.nan).T
     if not np.isfinite(spread).any():
-        ax.set_title("The loss is not finite on this plane", loc="left", fontsize="medium")
+        ax.set_title("The loss is infinite, or too large to draw, on this plane", loc="left", fontsize="medium")
         return ax
     levels = levels_of(spread)
     filled = ax.contourf(first, second, spread, levels=levels, cmap="viridis", extend="both")

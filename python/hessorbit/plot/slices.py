@@ -20,6 +20,7 @@ POINTS = {1: 101, 2: 41}  # in each direction
 REACH = 0.25  # of ‖θ‖, for directions of norm 1
 BEYOND = 0.25  # of the way to another point, on both sides
 MOST_NUMBERS = 4_000_000  # of θ in one call
+MOST_POINTS = {1: 1_000_000, 2: 1_000}  # in each direction
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +94,7 @@ def slice_of(
         Largest step to either side; by default a quarter of ‖θ‖, or of 1 where that is more, over the norm of the
         direction. Towards another point steps go from −0.25 to 1.25.
     points : int, optional
-        Steps along each direction, by default 101 on a line and 41 × 41 on a plane.
+        Steps along each direction, by default 101 on a line and 41 × 41 on a plane; at most a million, or 1000 × 1000.
 
     Returns
     -------
@@ -118,17 +119,20 @@ def slice_of(
     at = _checks.parameter_vector(theta, obj.num_parameters)
     columns, names = chosen(obj, at, directions, eigenvectors, to)
     count = columns.shape[1]
-    number = POINTS[count] if points is None else _checks.integer(points, "points", minimum=2)
+    most = MOST_POINTS[count]
+    number = POINTS[count] if points is None else _checks.integer(points, "points", minimum=2, maximum=most)
     reach = None if extent is None else _checks.positive(extent, "extent")
-    steps = tuple(
-        np.linspace(*limits(at, columns[:, index], reach, towards=to is not None and index == 0), number)
-        for index in range(count)
-    )
+    ends = [limits(at, columns[:, index], reach, towards=to is not None and index == 0) for index in range(count)]
+    check_range(at, columns, ends)
+    steps = tuple(np.linspace(*each, number) for each in ends)
     grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1)  # (n, [n,] k)
     gradient, images = obj.gradient(at), obj.hvp(at, columns)
     if not (np.isfinite(gradient).all() and np.isfinite(images).all()):
         raise overflow(at, "matrix", "hessian")
-    slopes, curvatures = columns.T @ gradient, columns.T @ images
+    with np.errstate(over="ignore", invalid="ignore"):
+        slopes, curvatures = columns.T @ gradient, columns.T @ images
+    if not (np.isfinite(slopes).all() and np.isfinite(curvatures).all()):
+        raise ValueError("directions must be short enough for slope and curvature to be finite; they overflow")
     with np.errstate(over="ignore", invalid="ignore"):  # far out, where losses overflow
         model = obj.loss(at) + grid @ slopes + 0.5 * np.einsum("...i,ij,...j->...", grid, curvatures, grid)
     return Slice(
@@ -147,6 +151,18 @@ def losses(obj: AnyObjective, theta: Array, columns: Array, steps: Array) -> Arr
     rows = max(1, MOST_NUMBERS // len(theta))
     parts = [obj.loss(theta + steps[start : start + rows] @ columns.T) for start in range(0, len(steps), rows)]
     return np.concatenate([np.atleast_1d(part) for part in parts])
+
+
+def check_range(theta: Array, columns: Array, ends: list[tuple[float, float]]) -> None:
+    """Refuses steps that leave the range of float64, or whose distance does."""
+    reach = np.abs(ends).max(axis=1)
+    with np.errstate(over="ignore"):
+        farthest = 2 * (np.abs(theta) + np.abs(columns) @ reach).max(initial=0.0)
+        if not (np.isfinite(farthest) and np.isfinite(2 * reach).all()):
+            raise ValueError(
+                f"extent and directions must keep steps and parameters within the range of float64; the largest step "
+                f"is {reach.max():.3g}, along directions with entries up to {np.abs(columns).max(initial=0.0):.3g}"
+            )
 
 
 def limits(theta: Array, direction: Array, reach: float | None, *, towards: bool) -> tuple[float, float]:

@@ -28,11 +28,11 @@ def new_figure(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def finish(ax: Axes) -> Axes:
-    """Gives axes a grid and, if anything is labelled, a legend."""
+def finish(ax: Axes, legend: str = "best") -> Axes:
+    """Gives axes a grid and, if anything is labelled, a legend; its best place takes long to find among many curves."""
     ax.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize="small", frameon=False)
+        ax.legend(loc=legend, fontsize="small", frameon=False)
     return ax
