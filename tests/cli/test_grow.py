@@ -46,6 +46,14 @@ def test_grows_keeps_and_goes_on(folder: Path) -> None:
     assert len(load("growth.sqlite").records) == 3
 
 
+def test_a_way_that_always_diverges_has_a_dash(folder: Path) -> None:
+    result = hessorbit("grow", *SMALL, "--noise", "1e200", "--set", "samples=30")
+    assert result.exit_code == 0, result.output
+    (row,) = [line for line in result.output.splitlines() if line.startswith("│ noisy split")]
+    assert "–" in row
+    assert (folder / "growth.html").is_file()
+
+
 def test_lists_make_variants() -> None:
     shown = hessorbit("grow", "--optimizer", "gd,adam", "--activation", "tanh", "--at", "200,400", "--show").output
     assert 'optimizer = ["gd", "adam"]' in shown

@@ -9,6 +9,7 @@ import pytest
 
 import hessorbit as ho
 from hessorbit.study.growth import SPLITS, Training, grown, outcome, stages
+from hessorbit.study.measurements import measure
 from hessorbit.study.student import train
 from hessorbit.study.task import make_task, stream
 
@@ -70,19 +71,29 @@ def test_growth_at_the_last_step_is_no_growth(optimizer: str) -> None:
         **{**GROWTH, "optimizer": optimizer, "grow_at": "99,100", "max_steps": 100, "loss_tolerance": 0.05}
     )
     found = grown(settings, make_task(settings, 0), 8, 0)
-    if found["narrow"].reached:
-        assert {each.steps for each in found.values()} == {found["narrow"].steps}
-    else:
-        assert {each.steps for each in found.values()} == {100}
+    narrow = found["narrow"]()
+    assert {each().steps for each in found.values()} == {narrow.steps if narrow.reached else 100}
 
 
 def test_growth_is_reproducible_and_counts_all_steps() -> None:
     settings = ho.WidthStudy(**GROWTH)
     task = make_task(settings, 0)
-    first, second = (grown(settings, task, 8, 0) for _ in range(2))
+    first, second = ({name: way() for name, way in grown(settings, task, 8, 0).items()} for _ in range(2))
     assert first == second
     assert set(first) == {"narrow", *SPLITS}
     assert all(each.reached == (each.steps < 300) or each.steps == 300 for each in first.values())
+
+
+def test_a_split_that_diverges_leaves_the_others() -> None:
+    """Noise of 1e200 times the parameters; the other splits are as they were without it."""
+    wild = train(ho.WidthStudy(**GROWTH, samples=30, split_noise=1e200), 4, 0)
+    values, reasons = measure(wild)
+    calm, _ = measure(train(ho.WidthStudy(**GROWTH, samples=30), 4, 0))
+    assert [name for name in reasons if "grown" in name] == ["steps_grown_noisy", "reached_grown_noisy"]
+    assert reasons["steps_grown_noisy"].startswith("ArithmeticError: training diverged at step 2")
+    assert np.isnan(values["steps_grown_noisy"])
+    columns = [f"steps_grown_{split}" for split in ("best", "equal", "random")]
+    assert [values[name] for name in columns] == [calm[name] for name in columns]
 
 
 def test_widths_between() -> None:
@@ -96,6 +107,7 @@ def test_widths_between() -> None:
         ({"grow_at": "40,20"}, ValueError, "grow_at must increase"),
         ({"grow_at": 2.5}, TypeError, "grow_at must be a string"),
         ({"grow_at": ""}, ValueError, "go together"),
+        ({"grow_at": "20,301"}, ValueError, "grow_at must be at most max_steps = 300; got '20,301'"),
         ({"grow_from": 0}, ValueError, "go together"),
         ({"grow_at": "1.5"}, ValueError, "whole numbers of steps between commas"),
         ({"grow_from": -1}, ValueError, "grow_from"),

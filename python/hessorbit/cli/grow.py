@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ..study import StudyResult, WidthStudy
 from ..study.growth import SPLITS
+from ..study.numbers import number
 from .explanations import explained
 from .options import (
     ACTIVATION,
@@ -140,5 +142,5 @@ def steps_table(result: StudyResult, variant: str) -> Table:
     for width in medians.index:
         table.add_column(f"to {width}", justify="right")
     for way, column in ways.items():
-        table.add_row(way, *(f"{value:.0f}" for value in medians[column]))
+        table.add_row(way, *(number(value) for value in medians[column].to_numpy(float, na_value=np.nan)))
     return table

@@ -15,7 +15,9 @@ those of the narrow one, alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -43,12 +45,14 @@ class Outcome:
     reached: bool
 
 
-def grown(settings: Settings, task: Task, width: int, seed: int) -> dict[str, Outcome]:
-    """Returns the outcome of the narrow network alone ("narrow"), and of it when it grows to a width, by each split."""
-    found = {"narrow": outcome(settings, task, seed, settings.grow_from, None)}
-    for split in SPLITS:
-        found[split] = outcome(settings, task, seed, width, split)
-    return found
+def grown(settings: Settings, task: Task, width: int, seed: int) -> dict[str, Callable[[], Outcome]]:
+    """Returns functions that compute, once, outcomes of a narrow network: alone ("narrow"), and grown by each split.
+
+    One that diverges raises ArithmeticError, and leaves the others as they are.
+    """
+    ways = {"narrow": partial(outcome, settings, task, seed, settings.grow_from, None)}
+    ways |= {split: partial(outcome, settings, task, seed, width, split) for split in SPLITS}
+    return {name: cache(way) for name, way in ways.items()}
 
 
 def outcome(settings: Settings, task: Task, seed: int, width: int, split: str | None) -> Outcome:
@@ -59,7 +63,7 @@ def outcome(settings: Settings, task: Task, seed: int, width: int, split: str | 
         rng = stream(settings, seed, KEY, width, SPLITS.index(split))
         for at, wider in zip(steps_of(settings.grow_at), stages(settings, width), strict=True):
             training.run.advance(at - training.run.steps, 0.0, tolerance)
-            if not training.run.loss > tolerance:
+            if not tolerance < training.run.loss < np.inf:
                 break
             training = training.widened(wider, split, rng)
     run = training.run

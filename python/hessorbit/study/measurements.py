@@ -29,6 +29,26 @@ class Measurement:
     count: bool = False
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change of what columns mean: since which revision, what changed, and in studies of which loss."""
+
+    revision: int
+    what: str
+    loss: str
+
+
+CHANGES = (
+    Change(
+        2,
+        "nearest_distance, nearest_bound and at_teacher of the cross-entropy are about all points with the teacher's "
+        "probabilities, where they were about those with its outputs, which are fewer",
+        "cross_entropy",
+    ),
+)
+REVISION = max(change.revision for change in CHANGES)  # of what columns mean; cells are stored with it
+
+
 def condition(student: Student, point: Point) -> ConditionNumber:
     """Returns |λ|₁/|λ|ᵣ at a point, r being the number of eigenvalues at the minimum that are not predicted zeros."""
     return point.spectrum.condition_number(rank=student.rank)
@@ -95,7 +115,7 @@ def growth_by(name: str, column: str, meaning: str) -> tuple[Measurement, ...]:
     """Returns what is measured of training with growth, or of the narrow network alone."""
 
     def of(student: Student, attribute: str) -> float:
-        return np.nan if student.grown is None else float(getattr(student.grown[name], attribute))
+        return np.nan if student.grown is None else float(getattr(student.grown[name](), attribute))
 
     return (
         Measurement(f"steps_{column}", meaning, lambda s: of(s, "steps"), count=True),

@@ -33,6 +33,7 @@ from .checks import (
     INFINITE,
     LARGEST_DATA,
     LARGEST_STUDENT,
+    steps_of,
 )
 from .data import digest_of, read_data
 from .factors import Factors, combinations, refuse_repetition, split, united, words
@@ -233,6 +234,8 @@ class Settings:
             raise ValueError(
                 f"grow_from, a width, and grow_at, steps, go together; got {self.grow_from!r} and {self.grow_at!r}"
             )
+        if self.grow_at and steps_of(self.grow_at)[-1] > self.max_steps:
+            raise ValueError(f"grow_at must be at most max_steps = {self.max_steps}; got {self.grow_at!r}")
         if self.grow_from and (self.batch_size, self.learning_rate_rule) != (FULL, "fixed"):
             raise ValueError(
                 f"batch_size must be {FULL!r}, and learning_rate_rule 'fixed', where networks grow; got "

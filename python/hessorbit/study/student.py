@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -176,8 +177,8 @@ class Student:
         return representatives(task, width, self.best.widening, start, settings.max_steps)
 
     @cached_property
-    def grown(self) -> dict[str, Outcome] | None:
-        """Training of a narrow network that grows to this width; None unless the settings ask, for wider students."""
+    def grown(self) -> dict[str, Callable[[], Outcome]] | None:
+        """Trainings of a narrow network that grows to this width; None unless the settings ask, for wider students."""
         narrow, width = self.settings.grow_from, self.objective.net.widths[1]
         return grown(self.settings, self.task, width, self.seed) if 0 < narrow < width else None
 
