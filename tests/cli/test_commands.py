@@ -203,3 +203,11 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "NEEDED", ("typer", "no_such_package"))
     with pytest.raises(SystemExit, match=r'not installed \(no_such_package\): pip install "hessorbit\[study\]"'):
         cli.main()
+
+
+def test_a_table_goes_to_a_device(folder: Path) -> None:
+    """Whose name does not tell the format."""
+    hessorbit("study", *SMALL)
+    command = [sys.executable, "-m", "hessorbit", "report", "study.sqlite", "--csv", "/dev/stdout"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    assert "width,seed,parameters" in result.stdout

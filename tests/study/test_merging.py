@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def test_parts_are_the_whole(tmp_path: Path) -> None:
         assert mine.cell == other.cell
         assert mine.arrays["theta_at_tolerance"].tobytes() == other.arrays["theta_at_tolerance"].tobytes()
     assert all(load(part).missing == 6 - len(load(part).records) for part in parts)
+
+
+def test_the_newest_revision_of_columns_is_kept(tmp_path: Path) -> None:
+    """A cell that was measured before columns changed their meaning gives way to one from after."""
+    old, new = record(0, 1.0), replace(record(0, 2.0, finished="2026-02-02T00:00:00+00:00"), facts={"revision": 2})
+    parts = [written(tmp_path / "old.sqlite", old), written(tmp_path / "new.sqlite", new)]
+    for index, order in enumerate((parts, parts[::-1])):
+        merge(order, tmp_path / f"{index}.sqlite")
+        assert load(tmp_path / f"{index}.sqlite").records[0].measurements == {"trace": 2.0}
 
 
 def test_a_store_is_added_to(tmp_path: Path) -> None:

@@ -101,6 +101,65 @@ def test_unfinished_studies_and_failures_are_shown(study: ho.WidthStudy) -> None
     assert "<figure id" not in page
 
 
+HEADINGS = re.compile(r"<h([23])>(.*?)</h[23]>(.*?)(?=<h[23]>|</main>)", re.DOTALL)
+
+
+def test_no_heading_is_empty(study: ho.WidthStudy) -> None:
+    """Where every cell failed there is text below each heading, and no heading of what there is nothing of."""
+    failed = [failure(cell, ArithmeticError("diverged")) for cell in study.cells()]
+    for records in ([], failed):
+        sections = {name: body for _, name, body in HEADINGS.findall(render(StudyResult(study, records)))}
+        assert {"Conclusions", "The tests", "Settings"} <= set(sections)
+        assert not {"Figures", "Medians over seeds", "Between neighbouring widths"} & set(sections)
+        for body in sections.values():
+            assert re.sub(r"<[^>]+>", "", body).strip()
+        tables = re.findall(r"<table.*?</table>", "".join(sections.values()), re.DOTALL)
+        assert all("<td" in each for each in tables)
+
+
+def test_failures_are_listed_by_error(study: ho.WidthStudy) -> None:
+    cells = [study.cell(4, 0), study.cell(4, 2), study.cell(8, 1)]
+    failed = [failure(cell, ArithmeticError("diverged")) for cell in cells] + [failure(study.cell(2, 0), OSError("x"))]
+    page = render(StudyResult(study, failed))
+    assert "4 of 15 cells failed" in page
+    assert "<li>width 4, seeds 0, 2; width 8, seed 1: ArithmeticError: diverged</li>" in page
+    assert "<li>width 2, seed 0: OSError: x</li>" in page
+
+
+def test_cells_from_before_columns_changed_are_named(tmp_path: Path) -> None:
+    """Cells of the cross-entropy that do not say by which revision of columns they were measured are of the first."""
+    shape = {"inputs": 2, "outputs": 2, "teacher_width": 2, "widths": [2, 3], "seeds": 1, "samples": 20, "max_steps": 5}
+    new = ho.WidthStudy(**shape, loss="cross_entropy", rate_steps=0).run(executor="threads", progress=False)
+    assert not new.changes()
+    old = StudyResult(new.settings, [replace(record, facts={**record.facts}) for record in new.records])
+    del old.records[0].facts["revision"]
+    (change,) = old.changes()
+    assert change.startswith("nearest_distance")
+    assert old.changes()[change] == 1
+    page = render(old)
+    assert "1 of 2 cells were measured by an earlier version of hessorbit" in page
+    assert "<dt>revision</dt><dd>2, not recorded</dd>" in page
+    assert "earlier version" not in render(new)
+    # What changed is about the cross-entropy alone.
+    settings = ho.WidthStudy(**{**shape, "outputs": 1})
+    assert not StudyResult(settings, [failure(settings.cell(2, 0), ValueError())]).changes()
+
+
+def test_tails_are_losses_above_the_minimum(study: ho.WidthStudy) -> None:
+    """The tail of a student is drawn as stored, over the loss of the mean less the teacher's own."""
+    classes = ho.WidthStudy(
+        inputs=2, outputs=3, teacher_width=2, widths=[2, 3], seeds=1, samples=40, max_steps=3000, loss="cross_entropy"
+    )
+    found = classes.run(executor="threads", progress=False)
+    record = next(each for each in found.records if "tail_losses" in each.arrays)
+    floor, baseline = record.measurements["floor"], record.measurements["baseline"]
+    assert floor > 0.01
+    lines = plots.plot_tails(found).get_lines()
+    line = next(each for each in lines if each.get_label() == f"width {record.cell.width}")
+    np.testing.assert_allclose(line.get_ydata(), record.arrays["tail_losses"] / (baseline - floor), rtol=1e-12)
+    mpl.pyplot.close("all")
+
+
 def test_lines_are_medians(result: StudyResult) -> None:
     ax = plots.plot_lambda_max(result)
     (line,) = [line for line in ax.get_lines() if line.get_label() == "where training ended"]

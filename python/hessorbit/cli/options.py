@@ -47,7 +47,8 @@ def check_writable(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
         raise IsADirectoryError(f"{option} {str(path)!r} must be a file; it is a folder")
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"{option} {str(path)!r} cannot be written: there is no folder {str(folder)!r}")
+        reason = _files.obstacle(path, writing=True) or f"there is no folder {str(folder)!r}"
+        raise FileNotFoundError(f"{option} {str(path)!r} cannot be written: {reason}")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise PermissionError(f"{option} {str(path)!r} cannot be written: permission denied")
     # A device such as /dev/stdout has no ending to judge by.

@@ -8,9 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .._words import number_of
 from ..study.claims import Finding
+from ..study.files import replace_file
 from ..study.report import chance, factor, spread
 from ..study.result import StudyResult
+from ..study.written import table_file
 
 VERDICT_STYLES = {"supported": "green", "contradicted": "red", "not monotone": "magenta", "undecided": "yellow"}
 
@@ -27,16 +30,20 @@ def summarise(result: StudyResult) -> None:
             console.print(doublings_table(findings))
     console.print(f"{result.theorem()}.", highlight=False)
     console.print(f"{result!r}", highlight=False)
+    for change, count in result.changes().items():
+        measured = number_of(count, "cell was", "cells were")
+        text = f"{measured} measured by an earlier version of hessorbit. Since then {change}."
+        console.print(text, style="yellow", highlight=False)
     for cell, error in result.failures.items():
         where = ", ".join(filter(None, [result.settings.words(cell.variant), f"width {cell.width}, seed {cell.seed}"]))
         console.print(f"{where} failed: {error}", style="red", markup=False)
 
 
-def save_tables(result: StudyResult, *files: Path | None) -> None:
-    """Write the table of all students into files."""
-    for file in files:
+def save_tables(result: StudyResult, csv: Path | None, parquet: Path | None) -> None:
+    """Write the table of all students into files, such as /dev/stdout, whose names need not tell the format."""
+    for file, ending in ((csv, ".csv"), (parquet, ".parquet")):
         if file is not None:
-            result.save_table(file)
+            replace_file(file, table_file(result.table, ending))
             typer.echo(f"The table is in {file}.")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .._checks import Array
 from ..config import configuration
-from .measurements import measure
+from .measurements import REVISION, measure
 from .one_thread import one_thread
 from .own_measurements import Measurements, measured
 from .record import Cell, Record, now
@@ -70,4 +70,4 @@ def failure(cell: Cell, error: BaseException) -> Record:
 
 def facts() -> dict[str, Any]:
     """Returns versions, instruction level and so on, as plain values."""
-    return {**configuration(), "threads": THREADS}
+    return {**configuration(), "threads": THREADS, "revision": REVISION}

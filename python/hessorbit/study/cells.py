@@ -11,7 +11,7 @@ import numpy as np
 from .._checks import Array
 from .claims import CLAIMS, Claim, Finding, judge
 from .growth import growth_claims
-from .measurements import COLUMNS, COUNTS, MEASUREMENTS
+from .measurements import CHANGES, COLUMNS, COUNTS, MEASUREMENTS
 from .rates import PREDICTED, representative_claims
 from .record import Cell, Record
 from .settings import Settings
@@ -59,8 +59,24 @@ class StudyCells:
         >>> float(result.relative_losses(record, baseline))
         1.0
         """
-        floor, baseline = record.measurements.get("floor", 0.0), record.measurements["baseline"]
-        return np.asarray((losses - floor) / (baseline - floor))
+        return np.asarray((losses - record.measurements.get("floor", 0.0)) / self.unit(record))
+
+    def unit(self, record: Record) -> float:
+        """Returns what relative losses of a student are relative to.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> record = result.records[0]
+        >>> result.unit(record) == record.measurements["baseline"]  # as the teacher's own loss is 0
+        True
+        """
+        return record.measurements["baseline"] - record.measurements.get("floor", 0.0)
 
     def loss_curve(self, record: Record) -> tuple[Array, Array]:
         """Returns the recorded steps of a student's training, and its relative losses there.
@@ -114,6 +130,29 @@ class StudyCells:
         table = DataFrame(rows, columns=["width", "seed", *factors, *known, *others])
         types = {name: "int64" if table[name].notna().all() else "Int64" for name in ("width", "seed", *COUNTS)}
         return table.astype(types)
+
+    def changes(self) -> dict[str, int]:
+        """Returns what changed in columns since cells of this study were measured, and for how many of them.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import hessorbit as ho
+        >>> study = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4], seeds=1, samples=50, max_steps=200)
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     result = study.run(executor=executor)
+
+        >>> result.changes()
+        {}
+        """
+        losses = {key: variant.loss for key, variant in self.settings.variants.items()}
+        found = {
+            change.what: sum(
+                record.revision < change.revision and losses[record.cell.variant] == change.loss for record in self.done
+            )
+            for change in CHANGES
+        }
+        return {what: count for what, count in found.items() if count}
 
     @property
     def meanings(self) -> dict[str, str]:

@@ -66,7 +66,8 @@ def merge(stores: Iterable[str | PathLike[str]], into: str | PathLike[str]) -> M
 
     Notes
     -----
-    Of a cell that several stores have, one that did not fail is kept, and among these the one finished first.
+    Of a cell that several stores have, one that did not fail is kept; among these one of the newest revision of what
+    columns mean, and then the one finished first.
 
     Examples
     --------
@@ -137,9 +138,9 @@ def chosen(groups: list[list[Record]]) -> tuple[dict[Cell, Record], int]:
     return kept, len(twice)
 
 
-def standing(record: Record) -> tuple[bool, str]:
-    """Orders the records of a cell: those that did not fail come first, and among them the oldest."""
-    return record.error is not None, record.finished
+def standing(record: Record) -> tuple[bool, int, str]:
+    """Orders the records of a cell: those that did not fail, of the newest revision, and finished first lead."""
+    return record.error is not None, -record.revision, record.finished
 
 
 def sentence(cells: int, missing: int, twice: int, target: str) -> str:

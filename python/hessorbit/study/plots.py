@@ -183,7 +183,7 @@ def plot_losses(result: StudyCells, ax: Axes | None = None) -> Axes:
     ax.axhline(result.settings.loss_tolerance, color=GREY, linewidth=1, linestyle=":", label="tolerance")
     ax.set(title="Loss curves", xlabel="training step", ylabel="loss / loss of the mean", yscale="log")
     label_powers(ax.yaxis)
-    return finish(ax)
+    return finish(ax, legend="upper right")
 
 
 def plot_rates(result: StudyCells, ax: Axes | None = None) -> Axes:
@@ -220,7 +220,8 @@ def plot_tails(result: StudyCells, ax: Axes | None = None) -> Axes:
             if record.cell[:2] == (width, first):
                 names = ("tail_recorded", "tail_losses", "tail_predicted")
                 steps, losses, predicted = (record.arrays[name] for name in names)
-                measured, model = (result.relative_losses(record, each) for each in (losses, predicted))
+                # Both are above the minimum's loss already.
+                measured, model = (each / result.unit(record) for each in (losses, predicted))
                 ax.plot(steps, measured, color=colour, linewidth=1.2, label=f"width {width}")
                 ax.plot(steps, model, "--", color=colour, linewidth=1.2)
     title = f"Tails of seed {first}: measured, and predicted (dashed)"

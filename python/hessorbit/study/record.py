@@ -43,8 +43,8 @@ class Record:
     finished : str
         When the cell was done, in UTC.
     facts : dict
-        Versions, instruction level, threads, what kind of point training was brought to (`ending`), and by column what
-        could not be measured.
+        Versions, the `revision` of what columns mean, instruction level, threads, what kind of point training was
+        brought to (`ending`), and by column what could not be measured.
     measurements : dict of str to float
         By column; nan where a quantity has no meaning.
     arrays : dict of str to ndarray
@@ -70,6 +70,11 @@ class Record:
     facts: dict[str, Any]
     measurements: dict[str, float]
     arrays: dict[str, Array]
+
+    @property
+    def revision(self) -> int:
+        """The revision of what columns mean that it was measured by; 1 before cells said so."""
+        return int(self.facts.get("revision", 1))
 
 
 def now() -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._words import those
 from ..plot import pages as templates
 from ..plot.drawing import page_style, style_variables, svg_of
 from ..plot.style import SIZE, new_figure
@@ -29,7 +30,7 @@ from .statistics import LEVEL, holm
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-FACTS = ("hessorbit", "level", "compiler", "eigen", "openmp", "threads", "python", "numpy", "scipy", "platform")
+FACTS = ("hessorbit", "revision", "level", "compiler", "eigen", "openmp", "threads", "python", "numpy", "scipy")
 SMALL = (3.4, 2.6)  # inches, of a figure beside others
 VERDICTS = ("supported", "contradicted", "not monotone", "undecided")
 
@@ -98,7 +99,8 @@ def page(template: str, result: StudyCells, **values: Any) -> str:
             about=about(result.settings),
             findings=result.claims(),
             theorem=result.theorem(),
-            failures={where(result, cell): error for cell, error in result.failures.items()},
+            errors=errors(result),
+            changes=result.changes(),
             cells=len(result.settings.cells()),
             settings=result.settings.to_toml(),
             facts=common_facts(result),
@@ -132,10 +134,13 @@ def about(settings: Settings) -> str:
     return f"Students learn from {what} samples what teachers of {teacher} compute, a teacher for each seed."
 
 
-def where(result: StudyCells, cell: Any) -> str:
-    """Says which cell this is."""
-    place = f"width {cell.width}, seed {cell.seed}"
-    return ", ".join(filter(None, [result.settings.words(cell.variant), place]))
+def errors(result: StudyCells) -> dict[str, list[str]]:
+    """Returns by what went wrong in which cells it did: those of a variant and width together."""
+    seeds: dict[str, dict[str, list[int]]] = {}
+    for cell, error in result.failures.items():
+        place = ", ".join(filter(None, [result.settings.words(cell.variant), f"width {cell.width}"]))
+        seeds.setdefault(error, {}).setdefault(place, []).append(cell.seed)
+    return {error: [f"{place}, {those('seed', each)}" for place, each in at.items()] for error, at in seeds.items()}
 
 
 def drawing(kind: FigureKind, result: StudyCells) -> Drawing:
@@ -198,7 +203,11 @@ def endings(result: StudyCells) -> dict[str, Counter[int]]:
 
 def common_facts(result: StudyCells) -> dict[str, str]:
     """Returns what the cells were computed with; where they differ, all that occurs."""
-    return {name: ", ".join(sorted({str(record.facts.get(name)) for record in result.records})) for name in FACTS}
+    if not result.records:
+        return {}
+    names = (*FACTS, "platform")
+    found = {name: {str(record.facts.get(name, "not recorded")) for record in result.records} for name in names}
+    return {name: ", ".join(sorted(values)) for name, values in found.items()}
 
 
 def factor(value: float) -> str:
