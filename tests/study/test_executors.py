@@ -126,6 +126,33 @@ def test_a_cluster_is_handed_few_cells(client: distributed.Client) -> None:
         assert room_of(pool)() == 3
 
 
+class Empty:
+    """An executor of a cluster without workers, whose cells are computed after it was asked for them."""
+
+    def __init__(self) -> None:
+        self._client = self
+        self.waiting: list[tuple[Future[Any], Any, Any]] = []
+
+    def nthreads(self) -> dict[str, int]:
+        while self.waiting:
+            future, function, arguments = self.waiting.pop()
+            future.set_result(function(*arguments))
+        return {}
+
+    def submit(self, function: Any, *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.waiting.append((future, function, arguments))
+        return future
+
+
+def test_a_cluster_without_workers_is_waited_for_and_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wanted: list[int]
+) -> None:
+    monkeypatch.setattr(workers, "REMIND_SECONDS", 0.01)
+    assert steps(STUDY.run(executor=Empty(), workers=4)) == wanted  # type: ignore[arg-type]
+    assert "the cluster has no workers" in caplog.text
+
+
 class Killing:
     """Dask's executor, whose first cell kills the worker that computes it."""
 

@@ -35,6 +35,13 @@ def sample_task(seed: int = 0, **settings: Any) -> tuple[Settings, SampleTask]:
     return study, task
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e200])
+def test_targets_beyond_any_loss_are_refused_in_a_sentence(scale: float) -> None:
+    """Squares of such outputs are 0 or infinite."""
+    with pytest.raises(ArithmeticError, match=r"predicting the mean .* must be finite and above the teacher's own"):
+        trained(teacher_scale=scale)
+
+
 @pytest.mark.parametrize("optimizer", ["gd", "momentum", "adam"])
 def test_mini_batches_against_a_loop(optimizer: str) -> None:
     """Shuffled parts of all samples by the documented stream, and the rules of the optimizers written out."""

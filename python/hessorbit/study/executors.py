@@ -84,6 +84,15 @@ def dask_executor(stack: ExitStack, name: str, count: int) -> Executor:
     return executor
 
 
+def missing_workers(executor: Any) -> bool:
+    """Says whether an executor is one of a cluster without workers, as far as it tells."""
+    nthreads = getattr(getattr(executor, "_client", None), "nthreads", None)
+    try:
+        return callable(nthreads) and not nthreads()
+    except OSError:  # the scheduler does not answer just now
+        return False
+
+
 def room_of(executor: Any) -> Callable[[], int]:
     """Returns a function that says how many cells to hand to an executor at a time.
 

@@ -100,9 +100,9 @@ class WidthStudy(Settings):
         Number of samples of which a step takes the gradient: parts of all samples, shuffled in each epoch; fresh ones
         where there are infinitely many. The loss is then looked at after each epoch, or each 50 steps.
     loss_tolerance : float
-        Training stops where the loss, less the teacher's own, is at most this share of the loss of predicting the mean,
-        less the teacher's own. The teacher's own is 0 for the squared error without noise, and taken as 0 for data of
-        one's own.
+        Training stops where the loss, less the teacher's own, is at most this share, below 1, of the loss of predicting
+        the mean, less the teacher's own. The teacher's own is 0 for the squared error without noise, and taken as 0 for
+        data of one's own.
     max_steps : int
         Training stops after so many steps at the latest.
     polish : {"auto", "none", "lm", "newton"}
@@ -126,7 +126,7 @@ class WidthStudy(Settings):
         are counted over all widths. With 0, none is.
     grow_at : str
         After how many steps it is widened, such as ``"500"``, or ``"200,400"``: more than once by way of widths that
-        grow by about the same factor.
+        grow by about the same factor; at most max_steps.
     split_noise : float
         Of the split that is equal but for noise: its standard deviation over the root mean square of the parameters.
     factors : tuple

@@ -82,8 +82,15 @@ class Task(ABC):
 
     @property
     def unit(self) -> float:
-        """What relative losses are relative to."""
-        return self.baseline - self.floor
+        """What relative losses are relative to; raises ArithmeticError if it is 0 or overflows."""
+        unit = self.baseline - self.floor
+        if not 0 < unit < np.inf:
+            raise ArithmeticError(
+                f"the loss of predicting the mean of the targets must be finite and above the teacher's own, "
+                f"{self.floor:.6g}, as losses are relative to it; it is {self.baseline:.6g}: take targets that vary, "
+                f"within the range of float64"
+            )
+        return unit
 
     def relative(self, loss: float) -> float:
         """Returns a loss above the teacher's, relative to that of predicting the mean."""
@@ -154,7 +161,8 @@ class Samples:
     def baseline(self, outputs: int) -> float:
         """Returns the loss of predicting the mean of the targets."""
         if self.loss == "squared_error":
-            return float(((self.y - self.y.mean(axis=0)) ** 2).sum(axis=1).mean() / 2)
+            with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused with the unit
+                return float(((self.y - self.y.mean(axis=0)) ** 2).sum(axis=1).mean() / 2)
         mean = (one_hot(self.y, outputs) if self.y.ndim == 1 else self.y).mean(axis=0)
         return float(-(mean[mean > 0] * np.log(mean[mean > 0])).sum())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -9,11 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cell import failure, run_cell
+from .executors import missing_workers
 from .own_measurements import Measurements
 from .record import Cell, Record
 from .settings import Settings
 
+logger = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.2  # between looks at jobs that are no futures
+REMIND_SECONDS = 60.0  # between looks at whether there is anybody to wait for
 
 
 def compute(
@@ -29,36 +34,45 @@ def compute(
     def submit(cell: Cell) -> Any:
         return submitted(executor, settings, cell, own)
 
-    for cell, future in finished(cells, submit, room):
+    def remind() -> None:
+        if missing_workers(executor):
+            logger.warning("the cluster has no workers; waiting for one that can compute cells")
+
+    for cell, future in finished(cells, submit, room, remind):
         if isinstance(error_of(future), BrokenExecutor):
             suspects.append(cell)
         else:
             yield outcome(cell, future)
     # A process that dies takes with it the cells beside its own; one at a time, they show whose fault it was.
-    for cell, future in finished(suspects, submit, lambda: 1):
+    for cell, future in finished(suspects, submit, lambda: 1, remind):
         yield outcome(cell, future)
 
 
 def finished(
-    cells: Iterable[Cell], submit: Callable[[Cell], Any], room: Callable[[], int]
+    cells: Iterable[Cell], submit: Callable[[Cell], Any], room: Callable[[], int], remind: Callable[[], None]
 ) -> Iterator[tuple[Cell, Any]]:
-    """Yields cells and their futures as they finish; a cell is asked for when there is room for it."""
+    """Yields cells and their futures as they finish; a cell is asked for when there is room for it.
+
+    `remind` is called where none finishes for a while.
+    """
     waiting: dict[Any, Cell] = {}
     for cell in cells:
         waiting[submit(cell)] = cell
         # An executor may compute at submission: what is finished is passed on before more is submitted.
         full = len(waiting) >= room()
-        for future in first_done(list(waiting)) if full else [each for each in waiting if each.done()]:
+        for future in first_done(list(waiting), remind) if full else [each for each in waiting if each.done()]:
             yield waiting.pop(future), future
     while waiting:
-        for future in first_done(list(waiting)):
+        for future in first_done(list(waiting), remind):
             yield waiting.pop(future), future
 
 
-def first_done(futures: list[Any]) -> list[Any]:
+def first_done(futures: list[Any], remind: Callable[[], None]) -> list[Any]:
     """Waits until some are done, and returns these."""
     if all(isinstance(each, Future) for each in futures):
-        return list(wait(futures, return_when=FIRST_COMPLETED).done)
+        while not (finished := wait(futures, REMIND_SECONDS, FIRST_COMPLETED).done):
+            remind()
+        return list(finished)
     while not (done := [each for each in futures if each.done()]):
         time.sleep(POLL_SECONDS)
     return done
