@@ -62,6 +62,15 @@ def test_the_newest_revision_of_columns_is_kept(tmp_path: Path) -> None:
         assert load(tmp_path / f"{index}.sqlite").records[0].measurements == {"trace": 2.0}
 
 
+def test_a_store_of_a_job_that_never_began(tmp_path: Path) -> None:
+    """SQLite makes an empty file first; a process killed then leaves it."""
+    (tmp_path / "2.sqlite").touch()
+    parts = [written(tmp_path / "1.sqlite", record(0, 1.0)), tmp_path / "2.sqlite"]
+    with pytest.raises(ValueError, match=r"2\.sqlite' .*; it is empty, so run its study again, or leave it out"):
+        merge(parts, tmp_path / "all.sqlite")
+    assert not (tmp_path / "all.sqlite").exists()
+
+
 def test_a_store_is_added_to(tmp_path: Path) -> None:
     first = written(tmp_path / "1.sqlite", record(0, 1.0))
     second = written(tmp_path / "2.sqlite", record(1, 2.0))

@@ -22,7 +22,7 @@ from hessorbit.study import StudyResult, plots
 from hessorbit.study.cell import failure
 from hessorbit.study.claims import CLAIMS, Claim, Factor, Finding
 from hessorbit.study.measurements import MEASUREMENTS
-from hessorbit.study.report import render, sure_together
+from hessorbit.study.report import render, spread, sure_together
 from hessorbit.study.written import of_kind
 
 mpl.use("agg")
@@ -99,6 +99,19 @@ def test_unfinished_studies_and_failures_are_shown(study: ho.WidthStudy) -> None
     assert "14 of 15 cells are\nnot computed yet" in page
     assert "ValueError: &lt;odd &amp; strange&gt;" in page
     assert "<figure id" not in page
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((0.5, 0.9996), "0.5 to 0.9996"),
+        ((1.00004, np.inf), "1.00004 to ∞"),
+        ((1.0, 1.0), "1 to 1"),
+        ((1 - 1e-12, 123.4), "1 to 123"),
+    ],
+)
+def test_intervals_tell_on_which_side_of_1_they_end(ends: tuple[float, float], text: str) -> None:
+    assert spread(Factor(0.9, *ends, p=0.03, n=6)) == text
 
 
 HEADINGS = re.compile(r"<h([23])>(.*?)</h[23]>(.*?)(?=<h[23]>|</main>)", re.DOTALL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def new_figure(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def finish(ax: Axes, legend: str = "best") -> Axes:
+def finish(ax: Axes, legend: Literal["best", "upper right"] = "best") -> Axes:
     """Gives axes a grid and, if anything is labelled, a legend; its best place takes long to find among many curves."""
     ax.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)

@@ -219,7 +219,15 @@ def spread(factor: Factor | None) -> str:
     """Writes the interval of a factor."""
     if factor is None or np.isnan(factor.low):
         return "–"
-    return " to ".join("∞" if end == np.inf else f"{end:.3g}" for end in (factor.low, factor.high))
+    return " to ".join(map(end_of_interval, (factor.low, factor.high)))
+
+
+def end_of_interval(end: float) -> str:
+    """Writes three digits, and as many as tell on which side of 1 it is."""
+    if end == np.inf:
+        return "∞"
+    texts = [f"{end:.{digits}g}" for digits in range(3, 10)]
+    return next((text for text in texts if text != "1"), "1")
 
 
 def chance(p: float) -> str:

@@ -118,6 +118,8 @@ class Store:
 
     def check(self) -> None:
         """Refuses a file that is not the store of a study, or in which anything is not as it was written."""
+        if self.is_empty():  # as where a process was killed before its first row
+            raise UnsoundError("it is empty", "run its study again, or leave it out")
         if self.pragma("application_id") != APPLICATION_ID:
             raise UnsoundError("it is another database")
         if (version := self.pragma("user_version")) != SCHEMA_VERSION:

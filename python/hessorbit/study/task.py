@@ -84,9 +84,9 @@ class Task(ABC):
     def unit(self) -> float:
         """What relative losses are relative to; raises ArithmeticError if it is 0 or overflows."""
         unit = self.baseline - self.floor
-        if not 0 < unit < np.inf:
+        if unit == 0 or not np.isfinite(unit):
             raise ArithmeticError(
-                f"the loss of predicting the mean of the targets must be finite and above the teacher's own, "
+                f"the loss of predicting the mean of the targets must be finite and differ from the teacher's own, "
                 f"{self.floor:.6g}, as losses are relative to it; it is {self.baseline:.6g}: take targets that vary, "
                 f"within the range of float64"
             )
