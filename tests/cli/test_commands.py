@@ -205,6 +205,14 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         cli.main()
 
 
+def test_a_file_is_no_folder(folder: Path) -> None:
+    (folder / "file").touch()
+    for option, name in (("--report", "file/a/page.html"), ("--csv", "file/table.csv")):
+        result = hessorbit("study", *SMALL, option, name)
+        assert result.exit_code == 2
+        assert "/file' is a file, not a folder" in result.output.replace("\n", "")
+
+
 def test_a_table_goes_to_a_device(folder: Path) -> None:
     """Whose name does not tell the format."""
     hessorbit("study", *SMALL)

@@ -46,9 +46,10 @@ def check_writable(path: Path, option: str, suffixes: tuple[str, ...]) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{option} {str(path)!r} must be a file; it is a folder")
     folder = path.resolve().parent
+    if file := next((each for each in (folder, *folder.parents) if each.is_file()), None):
+        raise NotADirectoryError(f"{option} {str(path)!r} cannot be written: {str(file)!r} is a file, not a folder")
     if not folder.is_dir():
-        reason = _files.obstacle(path, writing=True) or f"there is no folder {str(folder)!r}"
-        raise FileNotFoundError(f"{option} {str(path)!r} cannot be written: {reason}")
+        raise FileNotFoundError(f"{option} {str(path)!r} cannot be written: there is no folder {str(folder)!r}")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise PermissionError(f"{option} {str(path)!r} cannot be written: permission denied")
     # A device such as /dev/stdout has no ending to judge by.
