@@ -38,8 +38,22 @@ def sample_task(seed: int = 0, **settings: Any) -> tuple[Settings, SampleTask]:
 @pytest.mark.parametrize("scale", [1e-300, 1e200])
 def test_targets_beyond_any_loss_are_refused_in_a_sentence(scale: float) -> None:
     """Squares of such outputs are 0 or infinite."""
-    with pytest.raises(ArithmeticError, match=r"predicting the mean .* be finite and differ from the teacher's own"):
+    with pytest.raises(ArithmeticError, match=r"predicting the mean .* must be positive and finite"):
         trained(teacher_scale=scale)
+
+
+def test_a_teacher_that_is_worse_than_the_mean_at_its_own_labels() -> None:
+    """Its probabilities are not sharp: losses are relative to the mean's, and fall from above 0."""
+    settings = {**CLASSES, "targets": "labels", "teacher_scale": 0.1}
+    tasks = [sample_task(seed, **settings)[1] for seed in range(8)]
+    task = next(each for each in tasks if each.floor > each.baseline)
+    labels = task.seen.y
+    shares = np.bincount(labels) / len(labels)
+    assert task.unit == pytest.approx(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    outputs = task.teacher(task.theta, task.seen.x)
+    own = np.mean(special.logsumexp(outputs, axis=1) - outputs[np.arange(len(labels)), labels])
+    assert task.relative(2.0) == pytest.approx((2.0 - own) / task.unit)
+    assert task.relative(2.0) > 0
 
 
 @pytest.mark.parametrize("optimizer", ["gd", "momentum", "adam"])

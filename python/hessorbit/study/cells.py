@@ -15,6 +15,7 @@ from .measurements import CHANGES, COLUMNS, COUNTS, MEASUREMENTS
 from .rates import PREDICTED, representative_claims
 from .record import Cell, Record
 from .settings import Settings
+from .task import unit_of
 from .theorem import Theorem, check
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class StudyCells:
         >>> result.unit(record) == record.measurements["baseline"]  # as the teacher's own loss is 0
         True
         """
-        return record.measurements["baseline"] - record.measurements.get("floor", 0.0)
+        return unit_of(record.measurements["baseline"], record.measurements.get("floor", 0.0))
 
     def loss_curve(self, record: Record) -> tuple[Array, Array]:
         """Returns the recorded steps of a student's training, and its relative losses there.

@@ -41,12 +41,17 @@ THREADS = 1
 HELD_OUT = 10_000  # samples
 
 
+def unit_of(baseline: float, floor: float) -> float:
+    """Returns what losses above the floor are relative to."""
+    return baseline - floor if floor < baseline else baseline
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """What the students of a seed learn.
 
     Losses are made relative: (L − floor)/(baseline − floor), with the floor that the teacher's own loss is, and the
-    baseline of predicting the mean.
+    baseline of predicting the mean. Of labels the teacher's own may be larger; then they are (L − floor)/baseline.
 
     Attributes
     ----------
@@ -83,12 +88,11 @@ class Task(ABC):
     @property
     def unit(self) -> float:
         """What relative losses are relative to; raises ArithmeticError if it is 0 or overflows."""
-        unit = self.baseline - self.floor
-        if unit == 0 or not np.isfinite(unit):
+        unit = unit_of(self.baseline, self.floor)
+        if not 0 < unit < np.inf:
             raise ArithmeticError(
-                f"the loss of predicting the mean of the targets must be finite and differ from the teacher's own, "
-                f"{self.floor:.6g}, as losses are relative to it; it is {self.baseline:.6g}: take targets that vary, "
-                f"within the range of float64"
+                f"the loss of predicting the mean of the targets must be positive and finite, as losses are relative "
+                f"to it; it is {self.baseline:.6g}: take targets that vary, within the range of float64"
             )
         return unit
 
