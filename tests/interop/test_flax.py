@@ -119,6 +119,12 @@ def test_names_and_shapes_tell_the_order(name: str) -> None:
     assert (theta == np.concatenate([params[each]["kernel"].T.ravel() for each in expected])).all()
 
 
+def test_names_of_many_layers() -> None:
+    params = {f"d{index}": {"kernel": np.full((1, 1), float(index))} for index in reversed(range(1200))}
+    _, theta = from_flax(params, activation="tanh")
+    assert (theta == np.arange(1200.0)).all()
+
+
 def test_layers_that_fit_in_no_order_are_refused_at_once() -> None:
     """As many orders have to be excluded as 18 layers have, but for the last."""
     params = {chr(97 + index): dense(4, 4) for index in range(18)} | {"y": dense(5, 6), "z": dense(6, 5)}

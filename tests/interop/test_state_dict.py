@@ -139,6 +139,7 @@ def test_command_tells_files_by_their_content(name: str, tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "MLP([3, 3, 3], 'relu')" in result.output
     assert "give --activation" in inspect(model, "--layers", "outer,inner").output
+    assert "--logits is for models that have a softmax" in inspect(model, "--activation", "relu", "--logits").output
 
 
 def test_command_knows_files_of_its_own_by_any_name(tmp_path: Path) -> None:

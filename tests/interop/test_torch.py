@@ -654,6 +654,17 @@ def test_to_torch_and_back(name: str) -> None:
     assert (theta_again == theta).all()
 
 
+def test_to_torch_writes_softplus_to_rounding_everywhere() -> None:
+    """torch's own is z beyond 20, which is off by 2e-9 there."""
+    net = ho.MLP([1, 1, 1], "softplus")
+    theta = np.array([1.0, 0.0, 1.0, 0.0])
+    z = np.linspace(-30, 60, 400)[:, None]
+    made = to_torch(net, theta)(torch.from_numpy(z)).detach().numpy()
+    assert np.abs(made / np.logaddexp(0, z) - 1).max() < 1e-15
+    large = np.array([9.0, 9.0, 1.0, 0.0])  # random inputs go beyond 20
+    assert from_torch(to_torch(net, large))[1].tolist() == large.tolist()
+
+
 def test_to_torch_puts_multipliers_into_weights() -> None:
     net = ho.MLP([3, 4, 2], "tanh", parametrization="mean_field", output_activation="sigmoid")
     theta = net.init(np.random.default_rng(0), "normal(1)")

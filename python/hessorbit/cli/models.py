@@ -72,7 +72,7 @@ def read_model(
     readers: dict[str, Callable[[], tuple[Any, ...]]] = {
         ".npz": lambda: saved(path),
         ".pt": lambda: from_torch_file(path, options, logits),
-        ".safetensors": lambda: from_state(path, options),
+        ".safetensors": lambda: from_state(path, options, logits),
         ".onnx": lambda: interop.from_onnx(path, logits=logits),
         ".keras": lambda: from_keras_file(path, logits),
         ".skops": lambda: from_skops_file(path),
@@ -161,11 +161,13 @@ def from_torch_file(path: Path, options: dict[str, Any], logits: bool) -> tuple[
         if isinstance(content.get(name), Mapping):
             content = content[name]
             break
-    return from_state(content, options)
+    return from_state(content, options, logits)
 
 
-def from_state(state: Mapping[str, Any] | Path, options: dict[str, Any]) -> tuple[MLP, Array]:
+def from_state(state: Mapping[str, Any] | Path, options: dict[str, Any], logits: bool) -> tuple[MLP, Array]:
     """Read a state dict, or the file of safetensors that holds one, and say which options tell what it does not."""
+    if logits:
+        raise ValueError("--logits is for models that have a softmax to leave out; a state dict has none: omit it")
     try:
         read: Callable[..., Any] = interop.from_safetensors if isinstance(state, Path) else interop.from_torch
         net, theta = read(state, **options)

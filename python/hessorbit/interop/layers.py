@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -143,10 +144,13 @@ def chain_of(found: dict[str, Affine], layers: Sequence[str] | None, what: str) 
         if unknown or len(set(names)) < len(names):
             raise ValueError(f"layers must name each of {', '.join(found)} once; got {names}")
         return [found[name] for name in names]
-    keys = {name: split_name(name) for name in found}
-    orders = possible_orders(found, numbered=True) or possible_orders(found, numbered=False)
-    if not orders and len({text for text, _ in keys.values()}) == 1:
-        orders = [sorted(found, key=lambda name: keys[name][1])]  # of which can be said where it does not fit
+    by_number = sorted(found, key=lambda name: split_name(name)[1])
+    alike = len({split_name(name)[0] for name in found}) == 1
+    fits = all(found[b].weights.shape[1] == len(found[a].weights) for a, b in pairwise(by_number))
+    orders = [by_number] if alike and fits else possible_orders(found, numbered=True)
+    orders = orders or possible_orders(found, numbered=False)
+    if alike and not orders:
+        orders = [by_number]  # of which can be said where it does not fit
     if len(orders) != 1:
         many = "more than one order" if orders else "no order"
         raise ValueError(

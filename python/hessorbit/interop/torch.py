@@ -52,6 +52,7 @@ OPTIONS = {
     "CELU": ("alpha", 1, "hessorbit's ELU has α = 1"),
 }
 LEAST_THRESHOLD = 20  # beyond which torch's softplus is z, off by e^−20 there
+EXACT_THRESHOLD = 40.0  # where e^−z is less than the rounding of z
 DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 
@@ -336,6 +337,7 @@ def module_name(activation: str) -> tuple[str, dict[str, float]]:
     kind, parameter = activations.split(activation)
     for module, ours in OTHER_NAMES.items():
         if ours == kind:
-            return module, {"negative_slope": parameter} if activations.defaults()[kind] is not None else {}
+            options = {"threshold": EXACT_THRESHOLD} if module == "Softplus" else {}
+            return module, {"negative_slope": parameter} if activations.defaults()[kind] is not None else options
     known = ", ".join(dict.fromkeys(OTHER_NAMES.values()))
     raise ValueError(f"torch has no module for the activation {activation!r}; it has them for {known}")
