@@ -421,7 +421,7 @@ def test_refusals_of_krylov_bases() -> None:
 
 def test_condition_number_from_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extremes, "FEWEST", 0)
-    monkeypatch.setattr(extremes, "FEWEST_INSIDE", 0)
+    monkeypatch.setattr(extremes, "FEWEST_INDEFINITE", 0)
     net = ho.MLP([4, 12, 2])
     theta = net.init(rng(1), "normal(1)")
     x = rng().standard_normal((60, 4))

@@ -83,7 +83,7 @@ class Few:
         self.H, self.norm = H, norm
         self.low, self.high, self.near, self.far = wanted
         self.threads = core_threads(len(H))
-        self.tiny = 8 * len(H) * EPS * self.norm
+        self.tiny = rounding(H, norm)
         # How many are below a shift, and how far from it one that is counted on the wrong side may be.
         self.counts: dict[float, tuple[int, float]] = {-math.inf: (0, 0.0), math.inf: (len(H), 0.0)}
 
@@ -145,12 +145,10 @@ class Few:
 
     @property
     def seems_positive(self) -> bool:
-        """Whether the lower end may be 0, for all that the rows with the least diagonal tell, or what is known."""
+        """Whether the lower end may be 0, for all that is known."""
         if "rough" in vars(self):
             return bool(self.rough.values[0] >= -self.rough.residuals[0])
-        diagonal = self.H.diagonal()
-        least = np.argsort(diagonal)[:PROBED]
-        return bool(diagonal[least[0]] >= 0 and np.linalg.eigvalsh(self.H[np.ix_(least, least)])[0] > -self.tiny)
+        return may_be_positive(self.H, self.tiny)
 
     def end(self, k: int, sign: int) -> Pairs | None:
         """The k eigenvalues at the upper end, sign = 1, or at the lower, −1."""
@@ -432,6 +430,18 @@ class Few:
     def dimensions(self, k: int) -> int:
         """Of the largest subspace that is worth its time."""
         return min(len(self.H) - BLOCK, MOST * BLOCK + 4 * k)
+
+
+def rounding(H: Array, norm: float) -> float:
+    """How far from 0 the zero eigenvalues of a matrix of this norm may be."""
+    return 8 * len(H) * EPS * norm
+
+
+def may_be_positive(H: Array, tiny: float) -> bool:
+    """Whether no eigenvalue is below −tiny, for all that the rows with the least diagonal tell."""
+    diagonal = H.diagonal()
+    least = np.argsort(diagonal)[:PROBED]
+    return bool(diagonal[least[0]] >= 0 and np.linalg.eigvalsh(H[np.ix_(least, least)])[0] > -tiny)
 
 
 def times(H: Array, columns: Array, threads: int) -> Array:

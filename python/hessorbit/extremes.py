@@ -30,7 +30,7 @@ from ._norms import norm
 from ._words import number_of
 from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
-from .counted import ACCURATE, Counts, Few, in_range, times
+from .counted import ACCURATE, Counts, Few, in_range, may_be_positive, rounding, times
 from .decomposition import EPS, backward_error, symmetric_eigen
 from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from .krylov import BLOCK
@@ -45,10 +45,7 @@ MOST_FORMED = 20_000  # parameters up to which the matrix is formed, of 3.2 GB
 MOST_DENSE = 1500  # parameters up to which it is formed for the largest eigenvalues too
 MOST_KEPT = 1024  # parameters up to which it is kept for the floor, 8 MB
 MOST_FACTOR = 200_000_000  # entries of the Gauss–Newton factor
-FEWEST, FEWEST_INSIDE = (
-    300,
-    650,
-)  # parameters up to which a tridiagonal form leads to the upper end, or to others, sooner
+FEWEST, FEWEST_INDEFINITE = 300, 650  # parameters up to which a tridiagonal form takes less time than subspaces
 INDEPENDENT = 0.5  # ‖VᵀV − I‖₂ up to which columns are made orthonormal
 EXTENDED = 1_000_000  # N·P·k up to which residuals are computed in extended precision, in some 10 ms
 
@@ -224,12 +221,12 @@ def counted_pairs(H: Array, wanted: Counts) -> tuple[Pairs, Array]:
     eigenspace that their vectors are not independent, all eigenvalues are found with their vectors.
     """
     count = len(H)
-    some = Counts(*(k if worth_subspaces(wanted, count) and 20 * k < count else 0 for k in wanted))
     # For some time after a product the threads of BLAS take the CPU that the core's other thread is about to use.
     with calm_blas(BLOCK):
         # LAPACK's bisection loses digits of matrices near the end of the exponents.
         H, frobenius, scale = in_range(H)
-        few = Few(H, frobenius, some)
+        soon = worth_subspaces(H, frobenius, wanted)
+        few = Few(H, frobenius, Counts(*(k if soon and 20 * k < count else 0 for k in wanted)))
         # What is nearest 0 first: where all are positive, it is at the lower end too.
         found = few.nearest(), few.lowest(), few.highest(), few.furthest()
     if wanted.low + wanted.high >= count:
@@ -240,9 +237,12 @@ def counted_pairs(H: Array, wanted: Counts) -> tuple[Pairs, Array]:
     return Pairs(pairs.eigenvalues * scale, pairs.vectors, pairs.positions), errors * scale
 
 
-def worth_subspaces(wanted: Counts, count: int) -> bool:
-    """Whether subspaces find these in less time than a tridiagonal form, of so many."""
-    return count > (FEWEST_INSIDE if wanted.low or wanted.near or wanted.far else FEWEST)
+def worth_subspaces(H: Array, norm: float, wanted: Counts) -> bool:
+    """Whether subspaces take less time than a tridiagonal form, as for the upper end and positive matrices."""
+    if len(H) <= FEWEST:
+        return False
+    inside = wanted.low or wanted.near or wanted.far
+    return not inside or len(H) > FEWEST_INDEFINITE or may_be_positive(H, rounding(H, norm))
 
 
 def by_bisection(
