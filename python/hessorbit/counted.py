@@ -115,6 +115,13 @@ class Few:
         found = self.by_inverse(factor, self.start, k, spare, lambda v: -np.abs(v))
         return self.matched(found, nearest_zero(found.values, k), nearest_zero(self.every, k))
 
+    @property
+    def costly(self) -> bool:
+        """Whether five LDLᵀ may be needed: for what is nearest 0 and for both ends of an indefinite matrix."""
+        if not (self.near and self.far and self.norm > 0) or self.seems_positive:
+            return False
+        return not converged(self.rough, self.far, BOTH)
+
     def highest(self) -> Pairs | None:
         return self.found(self.high, lambda: self.end(self.high, 1))
 
