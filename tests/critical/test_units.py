@@ -158,7 +158,7 @@ def test_populations_and_restrictions() -> None:
 
 
 @pytest.mark.parametrize("inputs", [1, 3])
-@pytest.mark.parametrize("weight", [1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("weight", [1e-3, 1e-5, 1e-6, 1e-8, 1e-10])
 def test_next_to_a_silent_neuron(inputs: int, weight: float) -> None:
     """Where w = 0 silences a square, ∂²L/∂w² = 2 v E(f − y) x xᵀ, whose trace is negative here: always a saddle."""
     rng = np.random.default_rng(0)

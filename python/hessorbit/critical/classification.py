@@ -37,10 +37,13 @@ def classify(obj: AnyObjective, theta: ArrayLike) -> CriticalPoint:
     a bound on their rounding errors, or where the Newton step to the critical point changes them by half. θ counts as
     critical if that step changes the Hessian, in its own metric, by at most a half: then the inertia at θ is that of
     the critical point (Kantorovich's argument, tried at the end of the step instead of on all of a ball; `certify`
-    proves it). None of this depends on units, nor on the point of the orbit: inputs, outputs, and the weights around
-    homogeneous and exponential neurons are brought to about size one first, by powers of 256, which are exact. The
-    Hessian becomes A^{−T} H A^{−1}, of the same inertia by Sylvester's law [2]_, but with less between its largest and
-    its smallest eigenvalue to be lost to rounding. Weight decay fixes the units, and all stays as it is.
+    proves it). Such a θ may still be far from that point: `distance`, and the message, bound how far, by the step and
+    by that change. Where the Hessian does not annihilate the tangents of the orbit, as away from a critical point, it
+    is taken across them too: the gradient is orthogonal to them everywhere. None of this depends on units, nor on the
+    point of the orbit: inputs, outputs, and the weights around homogeneous and exponential neurons are brought to about
+    size one first, by powers of 256, which are exact. The Hessian becomes A^{−T} H A^{−1}, of the same inertia by
+    Sylvester's law [2]_, but with less between its largest and its smallest eigenvalue to be lost to rounding. Weight
+    decay fixes the units, and all stays as it is.
 
     A minimum is strict across the orbit of the architecture's continuous symmetries and what the loss does not see;
     with other flat directions, such as those of duplicated or dead neurons, the point is degenerate.

@@ -19,6 +19,7 @@ from ..any_objective import AnyObjective
 from ..symmetry.null_modes import beyond_symmetry
 from .beside import surely_not_critical
 from .curves import candidates
+from .distance import distance_to_critical_point
 from .even_units import EvenUnits, in_even_units
 from .fitted import at_lower_bound, without_outputs
 from .infinity import falling_floor, growing, ray, settled, tangents_that_seem_to_fall, ways_to_infinity
@@ -48,7 +49,8 @@ def examine(obj: AnyObjective, theta: Array) -> CriticalPoint:
 
 def of_place(place: Place) -> CriticalPoint:
     """What θ is, as the quadratic model in the units of the place tells."""
-    model = local_model(clipped(place.even.obj, place.even.theta), place.even.theta)
+    # In even units a neuron that is next to silent has a tangent that leads far away.
+    model = local_model(clipped(place.even.obj, place.even.theta), place.even.theta, orbit=place.even.same)
     if place.loss_kinks and (model is None or (model.critical and model.negative.any())):
         return of_sides(place, model)
     point = without_model(place) if model is None else of_model(place, model)
@@ -99,7 +101,7 @@ def beyond_kinks(place: Place, point: CriticalPoint, model: LocalModel | None) -
         f"which the derivatives were taken the loss falls: a step lowers it by {decrease:.2g}. Go on from theta + "
         f"direction, which classify gives."
     )
-    return replace(point, kind="not critical", message=message, direction=direction, decrease=decrease)
+    return replace(point, kind="not critical", message=message, direction=direction, decrease=decrease, distance=np.nan)
 
 
 @dataclass(frozen=True)
@@ -242,8 +244,9 @@ def described(
     ways: tuple[WayToInfinity, ...] = (),
     lowest: bool = False,
 ) -> CriticalPoint:
+    distance = distance_to_critical_point(place.even, model) if kind in ("minimum", "saddle") else np.nan
     if kind in ("minimum", "degenerate", "saddle"):
-        message += remark(place)
+        message += nearness(distance) + remark(place)
     open_signs = np.asarray(model.vectors[:, ~model.resolved])
     return CriticalPoint(
         kind=kind,
@@ -261,7 +264,15 @@ def described(
         ways=ways,
         kinks=place.kinks + place.loss_kinks,
         at_lower_bound=lowest,
+        distance=distance,
     )
+
+
+def nearness(distance: float) -> str:
+    """What messages say of the distance to the critical point."""
+    if not distance >= 0:
+        return ""
+    return f" A critical point is within {distance:.2g} of theta." if distance else " It is theta itself."
 
 
 def orthonormal(columns: Array) -> Array:
@@ -386,10 +397,9 @@ def ways_message(place: Place, ways: list[WayToInfinity]) -> str:
 
 
 def not_critical_message(place: Place, model: LocalModel) -> str:
-    text = (
-        f"max|∇L| is {place.gradient_norm:.2e}, and the curvature changes along the Newton step: it shows no critical "
-        f"point next to theta"
-    )
+    size = place.gradient_norm
+    slope = f"max|∇L| is {size:.2e}" if np.isfinite(size) else "The gradient overflows in the units that were given"
+    text = f"{slope}, and the curvature changes along the Newton step: it shows no critical point next to theta"
     if model.decrease > 0:
         text += f"; the step promises to lower the loss by {place.even.loss(model.decrease):.1e}"
     if not place.kinks:

@@ -26,11 +26,14 @@ from .._waiting import interruptible
 from ..any_objective import AnyObjective
 from ..decomposition import Dense, symmetric_eigen
 from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
+from ..restricted import whole, within
 from ..symmetry.inertia import decomposed
-from ..symmetry.null_modes import NullModes, null_modes
+from ..symmetry.null_modes import NullModes, all_tangents, null_modes
+from ..symmetry.predicted_zero_modes import ORBIT
 
 QUADRATIC = 0.5
 CRITICAL = 1e-6  # relative to ‖H‖ max(1, ‖θ‖), a gradient that is none
+NEAR, DEPENDENT, CROSSING = 1e-2, 1e-8, 0.5  # a gradient, as above; singular values of tangents; a sine
 VANISHING = 1e-10  # relative to ‖H‖, eigenvalues that may be those of a degenerate point
 
 
@@ -137,19 +140,29 @@ class LocalModel:
         """What a gradient may be that is none."""
         return CRITICAL * self.size * max(1.0, float(norm(self.theta)))
 
-    @property
+    @cached_property
     def quadratic(self) -> bool:
         """Whether ‖Wᵀ (H(θ + s) − H(θ)) W‖₂ ≤ ½, over the directions whose eigenvalues have a sign."""
+        return self.change <= self.tolerated
+
+    @property
+    def tolerated(self) -> float:
+        """½, and what rounding makes of it."""
+        return QUADRATIC + 2 * self.rounding / float(np.abs(self.values[self.resolved]).min(initial=np.inf))
+
+    @cached_property
+    def change(self) -> float:
+        """‖Wᵀ (H(θ + s) − H(θ)) W‖₂, or the Frobenius norm where that is small enough."""
         seen = self.resolved
         if not seen.any():
-            return True
+            return 0.0
         roots = np.sqrt(np.abs(self.values[seen]))
         moved = interruptible(len(self.vectors), np.matmul, self.vectors[:, seen].T, self.images[:, seen])
         relative = (moved / np.outer(roots, roots)).astype(np.float64)
-        allowed = QUADRATIC + 2 * self.rounding / float(np.abs(self.values[seen]).min())  # and what rounding makes
-        if norm(relative) <= allowed:  # the Frobenius norm, which is not below the other
-            return True
-        return bool(np.abs(symmetric_eigen((relative + relative.T) / 2)[0]).max() <= allowed)
+        bound = float(norm(relative))
+        if bound <= self.tolerated:
+            return bound
+        return float(np.abs(symmetric_eigen((relative + relative.T) / 2)[0]).max())
 
     @property
     def decrease(self) -> float:
@@ -158,9 +171,10 @@ class LocalModel:
         return float((self.slopes[above] ** 2 / self.values[above]).sum()) / 2
 
 
-def local_model(obj: AnyObjective, theta: Array) -> LocalModel | None:
+def local_model(obj: AnyObjective, theta: Array, *, orbit: bool = False) -> LocalModel | None:
     """Returns the model at θ, or None where loss, gradient or Hessian are not finite, or the Hessian is zero.
 
+    With `orbit`, across all of the orbit's tangents where that shows more.
     Costs two Hessians, and eigenvalues.
     """
     loss, gradient = obj.value_and_gradient(theta)
@@ -170,7 +184,36 @@ def local_model(obj: AnyObjective, theta: Array) -> LocalModel | None:
     errors = errors_of(obj, theta)
     hessian = decomposed(matrix, theta)
     modes = null_modes(obj, theta, hessian, errors)
-    return model_across(Derivatives(obj, theta, float(loss), gradient, hessian, errors, modes), modes.basis)
+    model = model_across(Derivatives(obj, theta, float(loss), gradient, hessian, errors, modes), modes.basis)
+    return (None if model.critical or not orbit else across_orbit(model)) or model
+
+
+def across_orbit(model: LocalModel) -> LocalModel | None:
+    """Returns the model across all tangents of the orbit at θ, if that shows a critical point next to θ; else None.
+
+    Beside a critical point H need not annihilate them. But the gradient is orthogonal to the tangents everywhere, so
+    where it is orthogonal to a slice too, and the orbit crosses the slice, it is zero.
+    """
+    here, known = model.here, model.modes.basis
+    if not norm(model.gradient) <= NEAR * model.size * max(1.0, float(norm(model.theta))):
+        return None
+    tangents = orbit_tangents(here.obj, here.theta)
+    basis = span(np.hstack([known, tangents]), DEPENDENT)
+    added = basis.shape[1] - known.shape[1]
+    if not 0 < added < len(here.theta) - known.shape[1]:
+        return None
+    modes = NullModes(basis, (*model.modes.causes, *(ORBIT,) * added))
+    other = model_across(replace(here, modes=modes), basis)
+    if not (other.critical and _core.all_finite(other.ahead)):
+        return None
+    ahead = orbit_tangents(here.obj, other.ahead)
+    crosses = ahead.shape[1] >= tangents.shape[1]
+    return other if crosses and np.linalg.svd(tangents.T @ ahead, compute_uv=False).min() >= CROSSING else None
+
+
+def orbit_tangents(obj: AnyObjective, theta: Array) -> Array:
+    """Orthonormal tangents of the orbit at θ (P,), as far as θ moves."""
+    return span(within(obj, all_tangents(*whole(obj, theta))), DEPENDENT)
 
 
 def model_beside(model: LocalModel, directions: Array) -> LocalModel:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from .. import _html
 from .._checks import Array
 
@@ -97,6 +99,10 @@ class CriticalPoint:
     at_lower_bound : bool
         At a degenerate point: whether the loss is the least that any outputs have, as where all samples are fitted, to
         rounding. Then θ is a global minimum.
+    distance : float
+        At a minimum or a saddle, a critical point lies within this Euclidean distance of θ: a bound by the Newton step
+        and by what the Hessian changes by along it; `certify` proves one. nan
+        where eigenvalues without a sign leave it open.
 
     Examples
     --------
@@ -122,6 +128,7 @@ class CriticalPoint:
     ways: tuple[WayToInfinity, ...]
     kinks: tuple[tuple[int, int, int], ...]
     at_lower_bound: bool = False
+    distance: float = np.nan
 
     @property
     def channels(self) -> tuple[WayToInfinity, ...]:
@@ -133,6 +140,10 @@ class CriticalPoint:
         """The least loss at the end of the ways to infinity; the loss itself where there are none."""
         return min((way.limit for way in self.ways), default=self.loss)
 
+    @property
+    def _signs(self) -> str:
+        return f"{self.num_negative} negative, {self.num_positive} positive, known to {self.floor:.1e}"
+
     def __repr__(self) -> str:
         return f"{self.kind}: {self.message}"
 
@@ -141,9 +152,10 @@ class CriticalPoint:
             f"A point that is {self.kind}" if self.kind.startswith(("not", "to")) else f"A {self.kind} point",
             {
                 "what it is": self.message,
+                "distance to the critical point": f"at most {self.distance:.2g}" if self.distance >= 0 else None,
                 "loss": self.loss,
                 "max |gradient|": self.gradient_norm,
-                "eigenvalues": f"{self.num_negative} negative, {self.num_positive} positive, known to {self.floor:.1e}",
+                "eigenvalues": self._signs if np.isfinite(self.floor) else None,
                 "flat directions": ", ".join(dict.fromkeys(self.causes)) or None,
                 "ways to infinity": ", ".join(f"{way.kind}: {way.unit}" for way in self.ways) or None,
             },

@@ -117,6 +117,7 @@ def point_dict(point: CriticalPoint) -> dict[str, Any]:
         "smallest": point.smallest,
         "floor": point.floor,
         "decrease": point.decrease,
+        "distance": point.distance,
         "limit": point.limit,
         "causes": point.causes,
         "ways": [{"kind": w.kind, "layer": w.layer, "neurons": w.neurons, "unit": w.unit} for w in point.ways],
