@@ -155,13 +155,18 @@ def falling_floor(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
     start, noise = loss_and_noise(obj, theta)
     found = [(loss_at(obj, candidate.curve(2.0), double=True), candidate) for candidate in diverging(obj, theta)]
     found = [pair for pair in found if np.isfinite(pair[0])]
+    lowest = (1 - SETTLED) * start  # from where on the floor is too far below θ
     for _, candidate in sorted(found, key=lambda pair: pair[0])[:MOST_FLOORS]:
-        floors = [settled(obj, candidate.curve(t), candidate.frozen, steps=steps) for t in (0.5, 1.0, 2.0, 4.0)]
+        here = settled(obj, candidate.curve(1.0), candidate.frozen, steps=steps, enough=lowest)
+        if loss_at(obj, here) < lowest:
+            continue
+        others = [settled(obj, candidate.curve(t), candidate.frozen, steps=steps) for t in (0.5, 2.0, 4.0)]
+        floors = [others[0], here, *others[1:]]
         losses, errors = map(list, zip(*[loss_and_noise(obj, at) for at in floors], strict=True))
         before, after = losses[0] - losses[1], losses[1] - losses[2]
         if after > errors[1] + errors[2] and losses[3] - losses[2] > after:
             continue  # into another valley
-        if start - losses[1] <= SETTLED * start and before > max(after, errors[0] + errors[1] + noise):
+        if before > max(after, errors[0] + errors[1] + noise):
             falls = [losses[k] - losses[k + 1] > errors[k] + errors[k + 1] for k in range(3)]
             known = losses if all(falls) else losses[:3] if falls[1] else losses[:2]
             return [way_along(candidate, limit_of(obj, floors, known, errors), floors[1] - floors[0])]
@@ -215,14 +220,15 @@ def affordable_steps(obj: AnyObjective) -> int:
     return int(min(SETTLING_STEPS, MOST_FLOPS / (rows * count**2)))
 
 
-def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Array:
-    """Minimises over all parameters but the frozen ones, by damped Gauss–Newton steps from θ."""
+def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int, enough: float = -np.inf) -> Array:
+    """Minimises over all parameters but the frozen ones, by damped Gauss–Newton steps from θ, until below `enough`."""
     at = theta.astype(np.float64)
     free = np.setdiff1d(np.arange(len(at)), frozen)
     if not len(free):
         return at
     double = affordable_steps(obj) < SETTLING_STEPS
     loss, damping = loss_at(obj, at, double=double), DAMPING
+    least = quadrature_error(obj, at, loss)
     for _ in range(steps):
         factor = obj.gauss_newton_factor(at)[:, free]
         if not np.isfinite(factor).all():
@@ -242,7 +248,7 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int) -> Ar
         else:
             return at
         at, gain, loss, damping = trial, loss - reached, reached, damping / 10
-        if gain <= 1e-12 * abs(loss):
+        if gain <= max(1e-12 * abs(loss), least) or loss < enough:
             return at
     return at
 

@@ -203,7 +203,8 @@ def minimize(
     warn_of_errors(obj, start)
     try:
         # First-order methods have no matrix to factor, and threads of BLAS take cores from those of the core.
-        with calm_blas(0 if METHODS[name] == "first_order" else obj.num_parameters), own_points():
+        threads = calm_blas(0 if METHODS[name] == "first_order" else obj.num_parameters)
+        with threads, own_points(), np.errstate(all="ignore"):
             stop = descend(run, **options)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(OptimizeResult(**run.result(Stop.INTERRUPTED))) from interrupt

@@ -81,6 +81,7 @@ class Run:
     keep_thetas: bool
 
     loss: float = np.nan
+    lowest: float = np.inf  # of the losses of all points reached
     gradient: Array = field(default_factory=lambda: np.array([np.nan]))
     time: float | None = None
     steps: int = 0
@@ -92,6 +93,7 @@ class Run:
     sized: tuple[Array, float] | None = None  # a point, and `size` there
     remark: str = ""  # what a solver had to say
     callback_error: BaseException | None = None
+    numpy_errors: Any = field(default_factory=np.geterr)  # of the caller, for the callback
 
     @contextmanager
     def failures_of(self, solver: str) -> Iterator[None]:
@@ -116,6 +118,7 @@ class Run:
     ) -> Stop | None:
         """Moves the run to θ after so many steps, and returns why to stop there, if it is to."""
         self.theta, self.loss, self.gradient, self.steps, self.time = theta, loss, gradient, steps, time
+        self.lowest = min(self.lowest, loss)
         called_off = record and self.record()
         norm = self.gradient_norm
         if not (np.isfinite(loss) and np.isfinite(norm)):
@@ -139,7 +142,7 @@ class Run:
             from scipy.optimize import OptimizeResult
 
             try:
-                with own_points(False):
+                with own_points(False), np.errstate(**self.numpy_errors):
                     self.callback(OptimizeResult(**self.point()))
             except StopIteration:
                 return True

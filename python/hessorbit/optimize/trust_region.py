@@ -288,7 +288,9 @@ def decrease(run: Run, loss: float, gradient: Array, step: Array) -> float:
     """
     if not (math.isfinite(loss) and _core.all_finite(gradient)):
         return -math.inf
-    difference = run.loss - loss
-    if abs(difference) > ROUNDING * run.size():
+    difference, known = run.loss - loss, ROUNDING * run.size()
+    if abs(difference) > known:
         return difference
+    if loss - run.lowest > known:  # steps that each seem to raise it by rounding alone have raised it
+        return -math.inf
     return float(-(run.gradient + gradient) @ step) / 2
