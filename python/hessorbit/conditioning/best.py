@@ -22,9 +22,11 @@ from numpy.typing import ArrayLike
 from .. import _checks, _html
 from .._blas import SMALL, calm_blas
 from .._checks import Array
+from .._own_points import own_points
 from ..any_objective import AnyObjective, check_objective, overflow
 from ..endings import CriticalPoint, examine
 from ..network import MLP
+from ..population.objective import warn_of_errors
 from ..restricted import RestrictedObjective
 from ..symmetry.copies import checked_copies
 from ..symmetry.element import GroupElement
@@ -402,7 +404,9 @@ def question_of(
 def answer_to(question: Question) -> BestConditioned:
     """Returns the best point that is found."""
     net, at = question.obj.net, question.theta
-    with calm_blas(net.num_parameters if net.num_parameters > LARGE else SMALL), np.errstate(all="ignore"):
+    warn_of_errors(question.obj, at)
+    threads = calm_blas(net.num_parameters if net.num_parameters > LARGE else SMALL)
+    with threads, np.errstate(all="ignore"), own_points():
         choices = orbit_choices(net) if question.orbit else copy_choices(net, question.widths, question.copies)
         try:
             return answered(question, choices)

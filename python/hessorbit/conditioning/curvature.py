@@ -139,17 +139,23 @@ def of_hessian(place: Place, architecture: Architecture, criterion: str) -> Curv
     return Curvature(extremes_of(root, architecture, criterion), (remark, *rest), doubtful)
 
 
+ZERO = "theta must have a matrix other than zero: take a theta at which the loss is curved"
+
+
 def trace_of(squares: Array) -> Trace:
     if squares.min() < 0:
-        raise ValueError(f"theta must have a Hessian with diagonal entries ≥ 0; one is {squares.min():.3e}")
+        raise ValueError(
+            f"theta must have a Hessian with diagonal entries ≥ 0; one is {squares.min():.3e}: minimise first, or take "
+            f"matrix='gauss_newton'"
+        )
     if not squares.any():
-        raise ValueError("theta must have a Hessian other than zero")
+        raise ValueError(ZERO)
     return Trace(squares)
 
 
 def extremes_of(root: Array, architecture: Architecture, criterion: str) -> Extremes:
     if not len(root):
-        raise ValueError("theta must have a Hessian other than zero")
+        raise ValueError(ZERO)
     return Extremes(architecture.extended(root), criterion == "condition_number", root.shape[1])
 
 

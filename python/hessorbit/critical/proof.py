@@ -194,9 +194,10 @@ def not_critical(theta: Array, length: float, gradient: Array, curvatures: Array
             "theta is critical, and not isolated: the gradient is zero, and so is the curvature in "
             f"{int((sizes == 0).sum())} of the {number_of(len(sizes), 'direction')} transverse to symmetry"
         )
+    step = f"has length {length:.2g}" if math.isfinite(length) else "is not finite"
     return (
         "theta is not near an isolated critical point: "
-        f"Newton's first step has length {length:.2g}, where ‖theta‖ is "
+        f"Newton's first step {step}, where ‖theta‖ is "
         f"{float_norm(theta):.3g}, with a gradient of norm {float_norm(gradient):.2g} and curvatures down to "
         f"{sizes.min():.2g} beside {sizes.max():.2g}; minimise further, as by minimize(obj, theta, method='newton')"
     )

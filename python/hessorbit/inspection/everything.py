@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from .._blas import calm_blas
 from .._checks import Array
+from .._own_points import own_points
 from ..any_objective import MATRICES, AnyObjective, WholeObjective
 from ..condition_number import ConditionNumber
 from ..conditioning import BestConditioned
@@ -20,6 +21,7 @@ from ..critical import CriticalPoint, classify
 from ..critical import certify as proof
 from ..equivalence import canonical
 from ..plot import Slice, slice_of
+from ..population.objective import warn_of_errors
 from ..spectra import Spectrum, spectrum
 from ..symmetry import symmetries, zero_modes
 from .blocks import blocks_of
@@ -84,7 +86,8 @@ def inspect(obj: AnyObjective, theta: ArrayLike, *, certify: bool = False) -> In
             f"inspect finds all eigenvectors of the Hessian, for up to {MOST_PARAMETERS} parameters; the network has "
             f"{count}: inspect some of them, as by obj.hessian(theta, parameters=...)"
         )
-    with calm_blas(count):
+    warn_of_errors(obj, at)
+    with calm_blas(count), own_points():
         hessian = spectrum(obj, at, vectors=True, method="dense")
         gauss_newton = spectrum(obj, at, matrix="gauss_newton")
         loss, point = float(obj.loss(at)), classify(obj, at)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -43,7 +45,8 @@ def svg_of(figure: Figure, name: str, words: str, widths: int = 0) -> str:
     from matplotlib import rc_context
 
     text = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+    fonts = rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
+    with fonts, warnings.catch_warnings(), np.errstate(over="ignore"):  # margins of logarithmic axes may leave float64
         # The page's own fonts are chosen by the browser; matplotlib's are for measuring only.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -369,6 +369,8 @@ class PopulationObjective:
 
     def _root(self, gauss_newton: Array) -> Array:
         """F with FᵀF + l2·I the matrix (P, P), whose rows are eigenvectors."""
+        if not _core.all_finite(gauss_newton):
+            return np.full_like(gauss_newton, np.nan)
         with calm_blas(len(gauss_newton)):
             values, vectors = symmetric_eigen(gauss_newton - self.l2 * np.eye(len(gauss_newton)), vectors=True)
         floor = ROUNDING * len(values) * float(np.abs(values).max())
@@ -641,7 +643,7 @@ class PopulationObjective:
         if not error <= max(self.tolerance, 2 * ROUNDING) * size:
             much = f"more than tolerance = {self.tolerance:g} times the largest entry, {size:.1e}"
             warnings.warn(
-                f"entries of the Hessian of {self!r} have errors up to {error:.1e}, "
+                f"entries of the Hessian of {self!r} have errors up to {np.nan_to_num(error, nan=np.inf):.1e}, "
                 f"{much if np.isfinite(size) else 'as some overflow'}: smaller weights would help",
                 RuntimeWarning,
                 stacklevel=4,

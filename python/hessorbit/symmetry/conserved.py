@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._checks import Array
+from .._norms import norm
 from ..network import MLP
 from .factors import Factor
 from .rules import rule_of
@@ -36,7 +37,7 @@ def conserved(net: MLP, factors: Sequence[Factor], theta: Array) -> dict[str, Ar
             if factor.kind == "linear":
                 value = gram(incoming) - gram(outgoing)
             elif factor.kind == "rescaling":
-                value = squares(incoming) - rule.degree * squares(outgoing)
+                value = difference_of_squares(incoming, np.sqrt(rule.degree) * outgoing)
             else:
                 value = 2 * incoming[..., -1] - squares(outgoing)
         result[f"layer {factor.layer} {factor.kind} ({factor.activation})"] = value
@@ -47,6 +48,13 @@ def gram(rows: Array) -> Array:
     """Returns the inner products of all pairs of rows: (..., m, n) to (..., m, m)."""
     products: Array = rows @ np.swapaxes(rows, -1, -2)
     return products
+
+
+def difference_of_squares(left: Array, right: Array) -> Array:
+    """Returns the squared norm of each row of one less that of the other, also where both overflow."""
+    value = squares(left) - squares(right)
+    a, b = norm(left, axis=-1), norm(right, axis=-1)
+    return np.where(np.isnan(value), (a - b) * (a + b), value)
 
 
 def squares(rows: Array) -> Array:

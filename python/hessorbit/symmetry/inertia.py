@@ -137,8 +137,8 @@ def predicted_inertia(widening: Widened, obj: AnyObjective, theta: ArrayLike) ->
 def inertia_at(widening: Widened, obj: AnyObjective, at: Array) -> Inertia:
     net, errors = widening.source, errors_of(obj, at)
     total, ahead = signs_of_hessian(obj, at, errors)
-    here = neuron_forms(obj, at)
-    there = here if ahead is None else neuron_forms(obj, ahead)
+    here = finite_forms(obj, at)
+    there = here if ahead is None else finite_forms(obj, ahead)
     structural = errors.zero_residual  # then B and C are zero
     for parameters, copies, *pair in zip(layer_parameters(net, at), widening.layers, here, there, strict=True):
         added = dead(parameters.layer.names[-1], int((copies.source < 0).sum()), *pair)
@@ -150,6 +150,15 @@ def inertia_at(widening: Widened, obj: AnyObjective, at: Array) -> Inertia:
         total += replace(added, small=0) if structural else added
     zero = widening.net.num_parameters - total.negative - total.positive
     return Inertia(total.negative, zero, total.positive, total.small)
+
+
+def finite_forms(obj: AnyObjective, theta: Array) -> list[LayerForms]:
+    """The forms of every hidden layer, or ValueError where B, C or E are not finite."""
+    forms = neuron_forms(obj, theta)
+    for layer in forms:
+        if not all(np.isfinite(part).all() for part in (layer.curvature, layer.coupling, layer.signal)):
+            raise overflow(theta, "Hessian of the wide network", "part of it that copies add")
+    return forms
 
 
 def check(net: MLP, obj: AnyObjective) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from .. import activations
 from .._checks import Array
+from .._own_points import own_points
 from ..any_objective import AnyObjective
 from ..error_bounds import QuadratureErrors, passes
 from ..network import MLP
@@ -103,7 +104,8 @@ def of_population(obj: PopulationObjective, theta: Array) -> LayerForms:
     (parameters,) = layer_parameters(obj.net, theta)
     coupling, curvature, error = blocks_beside(obj, theta)
     wider, at = with_idle_neuron(obj, theta)
-    signals, _, signal_error = blocks_beside(wider, at)
+    with own_points():
+        signals, _, signal_error = blocks_beside(wider, at)
     count = len(parameters.incoming_positions)
     return LayerForms(
         curvature=curvature,
