@@ -139,7 +139,7 @@ def of_hessian(place: Place, architecture: Architecture, criterion: str) -> Curv
     return Curvature(extremes_of(root, architecture, criterion), (remark, *rest), doubtful)
 
 
-ZERO = "theta must have a matrix other than zero: take a theta at which the loss is curved"
+ZERO = "theta must have a Hessian other than zero: take a theta at which the loss is curved"
 
 
 def trace_of(squares: Array) -> Trace:
