@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _extras
 from .._checks import Array, is_extended
 
 BITS_PER_DIGIT = math.log2(10)
@@ -16,11 +17,9 @@ BITS_PER_DIGIT = math.log2(10)
 
 def flint() -> Any:
     """python-flint, or an error that names the extra."""
-    try:
-        import flint as module
-    except ImportError as error:
-        message = "certify, and digits= of spectrum, need python-flint: pip install 'hessorbit[certify]'"
-        raise ImportError(message) from error
+    _extras.need("flint", "a proof in ball arithmetic, by certify or digits=,")
+    import flint as module
+
     return module
 
 

@@ -33,7 +33,7 @@ def unwrapped(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (getdoc(command) or "").split("\n\n"))
 
 
-for command in (study, report, merge, grow, reach, inspect, recover, info):
+for command in (inspect, study, report, merge, recover, grow, reach, info):
     app.command(help=unwrapped(command))(command)
 
 

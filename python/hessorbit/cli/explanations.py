@@ -13,7 +13,7 @@ def explained(interrupted: str = "Interrupted.") -> Iterator[None]:
     """Print an error of input as one line, and after Ctrl-C what is kept; then end the command."""
     try:
         yield
-    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError, ModuleNotFoundError) as error:
         typer.secho(f"hessorbit: {error}", fg="red", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:

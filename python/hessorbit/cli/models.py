@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 from .. import _files, interop
 from .._checks import Array
+from .._extras import need
 from .._words import number_of
 from ..network import DEFAULT_OUTPUT, MLP
 from ..saving import load
@@ -21,7 +22,7 @@ from .options import check_readable
 
 # Under which names training scripts keep a state dict among other things.
 STATES = ("state_dict", "model_state_dict", "model")
-# What a file needs, and the extra that brings it.
+# What reads a file.
 LIBRARIES = {".pt": "torch", ".onnx": "onnx", ".keras": "keras", ".skops": "skops"}
 # Of scikit-learn's estimators, beside the types that skops knows.
 OPTIMISERS = "sklearn.neural_network._stochastic_optimizers."
@@ -56,11 +57,8 @@ def read_model(
     """Return what a file holds."""
     kind = format_of(path)
     check_readable(path, "MODEL")
-    needed = LIBRARIES.get(kind)
-    if needed and find_spec(needed) is None:
-        raise ValueError(
-            f'reading {kind} needs {needed}, which is not installed: pip install "hessorbit[{extra(needed)}]"'
-        )
+    if kind in LIBRARIES:
+        need(LIBRARIES[kind], f"reading {kind}")
     given = [name for name, value in (("activations", activation or output_activation), ("layers", layers)) if value]
     if given and kind not in STATE_DICTS:
         option = "--activation" if "activations" in given else "--layers"
@@ -112,10 +110,6 @@ def format_of_content(path: Path) -> str | None:
     if start[8:9] == b"{" and header <= path.stat().st_size:
         return ".safetensors"
     return {TORCH_BEFORE_ZIP: ".pt"}.get(start) or (".h5" if start.startswith(HDF5) else None)
-
-
-def extra(library: str) -> str:
-    return "sklearn" if library == "skops" else library
 
 
 def saved(path: Path) -> tuple[MLP, Array]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _checks, activations
+from .. import _checks, _extras, activations
 from .._checks import Array
 from ..network import MLP
 from .agreement import check_outputs, defined_by
@@ -80,6 +80,7 @@ def from_keras(model: keras.Model, *, logits: bool = False) -> tuple[MLP, Array]
     >>> net, theta.shape
     (MLP([2, 3, 1], 'tanh'), (13,))
     """
+    _extras.need("keras", "from_keras")
     import keras
 
     if not isinstance(model, keras.Model):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, _files, activations
+from .. import _checks, _extras, _files, activations
 from .._checks import FLOAT64, Array
 from .._words import number_of
 from ..network import MLP
@@ -82,6 +82,7 @@ def from_onnx(model: str | os.PathLike[str] | onnx.ModelProto, *, logits: bool =
     >>> net, theta
     (MLP([1, 2, 1], 'gelu'), array([1., 2., 0., 0., 3., 4., 5.]))
     """
+    _extras.need("onnx", "from_onnx")
     proto, what = loaded(model)
     reader = Reader(proto, what)
     net, theta, link = assemble(reader.parts(), what, logits=logits)
@@ -405,6 +406,7 @@ def to_onnx(net: MLP, theta: ArrayLike, path: str | os.PathLike[str], *, dtype: 
     _checks.instance(net, MLP, "net")
     place = _files.path_of(path)
     kind = _checks.one_of(dtype, ("float64", "float32"), "dtype")
+    _extras.need("onnx", "to_onnx")
     from .onnx_graph import graph_of
 
     model = graph_of(standard_layers(net, theta), uniform_activations(net, "ONNX"), np.dtype(kind))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _extras
 from .._checks import Array
 from ..network import MLP
 from .agreement import check_outputs, defined_by
@@ -67,6 +67,7 @@ def from_sklearn(estimator: BaseEstimator) -> tuple[MLP, Array]:
     >>> bool(np.isclose(ho.Objective(net, x, x[:, 0] ** 2).loss(theta), estimator.loss_))
     True
     """
+    _extras.need("sklearn", "from_sklearn")
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.pipeline import Pipeline
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _checks, activations
+from .. import _checks, _extras, activations
 from .._checks import Array
 from .._words import number_of
 from ..network import DEFAULT_OUTPUT, MLP
@@ -118,10 +118,11 @@ def from_torch(
     >>> bool((abs(net(theta, x.numpy()) - module(x).detach().numpy()) < 1e-6).all())
     True
     """
-    if isinstance(module, Mapping):
-        return from_state_dict(module, activation, output_activation, layers, logits=logits)
+    _extras.need("torch", "from_torch")
     import torch
 
+    if isinstance(module, Mapping):
+        return from_state_dict(module, activation, output_activation, layers, logits=logits)
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module must be a torch.nn.Module or a state dict; got {_checks.with_article(type(module))}")
     if activation is not None or output_activation != DEFAULT_OUTPUT or layers is not None:
@@ -309,6 +310,7 @@ def to_torch(net: MLP, theta: ArrayLike) -> nn.Sequential:
     """
     _checks.instance(net, MLP, "net")
     names = [module_name(name) for name in uniform_activations(net, "torch")]
+    _extras.need("torch", "to_torch")
     from torch import nn
 
     modules: list[nn.Module] = []

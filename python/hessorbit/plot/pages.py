@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from .._extras import need
 from .drawing import page_style, svg_of
 from .style import SIZE, new_figure
 
@@ -26,6 +27,8 @@ class Drawing:
 
 def environment(package: str) -> Environment:
     """Returns the environment of a package's templates, which may extend base.html of this one."""
+    for library in ("jinja2", "matplotlib"):
+        need(library, "a page")
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def source(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from .._checks import Array
+from .._extras import need
 from .claims import CLAIMS, Claim, Finding, judge
 from .growth import growth_claims
 from .measurements import CHANGES, COLUMNS, COUNTS, MEASUREMENTS
@@ -114,6 +115,7 @@ class StudyCells:
         A study whose settings are plain values has no factors. Counts are integers; where one could not be measured,
         its column is of pandas' type Int64 and has a missing value there.
         """
+        need("pandas", "the table of a study")
         from pandas import DataFrame
 
         factors = [name for name, _ in self.settings.factors]

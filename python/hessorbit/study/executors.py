@@ -17,6 +17,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from .._checks import with_article
 from .processes import NOT_STARTED, Workers
 
 NAMES = ("processes", "threads", "dask", "dask://host:port")
@@ -36,8 +37,8 @@ def check_executor(executor: Any) -> None:
         return
     if callable(getattr(executor, "get_executor", None)):
         raise TypeError(
-            f"executor must be a concurrent.futures.Executor; got a {type(executor).__name__}, whose get_executor() "
-            f"returns one"
+            f"executor must be a concurrent.futures.Executor; got {with_article(type(executor))}, whose "
+            f"get_executor() returns one"
         )
     if not callable(getattr(executor, "submit", None)):
         raise TypeError(

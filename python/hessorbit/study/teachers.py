@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._extras import need
 from .._words import number_of
 from ..minima.scaling import ReachByWidth, Starts, reach_by_width
 from .claims import Claim, Finding, judge
@@ -86,6 +87,7 @@ class ReachOverTeachers:
     @cached_property
     def table(self) -> DataFrame:
         """One row per teacher (`seed`) and width, as a pandas DataFrame."""
+        need("pandas", "the table of a study")
         from pandas import DataFrame
 
         return DataFrame(
