@@ -33,6 +33,8 @@ OTHER_NAMES = {
     "nll": "cross_entropy", "nllloss": "cross_entropy", "ce": "cross_entropy", "logloss": "cross_entropy",
     "sparsecategoricalcrossentropy": "cross_entropy", "softmax": "cross_entropy", "smoothl1": "huber",
     "smoothl1loss": "huber", "sgd": "gd", "gradientdescent": "gd", "levenbergmarquardt": "lm", "trustregion": "newton",
+    "xavier": "glorot_normal", "xaviernormal": "glorot_normal", "xavieruniform": "glorot_uniform",
+    "glorot": "glorot_normal", "kaiming": "he_normal", "kaimingnormal": "he_normal", "he": "he_normal",
 }  # fmt: skip
 LARGEST_INTEGER = 2**53  # up to here every integer is a float64
 
@@ -57,7 +59,7 @@ def as_array(value: Any, name: str) -> Array:
         remedies = {"toarray": ": its toarray() is dense", "astype": ": convert it by astype(float), if it can be"}
         remedy = next((said for method, said in remedies.items() if hasattr(value, method)), "")
         raise TypeError(
-            f"{name} must hold real numbers; got dtype {array.dtype} from a {type(value).__name__}"
+            f"{name} must hold real numbers; got dtype {array.dtype} from {with_article(type(value))}"
             f"{remedy if array.dtype.kind == 'O' else ''}"
         )
     return array
@@ -132,9 +134,9 @@ def parameters(value: Any, count: int, name: str = "theta") -> Array:
 
 def parameter_vector(value: Any, count: int, name: str = "theta") -> Array:
     """Returns θ as a finite array of shape (P,)."""
-    theta = parameters(value, count, name)
-    if theta.ndim != 1:
-        raise shape_error(name, f"({count},)", theta.shape)
+    theta = as_floats(value, name)
+    if theta.shape != (count,):
+        raise shape_error(name, f"({count},), one number per parameter", theta.shape)
     return theta
 
 

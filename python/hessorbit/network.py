@@ -501,7 +501,8 @@ def check_layers(layers: Any) -> None:
 
 def pair(layer: Any, name: str) -> tuple[Any, Any]:
     if not isinstance(layer, Sequence) or len(layer) != 2:
-        raise TypeError(f"{name} must be a pair (W, b), b None in a layer without biases; got a {type(layer).__name__}")
+        got = _checks.with_article(type(layer))
+        raise TypeError(f"{name} must be a pair (W, b), b None in a layer without biases; got {got}")
     return layer[0], layer[1]
 
 

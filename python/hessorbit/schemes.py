@@ -12,13 +12,14 @@ The multipliers of the parametrization are no part of a law: they come on top.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from . import _checks
 from ._checks import Array
-from .activations import parse
 
 NAMES = ("torch", "glorot_normal", "glorot_uniform", "he_normal", "normal(σ)")
 
@@ -74,9 +75,19 @@ def scheme_of(name: str) -> Scheme:
         raise TypeError(f"scheme must be a string, one of {', '.join(NAMES)}; got {name!r}")
     if name in TABLE:
         return TABLE[name]
-    kind, sigma = parse(name, "scheme")
-    if kind != "normal":
-        raise ValueError(f"scheme must be one of {', '.join(NAMES)}; got {name!r}")
-    if sigma is None or sigma < 0:
+    normal = re.fullmatch(r"normal(?:\((.*)\))?", name)
+    if normal is None:
+        hint = _checks.did_you_mean(name, NAMES)
+        raise ValueError(f"scheme must be one of {', '.join(NAMES)}; got {name!r}{hint}")
+    sigma = number(normal[1])
+    if not 0 <= sigma < math.inf:
         raise ValueError(f"scheme normal(σ) must carry a standard deviation σ ≥ 0, as 'normal(0.5)'; got {name!r}")
     return Scheme(False, lambda fan_in, width: sigma, lambda fan_in, width: sigma)
+
+
+def number(text: str | None) -> float:
+    """Returns the number that a text holds, nan if it holds none."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

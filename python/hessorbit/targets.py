@@ -46,6 +46,8 @@ def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
         rows = rows.reshape(samples, 1)
     if rows.shape != (samples, outputs):
         also = f", or labels of shape ({samples},)" if kind == "probabilities" else ""
+        if kind != "probabilities" and array.ndim == 1 and array.dtype.kind in "iub":
+            also = "; labels of classes are for the loss 'cross_entropy'"
         raise _checks.shape_error("y", f"({samples}, {outputs}), a row for each sample of x{also}", rows.shape)
     if kind in RANGES:
         least, most, words = RANGES[kind]
@@ -67,13 +69,17 @@ def targets(y: ArrayLike, loss: str, samples: int, outputs: int) -> Array:
 def labels(array: Array, samples: int, outputs: int) -> Array:
     """Returns integer labels (N,), checked."""
     if array.dtype.kind not in "iub":
-        raise TypeError(f"y must hold integer labels, or be rows of probabilities; got dtype {array.dtype}")
+        raise TypeError(
+            f"y must hold integer labels, or be rows of probabilities; got dtype {array.dtype}: "
+            f"y.astype(int) makes labels of whole numbers"
+        )
     if array.shape != (samples,):
         raise _checks.shape_error("y", f"({samples},), a label for each sample of x", array.shape)
     outside = (array < 0) | (array >= outputs)
     if outside.any():
         n = int(outside.argmax())
-        raise ValueError(f"y must hold labels from 0 to {outputs - 1}; y[{n}] is {array[n]}")
+        remedy = ": two classes and one output are for the loss 'logistic'" if outputs == 1 else ""
+        raise ValueError(f"y must hold labels from 0 to {outputs - 1}; y[{n}] is {array[n]}{remedy}")
     return array.astype(np.int64)
 
 

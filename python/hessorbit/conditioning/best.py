@@ -655,11 +655,11 @@ def checked_widening(
         return tuple(map(sum, numbers)), numbers
     entries = _checks.entries(widths, "widths", len(hidden), "one per hidden layer")
     least = hidden if numbers is None else list(map(sum, numbers))
-    sizes = [
-        _checks.integer(entry, f"widths[{index}]", minimum=low)
-        for index, (entry, low) in enumerate(zip(entries, least, strict=True))
-    ]
+    sizes = [_checks.integer(entry, f"widths[{index}]", minimum=1) for index, entry in enumerate(entries)]
     for index, (hidden_layer, size, low) in enumerate(zip(hidden_layers(net), sizes, least, strict=True)):
+        if size < low:
+            what = "as many neurons as the layer has" if numbers is None else f"the sum of copies[{index}]"
+            raise ValueError(f"widths[{index}] must be at least {low}, {what}; got {size}")
         if numbers is not None and size > low and resting_bias(hidden_layer) is None:
             raise ValueError(
                 f"copies[{index}] must sum to widths[{index}] = {size}, as an unused {hidden_layer.names[-1]} neuron "

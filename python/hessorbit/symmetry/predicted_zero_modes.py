@@ -231,7 +231,7 @@ def predicted(
     """The zero modes, or those of the kind "flat" alone, without how well the Hessian annihilates them."""
     network = net if isinstance(net, MLP) else getattr(net, "net", None)
     if not isinstance(network, MLP):
-        raise TypeError(f"net must be an MLP or an Objective; got a {type(net).__name__}")
+        raise TypeError(f"net must be an MLP or an Objective; got {_checks.with_article(type(net))}")
     size = (net if isinstance(net, RestrictedObjective) else network).num_parameters
     at = _checks.parameter_vector(theta, size)
     allowed = _checks.positive(tolerance, "tolerance")
