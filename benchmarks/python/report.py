@@ -98,8 +98,22 @@ def comparison(rows: Sequence[Record], runs: Sequence[Record]) -> str:
         for mean in means(rows)
     ]  # fmt: skip
     head = ["what", "case", "against", "hessorbit", "spread", "theirs", "ratio", "busy", "goal", ""]
-    notes = sorted({f"{row['contest']} against {row['rival']}: {row['note']}" for row in beside if row.get("note")})
-    return "\n\n".join([about(beside, runs), table(head, lines), "\n".join(f"- {note}" for note in notes)]).rstrip()
+    return "\n\n".join([about(beside, runs), table(head, lines), notes(beside)]).rstrip()
+
+
+def notes(rows: Sequence[Record]) -> str:
+    """What is noted of each contest."""
+    noted: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row.get("note"):
+            noted.setdefault(f"{row['contest']} against {row['rival']}", {})[row["case"]] = row["note"]
+    return "\n".join(f"- {contest}: {shared(found)}" for contest, found in noted.items())
+
+
+def shared(noted: dict[str, str]) -> str:
+    """A note that all cases have, or each with its case."""
+    different = set(noted.values())
+    return different.pop() if len(different) == 1 else ", ".join(f"{note} ({case})" for case, note in noted.items())
 
 
 def machines(records: Sequence[Record]) -> str:
