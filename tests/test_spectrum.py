@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit import _core
+from hessorbit.approximate import Approximate
 from hessorbit.decomposition import Dense, Gram, SingularValues, symmetric_eigen
-from hessorbit.error_bounds import Approximate, error_bounds, loss_around
+from hessorbit.error_bounds import error_bounds
 from hessorbit.gauss_newton import residual_curvature_bound
+from hessorbit.loss_errors import loss_around
 from hessorbit.spectra import ConditionNumber
 from oracles import jets, taylor
 from oracles.autodiff import AutodiffReference
@@ -180,7 +182,7 @@ def offset(problem: Problem, inputs: float = 0.0, labels: float = 0.0) -> Proble
 def test_floor_bounds_the_error_on_hard_data(seed: int, measured: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Offsets that cancel, saturated units, tiny and near-duplicate weights, every loss: eigenvalues at 50 digits."""
     if not measured:  # the bound of the running error analysis alone
-        monkeypatch.setattr("hessorbit.error_bounds.MEASURABLE", 0)
+        monkeypatch.setattr("hessorbit.matrix_errors.MEASURABLE", 0)
     plain = random_problem(rng(seed), (2, 3, 1), samples=8)
     fitted = plain.replace(y=plain.network()(plain.theta, plain.x))
     near = fitted.theta.copy()

@@ -32,8 +32,8 @@ from .any_objective import AnyObjective, finite_matrix_of, matrix_of
 from .condition_number import ConditionNumber, ratio
 from .counted import ACCURATE, Counts, Few, in_range, may_be_positive, rounding, times
 from .decomposition import EPS, backward_error, symmetric_eigen
-from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from .krylov import BLOCK
+from .matrix_errors import QuadratureErrors, RoundingErrors, errors_of
 from .objective import Objective
 from .positions import Pairs, at_end, ends_of
 from .restricted import whole

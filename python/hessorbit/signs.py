@@ -24,7 +24,7 @@ from . import _checks, _core, _html
 from ._blas import core_threads
 from ._checks import FLOAT64, Array
 from .any_objective import MATRICES, AnyObjective, check_objective, finite_matrix_of
-from .error_bounds import errors_of
+from .matrix_errors import errors_of
 from .restricted import block_of
 
 PROBES = 8

@@ -1,6 +1,6 @@
 """Spectra of Hessians, and condition numbers with their conventions.
 
-Eigenvalues are known only down to a floor (decomposition.py, error_bounds.py); what lies below it is unresolved, and a
+Eigenvalues are known only down to a floor (decomposition.py, matrix_errors.py); what lies below it is unresolved, and a
 condition number with such a denominator is a lower bound and says so. At zero residual H = FᵀF + l2·I exactly, F being
 the weighted Jacobian (gauss_newton.py): then the small side of F gives the eigenvalues, and its singular values resolve
 far more.
@@ -26,8 +26,8 @@ from ._words import number_of, uncapitalised
 from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of, overflow
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
-from .error_bounds import QuadratureErrors, RoundingErrors, errors_of
 from .extremes import FEW_NAMED, PartialSpectrum, partial_spectrum
+from .matrix_errors import QuadratureErrors, RoundingErrors, errors_of
 from .objective import Objective
 from .restricted import block_of, whole
 

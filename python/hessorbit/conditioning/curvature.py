@@ -19,8 +19,8 @@ from .._waiting import interruptible, side
 from .._words import number_of
 from ..any_objective import AnyObjective
 from ..decomposition import on_span, rounding, singular_values, symmetric_eigen
-from ..error_bounds import errors_of
 from ..gauss_newton import residual_curvature_bound
+from ..matrix_errors import errors_of
 from ..network import MLP
 from ..objective import Objective
 from ..symmetry.group import symmetries

@@ -25,7 +25,7 @@ from .._norms import norm
 from .._waiting import interruptible
 from ..any_objective import AnyObjective
 from ..decomposition import Dense, symmetric_eigen
-from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
+from ..matrix_errors import QuadratureErrors, RoundingErrors, errors_of
 from ..restricted import whole, within
 from ..symmetry.inertia import decomposed
 from ..symmetry.null_modes import NullModes, all_tangents, null_modes

@@ -33,7 +33,7 @@ from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..any_objective import AnyObjective, overflow
 from ..decomposition import Dense, Extended
-from ..error_bounds import QuadratureErrors, RoundingErrors, errors_of
+from ..matrix_errors import QuadratureErrors, RoundingErrors, errors_of
 from ..network import MLP
 from ..objective import Objective
 from ..population import PopulationObjective

@@ -21,7 +21,8 @@ from .. import activations
 from .._checks import Array
 from .._own_points import own_points
 from ..any_objective import AnyObjective
-from ..error_bounds import QuadratureErrors, passes
+from ..error_bounds import passes
+from ..matrix_errors import QuadratureErrors
 from ..network import MLP
 from ..objective import Objective
 from ..population import PopulationObjective

@@ -16,7 +16,7 @@ from .._checks import FLOAT64, Array
 from .._norms import norm
 from ..any_objective import AnyObjective
 from ..decomposition import Dense
-from ..error_bounds import QuadratureErrors, RoundingErrors
+from ..matrix_errors import QuadratureErrors, RoundingErrors
 from ..objective import Objective
 from ..restricted import whole, within
 from .data_modes import loss_directions
