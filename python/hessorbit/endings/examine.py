@@ -88,8 +88,9 @@ def beyond_kinks(place: Place, point: CriticalPoint, model: LocalModel | None) -
     """
     if point.kind not in ("minimum", "degenerate") or point.at_lower_bound:
         return point
-    ahead = not place.kinks and model is not None
-    kinks = kinks_reached(place.even.obj, model.theta, model.ahead) if ahead else place.kinks  # type: ignore[union-attr]
+    kinks, ahead = place.kinks, False
+    if not kinks and model is not None:
+        kinks, ahead = kinks_reached(place.even.obj, model.theta, model.ahead), True
     if not kinks:
         return point
     direction, decrease = place.falling(model, np.zeros((len(place.theta), 0)), ahead=ahead)
