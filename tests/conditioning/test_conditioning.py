@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scipy import linalg, optimize
 
 import hessorbit as ho
-from hessorbit.conditioning.branching import Choice, Search
+from hessorbit.conditioning.branching import Search
+from hessorbit.conditioning.choices import Choice
 from hessorbit.conditioning.diagonals import Architecture
 from hessorbit.conditioning.regions import split_into_copies
 from hessorbit.conditioning.scope import orbit_scope, widening_scope

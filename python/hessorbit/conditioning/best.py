@@ -34,7 +34,8 @@ from ..symmetry.group import SymmetryGroup, symmetries
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
 from .balance import Move, balanced_trace, balanced_weights, element_for, movable, no_move
-from .branching import Choice, Choices, Search, Solution
+from .branching import Search, Solution
+from .choices import Choice, Choices
 from .conic import LARGEST_RANK
 from .curvature import GAUSS_NEWTON, HESSIAN, MATRICES, Curvature, Place, curvature, is_gauss_newton
 from .diagonals import Architecture

@@ -41,7 +41,7 @@ from ..population import PopulationObjective
 from ..symmetry.block_preconditioner import incoming, taken_apart
 from ..symmetry.other_network import for_network
 from ..symmetry.rules import rule_of
-from .branching import Choices
+from .choices import Choices
 from .clarabel_calls import solution
 from .conic import LITTLE, from_triangle, triangle
 
