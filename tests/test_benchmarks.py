@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks" / "python"
 @pytest.fixture(scope="module")
 def modules() -> Iterator[dict[str, ModuleType]]:
     """Modules of the benchmarks, which are scripts and no package."""
-    names = ("timing", "rows", "summary", "history", "regressions", "report")
+    names = ("timing", "rows", "summary", "history", "regressions", "report", "counts", "limits")
     sys.path.insert(0, str(FOLDER))
     try:
         yield {name: importlib.import_module(name) for name in names}
@@ -112,3 +113,30 @@ def test_every_contest_is_named_once_by_its_commit(modules: dict[str, ModuleType
         "At c1 on 2026-01-01: Hessian against jax, torch and dsyrk."
     )
     assert modules["report"].origins(rows[:1], runs) == "Measured at commit c2 on 2026-01-02."
+
+
+def test_limits_of_the_page_are_those_of_the_counts(modules: dict[str, ModuleType]) -> None:
+    """Of the first machine, whose limits have one rate; they are written in three digits, to half of one per cent."""
+    page = (FOLDER.parents[1] / "docs" / "performance.md").read_text("utf-8")
+    rates, kind = [], ""
+    for line in page.partition("\n## Cell by cell\n")[2].partition("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if "Zen 4" in cells:
+            kind = "hessian" if cells[0] == "Hessian" else "gradient"
+        elif found := re.search(r"\((.*)\)", cells[0]) if line.startswith("|") else None:
+            *sizes, samples = map(int, found[1].split(","))
+            words = tuple(re.findall("gelu|relu|classes", cells[0].replace("cross-entropy", "classes")))
+            limit, unit = cells[2].split()
+            case = modules["limits"].Case(kind, tuple(sizes), samples, words)
+            rates.append(case.multiply_adds / (float(limit) * {"µs": 1e-6, "ms": 1e-3}[unit]))
+    assert len(rates) == 27
+    assert max(rates) <= 1.01 * min(rates)
+
+
+def test_cases_are_read_from_their_names(modules: dict[str, ModuleType]) -> None:
+    case = modules["limits"].Case.named("hessian/10_64_64_3_1000_gelu_classes")
+    assert (case.kind, case.sizes, case.samples, case.words) == ("hessian", (10, 64, 64, 3), 1000, ("gelu", "classes"))
+    assert str(case) == "(10, 64, 64, 3, 1000) gelu classes"
+    records = {"rate_of_registers": {"multiply_adds": 1e9}, "descent/gd_1_1_1_1": {"seconds": 1e-7}}
+    # Two weights by three, less one in the first layer, and two biases by two are 9; tanh with its slope has 18.
+    assert modules["limits"].lines(records) == [["descent", "(1, 1, 1, 1) gd", "100 ns", "27 ns", "0.27"]]

@@ -25,7 +25,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-GROUP, LARGE_GROUP = 48, 96  # right rows of a task, as in hessian/products.hpp
+import counts
+from counts import LARGE_GROUP, triangle
+
+GROUP = 48  # right rows of a task, as in hessian/products.hpp
 FEW_TASKS = 8  # as in hessian/plan.hpp
 CHUNK_BUDGET = 1_600_000  # numbers of a chunk's tape, as in objective.hpp
 SMALL_HESSIAN = 256  # parameters, as in objective.hpp
@@ -41,69 +44,50 @@ class Cost:
     result_bytes: float
 
 
-def triangle(n: int) -> int:
-    return n * (n + 1) // 2
-
-
 def gradient_cost(sizes: tuple[int, ...], samples: int) -> Cost:
-    """Forward, backward, and the products δ φᵀ: three multiply-adds a weight, less what the first layer saves."""
-    weights = [a * b for a, b in itertools.pairwise(sizes)]
-    biases = sum(sizes[1:])
-    products = 3 * sum(weights) - weights[0] + 2 * biases
     hidden = sum(sizes[1:-1])
-    return Cost(samples * products, samples * hidden, samples * hidden, 0)
+    return Cost(samples * counts.gradient(sizes), samples * hidden, samples * hidden, 0)
 
 
 def hessian_cost(sizes: tuple[int, ...], samples: int) -> Cost:
     """By the tasks of hessian/plan.hpp, for squared error with biases."""
-    hidden, outputs = sizes[1:-1], sizes[-1]
-    features = [size + 1 for size in sizes[:-1]]  # of each layer, with the bias
-    top = len(hidden)
-    products = rows = 0
-    parameters = sum(f * size for f, size in zip(features, sizes[1:], strict=True))
+    parameters = sum((size + 1) * after for size, after in itertools.pairwise(sizes))
+    passed = gradient_cost(sizes, samples)
+    return Cost(
+        samples * counts.hessian(sizes),
+        samples * rows_formed(sizes, parameters) + passed.row_entries,
+        passed.activations,
+        8 * parameters**2 * (2 + chunk_count(sizes, samples, parameters) / 2),
+    )
 
-    def ranks_one(low: int, up: int) -> bool:
-        """Whether pairs of features are formed for every neuron, and neither B nor its pairs for every group."""
-        if not low == up == top - 1:
-            return False
-        pairs, right = triangle(features[low]), triangle(hidden[low])
-        return pairs * hidden[low] <= right + -(-right // LARGE_GROUP) * pairs
+
+def rows_formed(sizes: tuple[int, ...], parameters: int) -> int:
+    """Entries of the rows that a Hessian's products are made of, for each sample."""
+    hidden, outputs, top = sizes[1:-1], sizes[-1], len(sizes) - 2
+    features = [size + 1 for size in sizes[:-1]]  # of each layer, with the bias
+
+    def by_neuron(low: int, up: int) -> bool:
+        return low == up == top - 1 and counts.ranks_one(features[low], hidden[low])
 
     blocks = [(low, up) for low in range(top) for up in range(low, top)]
     right_rows = {(low, up): triangle(hidden[low]) if low == up else hidden[low] * hidden[up] for low, up in blocks}
-    plenty = sum(count for block, count in right_rows.items() if not ranks_one(*block))
     group = LARGE_GROUP
     if parameters > SMALL_HESSIAN:
+        plenty = sum(count for block, count in right_rows.items() if not by_neuron(*block))
         group = min(max(plenty // FEW_TASKS // 4 * 4, GROUP), LARGE_GROUP)
+    rows = 0
+    for (low, up), right in right_rows.items():
+        formed = triangle(sizes[low]) if low == up else sizes[low] * sizes[up]  # pairs without a bias
+        if by_neuron(low, up):
+            rows += (2 * formed + sizes[low]) * hidden[low]  # E_j against F_i φ_a φ_c
+        else:
+            rows += formed * -(-right // group) + outputs * right  # pairs once a group, B once
     for low in range(top):
-        for up in range(low, top):
-            pairs = triangle(features[low]) if low == up else features[low] * features[up]
-            formed = triangle(sizes[low]) if low == up else sizes[low] * sizes[up]  # pairs without a bias
-            right = right_rows[low, up]
-            products += pairs * right
-            if ranks_one(low, up):
-                rows += (2 * formed + sizes[low]) * hidden[low]  # E_j against F_i φ_a φ_c
-                products += pairs * hidden[low]  # the curvature of each neuron
-            else:
-                groups = -(-right // group)
-                rows += formed * groups + outputs * right  # pairs once a group, B once
-                products += right * sum(hidden[up + 1 :])
         alike = low == top - 1 and outputs > 1  # one product for all outputs of a squared error
-        products += (1 if alike else outputs) * hidden[low] * features[low] * features[-1]
         rows += hidden[low] * (2 * features[low] if alike else outputs * sizes[low])
         for up in range(low + 1, top + 1):
-            moved = hidden[low] if up == low + 1 else hidden[low] * sizes[up]
-            products += moved * sizes[up + 1] * features[low]
-            rows += moved * sizes[up + 1]
-    products += triangle(features[-1])
-    chunks = chunk_count(sizes, samples, parameters)
-    passed = gradient_cost(sizes, samples)
-    return Cost(
-        samples * products + passed.multiply_adds,
-        samples * rows + passed.row_entries,
-        passed.activations,
-        8 * parameters**2 * (2 + chunks / 2),
-    )
+            rows += (hidden[low] if up == low + 1 else hidden[low] * sizes[up]) * sizes[up + 1]
+    return rows
 
 
 def chunk_count(sizes: tuple[int, ...], samples: int, parameters: int) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from history import ROOT, name_of, newest, read
 from rows import Record, geometric_mean, means, ratio, reached
-from summary import duration, mark
+from summary import duration, mark, table
 
 COST_MODEL = ROOT / "benchmarks" / "results" / "cost_model.json"
 FIGURE = Path("docs") / "figures" / "speed.svg"
@@ -28,11 +28,6 @@ SUMMARY = {  # contests by which machines are compared, each against one rival, 
     ("Hessian", "dsyrk"): "dsyrk", ("deep Hessian", "jax"): "deep, against jax", ("gradient", "jax"): "gradients",
     ("10,000 steps of gd", "jax"): "gd", ("10,000 steps of adam", "jax"): "adam",
 }  # fmt: skip
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def about(rows: Sequence[Record], runs: Sequence[Record]) -> str:

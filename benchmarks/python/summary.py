@@ -15,6 +15,11 @@ def duration(value: float) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def mark(reached: bool | None) -> str:
     return "" if reached is None else "reached" if reached else "missed"
 
