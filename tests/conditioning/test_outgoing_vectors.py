@@ -146,6 +146,6 @@ def test_what_is_not_searched() -> None:
 def test_programs_are_solved_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where one takes longer than the default allows, none is solved unless nodes are asked for; `scope` says so."""
     obj, theta = problem(0)
-    monkeypatch.setattr("hessorbit.conditioning.best.SECONDS_APART", 0)
+    monkeypatch.setattr("hessorbit.conditioning.outgoing_search.SECONDS_APART", 0)
     assert "not parallel" in ho.best_conditioned(obj, theta, copies=[[3, 3]]).scope
     assert "all outgoing vectors" in ho.best_conditioned(obj, theta, copies=[[3, 3]], max_nodes=100).scope

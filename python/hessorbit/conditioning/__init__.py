@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .best import BestConditioned, best_conditioned
+from .best import best_conditioned
 from .growth import Growth, grow
+from .result import BestConditioned
 
 __all__ = ["BestConditioned", "Growth", "best_conditioned", "grow"]
 

@@ -6,9 +6,15 @@ given numbers of copies and of flipped ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from ..network import MLP
+from ..symmetry.rules import hidden_layers
+from .balance import movable
+from .diagonals import Architecture
 from .regions import (
+    LOG_SPAN,
     Copied,
     CopiedAndRescaled,
     CopiedBetween,
@@ -81,6 +87,36 @@ class Choice:
 
 
 Choices = tuple[Choice, ...]
+
+
+def orbit_choices(net: MLP) -> Choices:
+    """Returns the choices of an orbit: every neuron is rescaled or shifted by itself."""
+    return copy_choices(net, net.widths[1:-1], [[1] * width for width in net.widths[1:-1]])
+
+
+def copy_choices(net: MLP, sizes: Sequence[int], numbers: list[list[int]] | None) -> Choices:
+    """Returns the choices of widenings: the numbers of copies given, or any that fit."""
+    choices: list[Choice] = []
+    flippable = set(Architecture(net, tuple(sizes)).flippable.tolist())
+    for index, (hidden, size) in enumerate(zip(hidden_layers(net), sizes, strict=True)):
+        _, shifted = movable(hidden)
+        for neuron, rule in enumerate(hidden.rules):
+            if numbers is None:
+                most = size - hidden.width + 1
+                low, high = 1, min(most, 2) if rule.degree == 1 else most
+            else:
+                low = high = numbers[index][neuron]
+            flips = len(choices) in flippable
+            choices.append(Choice(rule.degree, low, high, shifted=neuron in shifted, flips=flips))
+    return tuple(choices)
+
+
+def with_curve(choice: Choice) -> Choice:
+    """Returns the choice with the range in which the curve of a homogeneous neuron without copies is searched."""
+    if not choice.degree:
+        return choice
+    widest = LOG_SPAN / choice.degree
+    return replace(choice, range=(-widest, widest))
 
 
 def scalings_of(choices: Choices, copies: tuple[int, ...], flipped: tuple[int, ...]) -> tuple[NeuronScaling, ...]:

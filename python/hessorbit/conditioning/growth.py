@@ -22,7 +22,9 @@ from ..objective import Objective
 from ..symmetry.other_network import for_network
 from ..symmetry.rules import hidden_layers
 from ..symmetry.widening import Widening
-from .best import BestConditioned, best_conditioned, checked_widening
+from .best import best_conditioned
+from .question import checked_widening
+from .result import BestConditioned
 
 SPLITS = ("best", "equal", "random")
 Moments = tuple[Array | None, Array | None]

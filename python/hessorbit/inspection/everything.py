@@ -16,7 +16,8 @@ from .._own_points import own_points
 from ..any_objective import MATRICES, AnyObjective, WholeObjective
 from ..condition_number import ConditionNumber
 from ..conditioning import BestConditioned
-from ..conditioning.best import answer_to, question_of
+from ..conditioning.best import answer_to
+from ..conditioning.question import question_of
 from ..critical import CriticalPoint, classify
 from ..critical import certify as proof
 from ..equivalence import canonical
