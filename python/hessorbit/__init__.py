@@ -39,9 +39,10 @@ if _typing.TYPE_CHECKING:
     from .restricted import RestrictedObjective
     from .saving import load, save
     from .signs import Inertia, inertia
-    from .spectra import Spectrum, ZeroModeTest, spectrum
+    from .spectra import Spectrum, spectrum
     from .study import StudyResult, WidthStudy
     from .symmetry import GroupElement, SymmetryGroup, Widening, ZeroModes, symmetries, zero_modes
+    from .zero_mode_test import ZeroModeTest
 
 # Where public names are found. These modules are loaded at first use, as they import SciPy and more.
 _NAMES = {
@@ -68,9 +69,10 @@ _NAMES = {
     "saving": ["load", "save"],
     "signs": ["Inertia", "inertia"],
     "condition_number": ["ConditionNumber"],
-    "spectra": ["Spectrum", "ZeroModeTest", "spectrum"],
+    "spectra": ["Spectrum", "spectrum"],
     "study": ["StudyResult", "WidthStudy"],
     "symmetry": ["GroupElement", "SymmetryGroup", "Widening", "ZeroModes", "symmetries", "zero_modes"],
+    "zero_mode_test": ["ZeroModeTest"],
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -8,11 +8,10 @@ far more.
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +21,7 @@ from ._blas import TINY, calm_blas
 from ._checks import FLOAT64, Array
 from ._kinks import Kink, where
 from ._norms import norm
-from ._words import number_of, uncapitalised
+from ._words import uncapitalised
 from .any_objective import MATRICES, AnyObjective, check_objective, matrix_of, overflow
 from .condition_number import ConditionNumber, ratio
 from .decomposition import EPS, Decomposition, Dense, Extended, Gram, Proven, SingularValues, backward_error, rounding
@@ -30,6 +29,7 @@ from .extremes import FEW_NAMED, PartialSpectrum, partial_spectrum
 from .matrix_errors import QuadratureErrors, RoundingErrors, errors_of
 from .objective import Objective
 from .restricted import block_of, whole
+from .zero_mode_test import Modes, ZeroModeTest, orthonormal
 
 if TYPE_CHECKING:
     from .symmetry import ZeroModes
@@ -42,89 +42,10 @@ DRIVERS = {
     "jacobi": "Jacobi's rotations in longdouble",
     "balls": "proven in ball arithmetic",
 }
-ORTHONORMALITY = 1e-10
-# Zero modes are null if H annihilates them up to this fraction of ‖H‖.
-NULL = 1e-6
 MOST_ROOT = 1e153  # ‖F‖ up to which FᵀF and its trace are finite
 MOST_EXTENDED = 400  # parameters up to which longdouble stays longdouble
 ROUNDINGS = 8  # of the entries of a matrix that is given
 RESOLVED = 1e3  # times the floor: of eigenvalues so large it need not be measured, where that takes long
-
-
-class Modes(Protocol):
-    """Predicted zero modes, such as `hessorbit.zero_modes` gives."""
-
-    @property
-    def basis(self) -> Array:
-        """Orthonormal columns, (P, k)."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ZeroModeTest:
-    """A test holds predicted zero modes, and how well the matrix annihilates them.
-
-    Attributes
-    ----------
-    modes : object or None
-        The prediction as it came; None if zero modes were not predicted.
-    basis : ndarray, shape (P, k)
-        Orthonormal columns that span them.
-    residuals : ndarray, shape (k,)
-        ‖H z_i‖₂ / ‖H‖₂ of each column.
-    together : float
-        ‖H Z‖₂ / ‖H‖₂ of all of them.
-    scale : float
-        ‖H‖₂.
-    measured : int
-        Number of eigenvalues below the floor, for comparison with k.
-
-    Examples
-    --------
-    >>> import hessorbit as ho
-    >>> net, theta, x = ho.MLP([1, 2, 1], bias=False), [1.0, 1.0, 2.0, 3.0], [[0.5], [1.0], [-2.0]]
-    >>> modes = ho.spectrum(ho.Objective(net, x, net(theta, x)), theta).zero_modes
-    >>> len(modes), modes.measured, modes.modes.kinds
-    (2, 2, ('flat', 'first-order'))
-    """
-
-    modes: Any
-    basis: Array
-    residuals: Array
-    together: float
-    scale: float
-    measured: int
-
-    def are_null(self, floor: float) -> bool:
-        """Tells whether H annihilates them up to the floor, or up to 1e-6 ‖H‖₂, as at the end of a minimisation.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import hessorbit as ho
-        >>> net = ho.MLP([2, 2, 1], "relu")
-        >>> x = np.random.default_rng(0).standard_normal((20, 2))
-        >>> theta = net.init(np.random.default_rng(1))
-        >>> spectrum = ho.spectrum(ho.Objective(net, x, net(theta, x)), theta)
-        >>> spectrum.zero_modes.are_null(spectrum.floor)
-        True
-        """
-        return self.together * self.scale <= max(floor, NULL * self.scale)
-
-    def __len__(self) -> int:
-        return int(self.basis.shape[1])
-
-    def __repr__(self) -> str:
-        if self.modes is None:
-            return f"zero modes: not predicted; {number_of(self.measured, 'eigenvalue')} below the floor"
-        kinds = Counter(getattr(self.modes, "kinds", ()))
-        text = f"zero modes: {len(self)} predicted"
-        if kinds:
-            text += f" ({', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))})"
-        if not getattr(self.modes, "resolved", True):
-            text += ", their number not resolved"
-        if len(self):
-            text += f", ‖H z‖ ≤ {self.residuals.max():.1e} ‖H‖"
-        return f"{text}; {number_of(self.measured, 'eigenvalue')} below the floor"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -547,15 +468,7 @@ def spectrum(
             "zero_modes": not (isinstance(zero_modes, str) and zero_modes == "auto"),
             "digits": digits is not None,
         }
-        for option in (name for name, given in others.items() if given):
-            why = "their vectors are always found" if option == "vectors" else "it is for all eigenvalues"
-            raise ValueError(f"{option} must be left out with {FEW_NAMED}: {why}")
-        if not isinstance(matrix, str):
-            raise ValueError(
-                f"{FEW_NAMED} are for matrix='hessian' or 'gauss_newton'; of a matrix that is given all eigenvalues "
-                f"are found, without them"
-            )
-        return partial_spectrum(obj, at, _checks.one_of(matrix, MATRICES, "matrix"), few)
+        return partial_spectrum(obj, at, matrix_of_few(matrix, others), few)
     way = _checks.one_of(method, METHODS, "method")
     if isinstance(zero_modes, str):
         _checks.one_of(zero_modes, ("auto",), "zero_modes")
@@ -576,6 +489,19 @@ def spectrum(
         _errors=errors,
         _prediction=zero_modes,
     )
+
+
+def matrix_of_few(matrix: str | ArrayLike, others: dict[str, bool]) -> str:
+    """The name of the matrix of which few eigenvalues are asked for; `others` says which other options are given."""
+    for option in (name for name, given in others.items() if given):
+        why = "their vectors are always found" if option == "vectors" else "it is for all eigenvalues"
+        raise ValueError(f"{option} must be left out with {FEW_NAMED}: {why}")
+    if not isinstance(matrix, str):
+        raise ValueError(
+            f"{FEW_NAMED} are for matrix='hessian' or 'gauss_newton'; of a matrix that is given all eigenvalues "
+            f"are found, without them"
+        )
+    return _checks.one_of(matrix, MATRICES, "matrix")
 
 
 def many_digits_spectrum(
@@ -665,18 +591,3 @@ def symmetric(matrix: ArrayLike, count: int) -> Array:
     if asymmetry > rounding(count, np.abs(array).max(), 1):
         raise ValueError(f"matrix must be symmetric; it differs from its transpose by {asymmetry:.1e}")
     return array
-
-
-def orthonormal(modes: ArrayLike | Modes, count: int) -> Array:
-    """The basis of given zero modes, checked."""
-    columns = _checks.as_floats(getattr(modes, "basis", modes), "zero_modes")
-    if columns.ndim != 2 or columns.shape[0] != count or columns.shape[1] > count:
-        raise _checks.shape_error("zero_modes", f"({count}, k), orthonormal columns", columns.shape)
-    columns = columns.astype(FLOAT64, copy=False)
-    deviation = np.abs(columns.T @ columns - np.eye(columns.shape[1])).max(initial=0)
-    if deviation > ORTHONORMALITY:
-        raise ValueError(
-            f"zero_modes must have orthonormal columns; their products differ from the identity by {deviation:.1e}: "
-            f"use scipy.linalg.orth"
-        )
-    return columns
