@@ -275,6 +275,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_missing_library_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flint", None)
+    result = hessorbit("inspect", "net.npz", "--data", "data.csv", "--target", "target", "--weight", "w", "--certify")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("hessorbit: ")
+    assert result.stderr.endswith('pip install "hessorbit[certify]"\n')
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "data", [["data.npz"], ["data.csv", "--target", "target", "--weight", "w"],
              ["data.parquet", "--target", "target", "--weight", "w"]], ids=lambda data: data[0],
