@@ -19,7 +19,7 @@ from typing import Any
 import counts
 from summary import duration, table
 
-CASES = "^(rate_of_registers|(hessian|gradient|descent)/[a-z0-9]*_.*)$"
+CASES = "^(rate_of_registers|(hessian|gradient|descent)/[a-z0-9_]+)$"
 HEAD = ["of", "case", "takes", "limit", "share"]
 
 
