@@ -136,7 +136,8 @@ def parameter_vector(value: Any, count: int, name: str = "theta") -> Array:
     """Returns θ as a finite array of shape (P,)."""
     theta = as_floats(value, name)
     if theta.shape != (count,):
-        raise shape_error(name, f"({count},), one number per parameter", theta.shape)
+        meaning = ", one number per parameter" if theta.ndim == 1 else ""
+        raise shape_error(name, f"({count},){meaning}", theta.shape)
     return theta
 
 
