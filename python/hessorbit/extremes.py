@@ -227,8 +227,8 @@ def counted_pairs(H: Array, wanted: Counts) -> tuple[Pairs, Array]:
         H, frobenius, scale = in_range(H)
         soon = worth_subspaces(H, frobenius, wanted)
         few = Few(H, frobenius, Counts(*(k if soon and 20 * k < count else 0 for k in wanted)))
-        # What is nearest 0 first: where all are positive, it is at the lower end too. A tridiagonal form takes less time
-        # than five LDLᵀ.
+        # What is nearest 0 first: where all are positive, it is at the lower end too. A tridiagonal form takes less
+        # time than five LDLᵀ.
         found = (None,) * 4 if few.costly else (few.nearest(), few.lowest(), few.highest(), few.furthest())
     if wanted.low + wanted.high >= count:
         pairs, errors = among_all(H, np.arange(count))

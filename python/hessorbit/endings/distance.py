@@ -19,7 +19,7 @@ import numpy as np
 
 from .._checks import Array
 from .._norms import norm
-from ..error_bounds import QuadratureErrors
+from ..matrix_errors import QuadratureErrors
 from .even_units import EvenUnits
 from .local_model import LocalModel
 from .losses import NOISE
