@@ -501,8 +501,8 @@ def in_rank(finding: Finding) -> str:
     """Says where ranks of steps are significant and the factor is not, as censored steps may be of any size."""
     if finding.adjusted > LEVEL:
         return ""
-    said = "fewer" if finding.factor.value < 1 else "more"
-    return f"{said} steps in rank, but censored ones leave a factor of 1 possible"
+    said = "fewer steps" if finding.factor.value < 1 else "more steps"
+    return f"{said} in rank, but censored ones leave a factor of 1 possible"
 
 
 def direction(factor: Factor, p: float) -> int:
