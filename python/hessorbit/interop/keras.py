@@ -35,8 +35,9 @@ LINK_NAMES = {"softmax": "softmax", "log_softmax": "log_softmax"}
 OTHER_NAMES_OF_CALLS = {
     "Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Silu": "silu", "Softplus": "softplus",
     "Softsign": "softsign", "Selu": "selu", "Exp": "exp", "Sin": "sin", "Cos": "cos", "Square": "square",
+    "Gelu": "gelu", "Elu": "elu", "Celu": "elu", "LeakyRelu": "leaky_relu",
 }  # fmt: skip
-# And those with an option: what it is called, and what it has to be.
+# Those with an option: what it is called, and what it has to be.
 OPTIONS_OF_CALLS: dict[str, tuple[str, Any]] = {
     "Gelu": ("approximate", False), "Elu": ("alpha", 1), "Celu": ("alpha", 1), "LeakyRelu": ("negative_slope", None),
 }  # fmt: skip
@@ -194,10 +195,10 @@ def call_activation(operation: Any, kind: str, where: str) -> str:
     option, wanted = OPTIONS_OF_CALLS[kind]
     value = getattr(operation, option)
     if wanted is None:
-        return activations.canonical(f"{OTHER_NAMES_OF_LAYERS['LeakyReLU']}({float(value)!r})", where)
+        return activations.canonical(f"{OTHER_NAMES_OF_CALLS[kind]}({float(value)!r})", where)
     if value != wanted:
         raise ValueError(f"{where} has {option}={value!r}; expected {wanted!r}")
-    return OTHER_NAMES["gelu" if kind == "Gelu" else "elu"]
+    return OTHER_NAMES_OF_CALLS[kind]
 
 
 def layer_activation(layer: Any, kind: str, where: str) -> str:
