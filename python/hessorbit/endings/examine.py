@@ -273,7 +273,9 @@ def nearness(distance: float) -> str:
     """What messages say of the distance to the critical point."""
     if not distance >= 0:
         return ""
-    return f" By the Newton step, the critical point is within {distance:.2g} of theta." if distance else " It is theta itself."
+    if distance == 0:
+        return " It is theta itself."
+    return f" By the Newton step, the critical point is within {distance:.2g} of theta."
 
 
 def orthonormal(columns: Array) -> Array:
