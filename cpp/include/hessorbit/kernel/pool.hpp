@@ -103,8 +103,8 @@ private:
 #endif
 
     Clock::time_point looked_{};
-    Clock::duration ran_{};
-    long preemptions_ = 0;
+    [[maybe_unused]] Clock::duration ran_{};
+    [[maybe_unused]] long preemptions_ = 0;
 };
 
 inline thread_local CoreWatch core_watch;
