@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from scipy import sparse
@@ -257,13 +256,6 @@ def test_theta(method: str, case: str) -> None:
     assert type(raised.value) is exception
     for fragment in fragments:
         assert fragment in str(raised.value)
-
-
-@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, np.float16, ">f4"])
-def test_formats_that_float64_holds_are_taken(dtype: Any) -> None:
-    x = np.array([[0.5, -1.0], [2.0, 0.25]]).astype(dtype)
-    exact = ho.Objective(NET, x.astype(np.float64), [1.0, 2.0])
-    assert (ho.Objective(NET, x, [1.0, 2.0]).hessian(THETA.astype(dtype)) == exact.hessian(THETA)).all()
 
 
 def test_empty_batches_are_no_error() -> None:
