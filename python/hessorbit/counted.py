@@ -197,15 +197,15 @@ class Few:
         settled = self.held(space, k, BOTH) if converged(space, k, BOTH) else None
         if settled:
             return settled
-        pairs = self.at_ends(*sides(space.values, k), self.end)
+        pairs = self.at_ends(*sides(space.values, k))
         if pairs and self.none_between(pairs, space):
             return pairs
-        pairs = self.at_ends(k, k, self.end)
+        pairs = self.at_ends(k, k)
         return pairs and pairs.part(furthest(pairs.eigenvalues, k))
 
-    def at_ends(self, low: int, high: int, find: Callable[[int, int], Pairs | None]) -> Pairs | None:
+    def at_ends(self, low: int, high: int) -> Pairs | None:
         """So many at the lower end and at the upper."""
-        parts = [find(k, sign) for k, sign in ((low, -1), (high, 1)) if k]
+        parts = [self.end(k, sign) for k, sign in ((low, -1), (high, 1)) if k]
         if any(part is None for part in parts):
             return None
         each = [(part.eigenvalues, part.vectors, part.positions) for part in parts if part]

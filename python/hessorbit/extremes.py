@@ -250,13 +250,17 @@ def by_bisection(
     few: Few, wanted: Counts, near: Pairs | None, low: Pairs | None, high: Pairs | None, far: Pairs | None
 ) -> list[Pairs]:
     """Those wanted of which there is nothing yet."""
-    if all(found or not k for found, k in zip((low, high, near, far), wanted, strict=True)):
+    each = (
+        (wanted.near, near, Tridiagonal.nearest),
+        (wanted.low, low, Tridiagonal.lowest),
+        (wanted.high, high, Tridiagonal.highest),
+        (wanted.far, far, Tridiagonal.furthest),
+    )
+    missing = [(k, find) for k, found, find in each if k and not found]
+    if not missing:
         return []
     form = Tridiagonal.of(few.H)
-    parts = [] if near or not wanted.near else form.nearest(wanted.near)
-    parts += [] if low or not wanted.low else form.lowest(wanted.low)
-    parts += [] if high or not wanted.high else form.highest(wanted.high)
-    return parts + ([] if far or not wanted.far else form.furthest(wanted.far))
+    return [part for k, find in missing for part in find(form, k)]
 
 
 def joined(few: Few, parts: list[Pairs]) -> tuple[Pairs, Array] | None:
