@@ -127,30 +127,28 @@ struct LogisticQuotient {
           w(1 / e.sum) {}
 };
 
-// What they are made of: sigmoid(−2a) = 2^k lower, sigmoid(2a) = upper, their product = 2^k bell, tanh(a) = tanh.
+// What they are made of: sigmoid(−2a) = lower = 2^k unscaled, sigmoid(2a) = upper, tanh(a) = tanh.
 template <class V>
 struct Logistic : LogisticQuotient<V> {
     using LogisticQuotient<V>::a, LogisticQuotient<V>::e, LogisticQuotient<V>::w;
-    V lower, upper, bell, tanh;
+    V lower, upper, tanh;
 
     explicit Logistic(const LogisticQuotient<V>& quotient)
-        : LogisticQuotient<V>(quotient), lower(e.times_above(w)), upper(complement(lower)), bell(lower * upper),
-          tanh(e.difference * w) {}
+        : LogisticQuotient<V>(quotient), lower(e.power.times(unscaled())), upper(1 - lower), tanh(e.difference * w) {}
     explicit Logistic(V z) : Logistic(LogisticQuotient<V>(z)) {}
 
+    V unscaled() const { return e.times_above(w); }
     V scaled(V y) const { return e.power.times(y); }
 
-    V sigmoid(V z) const { return z < 0 ? scaled(lower) : upper; }
+    V sigmoid(V z) const { return z < 0 ? lower : upper; }
+    V bell() const { return lower * upper; }
 
-    // scale · sigmoid''(2a) / 2^k = −scale · bell · tanh. What rounding took from w counts 1 + tanh/upper times, for which
-    // 1 + tanh is near enough; what it took from tanh counts too.
-    V bell_slope(Lane<V> scale) const {
+    // tanh(a) for bell' = −bell · tanh. What rounding took from w counts there 1 + tanh/upper times, for which 1 + tanh is
+    // near enough; what it took from tanh counts too.
+    V tanh_beside_bell() const {
         const V lost = elementary::Reciprocal<V>(e.sum, e.sum_lost).error * (1 + tanh);
-        return -scale * bell * (tanh + multiply_add(tanh, lost, -remainder(e.difference, w, tanh)));
+        return tanh + multiply_add(tanh, lost, -remainder(e.difference, w, tanh));
     }
-
-private:
-    V complement(V l) const { return multiply_add(-e.power.value(), l, constant<V>(1)); }
 };
 
 template <class V>
@@ -158,7 +156,8 @@ V half(V z) { return z * Lane<V>(0.5); }
 
 template <class V>
 Derivatives<V> sigmoid(V z, const Logistic<V>& l) {
-    return {l.sigmoid(z), l.scaled(l.bell), flip_sign(l.scaled(l.bell_slope(1)), z)};
+    const V bell = l.bell();
+    return {l.sigmoid(z), bell, flip_sign(bell * l.tanh_beside_bell(), -z)};
 }
 
 template <class V>
@@ -166,19 +165,20 @@ Derivatives<V> sigmoid(V z) { return sigmoid(z, Logistic<V>(half(z))); }
 
 template <class V>
 Derivatives<V> tanh(V z, const Logistic<V>& l) {
-    return {flip_sign(l.tanh, z), l.scaled(4 * l.bell), flip_sign(l.scaled(l.bell_slope(8)), z)};
+    const V four_lower = l.e.power.times_four().times(l.unscaled());
+    const V slope = four_lower * multiply_add(constant<V>(-0.25), four_lower, constant<V>(1));
+    return {flip_sign(l.tanh, z), slope, flip_sign((slope + slope) * l.tanh_beside_bell(), -z)};
 }
 
-// z s with s = sigmoid(z), s̄ = sigmoid(−z); σ' = s (1 + z s̄).
+// z s with s = sigmoid(z), s̄ = sigmoid(−z); σ' = s (1 + z s̄). Where σ and σ' are tiny, the factor a comes before 2^k.
 template <class V>
 Derivatives<V> silu(V z, const Logistic<V>& l) {
-    const V a = l.a + l.a, scale = l.e.power.value();
-    const V left = l.lower * multiply_add(-a, l.upper, constant<V>(1));
-    const V right = l.upper * multiply_add(a, scale * l.lower, constant<V>(1));
-    const V tanh = multiply_add(-2 * scale, l.lower, constant<V>(1));
-    const V below = a * l.lower;  // −σ(−a) / 2^k
-    return {z < 0 ? l.scaled(-below) : multiply_add(-scale, below, z), z < 0 ? l.scaled(left) : right,
-            l.scaled(l.bell * multiply_add(-a, tanh, constant<V>(2)))};
+    const V a = l.a + l.a, unscaled = l.unscaled(), below = -a * unscaled;
+    const V left = unscaled * multiply_add(-a, l.upper, constant<V>(1));
+    const V right = l.upper * multiply_add(a, l.lower, constant<V>(1));
+    const V tanh = multiply_add(constant<V>(-2), l.lower, constant<V>(1));
+    return {z < 0 ? l.scaled(below) : multiply_add(l.e.power.value(), below, z), z < 0 ? l.scaled(left) : right,
+            l.scaled(unscaled * l.upper * multiply_add(-a, tanh, constant<V>(2)))};
 }
 
 // log(1 + e^z) = max(z, 0) + 2 artanh s with s = e^{−a}/(2 + e^{−a}).
@@ -186,7 +186,7 @@ template <class V>
 Derivatives<V> softplus(V z, const Logistic<V>& l) {
     const V s = l.e.above() / (l.e.below() + l.e.sum), scaled = l.e.power.value() * s, square = scaled * scaled;
     const V y = multiply_add(s * square, polynomial<elementary::detail::artanh_series>(square), s + s);
-    return {z > 0 ? multiply_add(l.e.power.value(), y, z) : l.scaled(y), l.sigmoid(z), l.scaled(l.bell)};
+    return {z > 0 ? multiply_add(l.e.power.value(), y, z) : l.scaled(y), l.sigmoid(z), l.bell()};
 }
 
 template <class V>

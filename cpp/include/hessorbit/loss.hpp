@@ -93,9 +93,9 @@ struct Logistic : Formula {
     Terms<V> terms(V f, V y) const {
         const V a = magnitude(f), below = activations::half(f + a), above = activations::half(a - f), rest = 1 - y;
         const activations::Logistic<V> l(activations::half(-a));
-        const V small = l.scaled(l.lower), q = f < 0 ? small : l.upper, complement = f < 0 ? l.upper : small;
+        const V q = f < 0 ? l.lower : l.upper, complement = f < 0 ? l.upper : l.lower;
         return {multiply_add(rest, below, multiply_add(y, above, activations::softplus(-a).value)),
-                multiply_add(rest, q, -(y * complement)), l.scaled(l.bell)};
+                multiply_add(rest, q, -(y * complement)), l.bell()};
     }
 
     template <class T>

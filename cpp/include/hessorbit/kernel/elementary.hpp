@@ -20,6 +20,7 @@ struct PowerOfTwo {
 
     V value() const { return factor; }
     V times(V y) const { return y * factor * tail; }
+    PowerOfTwo times_four() const { return {4 * factor, tail}; }
 };
 
 #if defined(__GNUC__)
@@ -44,6 +45,8 @@ template <>
 struct PowerOfTwo<detail::Doubles> {
     using V = detail::Doubles;
     V k;
+
+    PowerOfTwo times_four() const { return {k + 2}; }
 
 #if defined(__AVX512F__)
     V value() const { return times(constant<V>(1)); }
@@ -156,7 +159,7 @@ inline Exponential<detail::Doubles> exponential_of_twice(detail::Doubles y, deta
     const Doubles k = periods(y, 0x1.71547652b82fep1);
     const Doubles h = multiply_add(k, constant<Doubles>(-half_log2_high), y) -
                       multiply_add(k, constant<Doubles>(half_log2_low), -dy);
-    const Doubles square = h * h, series = polynomial<coth_series>(square);
+    const Doubles square = h * h, series = horner<coth_series>(square);
     const Doubles up = multiply_add(square, series, h), down = multiply_add(square, series, -h);
     const PowerOfTwo<Doubles> power{k};
     const Doubles scale = power.value(), rest = 1 - scale;
