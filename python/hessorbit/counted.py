@@ -13,8 +13,7 @@ is counted, at a shift s that has all those found on one side:
 Those of largest magnitude are all that are beyond s or −s, so either is done at both ends.
 
 Zero modes, k values that are all within rounding of 0, are told by the first LDLᵀ. Where neighbours are too close to be
-told apart by such an s, or several LDLᵀ lead to none, all eigenvalues are found, and those few returned that up to
-rounding are at their positions among these; else nothing is.
+told apart by such an s, or several LDLᵀ lead to none, nothing is returned, and tridiagonal.py finds them.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ import numpy as np
 from ._blas import core_threads
 from ._checks import Array
 from ._core import Ldlt, factorise, times_columns
-from .decomposition import EPS, symmetric_eigen
+from .decomposition import EPS
 from .krylov import BLOCK, Subspace, gaussian, grown
 from .positions import Pairs, at_end, ends_of, furthest, nearest_zero, sides
 
@@ -48,7 +47,7 @@ ROUGH = 1e-2  # of an eigenvalue of an inverse: a residual of those that are not
 INSIDE = 0.25  # of the way from the k-th at an end to the next: a shift that counts k
 SPREAD = 0.3  # of the spread of those nearest a shift: residuals that tell where they are
 PROBED = 64  # rows
-ATTEMPTS = 4  # LDLᵀ that are sooner found than all eigenvalues
+ATTEMPTS = 4  # LDLᵀ that are sooner found than a tridiagonal form
 
 # An end of the spectrum is named by its sign, 1 for the upper; both of them together, in magnitude, by 0.
 BOTH = 0
@@ -96,7 +95,7 @@ class Few:
             return self.within_rounding(found, k)
         # A count stands back from rounding most where the gap is widest.
         more = k + int(np.argmax(np.diff(magnitudes)[k - 1 :])) if len(magnitudes) > k else k
-        return self.nearest_within(inward(magnitudes, more, -1, math.inf), found, k) or self.around_of_all(k)
+        return self.nearest_within(inward(magnitudes, more, -1, math.inf), found, k)
 
     def nearest_within(self, s: float, found: Found, k: int) -> Pairs | None:
         """The k nearest 0, if they are among those found within s of it, and these are all."""
@@ -104,16 +103,6 @@ class Few:
         if not whole or len(whole.positions) < k:
             return None
         return whole.part(nearest_zero(whole.eigenvalues, k))
-
-    def around_of_all(self, k: int) -> Pairs | None:
-        """The same, all eigenvalues being found to tell where they are."""
-        factor, spare = self.at_zero, SPARE
-        if k == 1:
-            value, following = self.every[np.argsort(np.abs(self.every), kind="stable")[:2]]
-            distance = self.beside(abs(following) - abs(value), 1)
-            factor, spare = self.factor(float(value + math.copysign(distance, -value))), 0
-        found = self.by_inverse(factor, self.start, k, spare, lambda v: -np.abs(v))
-        return self.matched(found, nearest_zero(found.values, k), nearest_zero(self.every, k))
 
     @property
     def costly(self) -> bool:
@@ -161,7 +150,7 @@ class Few:
         """The k eigenvalues at the upper end, sign = 1, or at the lower, −1."""
         space = self.rough
         if len(space.values) < k + BLOCK:
-            return self.end_of_all(k, sign)
+            return None
         if converged(space, k, sign):
             settled = self.held(space, k, sign)
             if settled:
@@ -247,7 +236,7 @@ class Few:
             return None
         if found.values[k - 1] <= self.tiny / 2:
             return self.within_rounding(found, k)
-        return self.end_at(inward(found.values, k, -1, self.norm), found, k, -1) or self.end_of_all(k, -1)
+        return self.end_at(inward(found.values, k, -1, self.norm), found, k, -1)
 
     def end_by_inverse(self, k: int, sign: int, shift: float, start: Array, doubt: float) -> Pairs | None:
         """The same by the inverse at a shift beyond which are k or some more, to which others lead."""
@@ -268,7 +257,7 @@ class Few:
                 break
             ordered = np.sort(values)[::-sign]
             shift = float(ordered[k - 1] + INSIDE * (ordered[k] - ordered[k - 1]))
-        return self.end_of_all(k, sign)
+        return None
 
     def located(self, shift: float, factor: Ldlt, start: Array, k: int) -> tuple[Array, Array]:
         """Roughly the eigenvalues nearest a shift, and vectors of a block."""
@@ -284,25 +273,6 @@ class Few:
             return np.empty(0), start
         space = self.subspace(factor, start, enough, k)
         return shift + 1 / space.values[nearest(space, k + SPARE)], space.vectors(nearest(space, BLOCK))
-
-    def end_of_all(self, k: int, sign: int) -> Pairs | None:
-        """The same, all eigenvalues being found to tell where they are."""
-        values = self.every[::-sign]
-        factor = self.factor(float(values[0] + sign * self.beside(abs(values[k] - values[0]), k)))
-        found = self.by_inverse(factor, self.start, k, 0, lambda v: sign * v)
-        return self.matched(found, np.arange(len(found.values)), at_end(len(self.H), k, sign))
-
-    def beside(self, gap: float, k: int) -> float:
-        """How far from k eigenvalues an inverse brings forth their vectors soon, the gap being that beyond them."""
-        return max((1e-6 if k == 1 else 0.1) * gap, self.tiny)
-
-    def matched(self, found: Found, chosen: Array, positions: Array) -> Pairs | None:
-        """Those chosen, if up to rounding they are at these positions of all eigenvalues."""
-        if len(chosen) < len(positions) or found.error(chosen) > ACCURATE * self.norm:
-            return None
-        if np.abs(found.values[chosen] - self.every[positions]).max() > self.tiny:
-            return None
-        return Pairs(found.values[chosen], found.vectors[:, chosen], positions)
 
     def end_at(self, shift: float, found: Found, k: int, sign: int) -> Pairs | None:
         """The k at an end, if they are among those found beyond a shift, and these are all."""
@@ -331,11 +301,6 @@ class Few:
                 return None
         first, end = self.counts[lower][0], self.counts[upper][0]
         return Pairs(values, found.vectors[:, inside], np.arange(first, end)) if end - first == len(values) else None
-
-    @cached_property
-    def every(self) -> Array:
-        """All eigenvalues, ascending, each within tiny/8 of its own."""
-        return symmetric_eigen(self.H, threads=self.threads)[0]
 
     @cached_property
     def start(self) -> Array:

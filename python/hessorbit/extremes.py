@@ -3,7 +3,7 @@
 For a unit vector v and r = H v − λ v there is an eigenvalue of H within ‖r‖ of λ, and for the k of them together k
 eigenvalues within ‖R‖ (Parlett, The Symmetric Eigenvalue Problem, 1998, §4.5 and §11.5).
 
-Where H is formed, its Krylov subspaces and those of an inverse find them, and norms, an LDLᵀ or all eigenvalues tell
+Where H is formed, its Krylov subspaces and those of an inverse find them, and norms or an LDLᵀ tell
 their positions (counted.py); what that cannot tell apart, and small matrices, are left to a tridiagonal form, all of
 whose eigenvalues are found (tridiagonal.py). H is formed only where it is small enough.
 
