@@ -8,6 +8,16 @@ namespace {
 
 namespace py = pybind11;
 
+// Since Eigen 5 the first number of its versions is what was the second: "world" stays 3.
+std::string eigen_version() {
+#if EIGEN_MAJOR_VERSION >= 5
+    const int numbers[] = {EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION};
+#else
+    const int numbers[] = {EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION};
+#endif
+    return std::to_string(numbers[0]) + "." + std::to_string(numbers[1]) + "." + std::to_string(numbers[2]);
+}
+
 py::dict config() {
     py::dict result;
     result["version"] = HESSORBIT_VERSION;
@@ -19,8 +29,7 @@ py::dict config() {
 #else
     result["compiler"] = "unknown";
 #endif
-    result["eigen"] = std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
-                      std::to_string(EIGEN_MINOR_VERSION);
+    result["eigen"] = eigen_version();
 #if defined(_OPENMP)
     result["openmp"] = _OPENMP;
 #else

@@ -97,10 +97,10 @@ void multiply_each(LaneMatrix<T>& g, Index rows, Triangle shape, const Matrix<T>
         for (Index i = 0; i < end; i += tile) {
             const Index columns = std::min<Index>(tile, end - i);
             for (Index b = 0; b < tile; ++b) c[b] = v.data() + (i + std::min(b, columns - 1)) * v.cols();
-            detail::multiply_tile<T, count>(x, c, shape == Triangle::upper ? r : 0, v.cols(), columns,
-                                            [&](int b, const detail::Vector<T>(&sum)[count]) [[gnu::always_inline]] {
-                                                store.template operator()<count>(r, i + b, sum);
-                                            });
+            const auto finish = [&](int b, const detail::Vector<T>(&sum)[count]) __attribute__((always_inline)) {
+                store.template operator()<count>(r, i + b, sum);
+            };
+            detail::multiply_tile<T, count>(x, c, shape == Triangle::upper ? r : 0, v.cols(), columns, finish);
         }
     };
     Index r = 0;

@@ -206,10 +206,10 @@ void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index i
                   Store store) {
     using V = detail::Vector<T>;
     constexpr int lane_count = Lanes<T>::count;
-    const auto tile = [=]<int rows, int vectors>(Index i, Index k) [[gnu::always_inline]] {
+    const auto tile = [=]<int rows, int vectors>(Index i, Index k) __attribute__((always_inline)) {
         const T *m = matrix + i * matrix_stride, *from = in.data + k;
         V sum[rows][vectors];
-        const auto add = [&](bool first) [[gnu::always_inline]] {
+        const auto add = [&](bool first) __attribute__((always_inline)) {
             V x[vectors];
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v) x[v] = detail::lanes(from + v * lane_count);
@@ -231,7 +231,7 @@ void combine_each(const T* matrix, Index matrix_stride, Index out_count, Index i
             for (int v = 0; v < vectors; ++v) store(i + r, k + v * lane_count, sum[r][v]);
     };
     // As many sums at once as hide the latency of an addition.
-    const auto strip = [=]<int vectors>(Index k) [[gnu::always_inline]] {
+    const auto strip = [=]<int vectors>(Index k) __attribute__((always_inline)) {
         Index i = 0;
         for (; i + 4 <= out_count; i += 4) tile.template operator()<4, vectors>(i, k);
         for (; i < out_count; ++i) tile.template operator()<1, vectors>(i, k);
