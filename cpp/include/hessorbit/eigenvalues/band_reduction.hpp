@@ -150,7 +150,9 @@ private:
     [[gnu::noinline]] void subtract(Index j, Index columns, Index i, Index rows) {
         combine_each<double>(&coefficients_(j, 0), 2 * width, columns, 2 * width, from(both_, i), rows,
                              [&](Index k, Index row, const Doubles& sum) {
-                                 detail::lanes(column(j + k) + i + row) -= sum;
+                                 double* const at = column(j + k) + i + row;
+                                 detail::lanes(at) -= sum;
+                                 __builtin_prefetch(at + 4 * stride_, 1);
                              });
     }
 
