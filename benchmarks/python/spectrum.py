@@ -33,7 +33,7 @@ def least(contestants: list[Callable[[], Any]], turns: int = 5) -> list[float]:
     """The least time of each, in turns, each when the threads of the one before are asleep."""
     times = np.full((turns, len(contestants)), np.inf)
     for turn, (place, function) in product(range(turns), enumerate(contestants)):
-        sleep(0.05)
+        sleep(0.15)
         start = perf_counter()
         function()
         times[turn, place] = perf_counter() - start
