@@ -73,6 +73,38 @@ def test_a_slope_does_not_hide_a_u() -> None:
     assert finding.conclusion == "not monotone: falls from 5 to 10, falls from 10 to 20, rises from 20 to 40"
 
 
+def test_a_doubling_stands_beside_those_of_all_claims() -> None:
+    """Ten seeds agree, p = 1/512: that is significant beside 4 doublings, and not beside the 32 of eight claims."""
+    noise = np.random.default_rng(1).uniform(-0.1, 0.1, (10, 5))
+    rows = table(np.array([4.0, 3.0, 2.0, 1.0, 1.6]) + noise, (5, 10, 20, 40, 80))
+    names = [f"q{index}" for index in range(7)]
+    others = tuple(Claim(name, name, name) for name in names)
+    finding = judge(rows.assign(**dict.fromkeys(names, 1.0)), claims=(FALLS, *others))[0]
+    assert (finding.adjusted, finding.factor.high < 1) == (8 / 512, True)
+    last = finding.doublings[-1]
+    assert (last.factor.p, last.within, last.adjusted) == (1 / 512, 4 / 512, 32 / 512)
+    assert (last.direction, last.tendency) == (0, 1)
+    assert finding.conclusion == "undecided: falls in all, but rises from 40 to 80 by the tests of this claim alone"
+    assert judged(rows).verdict == "not monotone"
+
+
+def test_seeds_that_decide_a_slope_and_no_doubling_are_said_to() -> None:
+    """Of 6 seeds p is at least 1/32, three times which is above 0.05; of 7 it is 1/64."""
+    few, more = (judged(power_laws([-0.5] * seeds)) for seeds in (6, 7))
+    assert few.conclusion == "supported: in all; 6 seeds cannot show a rise between two widths, 7 may"
+    assert more.conclusion == "supported"
+    assert judged(power_laws([0.5] * 6)).reason == "in all; 6 seeds cannot show a fall between two widths, 7 may"
+    assert judged(power_laws([-0.5] * 6, widths=(5, 10))).conclusion == "supported"
+
+
+def test_doublings_are_not_significant_where_failures_depend_on_the_width() -> None:
+    rows = power_laws([-1.0] * 14)
+    rows.loc[(rows["seed"] < 5) & (rows["width"] == 5), "q"] = np.nan
+    finding = judged(rows, CURVATURE)
+    assert "failures depend on width" in finding.reason
+    assert [each.adjusted for each in finding.doublings] == [1.0] * 3
+
+
 def test_seeds_that_disagree_decide_nothing() -> None:
     finding = judged(power_laws([-1.0, -0.5, 0.1, 0.4, 0.6, -0.2]))
     assert finding.conclusion == "undecided"

@@ -170,6 +170,21 @@ def test_many_pairs_are_normal() -> None:
     assert 0 < paired_prentice_wilcoxon(times, np.array([-1.0, 1.0]))[1] < 1
 
 
+def test_pairs_that_say_nothing_do_not_make_others_significant() -> None:
+    """Four of 25 pairs differ, all one way: 2 of 2⁴ exchanges are as extreme."""
+    times = np.ones((25, 2))
+    times[:4, 1] = [0.1, 0.2, 0.3, 0.4]
+    assert paired_prentice_wilcoxon(times, np.array([-1.0, 1.0]))[1] == 2 / 16
+
+
+def test_many_pairs_of_one_size_are_a_sign_test() -> None:
+    """Of 30 differences of one size 22 are positive: SciPy's binomial test, to 4 standard errors of 10⁵ exchanges."""
+    times = np.tile([1.0, 2.0], (30, 1))
+    times[:8] = times[:8, ::-1]
+    wanted = stats.binomtest(22, 30).pvalue
+    assert abs(paired_prentice_wilcoxon(times, np.array([-1.0, 1.0]))[1] - wanted) < 4 * np.sqrt(wanted / 1e5)
+
+
 def test_all_censored_is_no_evidence() -> None:
     assert paired_prentice_wilcoxon(np.full((8, 3), np.inf), np.arange(3.0)) == (0.0, 1.0)
 

@@ -5,9 +5,12 @@ seeds its Hodges–Lehmann estimate; the factor 2^slope is what a doubling of th
 two neighbouring widths alone, since a slope may hide that q falls first and rises then.
 
 A claim is decided by the two-sided test of its slope, Wilcoxon's for what is measured and the paired Prentice–Wilcoxon
-test for steps, which are censored at max_steps; p-values are adjusted by Holm for the number of claims. Where a
-doubling goes significantly the other way, by Holm for the number of doublings, the claim is said not to be monotone.
-The interval has to be on the same side of 1: ranks tell that a censored number of steps is large, and not how large.
+test for steps, which are censored at max_steps; p-values are adjusted by Holm for the number of claims. The interval
+has to be on the same side of 1: ranks tell that a censored number of steps is large, and not how large.
+
+Where a doubling goes significantly the other way, by Holm for the doublings of all claims, the claim is said not to be
+monotone. Where it does by Holm for those of the claim alone, which is easier, the claim is undecided: either way the
+doubt is with what is said. Seeds may decide the slope and be too few for any doubling; then the verdict says so.
 
 Only seeds count whose students of all widths could be measured, for a claim about curvature: are at minima. Where
 failures depend on the width, nothing is decided, nor where seeds are so few that no values of theirs could be
@@ -199,23 +202,37 @@ class Doubling:
     ----------
     narrow, wide : int
     factor : Factor
-        The factor of a doubling; its p is adjusted for the number of doublings.
+        The factor of a doubling.
+    within, adjusted : float
+        Its p-value, adjusted for the number of doublings of this claim, and of all claims.
 
     Examples
     --------
     >>> from hessorbit.study.claims import Doubling, Factor
-    >>> Doubling(narrow=5, wide=10, factor=Factor(value=0.71, low=0.6, high=0.83, p=0.004, n=9)).direction
-    -1
+    >>> factor = Factor(value=0.71, low=0.6, high=0.83, p=0.004, n=9)
+    >>> doubling = Doubling(narrow=5, wide=10, factor=factor, within=0.012, adjusted=0.072)
+    >>> doubling.direction, doubling.tendency
+    (0, -1)
     """
 
     narrow: int
     wide: int
     factor: Factor
+    within: float
+    adjusted: float
 
     @property
     def direction(self) -> int:
-        """−1 if the quantity falls significantly here, 1 if it rises, else 0."""
-        return direction(self.factor, self.factor.p)
+        """−1 if the quantity falls significantly here, beside the doublings of all claims, 1 if it rises, else 0."""
+        return direction(self.factor, self.adjusted)
+
+    @property
+    def tendency(self) -> int:
+        """The same beside the doublings of this claim alone."""
+        return direction(self.factor, self.within)
+
+    def __str__(self) -> str:
+        return f"{SAID[sign(self.factor)]} from {self.narrow} to {self.wide}"
 
 
 @dataclass(frozen=True)
@@ -232,7 +249,8 @@ class Finding:
         Its p-value, adjusted for the number of claims.
     verdict : {"supported", "contradicted", "not monotone", "undecided"}
     reason : str
-        Why it is undecided, or where it falls and rises nevertheless; empty if there is nothing to say.
+        Why it is undecided, where it falls and rises nevertheless, or what the seeds are too few to show beside the
+        verdict; empty if there is nothing to say.
     pairs : tuple of two int
         Number of pairs of neighbouring widths of a seed that could be compared, for curvature at minima; and of all of
         them.
@@ -344,7 +362,19 @@ def judge(
     least = np.array([1.0 if finding.reason else least_p(finding.factor.n) for finding in findings])
     few = [too_few(claim, sample, least, i) for i, (claim, sample) in enumerate(zip(claims, samples, strict=True))]
     adjusted = holm(np.array([finding.adjusted for finding in findings])).tolist()
+    findings = beside_all(findings)
     return [decided(replace(f, adjusted=p), why) for f, p, why in zip(findings, adjusted, few, strict=True)]
+
+
+def beside_all(findings: list[Finding]) -> list[Finding]:
+    """Returns the findings with the p-values of their doublings adjusted for the doublings of all."""
+    adjusted = iter(holm(np.array([p_of(each, f) for f in findings for each in f.doublings])).tolist())
+    return [replace(f, doublings=tuple(replace(d, adjusted=next(adjusted)) for d in f.doublings)) for f in findings]
+
+
+def p_of(doubling: Doubling, finding: Finding) -> float:
+    """Returns the p-value of a doubling, which is 1 where something keeps the claim from being decided."""
+    return 1.0 if finding.reason else doubling.factor.p
 
 
 def sample_of(claim: Claim, table: DataFrame, failed: Collection[Cell], least_width: int) -> Sample:
@@ -432,13 +462,13 @@ def slope_weights(x: Array) -> Array:
 
 
 def doublings_of(claim: Claim, sample: Sample) -> tuple[Doubling, ...]:
-    """Returns the effects between neighbouring widths, with p-values adjusted for their number."""
+    """Returns the effects between neighbouring widths, before their p-values are adjusted together with others."""
     steps = np.diff(np.eye(len(sample.widths)), axis=0) / np.diff(np.log2(sample.widths))[:, None]
     parts = [sample.effect(step, censored=claim.censored) for step in steps]
-    adjusted = holm(np.array([part.p for part in parts])).tolist()
+    within = holm(np.array([part.p for part in parts])).tolist()
     return tuple(
-        Doubling(int(narrow), int(wide), replace(part, p=p))
-        for narrow, wide, part, p in zip(sample.widths, sample.widths[1:], parts, adjusted, strict=False)
+        Doubling(int(narrow), int(wide), part, p, 1.0)
+        for narrow, wide, part, p in zip(sample.widths, sample.widths[1:], parts, within, strict=False)
     )
 
 
@@ -488,13 +518,24 @@ def decided(finding: Finding, few: str) -> Finding:
         return finding
     trend = direction(finding.factor, finding.adjusted)
     found = {trend, *(each.direction for each in finding.doublings)} - {0}
-    parts = [f"{SAID[d.direction]} from {d.narrow} to {d.wide}" for d in finding.doublings if d.direction]
+    parts = ", ".join(str(each) for each in finding.doublings if each.direction)
     if found == {-1, 1}:
-        return replace(finding, verdict="not monotone", reason=", ".join(parts))
+        return replace(finding, verdict="not monotone", reason=parts)
     if trend == 0:
-        reasons = [", ".join(parts), few or in_rank(finding)]
-        return replace(finding, reason="; ".join(filter(None, reasons)))
-    return replace(finding, verdict="supported" if trend < 0 else "contradicted")
+        return replace(finding, reason="; ".join(filter(None, [parts, few or in_rank(finding)])))
+    if doubts := ", ".join(str(each) for each in finding.doublings if each.tendency == -trend):
+        return replace(finding, reason=f"{SAID[trend]} in all, but {doubts} by the tests of this claim alone")
+    return replace(finding, verdict="supported" if trend < 0 else "contradicted", reason=unseen(finding, trend))
+
+
+def unseen(finding: Finding, trend: int) -> str:
+    """Says where seeds are too few for whatever values of theirs to show that a doubling goes the other way."""
+    others = np.ones(max(0, len(finding.doublings) - 1))
+    fewest = fewest_seeds(others)
+    if not finding.doublings or finding.factor.n >= fewest:
+        return ""
+    other = "rise" if trend < 0 else "fall"
+    return f"in all; {number_of(finding.factor.n, 'seed')} cannot show a {other} between two widths, {fewest} may"
 
 
 def in_rank(finding: Finding) -> str:
