@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy import stats
 from scipy.linalg import expm, logm
 
 import hessorbit as ho
+from hessorbit.study import rates, student
 from hessorbit.study.cells import claims_of
 from hessorbit.study.claims import Claim, judge
 from hessorbit.study.measurements import measure
@@ -107,10 +109,10 @@ def test_perturbed_teachers_have_the_loss_asked_for() -> None:
 
 def test_representatives_begin_at_one_function_and_descend_as_predicted() -> None:
     settings = ho.WidthStudy(**RATES)
-    student = train(settings, 4, 0)
-    found = student.representatives
-    assert found is not None
-    start = settings.loss_tolerance * student.task.unit
+    wide = train(settings, 4, 0)
+    assert wide.representatives is not None
+    found = {name: descent() for name, descent in wide.representatives.items()}
+    start = settings.loss_tolerance * wide.task.unit
     for each in found.values():
         # The losses of three networks agree to their rounding, of sums that cancel by 1e-5.
         assert each.losses[0] == pytest.approx(start, rel=1e-6)
@@ -119,6 +121,30 @@ def test_representatives_begin_at_one_function_and_descend_as_predicted() -> Non
     assert found["narrow"].prediction.eigenvalues.shape == (9,)
     assert found["best"].prediction.eigenvalues.shape == (17,)
     assert found["best"].losses[-1] <= DEPTH * start or found["best"].count == settings.max_steps
+
+
+def test_a_representative_that_diverges_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best one, at 1000 times the rate that its spectrum says; it is tried once for its three columns."""
+    settings = ho.WidthStudy(**RATES, samples=50)
+    calm, _ = measure(train(settings, 4, 0))
+    descents = []
+
+    def wild(objective: Any, theta: Any, prediction: Prediction, *rest: Any, **options: Any) -> Any:
+        descents.append(len(descents))
+        if len(descents) == 4:  # after the tail, narrow and equal
+            prediction = replace(prediction, eigenvalues=prediction.eigenvalues / 1000)
+        return descend(objective, theta, prediction, *rest, **options)
+
+    monkeypatch.setattr(rates, "descend", wild)
+    monkeypatch.setattr(student, "descend", wild)
+    values, reasons = measure(train(settings, 4, 0))
+    columns = ["steps_from_best", "predicted_from_best", "reached_from_best"]
+    assert [name for name in reasons if "_from_" in name] == columns
+    assert reasons["steps_from_best"].startswith("ArithmeticError: gradient descent at rate 1/λ_max diverged at step")
+    assert len(descents) == 4
+    for name in ("narrow", "equal"):
+        assert values[f"steps_from_{name}"] == calm[f"steps_from_{name}"]
+        assert values[f"reached_from_{name}"] == calm[f"reached_from_{name}"]
 
 
 def test_what_is_not_asked_for_is_not_measured() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from .._checks import Array
 from ..config import configuration
 from .measurements import REVISION, measure
+from .once import UNMEASURED
 from .one_thread import one_thread
 from .own_measurements import Measurements, measured
 from .record import Cell, Record, now
@@ -53,11 +54,11 @@ def computed(settings: Settings, cell: Cell, own: Measurements) -> Record:
 
 def tail_curves(student: Student) -> dict[str, Array]:
     """Returns the loss of the tail, measured and predicted; nothing where there is none."""
-    try:
-        tail = student.tail
-    except ArithmeticError:
+    if student.tail is None:
         return {}
-    if tail is None:
+    try:
+        tail = student.tail()
+    except UNMEASURED:
         return {}
     return {"tail_recorded": tail.steps.astype(float), "tail_losses": tail.losses, "tail_predicted": tail.predicted}
 

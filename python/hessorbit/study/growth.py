@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from ..network import MLP
 from ..optimize.descent import Descent
 from .checks import steps_of
 from .claims import Claim
+from .once import once
 from .settings import Settings
 from .task import Task, stream
 from .training import options_of
@@ -52,7 +53,7 @@ def grown(settings: Settings, task: Task, width: int, seed: int) -> dict[str, Ca
     """
     ways = {"narrow": partial(outcome, settings, task, seed, settings.grow_from, None)}
     ways |= {split: partial(outcome, settings, task, seed, width, split) for split in SPLITS}
-    return {name: cache(way) for name, way in ways.items()}
+    return {name: once(way) for name, way in ways.items()}
 
 
 def outcome(settings: Settings, task: Task, seed: int, width: int, split: str | None) -> Outcome:

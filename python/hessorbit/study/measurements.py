@@ -12,6 +12,7 @@ from .._checks import Array
 from ..condition_number import ConditionNumber
 from ..spectra import spectrum
 from .growth import SPLITS
+from .once import UNMEASURED
 from .rates import REPRESENTATIVES
 from .student import Point, Student
 
@@ -83,14 +84,14 @@ def distance(a: Array, b: Array) -> float:
 
 def of_tail(student: Student, attribute: str) -> float:
     """Returns what is known of the student's tail; nan if it has none."""
-    return np.nan if student.tail is None else float(getattr(student.tail, attribute))
+    return np.nan if student.tail is None else float(getattr(student.tail(), attribute))
 
 
 def rates_from(name: str) -> tuple[Measurement, ...]:
     """Returns what is measured of descent from a representative."""
 
     def of(student: Student, attribute: str) -> float:
-        return np.nan if student.representatives is None else float(getattr(student.representatives[name], attribute))
+        return np.nan if student.representatives is None else float(getattr(student.representatives[name](), attribute))
 
     return (
         Measurement(
@@ -136,7 +137,7 @@ def measure(student: Student) -> tuple[dict[str, float], dict[str, str]]:
         try:
             value = float(entry.measure(student))
             values[entry.column] = int(value) if entry.count and value == value else value
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except UNMEASURED as error:
             values[entry.column] = np.nan
             reasons[entry.column] = f"{type(error).__name__}: {error}"
     return values, reasons

@@ -15,8 +15,9 @@ descents are compared with this:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from ..conditioning.growth import equal_numbers
 from ..optimize import minimize
 from ..symmetry import Widening
 from .claims import Claim
+from .once import once
 from .task import TeacherTask
 
 REPRESENTATIVES = ("narrow", "equal", "best")
@@ -172,20 +174,29 @@ def perturbed(task: TeacherTask, rng: np.random.Generator, loss: float) -> Array
     return np.asarray(task.theta + size * direction)
 
 
-def representatives(task: TeacherTask, width: int, best: Widening, start: Array, max_steps: int) -> dict[str, Measured]:
-    """Returns descents from a start near the teacher, and from the same function of a width, split in two ways."""
+def representatives(
+    task: TeacherTask, width: int, best: Callable[[], Widening], start: Callable[[], Array], max_steps: int
+) -> dict[str, Callable[[], Measured]]:
+    """Returns functions that descend, once, from a start near the teacher, and from it split to a width in two ways.
+
+    One that diverges raises ArithmeticError, and leaves the others as they are.
+    """
     teacher = task.teacher
-    equal = Widening(teacher, [equal_numbers(teacher.widths[1], width)])
-    found = {"narrow": run_from(task, Widening(teacher), start, max_steps)}
-    for name, widening in (("equal", equal), ("best", best)):
-        found[name] = run_from(task, widening, start, max_steps)
-    return found
+    widenings: dict[str, Callable[[], Widening]] = {
+        "narrow": lambda: Widening(teacher),
+        "equal": lambda: Widening(teacher, [equal_numbers(teacher.widths[1], width)]),
+        "best": best,
+    }
+    return {name: once(partial(run_from, task, widening, start, max_steps)) for name, widening in widenings.items()}
 
 
-def run_from(task: TeacherTask, widening: Widening, start: Array, max_steps: int) -> Measured:
+def run_from(
+    task: TeacherTask, widened: Callable[[], Widening], start: Callable[[], Array], max_steps: int
+) -> Measured:
     """Descends from the wide network at a start near the teacher to the wide network at the teacher."""
+    widening = widened()
     objective = task.objective(widening.net)
-    minimum, theta = widening(task.theta), widening(start)
+    minimum, theta = widening(task.theta), widening(start())
     return descend(objective, theta, Prediction.of(objective.hessian(minimum), theta - minimum), DEPTH, max_steps)
 
 

@@ -14,6 +14,7 @@ from ..any_objective import AnyObjective
 from ..spectra import spectrum
 from .ending import Ending, bring_to_minimum, nearest_to
 from .growth import Outcome, grown
+from .once import once
 from .rates import TAIL, Measured, Prediction, descend, perturbed, representatives
 from .settings import Settings
 from .task import Task, TeacherTask, make_task, stream
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..conditioning import BestConditioned
     from ..minima import NearestMinimum
     from ..spectra import Spectrum
+    from ..symmetry import Widening
 
 
 # Nodes of the search for the best-conditioned widening where outgoing weights are vectors, of about a second each.
@@ -153,10 +155,11 @@ class Student:
         return nearest_to(self.teacher_task, self.objective.net, self.start.theta)
 
     @cached_property
-    def tail(self) -> Measured | None:
-        """Gradient descent from where training ended; None if the settings have none."""
-        if not self.settings.rate_steps:
-            return None
+    def tail(self) -> Callable[[], Measured] | None:
+        """Gradient descent, once, from where training ended; None if the settings have none."""
+        return once(self._tail) if self.settings.rate_steps else None
+
+    def _tail(self) -> Measured:
         found = self.minimum.spectrum
         assert found.vectors is not None
         displacement = self.trained.theta - self.minimum.theta
@@ -165,16 +168,22 @@ class Student:
         return descend(self.objective, self.trained.theta, prediction, TAIL, self.settings.rate_steps, least=least)
 
     @cached_property
-    def representatives(self) -> dict[str, Measured] | None:
+    def representatives(self) -> dict[str, Callable[[], Measured]] | None:
         """Gradient descent from representatives of one function; None unless the settings ask, for wider students."""
         settings, width = self.settings, self.objective.net.widths[1]
         if not settings.representatives or width <= settings.teacher_width:
             return None
-        assert self.best is not None
-        assert self.best.widening is not None
         task = self.teacher_task
-        start = perturbed(task, stream(settings, self.seed, 7), settings.loss_tolerance * task.unit)
-        return representatives(task, width, self.best.widening, start, settings.max_steps)
+
+        def best() -> Widening:
+            assert self.best is not None
+            assert self.best.widening is not None
+            return self.best.widening
+
+        def start() -> Array:
+            return perturbed(task, stream(settings, self.seed, 7), settings.loss_tolerance * task.unit)
+
+        return representatives(task, width, best, once(start), settings.max_steps)
 
     @cached_property
     def grown(self) -> dict[str, Callable[[], Outcome]] | None:
