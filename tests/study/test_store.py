@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -10,13 +11,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import hessorbit as ho
-from hessorbit.study import DamagedStoreError, load, recover
+from hessorbit.study import DamagedStoreError, load, merge, recover
+from hessorbit.study.cell import run_cell
 from hessorbit.study.record import Cell, Record
+from hessorbit.study.settings import Settings
 from hessorbit.study.store import Store
 
 STUDY = ho.WidthStudy(inputs=2, teacher_width=2, widths=[2, 4, 8], seeds=8, samples=30)
@@ -237,6 +241,32 @@ def test_a_store_of_the_old_version_is_refused(tmp_path: Path) -> None:
     for opened in (load, lambda path: Store.create_or_resume(path, STUDY)):
         with pytest.raises(ValueError, match=r"old\.sqlite.*schema is 1.*read it with the version that wrote it"):
             opened(path)
+
+
+OLD = {"inputs": 2, "teacher_width": 2, "widths": (2, 4), "seeds": 1, "samples": 30, "max_steps": 60}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"loss_tolerance": 100.0}, "loss_tolerance must be below 1, the loss of predicting the mean; got 100.0"),
+        ({"grow_from": 2, "grow_at": "70"}, "grow_at must be at most max_steps = 60; got '70'"),
+    ],
+)
+def test_stores_keep_what_is_not_run_any_more(given: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """Earlier versions ran studies in which nothing is trained, or grows; what they stored can be read and merged."""
+    settings = Settings(**OLD, **given)
+    paths = [tmp_path / name for name in ("one.sqlite", "two.sqlite")]
+    for path, cell in zip(paths, settings.cells(), strict=True):
+        with Store.create_or_resume(path, settings) as store:
+            store.put(run_cell(settings, cell))
+    assert merge(paths, tmp_path / "all.sqlite").missing == 0
+    assert recover(paths[0], tmp_path / "new.sqlite").rows == 1
+    found = load(tmp_path / "all.sqlite")
+    assert found.table["steps"].to_list() == ([0, 0] if "loss_tolerance" in given else [60, 60])
+    found.report(tmp_path / "page.html")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ho.WidthStudy(**OLD, **given)
 
 
 def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:

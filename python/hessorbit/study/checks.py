@@ -76,14 +76,6 @@ def nonnegative(value: Any, name: str) -> float:
     return _checks.real(value, name, minimum=0.0)
 
 
-def tolerance(value: Any, name: str) -> float:
-    """A share of the loss of predicting the mean, to which no training is needed."""
-    share = _checks.positive(value, name)
-    if share >= 1:
-        raise ValueError(f"{name} must be below 1, the loss of predicting the mean; got {share!r}")
-    return share
-
-
 def batch(value: Any, name: str) -> int | str:
     """A number of samples, or "full"."""
     if value == FULL:
@@ -143,8 +135,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "polish": one_of(POLISH),
     "batch_size": batch,
     "samples": samples,
-    **dict.fromkeys(("teacher_scale", "learning_rate", "split_noise"), _checks.positive),
-    "loss_tolerance": tolerance,
+    **dict.fromkeys(("teacher_scale", "learning_rate", "split_noise", "loss_tolerance"), _checks.positive),
     **dict.fromkeys(("label_noise", "l2"), nonnegative),
     **dict.fromkeys(("threshold", "momentum"), _checks.fraction),
     **{name: within(least, most) for name, (least, most) in INTEGERS.items()},

@@ -234,8 +234,6 @@ class Settings:
             raise ValueError(
                 f"grow_from, a width, and grow_at, steps, go together; got {self.grow_from!r} and {self.grow_at!r}"
             )
-        if self.grow_at and steps_of(self.grow_at)[-1] > self.max_steps:
-            raise ValueError(f"grow_at must be at most max_steps = {self.max_steps}; got {self.grow_at!r}")
         if self.grow_from and (self.batch_size, self.learning_rate_rule) != (FULL, "fixed"):
             raise ValueError(
                 f"batch_size must be {FULL!r}, and learning_rate_rule 'fixed', where networks grow; got "
@@ -243,6 +241,29 @@ class Settings:
             )
         if self.data_digest and "loss" in dict(self.factors):
             raise ValueError("loss must be one value with data of one's own, as it says what the targets are")
+
+    def check_to_run(self) -> None:
+        """Refuses settings with which nothing is trained, or grows: stores may have them, and no study is set up so.
+
+        Raises
+        ------
+        ValueError
+
+        Examples
+        --------
+        >>> import hessorbit as ho
+        >>> ho.WidthStudy(loss_tolerance=1e-4).check_to_run()
+        """
+        for words_, variant in self.named_variants().items():
+            where = f"{words_}: " if words_ else ""
+            if (share := variant.loss_tolerance) >= 1:
+                raise ValueError(
+                    f"{where}loss_tolerance must be below 1, the loss of predicting the mean; got {share!r}"
+                )
+            if variant.grow_at and steps_of(variant.grow_at)[-1] > variant.max_steps:
+                raise ValueError(
+                    f"{where}grow_at must be at most max_steps = {variant.max_steps}; got {variant.grow_at!r}"
+                )
 
     @property
     def has_labels(self) -> bool:

@@ -158,6 +158,10 @@ class WidthStudy(Settings):
     ``if __name__ == "__main__":``.
     """
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_to_run()
+
     def run(
         self,
         store: str | PathLike[str] | None = None,
