@@ -87,7 +87,8 @@ def test_bad_options_are_one_line(options: list[str], message: str) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_keeps_what_is_finished(folder: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_keeps_what_is_finished(number: int, status: int, folder: Path) -> None:
     many = [*SMALL[:-6], "--seeds", "500", "--max-steps", "300", "--workers", "1", "--verbose"]
     command = [sys.executable, "-m", "hessorbit", "grow", *many]
     with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder, text=True) as process:
@@ -95,8 +96,8 @@ def test_ctrl_c_keeps_what_is_finished(folder: Path) -> None:
         while "done" not in process.stderr.readline():
             assert process.poll() is None
             time.sleep(0.01)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         said = process.stderr.read()
-    assert process.returncode == 130
-    assert "Finished rows are stored" in said
+    assert process.returncode == status
+    assert said.splitlines()[-1].startswith("Interrupted. Finished rows are stored")
     assert load("growth.sqlite").records

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +192,31 @@ def test_a_cluster_of_this_machine(tmp_path: Path) -> None:
     program.write_text(PROGRAM, "utf-8")
     run = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
     assert run.stdout == "4\n"
+
+
+@contextmanager
+def interrupted_run(name: str) -> Iterator[Executor]:
+    """Gives an executor of a run that Ctrl-C ends."""
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        yield executors.opened(stack, name, 1, 1)
+        raise KeyboardInterrupt
+
+
+def test_an_exception_does_not_wait_for_threads() -> None:
+    ended = threading.Event()
+    with interrupted_run("threads") as pool:
+        future = pool.submit(ended.wait)
+    assert not future.done()
+    ended.set()
+
+
+def test_an_exception_ends_the_processes_of_a_cluster_of_this_machine() -> None:
+    with interrupted_run("dask") as pool:
+        process = pool.submit(os.getpid).result()
+        assert signal.SIGINT in pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result()
+        pool.submit(time.sleep, 1000.0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,6 +235,19 @@ def test_a_worker_that_dies_costs_its_own_cell_alone() -> None:
         assert pool.submit(os.getpid).result() != os.getpid()
 
 
+def blocked() -> set[int]:
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def test_workers_are_deaf_to_ctrl_c_from_their_first_moment() -> None:
+    """A terminal sends it to them too, and they would answer with tracebacks, also while they import."""
+    before = blocked()
+    with Workers(2) as pool:
+        futures = [pool.submit(blocked) for _ in range(4)]
+        assert all(signal.SIGINT in future.result() for future in futures)
+    assert blocked() == before
+
+
 PROGRAM = """
 import sys
 import hessorbit as ho

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from .interrupts import ended_by_signals
+
 NEEDED = ("typer", "rich", "jinja2", "matplotlib", "pandas")
 
 
@@ -14,6 +16,7 @@ def main() -> None:
             f"hessorbit's commands need packages that are not installed ({', '.join(missing)}): "
             f'pip install "hessorbit[study]"'
         )
-    from .app import run
+    with ended_by_signals():
+        from .app import run
 
-    run()
+        run()

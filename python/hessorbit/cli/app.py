@@ -55,5 +55,6 @@ def options(
 
 def run() -> None:
     """Run the command that the arguments name."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # Other libraries, such as Dask, have handlers of their own, or none that is wanted.
+    logging.getLogger("hessorbit").addHandler(logging.StreamHandler(sys.stderr))
     app()

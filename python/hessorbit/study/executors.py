@@ -11,19 +11,23 @@ they are asked from time to time.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from .._checks import with_article
-from .processes import NOT_STARTED, Workers
+from .processes import NOT_STARTED, Workers, born_deaf
 
 NAMES = ("processes", "threads", "dask", "dask://host:port")
 SCHEME = "dask://"
 ROOM = 32  # cells that an executor is handed at a time if it does not say how many workers it has
 CONNECT_SECONDS = 30.0  # to a scheduler
+SILENT = logging.CRITICAL + 1  # the level of a log that writes nothing
 PER_WORKER = 2  # cells at a time for each worker of a cluster, so that none waits for the next one
 
 
@@ -55,9 +59,16 @@ def opened(stack: ExitStack, executor: Executor | str | None, workers: int | Non
     if executor in (None, "processes"):
         return stack.enter_context(Workers(count))
     if executor == "threads":
-        return stack.enter_context(ThreadPoolExecutor(count, initializer=None))
+        return stack.enter_context(Threads(count))
     assert executor is not None
     return dask_executor(stack, executor, count)
+
+
+class Threads(ThreadPoolExecutor):
+    """A pool of threads; an exception does not wait for what they compute."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.shutdown(wait=kind is None, cancel_futures=True)
 
 
 def dask_executor(stack: ExitStack, name: str, count: int) -> Executor:
@@ -68,14 +79,18 @@ def dask_executor(stack: ExitStack, name: str, count: int) -> Executor:
         raise RuntimeError(
             f'executor {name!r} needs a package that is not installed: pip install "hessorbit[cluster]"'
         ) from None
+    stack.enter_context(silenced("distributed"))
     try:
         if name.startswith(SCHEME):
             where: Any = "tcp://" + name.removeprefix(SCHEME)
         else:
-            where = stack.enter_context(
-                LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50)
-            )
+            # Two clusters of a machine cannot have one port for what they say of themselves.
+            options: Any = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": SILENT}
+            with born_deaf():
+                where = stack.enter_context(LocalCluster(n_workers=count, **options))
         client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS, set_as_default=False))
+        if not name.startswith(SCHEME):
+            stack.push(partial(kill_on_error, where))
     except RuntimeError:
         raise RuntimeError(NOT_STARTED) from None
     except (OSError, ValueError) as error:
@@ -83,6 +98,30 @@ def dask_executor(stack: ExitStack, name: str, count: int) -> Executor:
         raise RuntimeError(f"executor {name!r} cannot be reached: {reason}") from None
     executor: Executor = client.get_executor(pure=False)
     return executor
+
+
+@contextmanager
+def silenced(name: str) -> Iterator[None]:
+    """Lets a logger's handlers write nothing in the block, as of a cluster that is closed or killed."""
+    handlers = logging.getLogger(name).handlers
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(SILENT)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+def kill_on_error(cluster: Any, kind: type[BaseException] | None, *_: object) -> None:
+    """Ends the worker processes of a cluster at once where an exception ends its run, as a cell may take minutes."""
+    if kind is None:
+        return
+    for nanny in cluster.workers.values():
+        if nanny.pid:
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 def missing_workers(executor: Any) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any
 
 NOT_STARTED = (
@@ -23,6 +25,20 @@ def leave_unguarded_import() -> None:
         os._exit(1)
 
 
+@contextmanager
+def born_deaf() -> Iterator[None]:
+    """Starts processes in the block, and threads that start them, deaf to Ctrl-C, which is for their parent to answer.
+
+    A terminal sends it to all of them. This process gets it at the end of the block.
+    """
+    ensure_running()  # as the start of this process of multiprocessing's lets signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Workers(Executor):
     """A pool of processes with one thread each, replaced when one of its processes dies.
 
@@ -35,10 +51,12 @@ class Workers(Executor):
         self.count = count
         self.pool = self.start()
         try:
-            self.pool.submit(os.getpid).result()
-        except BrokenExecutor:
-            self.shutdown()
-            raise RuntimeError(NOT_STARTED) from None
+            self.submit(os.getpid).result()
+        except BaseException as error:
+            self.__exit__(type(error))
+            if isinstance(error, BrokenExecutor):
+                raise RuntimeError(NOT_STARTED) from None
+            raise
 
     def start(self) -> ProcessPoolExecutor:
         context = get_context("spawn")
@@ -47,12 +65,13 @@ class Workers(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As in `Executor`."""
-        try:
-            return self.pool.submit(fn, *args, **kwargs)
-        except BrokenExecutor:
-            self.shutdown()
-            self.pool = self.start()
-            return self.pool.submit(fn, *args, **kwargs)
+        with born_deaf():  # as a process is started when there is something for it to do
+            try:
+                return self.pool.submit(fn, *args, **kwargs)
+            except BrokenExecutor:
+                self.shutdown()
+                self.pool = self.start()
+                return self.pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As in `Executor`."""
@@ -68,8 +87,6 @@ class Workers(Executor):
 
 def prepare(lifeline: Connection) -> None:
     """Makes this process a worker."""
-    # The parent gets the Ctrl-C, too, and decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=leave_with, args=(lifeline,), daemon=True).start()
 
 
