@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,19 @@ def check_saddle(obj: ho.Objective, theta: np.ndarray, point: ho.CriticalPoint) 
 
 
 # Minima and saddles
+
+
+def test_a_decrease_beyond_the_digits_of_double() -> None:
+    """Residuals of 1 beside a slope of 3e-7: the loss falls by about 100 roundings of itself in double."""
+    x = np.linspace(-1, 1, 20)[:, None]
+    obj = ho.Objective(ho.MLP([1, 1, 1], bias=False), x, np.sign(x**2 - 0.3) + 3e-7 * x)
+    at = [0.0, 0.0]
+    point = ho.classify(obj, at)
+    assert point.kind == "saddle", point
+    assert point.direction is not None
+    start, end = (obj.loss(np.asarray(theta, np.longdouble)) for theta in (at, at + point.direction))
+    assert 0 < point.decrease < 2e-14
+    assert abs(float(start - end) - point.decrease) <= 1e-3 * point.decrease
 
 
 @pytest.mark.parametrize("size", [0.05, 3.0])
@@ -395,6 +410,44 @@ def test_twenty_starts() -> None:
         limits.append(point.limit)
     # They are extrapolated from losses that differ by 1e-8.
     assert np.ptp(limits) <= 1e-3 * min(limits)
+
+
+def three_of_six(seed: int, samples: int) -> tuple[ho.Objective, np.ndarray]:
+    """Six neurons that learn a teacher of three, and where to start."""
+    draw = rng(seed)
+    teacher = ho.MLP([2, 3, 1])
+    theta = teacher.init(draw, "normal(1)")
+    x = draw.standard_normal((samples, 2))
+    net = ho.MLP([2, 6, 1])
+    return ho.Objective(net, x, teacher(theta, x), threads=1), net.init(draw, "glorot_normal")
+
+
+def test_the_floor_of_a_channel_falls_from_theta_on() -> None:
+    """Of several curves that lead to θ one is said to be the way: a descent from there goes on towards its limit."""
+    obj, start = three_of_six(0, 200)
+    end = ho.minimize(obj, start, max_steps=2400)
+    point = ho.classify(obj, end.x)
+    assert point.kind == "to infinity", point
+    further = ho.minimize(obj, end.x, tol=1e-13, max_steps=200)
+    assert np.abs(further.x).max() > 1.1 * np.abs(end.x).max()
+    assert point.limit < further.fun < end.fun
+    assert end.fun - point.limit < 20 * (end.fun - further.fun)
+    # The message does not have the loss fall to what is larger.
+    loss, limit = (float(number) for number in re.findall(r"[\d.]+e-\d+", point.message)[:2])
+    assert limit < loss
+
+
+def test_near_a_global_minimum_no_curve_is_a_way() -> None:
+    """The loss, 5e-22, falls along curves of single neurons, but a few Gauss–Newton steps lead further down."""
+    x = rng(0).standard_normal((60, 2))
+    teacher = ho.MLP([2, 3, 1])
+    obj = ho.Objective(ho.MLP([2, 6, 1]), x, teacher(teacher.init(rng(5), "normal(1)"), x), threads=1)
+    end = ho.minimize(obj, obj.net.init(rng(0), "glorot_normal"), max_steps=1000)
+    assert end.fun < 1e-20
+    further = ho.minimize(obj, end.x, tol=0.0, max_steps=200)
+    assert further.fun < 1e-2 * end.fun
+    assert np.abs(further.x).max() < 10
+    assert ho.classify(obj, end.x).kind != "to infinity"
 
 
 def test_a_minimum_far_out_is_none_at_infinity() -> None:

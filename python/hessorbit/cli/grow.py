@@ -34,7 +34,9 @@ from .summary import save_tables, summarise
 
 
 def grow(
-    start: Annotated[int | None, typer.Option("--from", help="Hidden neurons that a network begins with.")] = None,
+    start: Annotated[
+        int | None, typer.Option("--from", min=1, help="Hidden neurons that a network begins with.")
+    ] = None,
     to: Annotated[str | None, typer.Option(help="Hidden neurons that it grows to, such as [cyan]6,12,24[/].")] = None,
     at: Annotated[
         str | None,

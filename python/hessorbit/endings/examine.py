@@ -141,7 +141,7 @@ class Place:
         onwards = falling(obj, at, first, complement(seen), slope)
         if onwards is None:
             return None, 0.0
-        decrease = loss_at(obj, theta) - loss_at(obj, (at + onwards).astype(theta.dtype))
+        decrease = float(loss_at(obj, theta) - loss_at(obj, (at + onwards).astype(theta.dtype)))
         if not decrease > 0:
             return None, 0.0
         return self.even.directions(at + onwards - theta), self.even.loss(decrease)
@@ -164,7 +164,8 @@ def of_model(place: Place, model: LocalModel) -> CriticalPoint:
         return of_model(place, finer)
     if model.still and not model.negative.any() and at_lower_bound(obj, theta):
         return described("degenerate", degenerate_message(model, lowest=True), place, model, lowest=True)
-    ways = [place.even.way(way) for way in leading_ways(obj, model)]
+    found = leading_ways(obj, model)
+    ways = [] if lower_nearby(obj, theta, found) else [place.even.way(way) for way in found]
     if ways:
         return described("to infinity", ways_message(place, ways), place, model, ways=tuple(ways))
     if model.critical and not (model.drifting.any() and descends(obj, theta)):
@@ -204,6 +205,15 @@ def leading_ways(obj: AnyObjective, model: LocalModel) -> list[WayToInfinity]:
     return falling_floor(obj, theta) or (ray(obj, theta, model.step) if model.still and not model.critical else [])
 
 
+def lower_nearby(obj: AnyObjective, theta: Array, ways: list[WayToInfinity]) -> bool:
+    """Tells whether a few Gauss–Newton steps lead below what curves end at: then θ is not on its way to their ends."""
+    ends = [way.limit for way in ways if way.kind != "ray"]
+    if not ends:
+        return False
+    lowest = min(ends) - MUCH * abs(min(ends))
+    return bool(loss_at(obj, settled(obj, theta, np.zeros(0, int), steps=FEW_STEPS, enough=lowest)) < lowest)
+
+
 def rests_but_for(model: LocalModel, ways: list[WayToInfinity]) -> bool:
     """Whether θ is critical across these ways, and the loss falls along no other direction to second order."""
     beside = model_beside(model, unit_columns([way.tangent for way in ways]))
@@ -218,7 +228,7 @@ def descends(obj: AnyObjective, theta: Array) -> bool:
     """Tells whether a few Gauss–Newton steps lower the loss by more than what is left of it where it is fitted."""
     loss, none = loss_at(obj, theta), np.zeros(0, int)
     gain = loss - loss_at(obj, settled(obj, theta, none, steps=FEW_STEPS))
-    return gain > max(MUCH * loss, FITTED * without_outputs(obj, theta))
+    return bool(gain > max(MUCH * loss, FITTED * without_outputs(obj, theta)))
 
 
 def descent(obj: AnyObjective, model: LocalModel) -> tuple[Array | None, float]:
@@ -231,7 +241,7 @@ def descent(obj: AnyObjective, model: LocalModel) -> tuple[Array | None, float]:
         for sign in (-1.0, 1.0):
             loss, error = loss_and_noise(obj, (theta + sign * length * unit).astype(theta.dtype))
             if start - loss > max(decrease, noise + error):
-                best, decrease = sign * length * unit, start - loss
+                best, decrease = sign * length * unit, float(start - loss)
     return best, decrease
 
 
@@ -393,9 +403,11 @@ def ways_message(place: Place, ways: list[WayToInfinity]) -> str:
     lowest = min(ways, key=lambda way: way.limit)
     limit, error = lowest.limit, lowest.limit_error
     known = f" up to {error:.1g}, the error of quadrature," if error > VISIBLE * abs(limit) else ""
+    loss, end = f"{place.loss:.8g}", f"{limit:.8g}"
+    falls = f"falls to {end}{known}" if float(end) < float(loss) else "falls by less than these digits show"
     return (
-        f"{'. '.join(parts)}. The loss, {place.loss:.8g}, falls to {limit:.8g}{known} at infinity, where there is no "
-        f"minimum: stop here, add weight decay, or train a network with such a unit."
+        f"{'. '.join(parts)}. The loss, {loss}, {falls} at infinity, where there is no minimum: stop here, add weight "
+        f"decay, or train a network with such a unit."
     )
 
 

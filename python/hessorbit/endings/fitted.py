@@ -31,7 +31,7 @@ def at_lower_bound(obj: AnyObjective, theta: Array) -> bool:
     if data.l2:
         return False
     if not isinstance(data, Objective):
-        return abs(loss_at(data, full)) <= POPULATION * EPS * without_outputs(obj, theta)
+        return bool(abs(loss_at(data, full)) <= POPULATION * EPS * without_outputs(obj, theta))
     if not attainable(data) or norm(residual(data, full)) > SMALL * norm(
         residual(data, outputs(data, full).curve(0.0))
     ):
@@ -84,4 +84,4 @@ def gauss_newton_step(obj: AnyObjective, theta: Array) -> Array:
 def without_outputs(obj: AnyObjective, theta: Array) -> float:
     """The size of the loss where the last layer is zero."""
     data, full = whole(obj, theta)
-    return abs(loss_at(data, outputs(data, full).curve(0.0), double=True))
+    return float(abs(loss_at(data, outputs(data, full).curve(0.0), double=True)))

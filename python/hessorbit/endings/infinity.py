@@ -7,6 +7,7 @@ floor of the valley around it may fall: the least loss for given values of what 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ BESIDE = 1e-3  # of t: where the tangent is taken
 # weights must be than what they do together, and the Gauss–Newton steps that lead down to the floor.
 MOST_FLOORS, SETTLED, DIVERGING, DRAWS = 2, 5e-2, 30.0, 500
 LEAST_STEPS, SETTLING_STEPS, MOST_FLOPS = 15, 100, 2e8
-MOST_TRIALS, DAMPING = 20, 1e-10
+MOST_TRIALS, DAMPING, SMALL_GAIN = 20, 1e-10, 1e-12
+UNSETTLED = 10 * SMALL_GAIN  # of the loss: what steps that gain so little may leave
 STEEP = 8.0  # the median |z| of a neuron that is a step already
 VANISHING, SEPARATED = 1e-3, 5e-2  # of the loss: at the end of growing outputs, and of what it is without outputs
 FALLING, RAY_DOUBLINGS = 1e-6, 60  # of the loss, at every doubling of a step
@@ -80,7 +82,7 @@ def rising_floor(obj: AnyObjective, candidate: Candidate) -> bool:
         return False
     floors = [settled(obj, candidate.curve(t), candidate.frozen, steps=steps) for t in (1.0, 2.0)]
     (here, error), (after, other) = (loss_and_noise(obj, at) for at in floors)
-    return after - here > error + other
+    return bool(after - here > error + other)
 
 
 def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
@@ -106,7 +108,7 @@ def falling(obj: AnyObjective, candidate: Candidate) -> list[WayToInfinity]:
     return [way_along(candidate, limit_of(obj, points, losses, noise), tangent_of(candidate))]
 
 
-def loss_along(obj: AnyObjective, candidate: Candidate, t: float, *, double: bool = False) -> tuple[float, float]:
+def loss_along(obj: AnyObjective, candidate: Candidate, t: float, *, double: bool = False) -> tuple[Any, float]:
     """`loss_and_noise` at t on a curve, found once."""
     key = t, double or not extended(obj)
     if key not in candidate.known:
@@ -166,6 +168,8 @@ def falling_floor(obj: AnyObjective, theta: Array) -> list[WayToInfinity]:
         before, after = losses[0] - losses[1], losses[1] - losses[2]
         if after > errors[1] + errors[2] and losses[3] - losses[2] > after:
             continue  # into another valley
+        if -after > errors[1] + errors[2] + UNSETTLED * abs(losses[1]):
+            continue  # it rises from θ on
         if before > max(after, errors[0] + errors[1] + noise):
             falls = [losses[k] - losses[k + 1] > errors[k] + errors[k + 1] for k in range(3)]
             known = losses if all(falls) else losses[:3] if falls[1] else losses[:2]
@@ -248,7 +252,7 @@ def settled(obj: AnyObjective, theta: Array, frozen: Array, *, steps: int, enoug
         else:
             return at
         at, gain, loss, damping = trial, loss - reached, reached, damping / 10
-        if gain <= max(1e-12 * abs(loss), least) or loss < enough:
+        if gain <= max(SMALL_GAIN * abs(loss), least) or loss < enough:
             return at
     return at
 
@@ -263,6 +267,6 @@ def ray(obj: AnyObjective, theta: Array, step: Array) -> list[WayToInfinity]:
             return []
         if norm(here) >= far:
             error = quadrature_error(obj, here)
-            return [WayToInfinity("ray", 0, (), "", ahead, np.asarray(tangent, np.float64), limit_error=error)]
+            return [WayToInfinity("ray", 0, (), "", float(ahead), np.asarray(tangent, np.float64), limit_error=error)]
         loss, step = ahead, 2 * step
     return []

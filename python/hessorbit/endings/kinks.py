@@ -136,7 +136,7 @@ def falling(obj: AnyObjective, theta: Array, first: Array, flat: Array, slope: f
         """By how much a step lowers the loss, below 0 if it raises it; 0 where it is too little to tell."""
         loss, error = loss_and_noise(obj, (theta + step).astype(theta.dtype))
         least = noise + error
-        gain = start - loss
+        gain = float(start - loss)
         return gain if gain < -least or gain > least + slope * float(norm(step)) else 0.0
 
     for direction in around(obj, theta, first, flat, SHORT[0] * scale):

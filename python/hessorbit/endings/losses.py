@@ -16,14 +16,14 @@ from ..restricted import RestrictedObjective, whole
 NOISE = 8.0  # times what one change of all parameters by their rounding errors makes of the loss
 
 
-def loss_and_noise(obj: AnyObjective, theta: Array, *, double: bool = False) -> tuple[float, float]:
-    """The loss, in double if asked for, and how far rounding errors of parameters and quadrature move it."""
+def loss_and_noise(obj: AnyObjective, theta: Array, *, double: bool = False) -> tuple[Any, float]:
+    """The loss as by `loss_at`, and how far rounding errors of parameters and quadrature move it."""
     theta = theta.astype(np.float64) if double or not extended(obj) else theta
     signs = np.random.default_rng(0).choice([-1.0, 1.0], len(theta))
     near = theta * (1 + np.finfo(theta.dtype).eps * signs.astype(theta.dtype))
     loss = loss_at(obj, theta, double=double)
-    change = abs(loss_at(obj, near, double=double) - loss)
-    rounding = NOISE * (change + float(np.finfo(theta.dtype).eps) * abs(loss))
+    change = float(abs(loss_at(obj, near, double=double) - loss))
+    rounding = NOISE * (change + float(np.finfo(theta.dtype).eps) * float(abs(loss)))
     return loss, rounding + quadrature_error(obj, theta, loss)
 
 
@@ -38,14 +38,17 @@ def quadrature_error(obj: AnyObjective, theta: Array, loss: float | None = None)
     return population._loss_error(at.astype(np.float64), loss)
 
 
-def loss_at(obj: AnyObjective, theta: Array, *, double: bool = False) -> float:
-    """The loss, in extended precision where the objective has it; inf where θ is not finite."""
+def loss_at(obj: AnyObjective, theta: Array, *, double: bool = False) -> Any:
+    """The loss, in extended precision where the objective has it; inf where θ is not finite.
+
+    It stays a longdouble, as differences of losses count that are less than double's rounding of them.
+    """
     kind: Any = np.longdouble if extended(obj) and not double else np.float64
     at: Array = theta.astype(kind)
-    return float(obj.loss(at)) if _core.all_finite(at) else np.inf
+    return obj.loss(at) if _core.all_finite(at) else np.inf
 
 
-def extrapolated(losses: list[float], noise: list[float]) -> float:
+def extrapolated(losses: list[Any], noise: list[float]) -> Any:
     """The limit of a sequence, by Aitken's Δ² from its last three terms, if more than noise is left of its changes."""
     if len(losses) < 3:
         return losses[-1]
@@ -56,7 +59,7 @@ def extrapolated(losses: list[float], noise: list[float]) -> float:
     return losses[-1]
 
 
-def limit_of(obj: AnyObjective, points: list[Array], losses: list[float], noise: list[float]) -> tuple[float, float]:
+def limit_of(obj: AnyObjective, points: list[Array], losses: list[Any], noise: list[float]) -> tuple[float, float]:
     """The limit of the losses at points on a curve, and what errors of quadrature make of it.
 
     Aitken's Δ² rises with the last loss and the last but two, and falls with the one between them.
@@ -66,7 +69,7 @@ def limit_of(obj: AnyObjective, points: list[Array], losses: list[float], noise:
     signs = [1.0, -1.0, 1.0][-len(last) :]
     moved = [loss + sign * error for loss, sign, error in zip(last, signs, errors, strict=True)]
     limit = extrapolated(losses, noise)
-    return limit, max(abs(extrapolated(moved, noise) - limit), errors[-1])
+    return float(limit), float(max(abs(extrapolated(moved, noise) - limit), errors[-1]))
 
 
 def extended(obj: AnyObjective) -> bool:
