@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from typer.testing import CliRunner
 
 import hessorbit as ho
@@ -42,6 +42,65 @@ def test_activations(name: str) -> None:
     assert net == ho.MLP([3, 4, 5, 2], ACTIVATIONS[name])
     expected = np.asarray(model(X))
     assert np.abs(net(theta, X) - expected).max() < ROUNDING * (1 + np.abs(expected).max())
+    kernels = [np.asarray(each, np.float64) for each in model.get_weights()]
+    assert (theta == net.flatten([(w.T, b) for w, b in zip(kernels[::2], kernels[1::2], strict=True)])).all()
+
+
+def written(function: Any, **options: Any) -> keras.Model:
+    """3-4-2 with a function between the layers."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((3,))
+    hidden = layers.Dense(4, bias_initializer="normal")(inputs)
+    return keras.Model(inputs, layers.Dense(2, **options)(function(hidden)))
+
+
+WRITTEN_OUT: dict[str, tuple[Any, str]] = {
+    "z sigmoid": (lambda z: z * ops.sigmoid(z), "silu"),
+    "z sigmoid of a layer": (lambda z: z * layers.Activation("sigmoid")(z), "silu"),
+    "maximum": (lambda z: ops.maximum(z, 0), "relu"),
+    "where": (lambda z: ops.where(z > 0, z, 0.25 * z), "leaky_relu(0.25)"),
+    "1 / (1 + exp)": (lambda z: 1 / (1 + ops.exp(-z)), "sigmoid"),
+    "gelu by erf": (lambda z: 0.5 * z * (1 + ops.erf(z / np.sqrt(2))), "gelu"),
+    "log1p": (lambda z: ops.log1p(ops.exp(z)), "softplus"),
+    "power": (lambda z: z**3, "cube"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_activations_written_out(name: str) -> None:
+    function, expected = WRITTEN_OUT[name]
+    model = written(function)
+    net, theta = from_keras(model)
+    assert net == ho.MLP([3, 4, 2], expected)
+    assert np.abs(net(theta, X) - np.asarray(model(X))).max() < ROUNDING
+
+
+NO_ACTIVATIONS: dict[str, tuple[Any, str]] = {
+    "a kink beside 0": (lambda z: ops.maximum(z, 1e-7), "Maximum .* is no layer"),
+    "a clamp": (lambda z: ops.clip(z, 0, 1e6), "Clip .* is no layer"),
+    "mish": (lambda z: z * ops.tanh(ops.softplus(z)), "Multiply .* takes 2 tensors"),
+    "a residual": (lambda z: z + ops.relu(z), "Add .* takes 2 tensors"),
+    "two layers": (lambda z: z * layers.Dense(4)(z), "Multiply .* takes 2 tensors"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ACTIVATIONS)
+def test_what_is_written_out_and_no_activation(name: str) -> None:
+    function, message = NO_ACTIVATIONS[name]
+    with pytest.raises(ValueError, match=message):
+        from_keras(written(function))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_policy_that_rounds_inside(policy: str) -> None:
+    """Outputs are of float32, as Keras advises, and what is before them is rounded more roughly."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = written(ops.tanh, dtype="float32")
+    finally:
+        keras.config.set_dtype_policy(before)
+    net, theta = from_keras(model)
     kernels = [np.asarray(each, np.float64) for each in model.get_weights()]
     assert (theta == net.flatten([(w.T, b) for w, b in zip(kernels[::2], kernels[1::2], strict=True)])).all()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import operator
 import os
 import pickle
@@ -253,6 +254,33 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "torch.pow": (lambda z: torch.pow(z, exponent=3), "cube"),
     "torch.special.ndtr": (torch.special.ndtr, "normal_cdf"),
     "nothing": (lambda z: z, "identity"),
+    "clamp": (lambda z: torch.clamp(z, min=0), "relu"),
+    "clamp_min": (lambda z: z.clamp_min(0), "relu"),
+    "torch.maximum": (lambda z: torch.maximum(z, torch.tensor(0.0)), "relu"),
+    "torch.max": (lambda z: torch.max(z, torch.zeros_like(z)), "relu"),
+    "a mask": (lambda z: (z > 0) * z, "relu"),
+    "a mask of numbers": (lambda z: (z > 0).float() * z, "relu"),
+    "half the sum": (lambda z: (z + abs(z)) / 2, "relu"),
+    "torch.where": (lambda z: torch.where(z < 0, 0.3 * z, z), "leaky_relu(0.3)"),
+    "1 / (1 + exp)": (lambda z: 1 / (1 + torch.exp(-z)), "sigmoid"),
+    "sigmoid of twice": (lambda z: 2 * torch.sigmoid(2 * z) - 1, "tanh"),
+    "z sigmoid": (lambda z: z * torch.sigmoid(z), "silu"),
+    "z sigmoid by methods": (lambda z: z.mul(z.sigmoid()), "silu"),
+    "z sigmoid and dropout": (lambda z: F.dropout(z * z.sigmoid(), training=False), "silu"),
+    "gelu by erf": (lambda z: 0.5 * z * (1 + torch.erf(z / math.sqrt(2.0))), "gelu"),
+    "gelu by ndtr": (lambda z: z * torch.special.ndtr(z), "gelu"),
+    "erf of z / √2": (lambda z: torch.erf(z * 0.7071067811865476), "erf"),
+    "log1p": (lambda z: torch.log1p(torch.exp(z)), "softplus"),
+    "logaddexp": (lambda z: torch.logaddexp(z, torch.zeros_like(z)), "softplus"),
+    "logsigmoid": (lambda z: -F.logsigmoid(-z), "softplus"),
+    "z / (1 + |z|)": (lambda z: z / (1 + z.abs()), "softsign"),
+    "elu by where": (lambda z: torch.where(z > 0, z, torch.expm1(z)), "elu"),
+    "selu by where": (lambda z: 1.0507009873554805 * torch.where(z > 0, z, 1.6732632423543773 * (z.exp() - 1)), "selu"),
+    "tanh and a clamp that does nothing": (lambda z: torch.tanh(z).clamp(-1e6, 1e6), "tanh"),
+    "z z": (lambda z: z * z, "square"),
+    "z z z": (lambda z: z**2 * z, "cube"),
+    "softplus and sigmoid": (lambda z: F.softplus(z, threshold=40) + torch.sigmoid(4 * z), "g"),
+    "once z": (lambda z: 1.0 * z, "identity"),
 }  # fmt: skip
 
 
@@ -388,12 +416,28 @@ NO_CHAINS: dict[str, tuple[nn.Module, str]] = {
     "control flow": (method(lambda s, x: s.f2(s.f1(x)) if x.sum() > 0 else x),
                      r"torch.fx cannot follow in its line .*x\.sum\(\) > 0 else.*control flow"),
     "no function of torch's": (Functional(np.tanh), "torch.fx cannot follow in its line"),
+    "mish written out": (Functional(lambda z: z * torch.tanh(F.softplus(z))), r"such as mul\(f1, tanh"),
+    "a kink beside 0": (Functional(lambda z: z.clamp(min=1e-7)), r"such as clamp\(f1, min=1e-07"),
+    "a kink of a shift": (Functional(lambda z: torch.relu(z - 1e-7)), r"such as sub\(f1, 1e-07"),
+    "another slope": (Functional(lambda z: 1.0000001 * torch.relu(z)), r"such as mul\(1.0000001, relu"),
+    "six at most": (Functional(lambda z: z.clamp(0, 1e6)), r"such as clamp\(f1, 0, 1000000"),
+    "about gelu": (Functional(lambda z: z * torch.sigmoid(1.702 * z)), r"such as mul\(f1, sigmoid"),
+    "about √2": (Functional(lambda z: 0.5 * z * (1 + torch.erf(z / 1.4142))), r"such as mul\("),
+    "0 by 0": (Functional(lambda z: z * z / z), r"such as truediv\("),
+    "a residual of itself": (Functional(lambda z: z + torch.relu(z)), r"such as add\(f1, relu"),
+    "written out in place": (Functional(lambda z: z.mul_(torch.sigmoid(z))), r"such as mul_\(f1, sigmoid"),
+    "an operator in place": (Functional(lambda z: operator.imul(z, torch.sigmoid(z))), r"such as imul\(f1, sigmoid"),
+    "changed before": (method(lambda s, x: s.f2((h := s.f1(x), torch.relu_(h), h * torch.sigmoid(h))[2])),
+                       "such as relu_?.*, which"),
+    "an outer product": (Functional(lambda z: (z.unsqueeze(1) * z).reshape(-1, 4)), r"such as mul\(unsqueeze, f1"),
+    "an option of a sum": (Functional(lambda z: torch.add(z, z, alpha=2)), r"such as add\(f1, f1, alpha=2"),
+    "a trained factor": (method(lambda s, x: s.f2(s.f1.bias[0] * s.f1(x))), r"such as mul\(getitem, f1"),
     "called twice": (Twice(), "Linear at 'f1' is called twice: layers here share none"),
     "unused": (unused(), "module Functional has parameters that no layer it calls has, extra.weight, extra.bias"),
     "a call that is not used": (method(lambda s, x: s.f2((s.f1(x), s.tanh(s.f1(x)))[0])),
                                 "such as .*, which its outputs do not come from"),
     "a function of others": (method(lambda s, x: s.f2((h := s.f1(x), cut(h))[0])), r"such as .*\.cut\(f1\), which"),
-    "added in place": (method(lambda s, x: s.f2((h := s.f1(x), operator.iadd(h, 1))[0])), "such as add.*, which"),
+    "added in place": (method(lambda s, x: s.f2((h := s.f1(x), operator.iadd(h, 1))[0])), "such as iadd.*, which"),
 }  # fmt: skip
 
 
@@ -490,7 +534,7 @@ UNSEEN: dict[str, tuple[nn.Module, str]] = {
     "rounding": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) + 0 * x[:, :1]), "such as add"),
     "inner": (Wrapped(Wrapped(mlp(nn.Tanh()), lambda f, x: f(x).clamp(max=1e6))), "Wrapped at 'layers' does more"),
     "branch": (Wrapped(mlp(nn.Tanh()), lambda f, x: f(x) if x.max() < 1e6 else 2 * f(x)), "torch.fx cannot follow"),
-    "sequence": (Clamped(nn.Linear(3, 2), nn.Tanh()), "Clamped does more than .* such as clamp"),
+    "sequence": (Clamped(nn.Linear(3, 2), nn.ReLU()), "Clamped does more than .* such as clamp"),
     "sequence inside": (nn.Sequential(Clamped(nn.Linear(3, 2))), "Clamped at '0' does more than .* such as clamp"),
     "a name of torch": (nn.Sequential(nn.Linear(3, 2), ReLU()), "ReLU at '1' does more than .* such as clamp"),
     "another's name": (nn.Sequential(nn.Linear(3, 2), type("ReLU", (nn.ReLU6,), {})()), "'1' is no layer"),

@@ -16,6 +16,7 @@ from .. import _files, interop
 from .._checks import Array
 from .._extras import need
 from .._words import number_of
+from ..interop.torch_activations import OTHER_NAMES
 from ..network import DEFAULT_OUTPUT, MLP
 from ..saving import load
 from .options import check_readable
@@ -182,7 +183,7 @@ def torch_layers() -> list[Any]:
     """Return the classes of torch that hold a network without code of its own."""
     from torch import nn
 
-    names = ("Sequential", "Linear", "Flatten", "Dropout", "Softmax", "LogSoftmax", *interop.torch.OTHER_NAMES)
+    names = ("Sequential", "Linear", "Flatten", "Dropout", "Softmax", "LogSoftmax", *OTHER_NAMES)
     return [getattr(nn, name) for name in names] + [set]
 
 

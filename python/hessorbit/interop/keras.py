@@ -10,6 +10,7 @@ from .. import _checks, _extras, activations
 from .._checks import Array
 from ..network import MLP
 from .agreement import check_outputs, defined_by
+from .keras_formulas import call_of, written_out
 from .layers import Elementwise, Link, Part, affine, assemble
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def from_keras(model: keras.Model, *, logits: bool = False) -> tuple[MLP, Array]
     ----------
     model : keras.Model
         ``Sequential`` or functional, built: a chain of ``Dense``, ``Activation``, ``ReLU``, ``LeakyReLU``, ``ELU``,
-        ``Softmax``, ``Flatten``, ``Identity`` and ``Dropout``, nested or not, and of activations of ``keras.ops``.
+        ``Softmax``, ``Flatten``, ``Identity`` and ``Dropout``, nested or not, and of activations of ``keras.ops``,
+        which may be written out, such as ``x * keras.ops.sigmoid(x)``.
     logits : bool
         Whether to leave out a softmax, log-softmax, sigmoid or exponential on the outputs, as the losses here take
         logits and logarithms of rates.
@@ -92,10 +94,20 @@ def from_keras(model: keras.Model, *, logits: bool = False) -> tuple[MLP, Array]
 
     def answer(x: Array) -> Array:
         shaped = x.reshape(len(x), *(input_shape(model) or (x.shape[1],)))
-        return np.asarray(keras.ops.convert_to_numpy(model(shaped, training=False)))
+        return np.asarray(keras.ops.convert_to_numpy(model(shaped, training=False))).astype(coarsest(model))
 
     check_outputs(net, theta, answer, f"the model {model.name!r}", link=link)
     return net, theta
+
+
+def coarsest(model: Any) -> np.dtype[Any]:
+    """Returns the least precise of the types in which layers compute: under a mixed policy not that of outputs."""
+    import ml_dtypes  # of Keras: with it NumPy knows bfloat16
+
+    order = {np.dtype(each): each for each in (ml_dtypes.bfloat16, np.float16, np.float32, np.float64)}
+    layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else [model]
+    used = {np.dtype(each.compute_dtype) for each in layers if each.weights}
+    return next((each for each in order if each in used), np.dtype(np.float64))
 
 
 def input_shape(model: Any) -> tuple[int, ...] | None:
@@ -110,6 +122,8 @@ def parts_of(layer: Any, path: str) -> list[Part]:
     """Returns what a layer does, one part after the other; `path` leads to the model that holds it."""
     import keras
 
+    if isinstance(layer, Elementwise):
+        return [layer]
     kind, where = type(layer).__name__, f"{type(layer).__name__} {layer.name!r}{path}"
     tells = isinstance(getattr(layer, "layers", None), list) and hasattr(layer, "inputs")
     if isinstance(layer, keras.Model) and not tells:
@@ -147,7 +161,10 @@ def parts_of(layer: Any, path: str) -> list[Part]:
 
 
 def operations_of(model: Any, where: str) -> list[Any]:
-    """Returns the layers and functions of keras.ops that a functional model calls one after the other."""
+    """Returns the layers and functions of keras.ops that a functional model calls one after the other.
+
+    Functions that write an activation out together are an `Elementwise`.
+    """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
             f"{where} must have one input and one output; it has {len(model.inputs)} and {len(model.outputs)}"
@@ -159,8 +176,13 @@ def operations_of(model: Any, where: str) -> list[Any]:
     found: list[Any] = []
     result = model.outputs[0]
     while result is not model.inputs[0]:
-        operation, call, _ = result._keras_history
-        before = operation._inbound_nodes[call].input_tensors
+        operation, call = call_of(result)
+        before = call.input_tensors
+        written = None if plain(operation, before) else written_out(result, activation_alone)
+        if written is not None:
+            result, name = written
+            found.append(Elementwise(name, named(operation)))
+            continue
         if len(before) != 1:
             raise ValueError(
                 f"{named(operation)} takes {len(before)} tensors; a network here is a chain of layers, each of which "
@@ -172,6 +194,24 @@ def operations_of(model: Any, where: str) -> list[Any]:
         if getattr(each, "weights", []) and any(each is other for other in found[:index]):
             raise ValueError(f"{named(each)} is called twice: layers here share no parameters")
     return found[::-1]
+
+
+def plain(operation: Any, tensors: list[Any]) -> bool:
+    """Whether an operation is a layer or an activation, of one tensor."""
+    import keras
+
+    kind = type(operation).__name__
+    return len(tensors) == 1 and (isinstance(operation, keras.layers.Layer) or kind in OTHER_NAMES_OF_CALLS)
+
+
+def activation_alone(operation: Any) -> str | None:
+    """Returns the activation that a function of keras.ops, or a layer of nothing else, is; None for all others."""
+    import keras
+
+    kind = type(operation).__name__
+    simple = kind in OTHER_NAMES_OF_CALLS or isinstance(operation, keras.layers.Activation) or kind in OPTIONS
+    parts = parts_of(operation, "") if simple else []
+    return parts[0].activation if len(parts) == 1 and isinstance(parts[0], Elementwise) else None
 
 
 def function_part(function: Any, where: str) -> Part:

@@ -1,8 +1,8 @@
 """Networks from ONNX files and to them.
 
 A graph is read node by node. Each value is an elementwise function of the output of the last affine map, and where the
-next affine map takes it, that function has to be one of hessorbit's activations: it is told by its values, so that the
-many ways of writing GELU or SiLU with elementary operations all read the same.
+next affine map takes it, that function has to be one of hessorbit's activations: it is told by its formula
+(formulas.py), so that the many ways of writing GELU or SiLU with elementary operations all read the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,9 @@ from .. import _checks, _extras, _files, activations
 from .._checks import FLOAT64, Array
 from .._words import number_of
 from ..network import MLP
+from . import formulas, onnx_formulas
 from .agreement import check_outputs
+from .formulas import Formula
 from .layers import Affine, Elementwise, Link, Part, affine, assemble
 from .multipliers import standard_layers, uniform_activations
 
@@ -35,13 +37,11 @@ ELEMENTWISE = (
     "Log", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Selu", "Sigmoid", "Sin",
     "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tanh", "ThresholdedRelu",
 )  # fmt: skip
-# Where elementwise functions are compared with activations, and how well they have to agree: their constants, such as
-# √2, are rounded to float32. Far out they are compared as long as they are finite, to tell a clamp: powers and
-# exponentials of which they are made may overflow.
+# Where elementwise functions that are no activations are compared with these, for messages. Far out they are compared
+# as long as they are finite: powers and exponentials of which they are made may overflow.
 GRID = np.geomspace(1e-6, 40, 100)
 FAR = np.geomspace(41, 1e30, 60)
 GRID, FAR = (np.concatenate([-points[::-1], points]) for points in (GRID, FAR))
-AGREEMENT = 2e-6
 
 
 def from_onnx(model: str | os.PathLike[str] | onnx.ModelProto, *, logits: bool = False) -> tuple[MLP, Array]:
@@ -116,6 +116,7 @@ class Value:
     base: int
     function: Callable[[Array], Array] | None = None  # None for the output itself
     operations: tuple[str, ...] = ()
+    formula: Formula | None = field(default_factory=Formula.variable)  # None where it has no form
 
     def __call__(self, z: Array) -> Array:
         return z if self.function is None else self.function(z)
@@ -136,6 +137,8 @@ class Reader:
                 f"{what} must have one input and one output; it has {len(inputs)} and {len(self.graph.output)}"
             )
         self.input = inputs[0]
+        self.origins = {name: {name} for name in self.constants}  # of constants, the initializers they come from
+        self.users: dict[str, Any] = {}  # of these, the node that takes them for weights or biases
         self.uses = Counter(name for node in self.graph.node for name in node.input)
         self.values: dict[str, Value] = {self.input.name: Value(-1)}
         self.found: list[Part] = []
@@ -203,6 +206,8 @@ class Reader:
         """Computes a node whose inputs are constants."""
         results = self.evaluator(node).run(None, {name: self.constants[name] for name in node.input if name})
         self.constants.update(zip(node.output, map(np.asarray, results), strict=True))
+        taken = set().union(*(self.origins[name] for name in node.input if name))
+        self.origins.update({name: taken or {name} for name in node.output})
 
     def evaluator(self, proto: Any) -> Any:
         """Returns what computes a model or a node."""
@@ -219,6 +224,7 @@ class Reader:
         if weights not in self.constants or self.constants[weights].ndim != 2 or options.get("transA"):
             raise self.refusal(node, "samples are rows, and weights a constant matrix that they are multiplied by")
         self.close(value, where(node))
+        self.take(weights, node)
         matrix = np.asarray(self.constants[weights], FLOAT64) * options.get("alpha", 1.0)
         matrix = matrix if options.get("transB") else matrix.T
         biases = None
@@ -230,7 +236,19 @@ class Reader:
         self.maps += 1
         self.values[node.output[0]] = Value(self.maps - 1)
 
+    def take(self, name: str, node: Any) -> None:
+        """Refuses weights or biases that another layer has too: θ would have them twice."""
+        for origin in self.origins[name]:
+            other = self.users.setdefault(origin, node)
+            if other.output != node.output:
+                raise self.refusal(
+                    node,
+                    f"{where(other)} has the weights or biases {origin!r} too: layers here share none, so give each "
+                    f"its own",
+                )
+
     def row(self, name: str, width: int, node: Any) -> Array:
+        self.take(name, node)
         constant = np.asarray(self.constants[name], FLOAT64)
         if constant.size not in (1, width) or constant.shape[-1:] not in ((), (1,), (width,)):
             raise self.refusal(
@@ -283,7 +301,15 @@ class Reader:
             return np.asarray(evaluator.run(None, {**numbers, **arguments})[0], FLOAT64)
 
         operations = tuple(dict.fromkeys([name for value in carried for name in value.operations] + [node.op_type]))
-        self.values[node.output[0]] = Value(self.maps - 1, function, operations)
+        formula = self.formula(node, {**{name: float(each) for name, each in numbers.items()},
+                                      **{name: value.formula for name, value in inputs.items()}})  # fmt: skip
+        self.values[node.output[0]] = Value(self.maps - 1, function, operations, formula)
+
+    def formula(self, node: Any, arguments: dict[str, Any]) -> Formula | None:
+        """Returns the formula of an operation, of those of its inputs."""
+        if any(each is None for each in arguments.values()):
+            return None
+        return onnx_formulas.applied(node.op_type, attributes(node), [arguments.get(name) for name in node.input])
 
     def close(self, value: Value, before: str) -> None:
         """Ends a layer: names the function that its outputs went through."""
@@ -297,25 +323,18 @@ class Reader:
             self.found.append(Elementwise(self.named(value, before), where))
 
     def named(self, value: Value, before: str) -> str:
-        """Returns the activation with the same values on a grid."""
+        """Returns the activation with the same formula."""
+        single = self.input.type.tensor_type.elem_type != double()
+        name = None if value.formula is None else formulas.named(value.formula, single=single)
+        if name is not None:
+            return name
         with np.errstate(all="ignore"):
-            candidates = [*activations.defaults(), *self.slanted(value)]
-            apart = {name: difference(value, name) for name in candidates}
-        nearest = min(apart, key=lambda name: apart[name])
-        if not apart[nearest] <= AGREEMENT:
-            raise ValueError(
-                f"{self.what}: before {before}, the operations {', '.join(value.operations)} together are none of "
-                f"hessorbit's activations; the nearest is {nearest!r}, which differs by up to {apart[nearest]:.1g}"
-            )
-        return nearest
-
-    def slanted(self, value: Value) -> list[str]:
-        """Returns activations with a parameter, the slope at negative inputs, which ONNX keeps in float32."""
-        slope = -float(value(np.array([-1.0]))[0])
-        if self.input.type.tensor_type.elem_type != double():
-            slope = float(str(np.float32(slope)))
-        carriers = [name for name, default in activations.defaults().items() if default is not None]
-        return [activations.canonical(f"{name}({slope!r})", "activation") for name in carriers if np.isfinite(slope)]
+            apart = {each: difference(value, each) for each in activations.defaults()}
+        nearest = min(apart, key=lambda each: apart[each])
+        raise ValueError(
+            f"{self.what}: before {before}, the operations {', '.join(value.operations)} together are none of "
+            f"hessorbit's activations; the nearest is {nearest!r}, which differs by up to {apart[nearest]:.1g}"
+        )
 
 
 @cache

@@ -23,36 +23,13 @@ from .agreement import check_outputs
 from .layers import Affine, Elementwise, Link, Part, affine, assemble, given_activations
 from .multipliers import standard_layers, uniform_activations
 from .state_dict import layers_by_name
+from .torch_activations import EXACT_THRESHOLD, LEAST_THRESHOLD, OTHER_NAMES, activation_of, kind_of
 from .torch_structure import REMEDY, Layer, held, layers_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-# Modules of torch without options, and hessorbit's names of what they compute.
-OTHER_NAMES = {
-    "Identity": "identity",
-    "ReLU": "relu",
-    "Tanh": "tanh",
-    "Sigmoid": "sigmoid",
-    "SiLU": "silu",
-    "Softsign": "softsign",
-    "SELU": "selu",
-    "LeakyReLU": "leaky_relu",
-    "GELU": "gelu",
-    "Softplus": "softplus",
-    "ELU": "elu",
-    "CELU": "elu",
-}
 LINK_NAMES = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
-# Options with which a module is the activation; others are refused by name.
-OPTIONS = {
-    "GELU": ("approximate", "none", "hessorbit's GELU is the exact z Φ(z)"),
-    "Softplus": ("beta", 1, "hessorbit's softplus is log(1 + e^z)"),
-    "ELU": ("alpha", 1, "hessorbit's ELU has α = 1"),
-    "CELU": ("alpha", 1, "hessorbit's ELU has α = 1"),
-}
-LEAST_THRESHOLD = 20  # beyond which torch's softplus is z, off by e^−20 there
-EXACT_THRESHOLD = 40.0  # where e^−z is less than the rounding of z
 DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 
@@ -71,7 +48,8 @@ def from_torch(
     module : torch.nn.Module or state dict
         An ``nn.Sequential`` of ``Linear``, activations, ``Flatten``, ``Identity`` and ``Dropout`` in evaluation mode,
         nested or not; or a module whose forward calls such layers, or activations of ``torch`` and
-        ``torch.nn.functional``, one after the other, and does nothing else. Or the state dict of such a module, which
+        ``torch.nn.functional``, one after the other, and does nothing else; activations may be written out, such as
+        ``x * torch.sigmoid(x)``. Or the state dict of such a module, which
         does not tell activations.
     logits : bool
         Whether to leave out a softmax, log-softmax, sigmoid or exponential on the outputs, as the losses here take
@@ -100,8 +78,9 @@ def from_torch(
     -----
     Outputs are compared on 64 random inputs, up to rounding. Beyond these, layers must have the forward of torch's own
     classes, without hooks, and modules around them one that ``torch.fx`` can follow from its output to its input, each
-    step taking what the one before it gives alone: layers, activations, and changes of shape and type. A residual
-    connection, arithmetic and a clamp are refused by name, whether or not random inputs show them.
+    step taking what the one before it gives alone: layers, activations, and changes of shape and type. Arithmetic, a
+    clamp and the like have to be an activation by their formula, in exact arithmetic. A residual connection and all
+    else are refused by name, whether or not random inputs show them.
 
     A layer that is called twice, or whose weights another one has too, is refused: θ would have them twice, and
     derivatives by it would not be those by torch's parameters.
@@ -195,7 +174,7 @@ def part_of(layer: nn.Module | str, where: str) -> Part | None:
 
     if isinstance(layer, str):
         return Elementwise(layer, where)
-    kind = next(each.__name__ for each in type(layer).__mro__ if each.__module__.startswith("torch."))
+    kind = kind_of(layer)
     if getattr(type(layer), "forward", None) is nn.Linear.forward:
         stored = layer._parameters
         if any(stored.get(name) is not getattr(layer, name) for name in ("weight", "bias")):
@@ -235,22 +214,6 @@ def numbers(tensor: Any) -> Any:
     import torch
 
     return None if tensor is None else tensor.detach().to("cpu", torch.float64).numpy()
-
-
-def activation_of(module: Any, kind: str, where: str) -> str:
-    if kind in OPTIONS:
-        option, wanted, reason = OPTIONS[kind]
-        if getattr(module, option) != wanted:
-            raise ValueError(f"{where} has {option}={getattr(module, option)!r}: {reason}")
-    if getattr(module, "threshold", LEAST_THRESHOLD) < LEAST_THRESHOLD:
-        raise ValueError(
-            f"{where} has threshold={module.threshold!r}, and is z beyond: hessorbit's softplus is log(1 + e^z) "
-            f"everywhere, as torch's is to rounding from a threshold of {LEAST_THRESHOLD}"
-        )
-    name = OTHER_NAMES[kind]
-    if hasattr(module, "negative_slope"):
-        name = f"{name}({module.negative_slope!r})"
-    return activations.canonical(name, where)
 
 
 def from_state_dict(

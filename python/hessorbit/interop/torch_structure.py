@@ -2,8 +2,9 @@
 
 A layer has the forward of torch's own class. A module around layers has either that of `nn.Sequential` or one of its
 own, which `torch.fx` follows: from its output back to its input there are calls of what it contains, of torch's
-activations as functions, and changes of shape and type, each of the one before alone. Whatever else a forward does is
-refused, as random inputs do not reach everything. Hooks, and a forward that was put into one object, can do anything.
+activations, as functions or written out (torch_formulas.py), and changes of shape and type, each of the one before
+alone. Whatever else a forward does is refused, as random inputs do not reach everything. Hooks, and a forward that was
+put into one object, can do anything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .agreement import defined_by
+from .torch_activations import EXACT_THRESHOLD, OTHER_NAMES, activation_of, kind_of
+from .torch_formulas import written_out
 
 if TYPE_CHECKING:
     from torch import fx, nn
@@ -43,13 +46,15 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "feature_alpha_dropout": ("FeatureAlphaDropout", ("p", "training")),
 }
 # Functions that torch has no module for: hessorbit's names, and those of powers by their exponents.
-OTHER_NAMES = {"sin": "sin", "cos": "cos", "exp": "exp", "square": "square", "special_ndtr": "normal_cdf"}
+OTHER_NAMES_OF_FUNCTIONS = {"sin": "sin", "cos": "cos", "exp": "exp", "square": "square", "special_ndtr": "normal_cdf"}
 OTHER_NAMES_OF_POWERS: dict[float, str] = {2: "square", 3: "cube"}
 # What changes no more than shape and type, and what tells no more of a tensor; both as methods or functions.
 HARMLESS = ("view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "clone", "detach", "to", "type",
             "float", "double", "half", "bfloat16", "cpu", "atleast_2d", "getitem", "getattr")  # fmt: skip
 MEASURES = ("size", "dim", "numel")
 MEASURED = ("shape", "ndim", "dtype", "device")  # attributes
+IN_PLACE = ("iadd", "iand", "ifloordiv", "ilshift", "imatmul", "imod", "imul", "ior", "ipow", "irshift", "isub",
+            "itruediv", "ixor")  # fmt: skip
 CALLS = ("__call__", "_wrapped_call_impl", "_call_impl")  # what calls a forward
 REMEDY = "pass a module whose forward calls its layers and does nothing else, such as an nn.Sequential"
 
@@ -94,8 +99,10 @@ def layers_of(module: nn.Module, path: str = "") -> Iterator[Layer]:
     if any(defined_by(type(module), method) != "torch" for method in CALLS):
         raise ValueError(f"{where} is called in a way of its own, not by its forward alone: {REMEDY}")
     if defined_by(type(module), "forward") != "torch" or isinstance(module, fx.GraphModule):
-        for node in chain(module, where):
-            if node.op == "call_module":
+        for node, written in chain(module, where):
+            if written:
+                yield f"{name_of(node)} in {where}", written
+            elif node.op == "call_module":
                 yield from layers_of(module.get_submodule(str(node.target)), joined(path, str(node.target)))
             elif name_of(node) in FUNCTIONS:
                 yield f"{name_of(node)} in {where}", equal_module(node)
@@ -125,25 +132,75 @@ def joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def chain(module: nn.Module, where: str) -> list[fx.Node]:
-    """Returns what a module's forward does, in order, if each step takes what the one before it gives alone."""
+def chain(module: nn.Module, where: str) -> list[tuple[fx.Node, str]]:
+    """Returns what a module's forward does, in order, if each step takes what the one before it gives alone.
+
+    With the last node of an activation that is written out comes its name.
+    """
     from torch import fx
 
-    graph = graph_of(module, where)
+    graph, root = graph_of(module, where)
+
+    def activation(node: fx.Node) -> str | None:
+        return activation_at(node, root, where)
+
+    def constant(node: fx.Node) -> float | None:
+        return constant_at(node, root)
+
     result = next(node for node in graph.nodes if node.op == "output").args[0]
     if not isinstance(result, fx.Node):
         raise ValueError(f"{where} returns {result!r}; expected one tensor: {REMEDY}")
-    nodes: list[fx.Node] = []
+    steps: list[tuple[fx.Node, str]] = []
+    seen: set[fx.Node] = set()
     while result.op != "placeholder":
-        before = source(result)
+        before, nodes, name = source(result), [result], ""
         if before is None:
-            raise refusal(where, result)
-        nodes.append(result)
+            written = written_out(result, name_of, activation, constant)
+            if written is None:
+                raise refusal(where, result)
+            before, nodes, name = written
+        steps.append((result, name))
+        seen.update(nodes)
         result = before
     for node in graph.nodes:
-        if node not in nodes and (node.op == "call_module" or writes(node)):
+        if node not in seen and (node.op == "call_module" or writes(node)):
             raise refusal(where, node, ", which its outputs do not come from")
-    return nodes[::-1]
+    return steps[::-1]
+
+
+def activation_at(node: fx.Node, root: nn.Module, where: str) -> str | None:
+    """Returns the activation that a node calls alone, not in place; None if it does something else."""
+    if writes(node) or len(node.all_input_nodes) != 1:
+        return None
+    if node.op == "call_module":
+        at = str(node.target)
+        layers = list(layers_of(root.get_submodule(at), at))
+        if len(layers) != 1:
+            return None
+        layer = layers[0][1]
+    elif name_of(node) in FUNCTIONS:
+        layer = equal_module(node)
+    else:
+        return plain_function(node) or None
+    if isinstance(layer, str):
+        return layer
+    kind = kind_of(layer)
+    cut = getattr(layer, "threshold", EXACT_THRESHOLD) < EXACT_THRESHOLD
+    if kind not in OTHER_NAMES or getattr(layer, "inplace", False) or cut:
+        return None
+    return activation_of(layer, kind, f"{name_of(node)} in {where}")
+
+
+def constant_at(node: fx.Node, root: nn.Module) -> float | None:
+    """Returns the number that a forward or its module holds as a tensor, and trains not."""
+    from torch import nn
+
+    if node.op != "get_attr":
+        return None
+    owner, _, name = str(node.target).rpartition(".")
+    found: Any = getattr(root.get_submodule(owner), name, None)
+    plain = found is not None and not isinstance(found, nn.Parameter) and found.numel() == 1 and found.dim() < 2
+    return float(found) if plain else None
 
 
 def refusal(where: str, node: fx.Node, more: str = "") -> ValueError:
@@ -185,7 +242,7 @@ def name_of(node: fx.Node) -> str:
 
 
 def is_activation(name: str) -> bool:
-    return name.removesuffix("_") in {**FUNCTIONS, **OTHER_NAMES, "pow": ""}
+    return name.removesuffix("_") in {**FUNCTIONS, **OTHER_NAMES_OF_FUNCTIONS, "pow": ""}
 
 
 def plain_function(node: fx.Node) -> str:
@@ -193,7 +250,7 @@ def plain_function(node: fx.Node) -> str:
     if name_of(node) == "pow":
         exponent = node.args[1] if len(node.args) == 2 else node.kwargs.get("exponent")
         return OTHER_NAMES_OF_POWERS.get(exponent, "") if isinstance(exponent, int | float) else ""
-    return OTHER_NAMES.get(name_of(node), "")
+    return OTHER_NAMES_OF_FUNCTIONS.get(name_of(node), "")
 
 
 def value_free(node: fx.Node) -> bool:
@@ -207,12 +264,13 @@ def value_free(node: fx.Node) -> bool:
 
 
 def writes(node: fx.Node) -> bool:
-    """Whether a node may change a tensor in place, `+=` being `+` to torch.fx: torch tells by names and options."""
+    """Whether a node may change a tensor in place, as torch tells by names and options, and `graph_of` by operators."""
     target: Any = node.target
     if node.op not in ("call_method", "call_function"):
         return False
     if getattr(target, "__module__", None) == "_operator" and not value_free(node):
-        return name_of(node) == "setitem" or hasattr(operator, f"i{name_of(node).rstrip('_')}")
+        name = name_of(node).rstrip("_")
+        return name == "setitem" or name in IN_PLACE or f"i{name}" in IN_PLACE
     name = target if isinstance(target, str) else str(getattr(target, "__name__", target))
     others = "." in name_of(node)  # a function of another package
     return others or name.endswith("_") or "out" in node.kwargs or bool(node.kwargs.get("inplace"))
@@ -229,19 +287,34 @@ def equal_module(node: fx.Node) -> nn.Module:
     return module.train(training)
 
 
-def graph_of(module: nn.Module, where: str) -> fx.Graph:
-    """Returns what a module's forward does with one argument, what it contains being called as a whole."""
+def graph_of(module: nn.Module, where: str) -> tuple[fx.Graph, nn.Module]:
+    """Returns what a module's forward does with one argument, what it contains being called as a whole.
+
+    Beside it comes the module in which the graph's names are found.
+    """
     from torch import fx
 
+    def in_place(name: str) -> Any:
+        def write(self: fx.Proxy, other: Any) -> Any:
+            return self.tracer.create_proxy("call_function", getattr(operator, name), (self, other), {})
+
+        return write
+
+    # To torch's own proxies, += is +.
+    Proxy = type("Proxy", (fx.Proxy,), {f"__{name}__": in_place(name) for name in IN_PLACE})
+
     class Tracer(fx.Tracer):  # type: ignore[misc]
+        def proxy(self, node: fx.Node) -> fx.Proxy:
+            return Proxy(node, self)
+
         def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
             return True
 
     given = {each.name: each.default for each in list(signature(type(module).forward).parameters.values())[2:]
              if each.default is not Parameter.empty}  # fmt: skip
+    root = copy.copy(module)  # as a forward may keep what it computed in an attribute
     try:
-        # A copy, as a forward may keep what it computed in an attribute.
-        return Tracer().trace(copy.copy(module), concrete_args=given)
+        return Tracer().trace(root, concrete_args=given), root
     except Exception as error:  # whatever a forward raises without numbers
         reason = str(error).partition("\n")[0].partition(". ")[0]
         lines = [each.line for each in traceback.extract_tb(error.__traceback__)[1:] if not of_torch(each.filename)]
