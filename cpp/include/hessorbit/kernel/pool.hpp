@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <mutex>
@@ -120,6 +121,38 @@ private:
 
 inline thread_local CoreWatch core_watch;
 
+// Until when jobs begin alone, after a caller or a helper lost its core.
+//
+// Others then want the cores too, or both are on one: a helper may keep its caller waiting in the middle of a part, or take
+// the core that its caller runs on, for milliseconds. So for a while jobs begin alone, and only those that take longer are
+// posted. The while is in proportion to what was lost, so that what wakes for microseconds many times a second, as daemons
+// do, hardly counts. It doubles each time that help is lost again soon after it, up to a fortieth of the time that is lost
+// beside a process that is always busy, and halves where it is not: what takes a core now and then costs little more.
+class Solitude {
+public:
+    using Clock = CoreWatch::Clock;
+
+    bool lasts(Clock::time_point now) const { return now < until_.load(std::memory_order_relaxed); }
+
+    void begin(Clock::duration lost) {
+        if (lost == Clock::duration::zero()) return;
+        const std::lock_guard lock(mutex_);
+        const Clock::time_point now = Clock::now(), before = until_.load(std::memory_order_relaxed);
+        times_ = now - before < soon * length_ ? std::min(2 * times_, most) : std::max(times_ / 2, least);
+        length_ = std::min<Clock::duration>(times_ * lost, longest);
+        until_.store(std::max(before, now + length_), std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr int least = 2, most = 40, soon = 4;
+    static constexpr std::chrono::milliseconds longest{100};
+
+    std::mutex mutex_;
+    int times_ = least;  // what was lost
+    Clock::duration length_{};
+    std::atomic<Clock::time_point> until_{};
+};
+
 }  // namespace detail
 
 // Lives as long as the process, since helpers do.
@@ -146,10 +179,10 @@ public:
     void run(Job& job) {
         const Clock::time_point start = Clock::now();
         detail::core_watch.start(start);
-        if (start >= alone_until_.load(std::memory_order_relaxed))
+        if (!solitude_.lasts(start))
             while (!job.over() && hand_over(job)) {}
         if (!job.over()) queue(job, start);
-        if (!job.leave_at) be_alone(detail::core_watch.lost(Clock::now()));
+        if (!job.leave_at) solitude_.begin(detail::core_watch.lost(Clock::now()));
         job.finish();
     }
 
@@ -175,23 +208,9 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    // Where a caller or a helper loses its core, others want the cores too, or both are on one: a helper may keep its
-    // caller waiting in the middle of a part, or take the core that its caller runs on, for milliseconds. After that, for
-    // a while, jobs begin alone, and only those that take longer are posted. The while is in proportion to what was lost:
-    // what wakes for microseconds many times a second, as daemons do, hardly counts, and beside a busy process, which takes
-    // a core for milliseconds, no more than a fortieth of the time is lost.
-    static constexpr int alone_for = 40;  // times what was lost
-    static constexpr std::chrono::microseconds alone_at_first{300};
-    static constexpr std::chrono::milliseconds longest_alone{100};
+    static constexpr std::chrono::microseconds alone_at_first{300};  // before a job is posted that begins alone
     static constexpr std::chrono::milliseconds patience{50};  // of callers who wait, before they ask whether to go on
     static constexpr std::size_t most_handovers = 63;
-
-    void be_alone(Clock::duration lost) {
-        if (lost == Clock::duration::zero()) return;
-        const Clock::time_point until = Clock::now() + std::min<Clock::duration>(alone_for * lost, longest_alone);
-        Clock::time_point before = alone_until_.load();
-        while (before < until && !alone_until_.compare_exchange_weak(before, until)) {}
-    }
 
     // Does the current phase of a job with helpers that are awake, if there are enough of them.
     bool hand_over(Job& job) {
@@ -247,7 +266,7 @@ private:
                     done_.notify_all();
                 }
             }
-            be_alone(detail::core_watch.lost(Clock::now()));
+            solitude_.begin(detail::core_watch.lost(Clock::now()));
             if (!offer && (!own || own->close())) return;
         }
     }
@@ -257,7 +276,7 @@ private:
         Lock lock(mutex_, std::defer_lock);
         detail::lock_soon(lock);
         hire(job.threads() - 1);
-        if (start < alone_until_.load())
+        if (solitude_.lasts(start))
             job.leave_at = start + alone_at_first;
         else
             post(job);
@@ -373,7 +392,7 @@ private:
     std::atomic<int> asleep_{0};
     std::atomic<int> helpers_{0};
     Clock::time_point next_start_{};
-    std::atomic<Clock::time_point> alone_until_{};
+    detail::Solitude solitude_;
 };
 
 }  // namespace hessorbit
