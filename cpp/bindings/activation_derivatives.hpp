@@ -15,7 +15,7 @@ py::tuple activation_derivatives(const std::string& name, double parameter, cons
     Rows<T> rows = Rows<T>::Zero(4, padded(n));
     std::copy(z.data(), z.data() + n, rows.row(0).data());
     {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         evaluate<T>(activation, rows.row(0).data(), rows.cols(), rows.row(1).data(), rows.row(2).data(),
                     rows.row(3).data());
     }

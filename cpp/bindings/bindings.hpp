@@ -11,6 +11,8 @@
 
 #include <hessorbit/network.hpp>
 
+#include "interpreter_lock.hpp"
+
 #include <string>
 #include <vector>
 

@@ -18,7 +18,7 @@ Array<double> eigenvalues(const Array<double>& matrix, int threads) {
     const int team = thread_count(threads);
     Array<double> result(matrix.shape(0));
     {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         require(all_finite(matrix.data(), matrix.size()), "matrix: expected finite numbers");
         // Symmetric, so the order of its entries does not matter.
         const std::vector<double> values = symmetric_eigenvalues(matrix.data(), matrix.shape(0), team);
@@ -38,7 +38,7 @@ Array<double> tridiagonal_eigenvalues(const Array<double>& diagonal, const Array
     Array<double> result(diagonal.size());
     {
         Tridiagonal matrix(copy(diagonal), copy(beside));
-        const py::gil_scoped_release release;
+        const LockReleased released;
         const std::vector<double> values = matrix.eigenvalues(team);
         std::copy(values.begin(), values.end(), result.mutable_data());
     }

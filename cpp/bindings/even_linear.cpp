@@ -23,7 +23,7 @@ py::tuple flip_even_linear(const Network& network, Index layer, const std::vecto
     Array<Extended> moved = batch.result({p}), remainder = batch.result({}), asymmetry = batch.result({});
     Extended *data = moved.mutable_data(), *left = remainder.mutable_data(), *apart = asymmetry.mutable_data();
     {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         std::copy(batch.data, batch.data + batch.count * p, data);
         for (Index b = 0; b < batch.count; ++b) {
             const auto outcome = flip.act(data + b * p);

@@ -69,7 +69,7 @@ public:
         const T* in = hessian.data();
         T* out = result.mutable_data();
         const py::ssize_t count = hessian.size() / (p * p);
-        const py::gil_scoped_release release;
+        const LockReleased released;
         for (py::ssize_t b = 0; b < count; ++b) element<T>().transport_hessian(in + b * p * p, out + b * p * p);
         return result;
     }
@@ -89,7 +89,7 @@ private:
         const Batch<T> batch(vectors, p);
         Array<T> result = batch.result({p});
         T* data = result.mutable_data();
-        const py::gil_scoped_release release;
+        const LockReleased released;
         std::copy(batch.data, batch.data + batch.count * p, data);
         for (Index b = 0; b < batch.count; ++b) act(data + b * p);
         return result;

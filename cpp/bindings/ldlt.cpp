@@ -25,7 +25,7 @@ std::vector<std::unique_ptr<Ldlt>> factorise(const Numbers& matrix, const std::v
     require_square(matrix);
     const int team = thread_count(threads);
     for (const double shift : shifts) require(std::isfinite(shift), "shift: expected a finite number");
-    const py::gil_scoped_release release;
+    const LockReleased released;
     std::vector<std::unique_ptr<Ldlt>> result(shifts.size());
     const bool several = result.size() > 1;
     share_parts(several ? team : 1, static_cast<Index>(result.size()), [&](Share& share) {
@@ -51,7 +51,7 @@ Numbers times(const Numbers& matrix, const Numbers& columns, int threads) {
     Numbers result({size, count});
     Eigen::Map<Columns> out(result.mutable_data(), size, count);
     {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         const Eigen::Map<const Columns> all(columns.data(), size, count);
         Columns in = Columns::Zero(size, column_block), image(size, column_block);
         for (Index first = 0; first < count; first += column_block) {
@@ -71,7 +71,7 @@ Numbers solve(const Ldlt& self, const Numbers& b) {
     Numbers result({b.shape(0), b.shape(1)});
     double* const x = result.mutable_data();
     {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         std::copy_n(b.data(), b.size(), x);
         self.solve(x, b.shape(1));
     }
@@ -86,7 +86,7 @@ std::unique_ptr<BoundBasis> make_basis(const Numbers& start, Index most_blocks, 
     const Index size = start.shape(0);
     require(most_blocks >= 1 && most_blocks <= size / column_block, "most_blocks: expected a number from 1 to P/8");
     const int team = thread_count(threads);
-    const py::gil_scoped_release release;
+    const LockReleased released;
     return std::make_unique<BoundBasis>(start.data(), size, most_blocks, team);
 }
 
@@ -144,7 +144,7 @@ void register_ldlt(py::module_& module) {
         .def("solve", &solve, py::arg("b").noconvert())
         .def_property_readonly("inertia", &Ldlt::inertia)
         .def_property_readonly("backward_error", [](const Ldlt& self) {
-            const py::gil_scoped_release release;
+            const LockReleased released;
             return self.backward_error();
         });
     module.def("factorise", &factorise, py::arg("matrix").noconvert(), py::arg("shifts"), py::arg("threads"));

@@ -17,7 +17,7 @@ public:
     // use(core), which must not touch Python's objects.
     template <class Use>
     auto locked(Use use) {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         const std::lock_guard<std::mutex> lock(mutex_);
         return use(core_);
     }

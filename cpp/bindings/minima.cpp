@@ -101,7 +101,7 @@ py::dict nearest_minima(const Geometry& geometry, const Doubles& incoming, const
     const std::vector<Weights> starts = weights(incoming, outgoing, output);
     std::vector<Found> found;
     {
-        const py::gil_scoped_release release;
+        const LockReleased released;
         found = nearest(geometry, starts, {gap_tolerance, max_nodes, time_limit, &should_stop}, team);
     }
     const Index batch = incoming.shape(0), m = incoming.shape(1), outputs = outgoing.shape(2);

@@ -36,7 +36,7 @@ auto method(ShapeOf shape_of, Call call) {
         Array<T> result = batch.result(shape_of(self.core));
         T* out = result.mutable_data();
         {
-            const py::gil_scoped_release release;
+            const LockReleased released;
             call(self.core, batch.data, batch.count, self.team(), out);
         }
         return scalar_or_array(result);
@@ -146,7 +146,7 @@ void bind_objective(py::module_& module, const char* name) {
                  Array<T> loss = batch.result({}), gradient = batch.result({self.core.num_parameters()});
                  T *loss_out = loss.mutable_data(), *gradient_out = gradient.mutable_data();
                  {
-                     const py::gil_scoped_release release;
+                     const LockReleased released;
                      self.core.value_and_gradient(batch.data, batch.count, self.team(), loss_out, gradient_out);
                  }
                  return py::make_tuple(scalar_or_array(loss), std::move(gradient));
@@ -164,7 +164,7 @@ void bind_objective(py::module_& module, const char* name) {
                  T* out = product.mutable_data();
                  const T* directions = v.data();
                  {
-                     const py::gil_scoped_release release;
+                     const LockReleased released;
                      self.core.product(batch.data, batch.count, directions, count, shared, self.team(), out);
                  }
                  return product;
@@ -186,7 +186,7 @@ void bind_outputs(py::module_& module) {
             const Index count = x.shape(0);
             if (count == 0) return result;
             {
-                const py::gil_scoped_release release;
+                const LockReleased released;
                 Data<T> data = make_data<T>(network, count, samples, nullptr, nullptr);
                 const auto objective = bound<T>(network, Loss{}, T(0), std::move(data), threads);
                 objective->core.outputs(batch.data, batch.count, objective->team(), out);

@@ -48,7 +48,7 @@ public:
         double *g = order > 0 ? gradient.mutable_data() : nullptr, *h = order > 1 ? curvature.mutable_data() : nullptr;
         double loss;
         {
-            const py::gil_scoped_release release;
+            const LockReleased released;
             loss = loss_(w, b, v, q, k, fineness, threads_, g, h,
                          gauss_newton ? population::Curvature::gauss_newton : population::Curvature::hessian);
         }

@@ -38,7 +38,7 @@ Numbers array_of(const Vector& values) { return Numbers(values.size(), values.da
 // What a computation returns that other Python threads may run beside.
 template <class Use>
 auto without_lock(Use use) {
-    const py::gil_scoped_release release;
+    const LockReleased released;
     return use();
 }
 
@@ -57,7 +57,7 @@ void register_trust_region(py::module_& module) {
                  const auto matrix = matrix_of(rows, "rows");
                  const auto vector = vector_of(residual, matrix.rows(), "residual");
                  require_finite(rows, "rows"), require_finite(residual, "residual");
-                 const py::gil_scoped_release release;
+                 const LockReleased released;
                  return std::make_unique<Squares>(matrix, vector);
              }),
              py::arg("rows").noconvert(), py::arg("residual").noconvert())
@@ -84,7 +84,7 @@ void register_trust_region(py::module_& module) {
                  const auto view = square_of(matrix);
                  const auto vector = vector_of(gradient, view.rows(), "gradient");
                  require_finite(matrix, "matrix"), require_finite(gradient, "gradient");
-                 const py::gil_scoped_release release;
+                 const LockReleased released;
                  return std::make_unique<ShiftedSystem>(view, vector);
              }),
              py::arg("matrix").noconvert(), py::arg("gradient").noconvert())
