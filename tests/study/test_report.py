@@ -130,6 +130,14 @@ def test_no_heading_is_empty(study: ho.WidthStudy) -> None:
         assert all("<td" in each for each in tables)
 
 
+def test_one_is_singular() -> None:
+    study = ho.WidthStudy(inputs=1, teacher_width=1, widths=[1], seeds=1, samples=5, max_steps=1)
+    alone = StudyResult(study, [failure(cell, ArithmeticError("diverged")) for cell in study.cells()])
+    page = render(alone)
+    assert "0 students of width 1,\n1 seed;" in page
+    assert "1 of 1 cell failed" in page
+
+
 def test_failures_are_listed_by_error(study: ho.WidthStudy) -> None:
     cells = [study.cell(4, 0), study.cell(4, 2), study.cell(8, 1)]
     failed = [failure(cell, ArithmeticError("diverged")) for cell in cells] + [failure(study.cell(2, 0), OSError("x"))]

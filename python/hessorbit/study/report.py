@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._words import those
+from .._words import number_of, those
 from ..plot import pages as templates
 from ..plot.drawing import page_style, style_variables, svg_of
 from ..plot.style import SIZE, new_figure
@@ -115,7 +115,7 @@ def page(template: str, result: StudyCells, **values: Any) -> str:
 
 def environment() -> Environment:
     found = templates.environment(__package__)
-    found.filters.update(number=number, factor=factor, spread=spread, chance=chance)
+    found.filters.update(number=number, factor=factor, spread=spread, chance=chance, number_of=number_of, those=those)
     return found
 
 
