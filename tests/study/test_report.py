@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import itertools
 import os
 import re
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hessorbit as ho
 from hessorbit.plot.style import new_figure
@@ -200,6 +203,17 @@ def test_plot_draws_all_figures(result: StudyResult) -> None:
 def test_axes_of_ones_own(result: StudyResult) -> None:
     _, ax = new_figure()
     assert plots.plot_trace(result, ax) is ax
+
+
+@given(st.sets(st.integers(1, 5000), min_size=1, max_size=40))
+def test_labels_of_widths_keep_apart(widths: set[int]) -> None:
+    """By a twelfth of the axis; the largest width always has one, and so has any that is far enough from all others."""
+    shown, least = plots.with_room(sorted(widths)), (max(widths) / min(widths)) ** (1 / 12) * (1 - 1e-12)
+    assert shown[0] == max(widths)
+    assert set(shown) <= widths
+    assert all(wide / narrow >= least for wide, narrow in itertools.pairwise(shown))
+    for width in widths - set(shown):
+        assert any(max(width, other) / min(width, other) < least * (1 + 1e-9) for other in shown)
 
 
 def test_numbers_along_an_axis() -> None:

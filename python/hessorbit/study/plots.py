@@ -5,7 +5,7 @@ Points are seeds, lines the medians over seeds, bands the quartiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -391,9 +391,20 @@ def axes_for_widths(result: StudyCells, ax: Axes | None, title: str, ylabel: str
     ax.set(title=title, xlabel="width (hidden neurons)", ylabel=ylabel, xscale="log", yscale="log")
     label_powers(ax.yaxis)
     widths = result.settings.widths
-    ax.set_xticks(widths, [str(width) for width in widths])
+    shown = with_room(widths)
+    ax.set_xticks(widths, [str(width) if width in shown else "" for width in widths])
     ax.xaxis.set_minor_locator(NullLocator())
     return ax
+
+
+def with_room(widths: Sequence[int]) -> list[int]:
+    """Returns the widths whose labels do not meet on a logarithmic axis: a twelfth of it apart, from the largest on."""
+    room = (max(widths) / min(widths)) ** (1 / 12)
+    shown: list[int] = []
+    for width in sorted(widths, reverse=True):
+        if not shown or width * room <= shown[-1]:
+            shown.append(width)
+    return shown
 
 
 def draw(ax: Axes, result: StudyCells, series: Series) -> None:
