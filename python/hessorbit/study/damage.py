@@ -10,8 +10,10 @@ from pathlib import Path
 
 from .. import _files
 from .._words import number_of
-from .rows import CELL_COLUMNS, is_intact
+from .rows import APPLICATION_ID, CELL_COLUMNS, is_intact
 from .salvage import salvaged_rows
+
+ANOTHER_FILE = "use another file"
 
 # Codes of SQLite by which the file is sound, but cannot be opened, read or written.
 OUTSIDE = {
@@ -31,7 +33,7 @@ OUTSIDE = {
 class DamagedStoreError(ValueError):
     """A store holds something else than what was written.
 
-    `hessorbit recover`, or `hessorbit.study.recover`, writes the rows that are intact to a new store.
+    `hessorbit recover`, or `hessorbit.study.recover`, writes the rows that are intact, if any, to a new store.
 
     Examples
     --------
@@ -55,7 +57,7 @@ class DamagedStoreError(ValueError):
 class UnsoundError(Exception):
     """A store is not what a study writes: in which way, and what to do if it is not damaged but of another kind."""
 
-    def __init__(self, reason: str, remedy: str = "use another file") -> None:
+    def __init__(self, reason: str, remedy: str = ANOTHER_FILE) -> None:
         super().__init__(reason)
         self.remedy = remedy
 
@@ -69,7 +71,7 @@ def explained_damage(name: str) -> Iterator[None]:
     OSError
         If the file is sound but cannot be opened, read or written, as when the disk is full.
     DamagedStoreError
-        If the file holds rows of a study, and is damaged.
+        If the file is the store of a study, and is damaged.
     ValueError
         If it is another kind of file.
     """
@@ -86,7 +88,7 @@ def explained_damage(name: str) -> Iterator[None]:
             reason = _files.obstacle(Path(name), writing=True) or error
             raise OSError(f"store {name!r} cannot be opened, read or written: {reason}") from error
         # Of a damaged schema SQLite quotes a statement, which has many lines.
-        raise refusal(name, " ".join(str(error).split()), "use another file") from error
+        raise refusal(name, " ".join(str(error).split()), ANOTHER_FILE) from error
     except UnsoundError as error:
         raise refusal(name, str(error), error.remedy) from None
 
@@ -94,12 +96,23 @@ def explained_damage(name: str) -> Iterator[None]:
 def refusal(name: str, reason: str, remedy: str) -> ValueError:
     """Returns the error for a file that is damaged, or was never the store of a study."""
     intact = intact_cells(name)
+    if not intact and remedy == ANOTHER_FILE and was_a_store(name):
+        return DamagedStoreError(
+            f"store {name!r} is damaged: {reason}; none of its rows is intact, so delete it, or use another file, and "
+            f"run the study again"
+        )
     if not intact:
         return ValueError(f"store {name!r} must be a file that a width study wrote; {reason}, so {remedy}")
     return DamagedStoreError(
         f"store {name!r} is damaged: {reason}; {number_of(intact, 'row is', 'rows are')} intact, and "
         f"`hessorbit recover {name} --into NEW` writes what is intact to a new store"
     )
+
+
+def was_a_store(name: str) -> bool:
+    """Says whether the header of a file, which holds the application's number at byte 68, is that of a store."""
+    with _files.opened(Path(name), "store") as file:
+        return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def intact_cells(name: str) -> int:
