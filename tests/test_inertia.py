@@ -35,6 +35,15 @@ def furthest(H: np.ndarray, k: int) -> positions.Pairs | None:
     return few(H, far=k).furthest()
 
 
+WANTED = {highest: "high", lowest: "low", nearest: "near", furthest: "far"}
+
+
+def ask_subspaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets small matrices be treated as large ones are, which a tridiagonal form serves sooner."""
+    monkeypatch.setattr(extremes, "FEWEST", 0)
+    monkeypatch.setattr(extremes, "FEWEST_INDEFINITE", 0)
+
+
 def positions_of(find: Callable[..., object], values: np.ndarray, k: int) -> list[int]:
     """Where what is to be found is among ascending values, none of which is as far from 0 as another."""
     count, sizes = len(values), np.abs(values)
@@ -304,15 +313,15 @@ def test_what_is_counted_is_at_its_position(kind: str, k: int) -> None:
 @pytest.mark.parametrize("kind", sorted(SPECTRA))
 @pytest.mark.parametrize("k", [1, 4])
 def test_where_no_shift_tells_positions_are_those_among_all(kind: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known eigenvalues at either end and nearest 0, where LDLᵀ and norms count nothing."""
+    """Known eigenvalues at either end and nearest 0, where LDLᵀ and norms count nothing, though they are asked."""
     monkeypatch.setattr(counted.Few, "settled", lambda *_: None)
     monkeypatch.setattr(counted.Few, "none_outside", lambda *_: False)
     monkeypatch.setattr(counted.Few, "counted_by_norms", lambda *_: False)
+    ask_subspaces(monkeypatch)
     values = np.sort(SPECTRA[kind])
     H = with_eigenvalues(values)
-    for find in (highest, lowest, nearest, furthest):
-        found = find(H, k)
-        assert found is not None
+    for find, wanted in WANTED.items():
+        found, _ = extremes.counted_pairs(H, counted.Counts(**{wanted: k}))
         # 8 eps P ‖H‖_F, and eps P ‖H‖ of the matrix as it was made.
         atol = 9 * 240 * 2.3e-16 * np.linalg.norm(values)
         np.testing.assert_allclose(found.eigenvalues, values[found.positions], rtol=0, atol=atol)
@@ -323,15 +332,16 @@ def test_where_no_shift_tells_positions_are_those_among_all(kind: str, k: int, m
             assert found.positions.tolist() == positions_of(find, values, k)
 
 
-def test_entries_up_to_the_end_of_the_exponents() -> None:
+@pytest.mark.parametrize("subspaces", [False, True])
+def test_entries_up_to_the_end_of_the_exponents(subspaces: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if subspaces:
+        ask_subspaces(monkeypatch)
     values = np.concatenate([np.linspace(0.3, 0.5, 90), [0.6, 1.0]])
     H = with_eigenvalues(values) * 2.0**1023
-    in_range, norm, scale = counted.in_range(H)
-    each = counted.Few(in_range, norm, counted.Counts(1, 1, 1, 1))
-    for name, position in (("highest", 91), ("lowest", 0), ("nearest", 0), ("furthest", 91)):
-        found = getattr(each, name)()
-        assert found is not None
-        np.testing.assert_allclose(found.eigenvalues * (scale * 2.0**-1023), values[position], rtol=1e-12)
+    for wanted, position in (("high", 91), ("low", 0), ("near", 0), ("far", 91)):
+        found, _ = extremes.counted_pairs(H, counted.Counts(**{wanted: 1}))
+        assert found.positions.tolist() == [position]
+        np.testing.assert_allclose(found.eigenvalues * 2.0**-1023, values[position], rtol=1e-12)
 
 
 def test_an_eigenvalue_that_was_missed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -660,3 +660,52 @@ def test_modes_far_out_are_told_without_warnings() -> None:
     net = ho.MLP([1, 1, 1, 2], "exp", parametrization="mean_field")
     theta = np.array([2982135.7, -1996746.9, -35192357.2, -8812392.2, 9070617.2, 5317174.0, 86444758.2, 50673714.9])
     assert len(ho.zero_modes(net, theta)) >= 2
+
+
+DEGREES = {"relu": 1, "leaky_relu": 1, "square": 2, "cube": 3}
+
+
+def rescaled(net: Any, theta: np.ndarray, source: np.random.Generator, digits: float) -> np.ndarray:
+    """A point of the orbit: incoming parameters by powers of two up to 10^±digits, outgoing weights the other way."""
+    layers = net.unflatten(theta.copy())
+    for (weights, biases), (outgoing, _), names in zip(layers, layers[1:], net.activations, strict=False):
+        for neuron, name in enumerate(names):
+            if name in DEGREES:
+                power = int(source.uniform(-1, 1) * digits * np.log2(10) / DEGREES[name])
+                weights[neuron] *= 2.0**power
+                outgoing[:, neuron] *= 2.0 ** (-power * DEGREES[name])
+                if biases is not None:
+                    biases[neuron] *= 2.0**power
+    return np.asarray(net.flatten(layers))
+
+
+@pytest.mark.parametrize("digits", [20, 60])  # beyond, products of the layers leave float64
+def test_directions_at_points_of_extreme_scales_are_null_or_not_resolved(digits: float) -> None:
+    """J z at the point itself, where columns may be parallel up to rounding; the error is relative to 1e-5 ‖J‖."""
+    resolved, cases = 0, 100
+    for seed in range(cases):
+        source = rng(seed)
+        widths = [int(width) for width in source.integers(1, 4, 4)]
+        names = [[str(name) for name in source.choice([*DEGREES, "tanh", "exp"], width)] for width in widths[1:3]]
+        net = ho.MLP(widths, names, bias=bool(seed % 2))
+        theta = rescaled(net, source.standard_normal(net.num_parameters), source, digits)
+        obj = ho.Objective(net, source.standard_normal((2, widths[0])), np.zeros((2, widths[3])))
+        jacobian = obj.jacobian(theta.astype(np.longdouble)).reshape(-1, len(theta))
+        modes = ho.zero_modes(obj, theta)
+        check_basis(modes, net)
+        if modes.resolved:
+            resolved += 1
+            assert np.abs(jacobian @ modes.basis).max() <= 1e-5 * np.abs(jacobian).max() * np.sqrt(len(theta))
+    assert resolved > cases / 10
+
+
+def test_a_direction_beside_another_that_is_parallel_up_to_rounding() -> None:
+    """A constant cube neuron of 1e-25 below an exponential one with outgoing weights of 1e-169."""
+    net = ho.MLP([3, 2, 1, 1], [["cube", "gelu"], "exp"], parametrization="mean_field")
+    first = [0.0, 0.0, 0.0, 6.3e-10, 6.5e-9, -1.2e-8, 5.8e-9, -5.7e-9]
+    theta = np.array([*first, 7.6e-169, -3.2e-169, 1.4e-8, -1.5e-8, 9.4e-10])
+    obj = ho.Objective(net, [[-9585.0, 10562.0, 5185.0]], [1.0], loss="logistic")
+    modes = ho.zero_modes(obj, theta)
+    jacobian = obj.jacobian(theta).ravel()
+    assert np.abs(jacobian @ modes.basis).max() > 0.1 * np.abs(jacobian).max()
+    assert not modes.resolved

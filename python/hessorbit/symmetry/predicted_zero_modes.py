@@ -79,8 +79,9 @@ class ZeroModes:
     residuals : ndarray, shape (k,), or None
         ``‖H z‖ / ‖H‖`` of each column z for the Hessian H at θ; None if no objective was given.
     resolved : bool
-        Whether θ has the digits to tell the number of modes. It lacks them where matrices of linear neurons are so
-        ill-conditioned that rounding of θ hides which neurons are related, dead or constant.
+        Whether θ has the digits to tell the number of modes and their directions. It lacks them where matrices of
+        linear neurons are so ill-conditioned that rounding of θ hides which neurons are related, dead or constant, and
+        where the scales of an orbit differ so much that modes are parallel up to rounding.
 
     Examples
     --------
@@ -136,7 +137,7 @@ class ZeroModes:
                 line += f"; ‖H z‖ ≤ {max(mine):.1e} ‖H‖"
             lines.append(line)
         if not self.resolved:
-            lines.append("  their number is not resolved: rounding of theta hides which neurons are related")
+            lines.append("  not resolved: rounding of theta hides how many there are, or their directions")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -252,9 +253,9 @@ def predicted(
         flat = [part for part in found if part.kind == FLAT]
         parts = flat if flat_only else flat + [part for part in found if part.kind != FLAT]
         with calm_blas(0):
-            basis, origins = orthonormal_basis(size, parts, scales, back)
+            basis, origins, deviation = orthonormal_basis(size, parts, scales, back)
     labels, kinds = zip(*[(parts[i].cause, parts[i].kind) for i in origins], strict=True) if len(origins) else ((), ())
-    return ZeroModes(basis, labels, kinds, resolved=error <= RESOLVED)
+    return ZeroModes(basis, labels, kinds, resolved=max(error, deviation) <= RESOLVED)
 
 
 def restricted_directions(objective: RestrictedObjective, parts: list[Directions]) -> Iterator[Directions]:

@@ -4,7 +4,8 @@ Directions that share no parameters are orthogonal as they are: the graph of par
 connected components, and only within each one is there something to do. Which directions are independent of those
 before them is decided at the unit point of the orbit (unit_point.py), by QR with column pivoting. There columns compare
 with each other; at θ itself one may be smaller than the rounding errors of another. The chosen ones are then mapped to
-θ, and made orthonormal there part by part.
+θ, and made orthonormal there part by part, where they may be nearly parallel: a column of which a part r is outside the
+span of those before has an error of some eps/r.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .._checks import FLOAT64, LONGDOUBLE, Array
 from .._norms import norm
 from .._waiting import interruptible, side
 
+ROUNDING = 4 * float(np.finfo(FLOAT64).eps)  # of the entries of a direction
 INDEPENDENCE = 1e-8  # a direction counts if this part of it lies outside the span of those before
 
 
@@ -48,14 +50,14 @@ class Directions:
 
 def orthonormal_basis(
     size: int, parts: Sequence[Directions], units: Array | None = None, back: Any = None
-) -> tuple[Array, Array]:
-    """Returns orthonormal columns (P, k), in the order of the parts, and the part of each (k,).
+) -> tuple[Array, Array, float]:
+    """Returns orthonormal columns (P, k), in the order of the parts, the part of each (k,), and their largest error.
 
     `units` are the sizes of the parameters (P,), and `back` is the sparse matrix (P, P) that maps directions at the
     unit point to θ; None if θ is one.
     """
     if not parts:
-        return np.zeros((size, 0)), np.zeros(0, int)
+        return np.zeros((size, 0)), np.zeros(0, int), 0.0
     lengths = [len(part) for part in parts]
     part_of = np.repeat(np.arange(len(parts)), lengths)
     vectors = sparse_columns(size, parts, lengths)
@@ -65,10 +67,11 @@ def orthonormal_basis(
     vectors, origins = vectors[:, kept], part_of[kept]
     if back is not None:
         vectors = back @ scaled_columns(vectors, sizes.astype(LONGDOUBLE))
-    basis = np.zeros((size, len(kept)))
+    basis, errors = np.zeros((size, len(kept))), [0.0]
     for here, there, block in blocks(vectors):
-        basis[np.ix_(here, there)] = orthonormal_block(block)
-    return basis, origins
+        basis[np.ix_(here, there)], error = orthonormal_block(block)
+        errors.append(error)
+    return basis, origins, max(errors)
 
 
 def at_unit(vectors: Array, sizes: Array) -> Array:
@@ -140,13 +143,17 @@ def independent(vectors: Array, part_of: Array) -> Array:
     return np.sort(np.concatenate(chosen))
 
 
-def orthonormal_block(vectors: Array) -> Array:
-    """Returns orthonormal columns (r, n) of which the first k span what the first k vectors do, for every k."""
+def orthonormal_block(vectors: Array) -> tuple[Array, float]:
+    """Returns orthonormal columns (r, n) of which the first k span what the first k vectors do, for every k.
+
+    And the largest error of one, as vectors are rounded.
+    """
     vectors = np.asarray(vectors / norm(vectors, 0), FLOAT64)
     order = np.argsort(-np.abs(vectors).max(axis=1), kind="stable")  # QR is more accurate with large rows on top
     basis = np.empty_like(vectors)
-    basis[order] = factored(vectors[order])[0]
-    return basis
+    basis[order], triangle = factored(vectors[order])
+    outside_others = float(np.abs(np.diagonal(triangle)).min())
+    return basis, ROUNDING / outside_others if outside_others > ROUNDING else 1.0
 
 
 def again(vectors: Array, basis: Array) -> Array:
